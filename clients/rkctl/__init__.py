@@ -1,0 +1,1 @@
+"""rkctl: the command line of rkd."""

@@ -1,0 +1,85 @@
+"""
+The one interface every engine answers to, called by the worker's loop in the child process.
+
+Every implementation passes `tests/contract/backend_suite.py`, directly and through a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from rkd.inference import (
+    Chunk,
+    Embeddings,
+    EmbedSpec,
+    Loaded,
+    LoadProgress,
+    LoadSpec,
+    Outcome,
+    PrefillProgress,
+    Run,
+)
+
+Emit = Callable[[Chunk | PrefillProgress], None]
+"""Takes one piece of an answer; called on any one thread at a time; never raises."""
+
+
+class RunHandle(Protocol):
+    """Whether a run is still wanted; set from the worker's reading thread."""
+
+    @property
+    def cancelled(self) -> bool:
+        """True once nobody wants the run's tokens any more."""
+
+    def on_cancel(self, act: Callable[[], None]) -> None:
+        """
+        Call *act* when the run is cancelled, at once if it already is.
+
+        It is called from another thread than `run`'s and must return quickly: close a connection,
+        call the engine's abort.
+        """
+
+
+class Backend(Protocol):
+    """
+    An engine holding at most one model.
+
+    Threads: `load` once, from the main thread; then `run`, `embed`, `tokenize`, `detokenize` from
+    any thread, as many at once as `Loaded.slots` says, further ones wait inside; `close` last.
+    Every method raises `rkd.errors.RkdError` for what a user can cause and lets defects raise.
+    """
+
+    def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
+        """
+        Load the weights; returns when the model can answer.
+
+        Raises:
+            PreconditionError: LOAD_FAILED with the engine's own words, RUNTIME_MISMATCH,
+                NPU_UNAVAILABLE, PLATFORM_MISMATCH.
+        """
+
+    def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
+        """
+        Generate; returns when the engine is done with this run and its slot is free.
+
+        A cancelled run returns FinishReason.CANCELLED within one token (or the engine's own
+        bound), and emits nothing after `handle.cancelled` was seen.
+
+        Raises:
+            BeyondRangeError: CONTEXT_LENGTH_EXCEEDED.
+            PreconditionError: CAPABILITY_UNSUPPORTED.
+            InvalidInputError: INVALID_FIELD, for a grammar or template the engine refuses.
+        """
+
+    def embed(self, spec: EmbedSpec) -> Embeddings:
+        """Embed texts."""
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
+        """Turn text into token ids."""
+
+    def detokenize(self, token_ids: tuple[int, ...]) -> str:
+        """Turn token ids into text; bytes that are no UTF-8 become U+FFFD."""
+
+    def close(self) -> None:
+        """Give everything back; safe to call twice and after a failed load."""

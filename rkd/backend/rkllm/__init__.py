@@ -1,0 +1,1 @@
+"""The NPU: Rockchip's librkllmrt.so behind ctypes."""

@@ -1,0 +1,296 @@
+"""
+One inference as plain frozen types: what is asked, what comes back.
+
+Shared by the service (which speaks gRPC), the pool (which carries it to a worker) and the
+backends (which do it). No I/O; `wire/codec.py` turns these into frames and back.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from rkd.model import BackendKind, Message
+
+
+class FinishReason(enum.StrEnum):
+    """Why generation ended; the values are the contract's names."""
+
+    STOP_EOS = "STOP_EOS"
+    STOP_SEQUENCE = "STOP_SEQUENCE"
+    LENGTH = "LENGTH"
+    CONTEXT_FULL = "CONTEXT_FULL"
+    TOOL_CALL = "TOOL_CALL"
+    CANCELLED = "CANCELLED"
+
+
+class TemplateWay(enum.StrEnum):
+    """Which template turned messages into the prompt."""
+
+    MODELFILE = "modelfile"
+    MODEL = "model"
+    RUNTIME = "runtime"
+    RAW = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """
+    How the next token is chosen; None leaves it to the backend's default.
+
+    Ranges are checked where requests enter (`service/`) and where Modelfiles are read.
+    """
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    repeat_penalty: float | None = None
+    repeat_last_n: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    mirostat: int | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
+    seed: int | None = None
+    max_tokens: int | None = None
+    """None means until the context is full; 0 means prefill only."""
+    stop: tuple[str, ...] = ()
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    logprobs: int | None = None
+    """How many alternatives to report with each token; 0 reports the chosen one alone."""
+    grammar: str | None = None
+    """GBNF."""
+    json_schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function the model may call; parameters_json is a JSON Schema object as text."""
+
+    name: str
+    description: str
+    parameters_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """
+    One generation as a worker receives it, all defaults merged.
+
+    Exactly one of prompt and messages is used: messages when not empty.
+
+    Args:
+        prompt: sent to the model as it is (raw), special tokens parsed.
+        template: Jinja text that replaces the model's own, or None.
+        thinking: None leaves it to the template.
+        lora: (adapter name, scale) to apply to this run.
+        prompt_tokens: token ids to use in place of text; wins over both.
+    """
+
+    sampling: Sampling = field(default_factory=Sampling)
+    prompt: str = ""
+    messages: tuple[Message, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    template: str | None = None
+    thinking: bool | None = None
+    lora: tuple[tuple[str, float], ...] = ()
+    prompt_tokens: tuple[int, ...] = ()
+    prompt_cache: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Logprob:
+    """One candidate token and its natural-log probability."""
+
+    token_id: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """The chosen token and the most likely alternatives, best first."""
+
+    chosen: Logprob
+    alternatives: tuple[Logprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call: id and name come once, then argument text in pieces."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """
+    A piece of an answer: always whole UTF-8 characters, and never part of a stop sequence.
+
+    Args:
+        tokens: how many tokens the chunk stands for (a joined chunk stands for several).
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCallDelta, ...] = ()
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprobs, ...] = ()
+    tokens: int = 0
+
+    def joined(self, later: Chunk) -> Chunk:
+        """This chunk and *later* as one: what a slow reader gets instead of two."""
+        return Chunk(
+            text=self.text + later.text,
+            reasoning=self.reasoning + later.reasoning,
+            tool_calls=self.tool_calls + later.tool_calls,
+            token_ids=self.token_ids + later.token_ids,
+            logprobs=self.logprobs + later.logprobs,
+            tokens=self.tokens + later.tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillProgress:
+    """How much of the prompt has been read."""
+
+    total_tokens: int
+    processed_tokens: int
+    cached_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one run; prompt includes cached, completion includes reasoning."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineTimings:
+    """What the engine measured, milliseconds."""
+
+    prefill_ms: float = 0.0
+    decode_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    reason: FinishReason
+    usage: Usage = field(default_factory=Usage)
+    timings: EngineTimings = field(default_factory=EngineTimings)
+    matched_stop: str = ""
+    seed: int = 0
+    template_way: TemplateWay = TemplateWay.RAW
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSpec:
+    """
+    What a worker is told to load.
+
+    Args:
+        weights: absolute path of the weights file.
+        context_tokens: context of each slot; 0 leaves it to the model.
+        slots: runs decoded together.
+        kv_cache_type: `auto`, `f16`, `q8_0` or `q4_0`.
+        threads: 0 leaves it to the backend.
+        template: Jinja text from the Modelfile, or None.
+        tokenizer_folder: folder with `tokenizer.json` / `tokenizer_config.json`, or "".
+        runtime_library: path of the `librkllmrt.so` or of a native `llama-server`, or "".
+        runtime_version_override: the documented override for the brave, or "".
+        npu_domain: base IOMMU domain, 0 to 15.
+        cpu_mask: bit per core to run on; 0 leaves it to the backend.
+        adapters: (name, path, scale) of LoRA adapters.
+        npu_lease_path: file locked around each NPU run, or "" for none.
+        embeddings: prepare the engine for `embed`.
+    """
+
+    backend: BackendKind
+    weights: str
+    model: str = ""
+    context_tokens: int = 0
+    slots: int = 1
+    kv_cache_type: str = "auto"
+    threads: int = 0
+    batch_tokens: int = 0
+    template: str | None = None
+    tokenizer_folder: str = ""
+    huggingface_path: str = ""
+    runtime_library: str = ""
+    runtime_version_override: str = ""
+    npu_domain: int = 0
+    cpu_mask: int = 0
+    embed_flash: bool = True
+    adapters: tuple[tuple[str, str, float], ...] = ()
+    npu_lease_path: str = ""
+    sampling: Sampling = field(default_factory=Sampling)
+    embeddings: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a loaded backend can do; what is False is CAPABILITY_UNSUPPORTED, never ignored."""
+
+    chat_template: bool = False
+    tokenize: bool = False
+    embed: bool = False
+    grammar: bool = False
+    logprobs: bool = False
+    logit_bias: bool = False
+    seed: bool = False
+    per_run_sampling: bool = True
+    tools: bool = False
+    thinking: bool = False
+    lora: bool = False
+    prompt_cache: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load achieved."""
+
+    capabilities: Capabilities
+    context_tokens: int
+    slots: int
+    runtime: str
+    """Engine and version, for people: `llama.cpp b11549`, `rkllm 1.3.0`."""
+    template_way: TemplateWay = TemplateWay.RAW
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """A stage of a load; fraction 0…1, or negative where it cannot be known."""
+
+    stage: str
+    fraction: float = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedSpec:
+    """Texts to embed."""
+
+    inputs: tuple[str, ...]
+    normalize: bool = True
+    dimensions: int = 0
+    """Keep this many leading dimensions; 0 keeps all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """One vector an input, in order."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    prompt_tokens: int

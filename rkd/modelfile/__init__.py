@@ -1,0 +1,1 @@
+"""Modelfiles of both dialects: parse, render, lint."""

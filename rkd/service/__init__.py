@@ -1,0 +1,1 @@
+"""The gRPC face: each file one service, translating requests and streams."""

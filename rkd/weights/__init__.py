@@ -1,0 +1,1 @@
+"""Headers of weights files, and what a model will cost."""

@@ -1,0 +1,1 @@
+"""The frames between daemon and worker."""

@@ -1,0 +1,60 @@
+"""
+One frame on a stream: a little-endian u32 length, then that many bytes of protobuf.
+
+What the bytes mean is `codec.py`'s; who reads and writes them is the pool's and the worker's.
+"""
+
+from __future__ import annotations
+
+import struct
+
+PROTOCOL = 1
+"""Said in Hello; both ends must agree."""
+
+MAX_FRAME_BYTES = 256 * 1024 * 1024
+"""Far above any real frame (128k token ids are under 1 MB): more means a broken peer."""
+
+_LENGTH = struct.Struct("<I")
+HEADER_BYTES = _LENGTH.size
+
+
+class FrameError(Exception):
+    """The peer sent something that is no frame."""
+
+
+def pack(body: bytes) -> bytes:
+    """Put the length before *body*."""
+    if len(body) > MAX_FRAME_BYTES:
+        raise FrameError(f"a frame of {len(body)} bytes is over the limit of {MAX_FRAME_BYTES}")
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameBuffer:
+    """Bytes as they arrive, cut into whole frame bodies; used by one thread or loop."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """
+        Take *data* and return the bodies completed by it, in order.
+
+        Raises:
+            FrameError: a length over MAX_FRAME_BYTES.
+        """
+        held = self._bytes
+        held += data
+        bodies: list[bytes] = []
+        at = 0
+        while len(held) - at >= HEADER_BYTES:
+            (length,) = _LENGTH.unpack_from(held, at)
+            if length > MAX_FRAME_BYTES:
+                raise FrameError(f"the peer announces a frame of {length} bytes")
+            end = at + HEADER_BYTES + length
+            if len(held) < end:
+                break
+            bodies.append(bytes(held[at + HEADER_BYTES : end]))
+            at = end
+        if at:
+            del held[:at]
+        return bodies

@@ -1,0 +1,1 @@
+"""Generated from proto/rkd/wire/v1; never edited."""

@@ -1,0 +1,29 @@
+"""What every test gets: coroutine tests with a bound, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+
+import pytest
+
+ASYNC_TEST_BOUND_S = 60.0
+"""No coroutine test waits longer than this for anything."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run coroutine tests on a loop of their own, bounded."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    wanted = pyfuncitem._fixtureinfo.argnames
+    arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
+    marker = pyfuncitem.get_closest_marker("timeout")
+    bound_s = float(marker.args[0]) if marker and marker.args else ASYNC_TEST_BOUND_S
+
+    async def bounded() -> None:
+        async with asyncio.timeout(bound_s):
+            await pyfuncitem.obj(**arguments)
+
+    asyncio.run(bounded())
+    return True

@@ -1,0 +1,139 @@
+"""Imports go downwards only, foreign packages keep to their rooms, files stay small."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"daemon", "__main__"}),
+    frozenset({"service"}),
+    frozenset({"operations"}),
+    frozenset({"library", "hub", "pool"}),
+    frozenset({"worker"}),
+    frozenset({"backend"}),
+    frozenset({"wire"}),
+    frozenset({"board", "log", "notify", "events"}),
+    frozenset({"weights", "modelfile"}),
+    frozenset({"inference"}),
+    frozenset({"model", "v1"}),
+    frozenset({"errors", "config", "__init__"}),
+)
+"""Top first; a room imports only from rooms below its own, or from itself."""
+
+CHILD_ROOMS = frozenset({"worker", "backend"})
+DAEMON_ROOMS = frozenset({"daemon", "service", "operations", "library", "hub", "pool"})
+
+ALLOWED_IN: dict[str, tuple[str, ...]] = {
+    "grpc": ("rkd/service/", "rkd/daemon.py", "rkd/v1/", "clients/"),
+    "ctypes": ("rkd/backend/rkllm/", "rkd/backend/ggml.py", "rkd/worker/"),
+    "xllamacpp": ("rkd/backend/llamacpp.py",),
+    "huggingface_hub": ("rkd/hub/",),
+    "watchdog": ("rkd/library/watch.py",),
+}
+FORBIDDEN_IN_CHILD = frozenset({"grpc", "asyncio", "structlog", "watchdog", "huggingface_hub"})
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
+
+
+def sources() -> Iterator[Path]:
+    """Every source file of ours, without the generated ones."""
+    for folder in ("rkd", "clients"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if "v1" not in path.relative_to(ROOT).parts:
+                yield path
+
+
+def room_of(module: str) -> str:
+    """The room of `rkd.room.rest`."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def layer_of(room: str) -> int:
+    """How far down *room* is; 0 is the top."""
+    for depth, rooms in enumerate(LAYERS):
+        if room in rooms:
+            return depth
+    raise AssertionError(f"{room} stands in no layer: add it to LAYERS and docs/architecture.md")
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, int]]:
+    """Every module *path* imports, also inside functions, with its line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module, node.lineno
+            for alias in node.names:
+                if node.module == "rkd":
+                    yield f"rkd.{alias.name}", node.lineno
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_downwards(path: Path) -> None:
+    """A room imports only rooms below it; the daemon's rooms never import native code."""
+    relative = path.relative_to(ROOT)
+    if relative.parts[0] == "clients":
+        wrong = [
+            f"line {line}: {module}"
+            for module, line in imports_of(path)
+            if module.startswith("rkd.")
+            and not module.startswith(("rkd.v1", "rkd.modelfile", "rkd.errors"))
+        ]
+        assert wrong == []
+        return
+    own = relative.parts[1].removesuffix(".py")
+    wrong = []
+    for module, line in imports_of(path):
+        if module.split(".")[0] != "rkd" or module == "rkd":
+            continue
+        other = room_of(module)
+        upwards = layer_of(other) <= layer_of(own) and other != own
+        native = own in DAEMON_ROOMS and other in CHILD_ROOMS
+        if upwards or native:
+            wrong.append(f"line {line}: {own} imports {module}")
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda path: str(path.relative_to(ROOT)))
+def test_foreign_packages_stay_in_their_rooms(path: Path) -> None:
+    """Each heavy or unsafe dependency is imported in its one room, and never by a child."""
+    relative = str(path.relative_to(ROOT))
+    in_child = relative.startswith(("rkd/worker/", "rkd/backend/", "rkd/wire/"))
+    wrong = []
+    for module, line in imports_of(path):
+        package = module.split(".")[0].removeprefix("_")
+        allowed = ALLOWED_IN.get("grpc" if package.startswith("grpc") else package)
+        if allowed is not None and not relative.startswith(allowed):
+            wrong.append(f"line {line}: {module}")
+        if in_child and package in FORBIDDEN_IN_CHILD:
+            wrong.append(f"line {line}: {module} in a child")
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_stay_small(path: Path) -> None:
+    """No file over 400 lines, no function over 60, every module opened by its docstring."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    long = [
+        f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno + 1 > MAX_FUNCTION_LINES
+    ]
+
+    assert len(text.splitlines()) <= MAX_FILE_LINES
+    assert long == []
+    assert ast.get_docstring(tree)
