@@ -19,6 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"backend"}),
     frozenset({"wire"}),
     frozenset({"board", "log", "notify", "events"}),
+    frozenset({"journal"}),
     frozenset({"weights", "modelfile"}),
     frozenset({"inference"}),
     frozenset({"model", "v1"}),
