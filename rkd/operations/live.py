@@ -1,0 +1,82 @@
+"""
+One operation while the daemon runs: its record, its task, and those who watch it.
+
+`operations.py` decides; here is only what belongs to a single operation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from rkd.events import Event, Topic
+from rkd.operations.operation import Operation, OperationState
+from rkd.operations.report import Report
+
+
+@dataclass(slots=True, eq=False)
+class Live:
+    """
+    An operation with its task and its watchers; on the event loop's thread only.
+
+    Args:
+        operation: the record as of now; replaced, never changed.
+        changed: set, and replaced by a new one, at every change.
+        watchers: how many clients are attached.
+        report: what the runner told, once it was started.
+        work: the runner's task, while it is at work.
+        stop_as: what a stop under way shall end in.
+        published_s: loop time of the last progress in the event log.
+        left_alone: the daemon is stopping: nothing will change in this process.
+    """
+
+    operation: Operation
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    watchers: int = 0
+    report: Report | None = None
+    work: asyncio.Task[Mapping[str, str]] | None = None
+    stop_as: OperationState | None = None
+    published_s: float = float("-inf")
+    left_alone: bool = False
+
+    def wake(self) -> None:
+        """Tell every watcher to look again."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def take_progress(self) -> None:
+        """Bring what the runner told into the record."""
+        if self.report is not None:
+            self.operation = replace(
+                self.operation,
+                progress=self.report.progress(),
+                detail={**self.operation.detail, **self.report.detail},
+            )
+
+    def stop(self, state: OperationState) -> None:
+        """Ask the work to end as *state*; a cancel wins over a pause that is under way."""
+        if self.stop_as is not OperationState.CANCELLED:
+            self.stop_as = state
+        # Once only: a second cancellation would interrupt the runner's own cleaning up.
+        if self.work is not None and not self.work.cancelling():
+            self.work.cancel()
+
+    async def updates(self) -> AsyncIterator[Operation]:
+        """Yield the record as of now, then at changes, joined; ends when final or left alone."""
+        while True:
+            changed = self.changed
+            operation = self.operation
+            yield operation
+            if operation.state.final or self.left_alone:
+                return
+            await changed.wait()
+
+    def event(self, action: str) -> Event:
+        """Build the entry of the event log that tells of *action*."""
+        detail = (
+            ("kind", str(self.operation.kind)),
+            ("subject", self.operation.subject),
+            ("state", str(self.operation.state)),
+        )
+        return Event(Topic.OPERATION, action, self.operation.id, detail)

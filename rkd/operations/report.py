@@ -1,0 +1,132 @@
+"""
+What a runner tells of its progress: stages, files, verified bytes, speed.
+
+The numbers may come from worker threads; the operation itself changes on the event loop only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from rkd.operations.operation import FileProgress, Progress
+
+INTERVAL_S = 0.1
+"""Watchers are woken at most ten times a second: as often as a bar can be read."""
+
+_SMOOTHING_S = 4.0
+"""Time constant of the speed: long enough to be read, short enough to notice a stall."""
+
+_NOTHING = Progress()
+
+
+class Report:
+    """
+    Collects progress from any thread and announces it on the loop, never too often.
+
+    Args:
+        loop: where *changed* is called.
+        changed: takes the news in; called on the loop.
+        known: how far an earlier run of the same operation was told to be.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        changed: Callable[[], None],
+        *,
+        known: Progress = _NOTHING,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._loop = loop
+        self._changed = changed
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._stage = known.stage
+        self._files = {file.name: file for file in known.files}
+        self._detail: dict[str, str] = {}
+        self._speed = 0.0
+        self._measured_s = clock()
+        self._arrived_bytes = 0
+        self._announced_s = float("-inf")
+
+    def stage(self, text: str) -> None:
+        """Say what is being done now; told at once."""
+        with self._lock:
+            self._stage = text
+        self._announce()
+
+    def tell(self, key: str, value: str) -> None:
+        """Add a fact a client may see (`license`, `commit` …); told at once."""
+        with self._lock:
+            self._detail[key] = value
+        self._announce()
+
+    def begin(self, name: str, total_bytes: int, *, resumed_bytes: int = 0) -> None:
+        """Name a file (or any work counted in bytes) and how much of it was there already."""
+        with self._lock:
+            known = self._files.get(name)
+            before = known.completed_bytes if known else 0
+            self._files[name] = FileProgress(
+                name, max(before, resumed_bytes), total_bytes, resumed_bytes
+            )
+        self._announce()
+
+    def advance(self, name: str, completed_bytes: int) -> None:
+        """
+        Say how many bytes of *name* are safe; any thread, as often as one likes.
+
+        A smaller number than before is kept back: a file that has to be fetched again stands
+        still until it is as far as it was.
+        """
+        with self._lock:
+            known = self._files[name]
+            if completed_bytes <= known.completed_bytes:
+                return
+            self._arrived_bytes += completed_bytes - known.completed_bytes
+            self._files[name] = replace(known, completed_bytes=completed_bytes)
+            now = self._clock()
+            due = now - self._announced_s >= INTERVAL_S
+            if due:
+                self._announced_s = now
+        if due:
+            self._announce()
+
+    @property
+    def detail(self) -> dict[str, str]:
+        """A copy of the facts told so far."""
+        with self._lock:
+            return dict(self._detail)
+
+    def progress(self) -> Progress:
+        """Sum up, with the speed as of now; call on the loop."""
+        with self._lock:
+            files = tuple(self._files.values())
+            self._measure()
+            return Progress(
+                stage=self._stage,
+                completed_bytes=sum(file.completed_bytes for file in files),
+                total_bytes=sum(file.total_bytes for file in files),
+                resumed_bytes=sum(file.resumed_bytes for file in files),
+                bytes_per_s=self._speed,
+                files=files,
+            )
+
+    def _measure(self) -> None:
+        now = self._clock()
+        passed_s = now - self._measured_s
+        if passed_s < INTERVAL_S / 2:
+            return
+        sample = self._arrived_bytes / passed_s
+        weight = min(1.0, passed_s / _SMOOTHING_S) if self._speed else 1.0
+        self._speed += (sample - self._speed) * weight
+        self._measured_s, self._arrived_bytes = now, 0
+
+    def _announce(self) -> None:
+        # A runner's thread may outlive the loop by a moment at shutdown: nobody is left to tell.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed)

@@ -1,0 +1,62 @@
+"""What an operation says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from rkd.errors import ExhaustedError, PreconditionError, Reason
+from rkd.operations.operation import (
+    Failure,
+    Operation,
+    OperationKind,
+    OperationState,
+    Progress,
+    succeeded,
+)
+
+STANDING = Operation(
+    id="pull-00000001",
+    kind=OperationKind.PULL,
+    key="k",
+    subject="tiny",
+    request={},
+    state=OperationState.RUNNING,
+    created=datetime(2026, 1, 1, tzinfo=UTC),
+)
+
+
+def test_a_stored_failure_becomes_the_same_error_again() -> None:
+    """Class, reason, message, remedy and metadata survive being taken down."""
+    error = ExhaustedError(
+        Reason.DISK_FULL, "no room", remedy="make some", metadata={"needed_bytes": "5"}
+    )
+
+    again = Failure.of(error).error()
+
+    assert type(again) is ExhaustedError
+    assert (again.reason, again.message) == (Reason.DISK_FULL, "no room")
+    assert (again.remedy, again.metadata) == ("make some", {"needed_bytes": "5"})
+
+
+def test_only_a_success_passes() -> None:
+    """`succeeded` returns a success, raises a failure's error, and MODEL_INCOMPLETE otherwise."""
+    success = replace(STANDING, state=OperationState.SUCCEEDED)
+    failed = replace(
+        STANDING, state=OperationState.FAILED, failure=Failure(Reason.HUB_GATED, "closed")
+    )
+
+    assert succeeded(success) is success
+    with pytest.raises(Exception, match="closed"):
+        succeeded(failed)
+    with pytest.raises(PreconditionError, match="is running"):
+        succeeded(STANDING)
+
+
+def test_remaining_time_is_unknown_until_there_is_a_speed() -> None:
+    """Seconds to go come from the speed, and are never below zero."""
+    assert Progress(total_bytes=10).remaining_s is None
+    assert Progress(total_bytes=10, completed_bytes=4, bytes_per_s=2.0).remaining_s == 3.0
+    assert Progress(total_bytes=10, completed_bytes=12, bytes_per_s=2.0).remaining_s == 0
