@@ -23,7 +23,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"weights", "modelfile"}),
     frozenset({"inference"}),
     frozenset({"model", "v1"}),
-    frozenset({"errors", "config", "__init__"}),
+    frozenset({"config"}),
+    frozenset({"errors", "setting", "__init__"}),
 )
 """Top first; a room imports only from rooms below its own, or from itself."""
 

@@ -1,0 +1,270 @@
+"""
+The configuration: `/etc/rkd/rkd.toml`, then `RKD_*`, as one frozen dataclass, read once.
+
+Every setting is a row of `SETTINGS`: the key in the file, the variable, how text becomes a value,
+and what it means; `docs/configuration.md` holds the same table, compared by a test. Only
+`daemon.py` reads this; the rooms get plain values.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.setting import (
+    Listen,
+    boolean,
+    byte_count,
+    choice,
+    duration,
+    fraction,
+    integer,
+    listen_addresses,
+    path,
+    paths,
+    text,
+    words,
+)
+
+DEFAULT_FILE = Path("/etc/rkd/rkd.toml")
+DEFAULT_PORT = 7588
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set, validated; see `SETTINGS` for meaning and ranges."""
+
+    models: Path
+    listen: tuple[Listen, ...]
+    state_dir: Path
+    rkllm_library: tuple[Path, ...]
+    rkllm_version: str
+    backend: str
+    max_resident: int
+    memory_fraction: float
+    memory_reserve: int
+    keep_alive: float
+    max_queue: int
+    parallel: int
+    npu_parallel: int
+    max_context: int
+    kv_cache_type: str
+    threads: int
+    omp_wait_policy: str
+    llama_server: Path | None
+    load_timeout: float
+    stop_grace: float
+    preload: tuple[str, ...]
+    token_file: Path | None
+    tls_cert: Path | None
+    tls_key: Path | None
+    tls_client_ca: Path | None
+    insecure: bool
+    metrics_listen: str
+    log_level: str
+    offline: bool
+    sysroot: Path
+    ready_file: Path | None
+    hf_endpoint: str
+    hf_token: str
+    hf_token_file: Path | None
+    hub_connect_timeout: float
+    hub_read_timeout: float
+    disk_reserve: int
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """
+    One row of the table.
+
+    Args:
+        key: in the file and in `Config`.
+        variable: in the environment, or "" when the file alone may set it.
+        parse: text or TOML value to value; raises ValueError saying what is allowed.
+        default: as text; the words in `_DEFAULTS` are resolved for the running user.
+        live: applied by a reload without restart.
+        meaning: one line for people.
+    """
+
+    key: str
+    variable: str
+    parse: Callable[[object], object]
+    default: str
+    live: bool
+    meaning: str
+
+
+def _row(
+    key: str,
+    parse: Callable[[object], object],
+    default: str,
+    meaning: str,
+    *,
+    variable: str | None = None,
+    live: bool = False,
+) -> Setting:
+    name = f"RKD_{key.upper()}" if variable is None else variable
+    return Setting(key, name, parse, default, live, meaning)
+
+
+_POSITIVE = integer(1, 1_000_000)
+
+SETTINGS: tuple[Setting, ...] = (
+    _row("models", path, "~/RKLLAMA/models", "Folder of the models."),
+    _row("listen", listen_addresses, "(socket),127.0.0.1:7588", "Where to listen; port 0 is any."),
+    _row("state_dir", path, "(state)", "Operations, measured memory, caches."),
+    _row("rkllm_library", paths, "", "librkllmrt.so, or several by colons; empty: look."),
+    _row("rkllm_version", text, "", "Version to assume for a library that does not tell its own."),
+    _row("backend", choice("auto", "npu", "cpu"), "auto", "Where models run.", live=True),
+    _row("max_resident", integer(0, 64), "0", "Most models in memory; 0: as fit.", live=True),
+    _row("memory_fraction", fraction, "0.8", "Part of free memory models may take.", live=True),
+    _row("memory_reserve", byte_count, "256M", "Memory never given to models.", live=True),
+    _row("keep_alive", duration, "5m", "How long an idle model stays; -1: for ever.", live=True),
+    _row("max_queue", integer(1, 100_000), "64", "Most requests that may wait.", live=True),
+    _row("parallel", integer(1, 64), "1", "Slots of a CPU model.", live=True),
+    _row("npu_parallel", integer(1, 3), "1", "Runs on the NPU at a time, all models."),
+    _row("max_context", integer(64, 1 << 20), "4096", "Context of a slot, tokens.", live=True),
+    _row("kv_cache_type", choice("auto", "f16", "q8_0", "q4_0"), "auto", "KV cache.", live=True),
+    _row("threads", integer(0, 256), "0", "CPU threads of an engine; 0: the big cores.", live=True),
+    _row("omp_wait_policy", choice("passive", "active"), "passive", "How idle threads wait."),
+    _row("llama_server", path, "", "A native llama-server to use instead of the wheel."),
+    _row("load_timeout", duration, "5m", "Longest silence of a load.", live=True),
+    _row("stop_grace", duration, "30s", "How long running answers may go on at stop.", live=True),
+    _row("preload", words, "", "Models to load at start, by commas."),
+    _row("token_file", path, "", "Hashed access tokens (see rkctl token)."),
+    _row("tls_cert", path, "", "Certificate chain of the TCP listeners (PEM)."),
+    _row("tls_key", path, "", "Its key (PEM)."),
+    _row("tls_client_ca", path, "", "Clients must show a certificate of this CA (PEM)."),
+    _row("insecure", boolean, "false", "Allow open non-loopback listeners.", variable=""),
+    _row("metrics_listen", text, "", "host:port for Prometheus, loopback; empty: none."),
+    _row("log_level", choice("debug", "info", "warning", "error"), "info", "Log level.", live=True),
+    _row("offline", boolean, "false", "Never contact the Hub.", live=True),
+    _row("sysroot", path, "/", "Prefix of the board's /proc, /sys and /dev."),
+    _row("ready_file", path, "", "Written when ready: addresses and pid as JSON."),
+    _row("hf_endpoint", text, "", "Address of the Hub or a mirror.", variable="HF_ENDPOINT"),
+    _row("hf_token", text, "", "Token for the Hub; environment only.", variable="HF_TOKEN"),
+    _row("hf_token_file", path, "", "File with the token for the Hub."),
+    _row("hub_connect_timeout", duration, "10s", "Longest wait for the Hub to accept.", live=True),
+    _row("hub_read_timeout", duration, "30s", "Longest silence of the Hub.", live=True),
+    _row("disk_reserve", byte_count, "512M", "Disk space never filled by downloads.", live=True),
+)
+
+
+def _defaults(environment: Mapping[str, str], user_id: int) -> dict[str, str]:
+    """Resolve the defaults that depend on who runs the daemon."""
+    home = environment.get("HOME") or "/"
+    if user_id == 0:
+        socket, state = "/run/rkd/rkd.sock", "/var/lib/rkd"
+    else:
+        runtime = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{user_id}"
+        state_home = environment.get("XDG_STATE_HOME") or f"{home}/.local/state"
+        socket, state = f"{runtime}/rkd/rkd.sock", f"{state_home}/rkd"
+    words_ = {"(state)": state, "(socket),127.0.0.1:7588": f"unix:{socket},127.0.0.1:7588"}
+    resolved = {row.key: words_.get(row.default, row.default) for row in SETTINGS}
+    return {
+        key: value.replace("~", home, 1) if value.startswith("~") else value
+        for key, value in resolved.items()
+    }
+
+
+def _from_file(file: Path, *, required: bool) -> dict[str, object]:
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except FileNotFoundError as error:
+        if not required:
+            return {}
+        raise _refuse((Violation("RKD_CONFIG", f"{file} does not exist"),)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise _refuse((Violation(str(file), str(error)),)) from error
+
+
+def _refuse(violations: tuple[Violation, ...]) -> InvalidInputError:
+    listed = "; ".join(f"{one.field}: {one.description}" for one in violations)
+    return InvalidInputError(
+        Reason.INVALID_FIELD,
+        f"The configuration is wrong: {listed}",
+        remedy="Correct it and look at the result with `rkd --check-config`.",
+        violations=violations,
+    )
+
+
+def read(environment: Mapping[str, str], *, user_id: int | None = None) -> Config:
+    """
+    Read file and environment and check everything.
+
+    Args:
+        environment: usually `os.environ`.
+        user_id: whose defaults apply; the running user's when None.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD with every problem found, not only the first.
+    """
+    user = os.geteuid() if user_id is None else user_id
+    named = environment.get("RKD_CONFIG", "")
+    file = Path(named) if named else DEFAULT_FILE
+    given = _from_file(file, required=bool(named))
+    known = {row.key for row in SETTINGS if row.key != "hf_token"}
+    problems = [Violation(f"{file}: {key}", "no such setting") for key in given if key not in known]
+    defaults = _defaults(environment, user)
+    values: dict[str, object] = {}
+    for row in SETTINGS:
+        where, raw = f"{file}: {row.key}", given.get(row.key, defaults[row.key])
+        if row.variable and environment.get(row.variable):
+            where, raw = row.variable, environment[row.variable]
+        try:
+            values[row.key] = row.parse(raw)
+        except ValueError as error:
+            problems.append(Violation(where, str(error)))
+    if problems:
+        raise _refuse(tuple(problems))
+    config = Config(**values)  # type: ignore[arg-type] # each row's parse gives its field's type
+    problems = _contradictions(config)
+    if problems:
+        raise _refuse(tuple(problems))
+    return config
+
+
+def _contradictions(config: Config) -> list[Violation]:
+    """Settings that are right alone and wrong together."""
+    found = []
+    if (config.tls_cert is None) != (config.tls_key is None):
+        found.append(Violation("tls_cert, tls_key", "both or neither must be set"))
+    if config.tls_client_ca and not config.tls_cert:
+        found.append(Violation("tls_client_ca", "needs tls_cert and tls_key"))
+    guarded = config.tls_cert and (config.token_file or config.tls_client_ca)
+    exposed = [str(one) for one in config.listen if not one.is_local]
+    if exposed and not guarded and not config.insecure:
+        found.append(
+            Violation(
+                "listen",
+                f"{', '.join(exposed)} can be reached by other machines: set tls_cert and tls_key "
+                "(rkctl cert init) and token_file (rkctl token create) or tls_client_ca, or write "
+                "insecure = true in the configuration file",
+            )
+        )
+    return found
+
+
+def describe(config: Config) -> str:
+    """The effective configuration as TOML, secrets left out, for `rkd --check-config`."""
+    lines = []
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name == "hf_token":
+            continue
+        if isinstance(value, tuple):
+            shown = '"' + ",".join(str(one) for one in value) + '"'
+        elif isinstance(value, bool):
+            shown = str(value).lower()
+        elif value is None:
+            shown = '""'
+        else:
+            shown = f"{value}" if isinstance(value, int | float) else f'"{value}"'
+        lines.append(f"{field.name} = {shown}")
+    return "\n".join(lines)

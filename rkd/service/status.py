@@ -1,0 +1,150 @@
+"""
+From our errors to gRPC's: the one table, and the one interceptor that applies it.
+
+Services raise `rkd.errors`; nobody else sets a status code. Every non-OK status carries
+`google.rpc.ErrorInfo` of domain `rkd`, and RetryInfo, BadRequest, PreconditionFailure or Help
+where they fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from rkd import errors
+
+DOMAIN = "rkd"
+_DETAILS_KEY = "grpc-status-details-bin"
+
+CODES: dict[type[errors.RkdError], grpc.StatusCode] = {
+    errors.InvalidInputError: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NotFoundError: grpc.StatusCode.NOT_FOUND,
+    errors.AlreadyExistsError: grpc.StatusCode.ALREADY_EXISTS,
+    errors.PreconditionError: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.TimedOutError: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.ExhaustedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.BeyondRangeError: grpc.StatusCode.OUT_OF_RANGE,
+    errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
+    errors.AbortedError: grpc.StatusCode.ABORTED,
+    errors.DataLossError: grpc.StatusCode.DATA_LOSS,
+    errors.UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
+    errors.ForbiddenError: grpc.StatusCode.PERMISSION_DENIED,
+    errors.NotBuiltError: grpc.StatusCode.UNIMPLEMENTED,
+    errors.InternalError: grpc.StatusCode.INTERNAL,
+}
+"""Every class of the taxonomy and its code; a test holds it against the taxonomy and the docs."""
+
+
+def status_of(error: errors.RkdError) -> status_pb2.Status:
+    """Turn *error* into a status with all its details; the message ends with the remedy."""
+    details: list[any_pb2.Any] = []
+
+    def attach(detail: Any) -> None:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        details.append(packed)
+
+    attach(
+        error_details_pb2.ErrorInfo(
+            reason=error.reason.value, domain=DOMAIN, metadata=error.metadata
+        )
+    )
+    if error.retry_after_s is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(max(1, int(error.retry_after_s * 1000)))
+        attach(retry)
+    if error.violations:
+        bad = error_details_pb2.BadRequest()
+        for one in error.violations:
+            bad.field_violations.add(field=one.field, description=one.description)
+        attach(bad)
+    if isinstance(error, errors.PreconditionError):
+        failure = error_details_pb2.PreconditionFailure()
+        subject = error.metadata.get("model", "")
+        failure.violations.add(type=error.reason.value, subject=subject, description=error.message)
+        attach(failure)
+    if error.remedy:
+        help_ = error_details_pb2.Help()
+        help_.links.add(description=error.remedy)
+        attach(help_)
+    code = code_pb2.Code.Value(CODES[type(error)].name)
+    message = f"{error.message} {error.remedy}".strip()
+    return status_pb2.Status(code=code, message=message, details=details)
+
+
+async def fail(context: grpc.aio.ServicerContext[Any, Any], error: errors.RkdError) -> None:
+    """End the call of *context* with *error*; never returns normally."""
+    status = status_of(error)
+    trailing = (*context.trailing_metadata(), (_DETAILS_KEY, status.SerializeToString()))
+    await context.abort(CODES[type(error)], status.message, trailing)
+
+
+class StatusInterceptor(grpc.aio.ServerInterceptor):
+    """Ends calls that raise with the right status; holds the first of the two broad excepts."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger("rkd.service")
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Wrap the handler of every call of ours."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        # Health and reflection are not ours, come as plain functions, and raise nothing of ours.
+        if handler is None or not method.startswith("/rkd."):
+            return handler
+        kinds = (
+            ("unary_unary", grpc.unary_unary_rpc_method_handler, self._single),
+            ("stream_unary", grpc.stream_unary_rpc_method_handler, self._single),
+            ("unary_stream", grpc.unary_stream_rpc_method_handler, self._stream),
+            ("stream_stream", grpc.stream_stream_rpc_method_handler, self._stream),
+        )
+        for kind, rebuild, wrap in kinds:
+            behaviour = getattr(handler, kind)
+            if behaviour is not None:
+                return rebuild(
+                    wrap(behaviour, method),
+                    request_deserializer=handler.request_deserializer,
+                    response_serializer=handler.response_serializer,
+                )
+        return handler
+
+    def _single(self, behaviour: Any, method: str) -> Any:
+        async def call(request: Any, context: Any) -> Any:
+            async with self._guard(method, context):
+                return await behaviour(request, context)
+
+        return call
+
+    def _stream(self, behaviour: Any, method: str) -> Any:
+        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+            async with self._guard(method, context), aclosing(behaviour(request, context)) as items:
+                async for response in items:
+                    yield response
+
+        return call
+
+    @asynccontextmanager
+    async def _guard(self, method: str, context: Any) -> AsyncIterator[None]:
+        try:
+            yield
+        except errors.RkdError as error:
+            await fail(context, error)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one of two: a defect becomes INTERNAL, logged
+            self._log.error("call.defect", method=method, exc_info=error)
+            await fail(context, self._defect(error, method))
+
+    @staticmethod
+    def _defect(error: Exception, method: str) -> errors.RkdError:
+        return errors.InternalError(
+            errors.Reason.INTERNAL,
+            f"rkd made a mistake in {method}: {type(error).__name__}.",
+            remedy="See the daemon's log, and please report it.",
+        )
