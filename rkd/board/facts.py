@@ -1,0 +1,115 @@
+"""What can be known of a board, as frozen plain types; `read.py` and `telemetry.py` find it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNode:
+    """
+    A device file.
+
+    Args:
+        path: as programs open it, without the root it was read under.
+        mode: permission bits.
+        uid, gid: owner and group.
+        accessible: this process may read and write it.
+    """
+
+    path: Path
+    mode: int
+    uid: int
+    gid: int
+    accessible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeLibrary:
+    """A librkllmrt.so and the version written in it (`1.2.3`, `1.2.1b1`); empty when unknown."""
+
+    path: Path
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """
+    The processor.
+
+    Args:
+        cores: numbers of the cores this process may use.
+        big_cores: those of them that are fast; all of them where there is one kind only.
+        features: as the kernel names them (`asimddp` is the dot product of Armv8.2).
+    """
+
+    cores: tuple[int, ...]
+    big_cores: tuple[int, ...]
+    features: frozenset[str]
+
+    @property
+    def big_mask(self) -> int:
+        """Bit n is set for fast core n, as `enabled_cpus_mask` of the NPU's runtime wants it."""
+        return sum(1 << core for core in self.big_cores)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """
+    What does not change while the daemon runs; empty strings and tuples where nothing was found.
+
+    Args:
+        model: as the maker wrote it (`Radxa ROCK 5B`).
+        soc: `rk3588`, `rk3588s`, `rk3576` …; empty off a Rockchip board or in a container that
+            masks the device tree.
+        kernel: release of the kernel.
+        architecture: `aarch64`, `x86_64` ….
+        npu_driver: version of Rockchip's kernel driver, `0.9.8`.
+        npu_mainline: the kernel has the mainline driver (rocket), which librkllmrt cannot use.
+        npu_nodes: device files through which the NPU is opened, best first.
+        heap_nodes: /dev/dma_heap/*, from which some kernels give the NPU its memory.
+        memory_total_bytes: MemTotal, or the control group's limit when that is less; 0 unknown.
+        runtimes: every librkllmrt.so found, the configured ones first.
+    """
+
+    model: str
+    soc: str
+    kernel: str
+    architecture: str
+    npu_driver: str
+    npu_mainline: bool
+    npu_nodes: tuple[DeviceNode, ...]
+    heap_nodes: tuple[DeviceNode, ...]
+    cpu: Cpu
+    memory_total_bytes: int
+    runtimes: tuple[RuntimeLibrary, ...]
+
+    @property
+    def platform(self) -> str:
+        """The name weights are built for: `rk3588` also on an RK3588S."""
+        return "rk3588" if self.soc == "rk3588s" else self.soc
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """
+    How the board is doing right now; 0, empty or None where the kernel does not tell.
+
+    Args:
+        memory_available_bytes: MemAvailable, or what the control group still allows if less.
+        cpu_busy_ticks, cpu_total_ticks: since boot; two readings give a load.
+        temperatures_c: degrees Celsius by the kernel's name of the zone (`npu-thermal`).
+        npu_load_percent: one number per core.
+        npu_frequency_hz: current clock of the NPU.
+        npu_governor: name of its frequency governor.
+    """
+
+    memory_available_bytes: int
+    memory_total_bytes: int
+    cpu_busy_ticks: int
+    cpu_total_ticks: int
+    temperatures_c: tuple[tuple[str, float], ...]
+    npu_load_percent: tuple[int, ...]
+    npu_frequency_hz: int | None
+    npu_governor: str

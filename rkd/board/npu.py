@@ -1,0 +1,97 @@
+"""Whether the NPU of a board can be used, and if not, what stands in the way and what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rkd.board.facts import Board
+from rkd.errors import PreconditionError, Reason
+
+SUPPORTED_SOCS: Final = frozenset({"rk3588", "rk3588s", "rk3576", "rk3562"})
+"""SoCs librkllmrt.so is made for. **Source:** the runtime's own documentation."""
+
+MINIMUM_DRIVER: Final = (0, 9, 7)
+"""
+Below it the runtime warns, and quantized matrix products failed on 0.8.2; its documents ask for
+0.9.8. **Source:** messages of the runtime on boards.
+"""
+
+
+def version_numbers(text: str) -> tuple[int, ...]:
+    """Return `0.9.8` as (0, 9, 8), to be compared; empty for anything else."""
+    parts = text.split(".")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
+
+
+def npu_obstacle(board: Board) -> PreconditionError | None:
+    """
+    Return the first thing that keeps the NPU from being used, or None when nothing does.
+
+    An unknown driver version is no obstacle: many kernels tell it to root alone. Whether a
+    library's version is one we can speak to is judged where the library is bound.
+    """
+    if not board.soc:
+        return PreconditionError(
+            Reason.NPU_UNAVAILABLE,
+            "no Rockchip SoC is named in the device tree",
+            remedy="Run on an RK3588 board; in a container, unmask /proc/device-tree or ask for "
+            "the NPU explicitly with RKD_BACKEND=npu and RKD_RKLLM_LIBRARY.",
+        )
+    if board.soc not in SUPPORTED_SOCS:
+        return PreconditionError(
+            Reason.PLATFORM_MISMATCH,
+            f"the NPU of the {board.soc} is not one librkllmrt.so drives",
+            remedy="Use the CPU backend on this board.",
+            metadata={"soc": board.soc},
+        )
+    return _kernel_obstacle(board) or _library_obstacle(board)
+
+
+def _kernel_obstacle(board: Board) -> PreconditionError | None:
+    if board.npu_mainline and not board.npu_nodes:
+        return PreconditionError(
+            Reason.NPU_UNAVAILABLE,
+            "this kernel has the mainline NPU driver (rocket), which librkllmrt.so cannot use",
+            remedy="Install a kernel with Rockchip's rknpu driver (a vendor or BSP kernel).",
+        )
+    if not board.npu_nodes:
+        return PreconditionError(
+            Reason.NPU_UNAVAILABLE,
+            "the kernel offers no NPU device: neither /dev/rknpu nor a render node of RKNPU",
+            remedy="Install a kernel with Rockchip's rknpu driver, or enable the NPU's overlay.",
+        )
+    driver = version_numbers(board.npu_driver)
+    if driver and driver < MINIMUM_DRIVER:
+        return PreconditionError(
+            Reason.NPU_UNAVAILABLE,
+            f"the NPU driver {board.npu_driver} is too old",
+            remedy="Update the kernel to one with rknpu 0.9.8 or newer.",
+            metadata={"driver": board.npu_driver},
+        )
+    if not any(node.accessible for node in board.npu_nodes):
+        node = board.npu_nodes[0]
+        return PreconditionError(
+            Reason.NPU_UNAVAILABLE,
+            f"no permission on {node.path} (mode {node.mode:04o}, group {node.gid})",
+            remedy="Install rkd's udev rules and run the service in the groups render and video.",
+            metadata={"device": str(node.path)},
+        )
+    return None
+
+
+def _library_obstacle(board: Board) -> PreconditionError | None:
+    if any(runtime.version for runtime in board.runtimes):
+        return None
+    if board.runtimes:
+        path = board.runtimes[0].path
+        return PreconditionError(
+            Reason.RUNTIME_MISMATCH,
+            f"{path} is missing, or does not say which version of librkllmrt.so it is",
+            remedy="Point RKD_RKLLM_LIBRARY to a librkllmrt.so of 1.1 to 1.3.",
+            metadata={"library": str(path)},
+        )
+    return PreconditionError(
+        Reason.NPU_UNAVAILABLE,
+        "librkllmrt.so was not found",
+        remedy="Put Rockchip's librkllmrt.so into /usr/lib, or set RKD_RKLLM_LIBRARY to its path.",
+    )
