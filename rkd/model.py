@@ -171,8 +171,8 @@ class Recipe:
     Args:
         parameters: (key, value) in Ollama's spelling (`num_ctx`, `temperature`, `stop` …), in
             order; `stop` may repeat. Values are typed: int, float, bool or str.
-        system, template: None when the Modelfile does not say; "" clears.
-        template_is_jinja: False for a Go-style template already rewritten by `modelfile/`.
+        system, template: None when the Modelfile does not say; "" clears. A template is always
+            Jinja: `modelfile/` has rewritten Go's.
         messages: MESSAGE turns put before the conversation.
         huggingface_path: `user/repo` naming tokenizer and template, or "".
     """

@@ -1,1 +1,1 @@
-"""Modelfiles of both dialects: parse, render, lint."""
+"""Modelfiles of both dialects: parse, check, derive, render, lint; standard library only."""

@@ -1,0 +1,210 @@
+"""
+rkllama's form of a Modelfile: `KEY="value"` lines, as python-dotenv reads them.
+
+Read and written here. rkllama itself reads such a file in three ways (dotenv, a split at `=`, and
+regular expressions), so what is written keeps to one line a key, double quotes, escapes. Keys
+rkllama does not know are ignored by it: rkd's own (`STOP`, `MESSAGES` …) do not disturb it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from rkd.modelfile.commands import ROLES, Command, Places, Problem
+from rkd.modelfile.parameters import PARAMETERS
+
+_ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*")
+_BLANK_OR_COMMENT = re.compile(r"(?:[ \t\r\n\ufeff]|#[^\r\n]*)*")
+_SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_BARE = re.compile(r"[^\r\n]*")
+_INLINE_COMMENT = re.compile(r"[ \t]+#.*")
+_TAIL = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=[\r\n]|\Z)")
+_ESCAPE = re.compile(r"\\([\\'\"abfnrtv])")
+_MEANING = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_WRITTEN = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+_TEXTS = {
+    "FROM": "FROM",
+    "HUGGINGFACE_PATH": "HUGGINGFACE_PATH",
+    "SYSTEM": "SYSTEM",
+    "TEMPLATE": "TEMPLATE",
+}
+_LISTS = {"LICENSE": "LICENSE", "ADAPTER": "ADAPTER"}
+_RENAMED = {"MAX_NEW_TOKENS": "num_predict"}
+_KEY_OF = {key: key.upper() for key in PARAMETERS} | {"num_predict": "MAX_NEW_TOKENS"}
+_PARAMETER_OF = {written: key for key, written in _KEY_OF.items()} | _RENAMED
+
+KNOWN_KEYS = frozenset({*_TEXTS, *_LISTS, *_PARAMETER_OF, "MESSAGES"})
+"""Keys rkd acts upon."""
+
+KEPT_KEYS = frozenset(
+    {"TOKENIZER", "VISION_ENCODER", "IMAGE_WIDTH", "IMAGE_HEIGHT", "N_IMAGE_TOKENS", "IMG_START"}
+    | {"IMG_END", "IMG_CONTENT", "SYSTEM_PROMPT", "PROMPT_PREFIX", "PROMPT_POSTFIX"}
+)
+"""rkllama's keys without meaning to rkd: kept as they are."""
+
+
+def looks_like_env(text: str) -> bool:
+    """
+    Tell by content whether *text* is of the env form.
+
+    One lone `FROM=name` is a slip of the Ollama dialect; with quotes, a weights file's ending or a
+    second assignment it is the env form.
+    """
+    start = _BLANK_OR_COMMENT.match(text)
+    first = _ASSIGNMENT.match(text, start.end() if start else 0)
+    if first is None:
+        return False
+    key = first.group(1).upper()
+    if key != "FROM":
+        return key in KNOWN_KEYS | KEPT_KEYS
+    rest = _BARE.match(text, first.end())
+    value = rest.group().strip() if rest else ""
+    if value.startswith(("'", '"')) or value.lower().endswith((".rkllm", ".gguf")):
+        return True
+    return any(
+        (later := _ASSIGNMENT.match(line)) and later.group(1).upper() in KNOWN_KEYS
+        for line in re.split(r"[\r\n]+", text[first.end() :])[1:]
+    )
+
+
+def read(text: str) -> tuple[list[Command], list[Problem]]:
+    """Cut *text* into commands, reporting each line that is no assignment."""
+    commands: list[Command] = []
+    problems: list[Problem] = []
+    places = Places(text)
+    at = 0
+    while True:
+        gap = _BLANK_OR_COMMENT.match(text, at)
+        at = gap.end() if gap else at
+        if at >= len(text):
+            return commands, problems
+        found = _ASSIGNMENT.match(text, at)
+        if found is None:
+            problems.append(Problem(*places.of(at), 'expected KEY="value"'))
+            at = _line_end(text, at)
+            continue
+        try:
+            value, end = _value(text, found.end())
+            where = (*places.of(found.start(1)), *places.of(found.end()))
+            commands.extend(_commands(found.group(1).upper(), value, where))
+        except ValueError as trouble:
+            problems.append(Problem(*places.of(found.end()), str(trouble)))
+            end = _line_end(text, found.end())
+        at = end
+
+
+def write(commands: tuple[Command, ...]) -> str:
+    """
+    Write *commands* in the env form; `read` gives them back.
+
+    Keys stand in rkllama's order: FROM and HUGGINGFACE_PATH first. SYSTEM is always there, since
+    rkllama's own reader expects it. UNSET has no place in this form and is left out.
+    """
+    values: dict[str, str] = {"FROM": "", "HUGGINGFACE_PATH": "", "SYSTEM": ""}
+    lists: dict[str, list[str]] = {}
+    for command in commands:
+        key = command.keyword
+        if key == "PARAMETER" and command.name == "stop":
+            lists.setdefault("STOP", []).append(command.value)
+        elif key == "PARAMETER":
+            values[_KEY_OF.get(command.name, command.name.upper())] = command.value
+        elif key in _LISTS:
+            lists.setdefault(key, []).append(command.value)
+        elif key == "MESSAGE":
+            turn = json.dumps([command.name, command.value], ensure_ascii=False)
+            lists.setdefault("MESSAGES", []).append(turn)
+        elif key == "ENV":
+            values[command.name] = command.value
+        elif key != "UNSET":
+            values[key] = command.value
+    for key, texts in lists.items():
+        values[key] = (
+            f"[{', '.join(texts)}]" if key == "MESSAGES" else json.dumps(texts, ensure_ascii=False)
+        )
+    return "".join(f"{key}={_quoted(value)}\n" for key, value in values.items())
+
+
+def _commands(key: str, value: str, where: tuple[int, int, int, int]) -> Iterator[Command]:
+    """Turn one assignment into the commands it stands for."""
+    if key in _TEXTS:
+        yield Command(key, value, "", *where)
+    elif key in _LISTS:
+        for text in _texts(value):
+            yield Command(key, text, "", *where)
+    elif key == "MESSAGES":
+        for role, content in _messages(value):
+            yield Command("MESSAGE", content, role, *where)
+    elif key == "STOP":
+        for text in _texts(value):
+            yield Command("PARAMETER", text, "stop", *where)
+    elif key in _PARAMETER_OF:
+        # rkllama takes an empty value for one that was not given.
+        if value:
+            yield Command("PARAMETER", value, _PARAMETER_OF[key], *where)
+    else:
+        yield Command("ENV", value, key, *where)
+
+
+def _texts(value: str) -> list[str]:
+    """Read a JSON list of texts, or one plain text."""
+    parsed = _json(value)
+    if isinstance(parsed, list) and all(isinstance(text, str) for text in parsed):
+        return parsed
+    return [value] if value else []
+
+
+def _messages(value: str) -> Iterator[tuple[str, str]]:
+    parsed = _json(value)
+    if not isinstance(parsed, list):
+        raise ValueError('MESSAGES must be a JSON list of ["role", "content"]')  # noqa: TRY004 - the one error callers look for
+    for turn in parsed:
+        match turn:
+            case [str(role), str(content)] if role in ROLES:
+                yield role, content
+            case _:
+                raise ValueError('each of MESSAGES must be ["role", "content"]')
+
+
+def _json(value: str) -> object:
+    try:
+        parsed: object = json.loads(value) if value.startswith("[") else None
+    except (ValueError, RecursionError):
+        return None
+    return parsed
+
+
+def _value(text: str, at: int) -> tuple[str, int]:
+    """Read a quoted or bare value; returns it and the offset behind it."""
+    for pattern, quote in ((_DOUBLE, '"'), (_SINGLE, "'")):
+        if not text.startswith(quote, at):
+            continue
+        found = pattern.match(text, at)
+        if found is None:
+            raise ValueError(f"unexpected EOF: {quote} is never closed")
+        tail = _TAIL.match(text, found.end())
+        if tail is None:
+            raise ValueError(f"text after the closing {quote}")
+        return _ESCAPE.sub(_meaning, found.group(1)), tail.end()
+    end = _line_end(text, at)
+    return _INLINE_COMMENT.sub("", text[at:end]).rstrip(" \t"), end
+
+
+def _meaning(escape: re.Match[str]) -> str:
+    sign = escape.group(1)
+    return _MEANING.get(sign, sign)
+
+
+def _quoted(value: str) -> str:
+    """Quote *value* unless it is a plain number or word, as rkllama writes it."""
+    if re.fullmatch(r"[+-]?[0-9][0-9.eE+-]*|True|False", value):
+        return value
+    return '"' + "".join(_WRITTEN.get(sign, sign) for sign in value) + '"'
+
+
+def _line_end(text: str, at: int) -> int:
+    found = _BARE.match(text, at)
+    return found.end() if found else at

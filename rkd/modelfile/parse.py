@@ -1,0 +1,113 @@
+"""
+Read a Modelfile of either dialect.
+
+`parse` refuses on the first error; `lint.py` reports all of them. What the commands ask for is
+`Modelfile.recipe`'s to say.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.model import Recipe
+from rkd.modelfile import env, recipe
+from rkd.modelfile.commands import Command, Dialect, Places, Problem, Severity, refuse
+from rkd.modelfile.scan import Scan
+from rkd.modelfile.source import Source, classify
+
+MAX_BYTES = 4 * 1024 * 1024
+"""No Modelfile is longer: licences of half a megabyte exist, templates are some kilobytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Modelfile:
+    """
+    A Modelfile that could be read: at least one FROM, every command known, every value whole.
+
+    Values keep every character; parameters are not judged before `recipe`.
+    """
+
+    commands: tuple[Command, ...]
+    dialect: Dialect = Dialect.OLLAMA
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What the FROM commands name, in order; at least one."""
+        return tuple(classify(text) for text in self.values("FROM"))
+
+    def values(self, keyword: str) -> tuple[str, ...]:
+        """Every value of *keyword*, in order."""
+        return tuple(command.value for command in self.commands if command.keyword == keyword)
+
+    def recipe(self) -> Recipe:
+        """
+        Return what the Modelfile asks for, parameters typed and checked.
+
+        Raises:
+            InvalidInputError: INVALID_MODELFILE, a violation for every bad parameter or template.
+        """
+        made, problems = recipe.build(self.commands, self.dialect)
+        if any(problem.severity is Severity.ERROR for problem in problems):
+            raise refuse(problems)
+        return made
+
+
+def parse(text: str | bytes) -> Modelfile:
+    """
+    Read *text*; bytes are UTF-8, or UTF-16 with a byte order mark.
+
+    Raises:
+        InvalidInputError: INVALID_MODELFILE with violations `line L, column C`.
+    """
+    commands, problems, dialect = read(decode(text) if isinstance(text, bytes) else text)
+    if problems:
+        raise refuse(problems)
+    return Modelfile(tuple(commands), dialect)
+
+
+def read(text: str) -> tuple[list[Command], list[Problem], Dialect]:
+    """Read *text* as far as possible; problems are in the order of their places."""
+    text = text.removeprefix("\ufeff")
+    if len(text) > MAX_BYTES:
+        return [], [Problem(1, 1, f"longer than {MAX_BYTES} characters")], Dialect.OLLAMA
+    if "\0" in text:
+        where = Places(text).of(text.index("\0"))
+        return [], [Problem(*where, "NUL characters are not allowed")], Dialect.OLLAMA
+    if env.looks_like_env(text):
+        dialect = Dialect.ENV
+        commands, problems = env.read(text)
+    else:
+        dialect = Dialect.OLLAMA
+        scan = Scan(text).run()
+        commands, problems = scan.commands, scan.problems
+    if not any(command.keyword == "FROM" and command.value.strip() for command in commands):
+        # A FROM that could not be read is already complained about, with its own place.
+        problems = problems or [Problem(*Places(text).of(len(text)), "no FROM line")]
+    return commands, problems, dialect
+
+
+def decode(data: bytes) -> str:
+    """
+    Turn the bytes of a Modelfile into text: UTF-8 with or without mark, UTF-16 with one.
+
+    Raises:
+        InvalidInputError: INVALID_MODELFILE, naming the place of the first bad byte.
+    """
+    encoding = "utf-8-sig"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as trouble:
+        before = data[: trouble.start].decode(encoding, errors="replace")
+        line, column = Places(before).of(len(before))
+        problem = Problem(line, column, f"not {encoding.removesuffix('-sig')} text")
+        raise InvalidInputError(
+            Reason.INVALID_MODELFILE,
+            f"Modelfile, {problem.place}: {problem.message}",
+            remedy="Save the file as UTF-8.",
+            metadata={"line": str(line), "column": str(column)},
+            violations=(Violation(problem.place, problem.message),),
+        ) from trouble

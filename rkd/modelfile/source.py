@@ -1,0 +1,96 @@
+"""
+What a FROM names: a local path, a model of the board, a repository of the hub.
+
+Judged by the text alone, so that `rkctl lint` and the daemon agree; whether it exists is for
+those who resolve it: paths by the client, on its own machine, names by the daemon.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+_HUB_HOST = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/|hf://(?:models/)?", re.IGNORECASE
+)
+_HUB_REST = re.compile(
+    r"(?P<repo>[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}?)"
+    r"(?:@(?P<at>[A-Za-z0-9._-]{1,100}))?"
+    r"(?:/(?:resolve|blob|tree)/(?P<revision>[^/?#]{1,100}))?"
+    r"(?:/(?P<file>[^?#:]{1,200}?))?"
+    r"(?::(?P<quant>[A-Za-z0-9._-]{1,200}))?/?(?:\?[^#]*)?"
+)
+_WEIGHTS = (".gguf", ".rkllm", ".safetensors", ".bin", ".pth", ".pt")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,79})?")
+
+
+class SourceKind(enum.StrEnum):
+    """Where the weights of a FROM are looked for."""
+
+    PATH = "path"
+    MODEL = "model"
+    HUB = "hub"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """
+    One FROM.
+
+    Args:
+        text: as written.
+        repository: `user/repo`, for HUB.
+        selector: for HUB what stands behind the colon: a quantization (`Q4_K_M`) or a file name.
+        file: for HUB a path inside the repository, or "".
+        revision: for HUB a branch, tag or commit, or "".
+    """
+
+    text: str
+    kind: SourceKind
+    repository: str = ""
+    selector: str = ""
+    file: str = ""
+    revision: str = ""
+
+    def path(self, base: Path) -> Path:
+        """
+        Return the path meant, relative ones against *base*, the Modelfile's folder.
+
+        Also sensible for a MODEL: `FROM weights` may name a folder beside the Modelfile.
+        """
+        return base / Path(self.text).expanduser()
+
+
+def classify(text: str) -> Source:
+    """Say what *text*, the value of a FROM, names; never fails."""
+    host = _HUB_HOST.match(text)
+    if host:
+        rest = _HUB_REST.fullmatch(text, host.end())
+        if rest:
+            return Source(
+                text,
+                SourceKind.HUB,
+                rest["repo"],
+                rest["quant"] or "",
+                rest["file"] or "",
+                rest["at"] or rest["revision"] or "",
+            )
+    if _NAME.fullmatch(text) and not text.lower().endswith(_WEIGHTS):
+        return Source(text, SourceKind.MODEL)
+    return Source(text, SourceKind.PATH)
+
+
+def repository_of(text: str) -> str:
+    """Return `user/repo` of what a HUGGINGFACE_PATH may hold: that, or any URL of it; else ""."""
+    source = classify(text)
+    if source.kind is SourceKind.HUB:
+        return source.repository
+    plain = _HUB_REST.fullmatch(text)
+    return plain["repo"] if plain and text == plain["repo"] else ""
+
+
+def is_absolute(text: str) -> bool:
+    """Tell whether *text* is a path that does not depend on the Modelfile's folder."""
+    return text.startswith(("/", "~")) or bool(PureWindowsPath(text).drive)

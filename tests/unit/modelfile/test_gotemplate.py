@@ -1,0 +1,152 @@
+"""Go templates of Ollama's kind come out of Jinja as they came out of Go."""
+
+from __future__ import annotations
+
+import pytest
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from rkd.modelfile.gotemplate import UntranslatableError, is_go, to_jinja
+
+CHATML = """{{- if .System }}<|im_start|>system
+{{ .System }}<|im_end|>
+{{ end }}{{ if .Prompt }}<|im_start|>user
+{{ .Prompt }}<|im_end|>
+{{ end }}<|im_start|>assistant
+{{ .Response }}<|im_end|>
+"""
+MESSAGES = """{{- range $i, $_ := .Messages }}
+{{- $last := eq (len (slice $.Messages $i)) 1 }}
+{{- if eq .Role "user" }}<u>{{ .Content }}</u>
+{{- else if eq .Role "assistant" }}<a>{{ .Content }}{{ if not $last }}</a>{{ end }}
+{{- else if or (eq .Role "tool") (ne .Role "system") }}<t>{{ .Content }}</t>
+{{- end }}
+{{- if and (ne .Role "assistant") $last }}<a>{{ end }}
+{{- end }}"""
+TOOLS = """{{ if .Tools }}T:{{ range .Tools }}{{ . }};{{ end }}{{ end }}
+{{- range .Messages }}{{ if .ToolCalls }}{{ range .ToolCalls }}
+{{- .Function.Name }}({{ json .Function.Arguments }}){{ end }}{{ else }}{{ .Content }}{{ end }}
+{{- end }}"""
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+HI = {"role": "user", "content": "hi"}
+YO = {"role": "assistant", "content": "yo"}
+BYE = {"role": "user", "content": "bye"}
+
+
+def rendered(source: str, messages: list[dict[str, object]], **more: object) -> str:
+    """Render as a backend does; block trimming on, as HuggingFace's renderer has it."""
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(to_jinja(source)).render(messages=messages, **more)
+
+
+def test_one_turn() -> None:
+    """The last turn ends where the model goes on."""
+    assert rendered(CHATML, [SYSTEM, HI]) == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+def test_older_style_repeats_for_every_turn() -> None:
+    """System, prompt and response of each turn are shown once, in order."""
+    assert rendered(CHATML, [HI, YO, BYE]) == (
+        "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nyo<|im_end|>\n"
+        "<|im_start|>user\nbye<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_response_is_added_where_it_is_missing() -> None:
+    """A template without .Response gets it at its end, as in Ollama."""
+    assert rendered("[{{ .Prompt }}]", [HI, YO, BYE]) == "[hi]yo[bye]"
+
+
+def test_turns_of_one_role_are_joined() -> None:
+    """Two user turns in a row are one prompt with an empty line between them."""
+    assert rendered("[{{ .Prompt }}]", [HI, BYE]) == "[hi\n\nbye]"
+
+
+def test_response_inside_a_block_still_cuts() -> None:
+    """What stands behind .Response is cut wherever it stands."""
+    source = "{{ if .Prompt }}{{ .Prompt }}>{{ .Response }};{{ end }}!"
+
+    assert rendered(source, [HI, YO, BYE]) == "hi>yo;!bye>"
+
+
+def test_messages_style() -> None:
+    """Range, variables, slices, comparisons and else-if chains mean what they mean in Go."""
+    assert rendered(MESSAGES, [SYSTEM, HI, YO, BYE]) == "<u>hi</u><a>yo</a><u>bye</u><a>"
+    assert rendered(MESSAGES, [HI, YO]) == "<u>hi</u><a>yo"
+
+
+def test_system_of_a_messages_template() -> None:
+    """$.System is all system turns joined, inside and outside of ranges."""
+    source = "{{ $.System }}|{{ range .Messages }}{{ $.System }}{{ end }}"
+
+    assert rendered(source, [SYSTEM]) == "Be brief.|Be brief."
+
+
+def test_tools_are_printed_as_json() -> None:
+    """Tools, calls and their arguments print as JSON, names as text."""
+    call = {"function": {"name": "f", "arguments": {"x": 1}}}
+    turn: dict[str, object] = {"role": "assistant", "content": None, "tool_calls": [call]}
+
+    assert rendered(TOOLS, [HI, turn], tools=[{"type": "function"}]) == (
+        'T:{"type": "function"};hif({"x": 1})'
+    )
+    assert rendered(TOOLS, [HI]) == "hi"
+
+
+def test_with_assignment_and_comments() -> None:
+    """With moves the dot, = changes a variable from inside a range, comments vanish."""
+    source = (
+        "{{/* note */}}{{ $n := 0 }}{{ range $i, $m := .Messages }}{{ $n = $i }}{{ end }}{{ $n }}"
+        '{{ with .System }}({{ . }}){{ end }}{{ "{{" }}{{ `"raw"` }}{{ .System | json }}'
+    )
+
+    assert rendered(source, [SYSTEM, HI]) == '1(Be brief.){{"raw""Be brief."'
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for m in messages %}{{ m.content }}{% endfor %}",
+        "{{ bos_token }}{{ messages[0]['content'] }}",
+        "{# note #}{{ .x }}",
+        "plain",
+    ],
+)
+def test_jinja_stays(source: str) -> None:
+    """Jinja is told by its marks and left alone."""
+    assert not is_go(source)
+    assert to_jinja(source) == source
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{{ .Prompt", "unclosed action"),
+        ("{{ if .Prompt }}x", "never closed"),
+        ("{{ .Prompt }}{{ end }}", "unexpected {{ end }}"),
+        ("{{ if .Prompt }}{{ else with .System }}{{ end }}", "else with"),
+        ("{{ .Prompt | shout }}", 'function "shout" not defined'),
+        ("{{ .Missing }}", "unknown variable .Missing"),
+        ("{{ $x }}{{ .Prompt }}", "undefined variable $x"),
+        ('{{ template "a" }}{{ .Prompt }}', "template"),
+        ('{{ define "a" }}{{ end }}', "define"),
+        ("{{ range .System }}{{ end }}", "range over"),
+        ("{{ (.Prompt }}", "parenthesis"),
+        ('{{ "a\\q" }}{{ .Prompt }}', "escape"),
+        ("{{ . }}", "dot itself"),
+        ("{{ .Prompt .System }}", "takes no arguments"),
+        ("{{ not }}{{ .Prompt }}", 'function "not"'),
+        ("{{ if .Prompt }}" * 50, "nested deeper"),
+        ("{{ " + "(" * 50 + ".Prompt" + ")" * 50 + " }}", "nested deeper"),
+        ("{{ if }}{{ .Prompt }}{{ end }}", "empty expression"),
+    ],
+)
+def test_the_rest_is_refused_by_name(source: str, message: str) -> None:
+    """What cannot be translated is refused with the part that cannot."""
+    with pytest.raises(UntranslatableError) as caught:
+        to_jinja(source)
+
+    assert message in str(caught.value)

@@ -1,0 +1,151 @@
+"""Parameters are typed and checked; a child changes what its parent asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from rkd.errors import InvalidInputError
+from rkd.model import Message, Recipe
+from rkd.modelfile.parameters import PARAMETERS, Kind
+from rkd.modelfile.parse import parse
+from rkd.modelfile.render import derive, inherit
+
+PARENT = """FROM parent.gguf
+PARAMETER temperature 0.5
+PARAMETER top_k 10
+PARAMETER stop A
+PARAMETER stop B
+SYSTEM You are the parent.
+TEMPLATE {% for m in messages %}{{ m.content }}{% endfor %}
+MESSAGE user hi
+MESSAGE assistant hello
+LICENSE MIT
+"""
+
+
+def test_values_get_their_types() -> None:
+    """Numbers become int or float, switches bool, stops add up, the last scalar wins (27)."""
+    made = parse(
+        "FROM x\nPARAMETER temperature 0.5\nPARAMETER top_k 7\nPARAMETER top_k 1\n"
+        "PARAMETER stop a\nPARAMETER use_mmap T\nPARAMETER stop b\nPARAMETER kv_cache_type Q8_0\n"
+        "LICENSE one\nLICENSE two\nMESSAGE user hi\nADAPTER ./lora.gguf"
+    ).recipe()
+
+    assert made == Recipe(
+        parameters=(
+            ("temperature", 0.5),
+            ("top_k", 1),
+            ("use_mmap", True),
+            ("kv_cache_type", "q8_0"),
+            ("stop", "a"),
+            ("stop", "b"),
+        ),
+        messages=(Message("user", "hi"),),
+        adapters=("./lora.gguf",),
+        licenses=("one", "two"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("PARAMETER what the", "unknown parameter 'what'"),
+        ("PARAMETER numa true", "unknown parameter 'numa'"),
+        ("PARAMETER num_ctxt 1", "did you mean num_ctx?"),
+        ("PARAMETER Temperature 1", "did you mean temperature?"),
+        ("PARAMETER max_tokens 1", "did you mean num_predict?"),
+        ("PARAMETER top_k 1.5", "invalid int value [1.5]"),
+        ("PARAMETER top_k x", "invalid int value [x]"),
+        ("PARAMETER temperature nan", "invalid float value [nan]"),
+        ("PARAMETER temperature inf", "invalid float value [inf]"),
+        ("PARAMETER temperature 1e999", "invalid float value [1e999]"),
+        ("PARAMETER use_mmap yes", "invalid bool value [yes]"),
+        ("PARAMETER temperature -1", "temperature must be 0 to 5, not -1"),
+        ("PARAMETER top_p 1.01", "top_p must be 0 to 1"),
+        ("PARAMETER num_ctx 99999999999", "num_ctx must be"),
+        ("PARAMETER kv_cache_type q5", "one of auto, f16, q8_0, q4_0"),
+        ('PARAMETER stop ""', "stop must be a text that is not empty"),
+    ],
+)
+def test_bad_parameters_are_named(line: str, message: str) -> None:
+    """A wrong key, type or range is refused at its place, in words that help."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse(f"FROM x\n{line}").recipe()
+
+    assert message in caught.value.message
+    assert caught.value.violations[0].field.startswith("line 2, column ")
+
+
+@pytest.mark.parametrize("key", [k for k, p in PARAMETERS.items() if p.kind is not Kind.STRING])
+def test_every_range_has_both_ends(key: str) -> None:
+    """Lowest and highest value of each numeric parameter are accepted, the next are not."""
+    row = PARAMETERS[key]
+    if row.low is None or row.high is None:
+        return
+    text = "FROM x\nPARAMETER {} {:.0f}"
+    for value in (row.low, row.high):
+        parse(text.format(key, value)).recipe()
+    for value in (row.low - 1, row.high + 1):
+        with pytest.raises(InvalidInputError):
+            parse(text.format(key, value)).recipe()
+
+
+def test_deprecated_parameters_are_dropped() -> None:
+    """What Ollama ignores with a warning is no part of the recipe."""
+    assert parse("FROM x\nPARAMETER f16_kv true").recipe() == Recipe()
+
+
+def test_child_overrides_key_by_key() -> None:
+    """A child's parameter, stop list and messages replace its parent's; the rest is inherited."""
+    parent = parse(PARENT).recipe()
+    child = parse(
+        "FROM parent\nPARAMETER top_k 3\nPARAMETER stop C\nMESSAGE user yo\nLICENSE MIT\nLICENSE X"
+    )
+    made = derive(parent, child)
+
+    assert made.parameters == (("temperature", 0.5), ("top_k", 3), ("stop", "C"))
+    assert made.messages == (Message("user", "yo"),)
+    assert made.licenses == ("MIT", "X")
+    assert (made.system, made.template) == (parent.system, parent.template)
+
+
+def test_unset_takes_back() -> None:
+    """UNSET clears what only the parent said, one thing each."""
+    child = parse(
+        "FROM parent\nUNSET SYSTEM\nUNSET TEMPLATE\nUNSET MESSAGES\nUNSET PARAMETER stop\n"
+        "UNSET LICENSE"
+    )
+    made = derive(parse(PARENT).recipe(), child)
+
+    assert made == Recipe(parameters=(("temperature", 0.5), ("top_k", 10)))
+
+
+def test_empty_system_clears() -> None:
+    """SYSTEM "" says: no system prompt, whatever the parent said."""
+    made = derive(parse(PARENT).recipe(), parse('FROM parent\nSYSTEM ""'))
+
+    assert made.system == ""
+
+
+@pytest.mark.parametrize(
+    "child",
+    [
+        "FROM p\nPARAMETER top_k 3\nPARAMETER stop C\nMESSAGE user yo\nLICENSE MIT\nLICENSE X",
+        "FROM p\nUNSET SYSTEM\nUNSET PARAMETER stop\nUNSET MESSAGES",
+        'FROM p\nSYSTEM ""\nTEMPLATE {{ .Prompt }}',
+        "FROM p\nUNSET TEMPLATE\nADAPTER a.gguf",
+    ],
+)
+def test_inherited_modelfile_says_what_derive_says(child: str) -> None:
+    """The Modelfile kept for a child asks for exactly the derived recipe, from its own weights."""
+    parent = parse(PARENT)
+    kept = inherit(parent, parse(child))
+    derived = derive(parent.recipe(), parse(child))
+
+    assert sorted(kept.recipe().parameters, key=str) == sorted(derived.parameters, key=str)
+    assert kept.values("FROM") == ("parent.gguf",)
+    assert kept.recipe().system == derived.system
+    assert kept.recipe().template == derived.template
+    assert kept.recipe().messages == derived.messages
+    assert kept.recipe().licenses == derived.licenses
+    assert kept.recipe().adapters == derived.adapters
