@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"wire"}),
     frozenset({"board", "log", "notify", "events"}),
     frozenset({"journal"}),
-    frozenset({"weights", "modelfile"}),
+    frozenset({"weights", "modelfile", "librkllmrt"}),
     frozenset({"inference"}),
     frozenset({"model", "v1"}),
     frozenset({"config"}),
