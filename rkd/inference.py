@@ -8,6 +8,7 @@ backends (which do it). No I/O; `wire/codec.py` turns these into frames and back
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rkd.model import BackendKind, Message
@@ -143,15 +144,18 @@ class Chunk:
     logprobs: tuple[TokenLogprobs, ...] = ()
     tokens: int = 0
 
-    def joined(self, later: Chunk) -> Chunk:
-        """This chunk and *later* as one: what a slow reader gets instead of two."""
+    @staticmethod
+    def join(pieces: Sequence[Chunk]) -> Chunk:
+        """Several pieces, in order, as one: what a slow reader gets instead of them."""
+        if len(pieces) == 1:
+            return pieces[0]
         return Chunk(
-            text=self.text + later.text,
-            reasoning=self.reasoning + later.reasoning,
-            tool_calls=self.tool_calls + later.tool_calls,
-            token_ids=self.token_ids + later.token_ids,
-            logprobs=self.logprobs + later.logprobs,
-            tokens=self.tokens + later.tokens,
+            text="".join([one.text for one in pieces]),
+            reasoning="".join([one.reasoning for one in pieces]),
+            tool_calls=tuple(call for one in pieces for call in one.tool_calls),
+            token_ids=tuple(token for one in pieces for token in one.token_ids),
+            logprobs=tuple(entry for one in pieces for entry in one.logprobs),
+            tokens=sum([one.tokens for one in pieces]),
         )
 
 
@@ -272,10 +276,12 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """A stage of a load; fraction 0…1, or negative where it cannot be known."""
+    """A stage of a load or job; fraction 0 to 1, or negative where it cannot be known."""
 
     stage: str
     fraction: float = -1.0
+    done_bytes: int = 0
+    total_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

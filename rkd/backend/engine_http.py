@@ -1,0 +1,164 @@
+"""
+llama-server's HTTP API over a private unix socket: requests, and streams that can be cut.
+
+Knows the protocol only; which process answers it is `llamacpp.py`'s. Standard library, because a
+worker must stay small and start fast.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+REQUEST_BOUND_S = 60.0
+"""Longest wait for a short answer (tokenize, props); streams are bounded by cancellation."""
+
+Json = Mapping[str, Any]
+
+
+class EngineError(Exception):
+    """
+    The engine refused or broke off.
+
+    Args:
+        status: HTTP status, 0 when the connection ended early.
+        body: the engine's `error` object, `{"message", "type", …}`.
+    """
+
+    def __init__(self, status: int, body: Json) -> None:
+        super().__init__(str(body.get("message", "the engine gave no reason")))
+        self.status = status
+        self.body = body
+
+    @property
+    def kind(self) -> str:
+        """The engine's own error type, `exceed_context_size_error` for instance."""
+        return str(self.body.get("type", ""))
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """An HTTP connection to a socket in the file system."""
+
+    def __init__(self, path: Path, timeout_s: float | None) -> None:
+        super().__init__("engine", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket's path."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Stream:
+    """One streamed answer; iterate it on one thread, `cut` it from another."""
+
+    def __init__(self, connection: _UnixConnection, response: http.client.HTTPResponse) -> None:
+        self._connection = connection
+        self._response = response
+
+    def cut(self) -> None:
+        """Close the connection: the engine stops the task within its current batch."""
+        sock = self._connection.sock
+        if sock is not None:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # it had ended by itself
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    def __iter__(self) -> Iterator[Json]:
+        """
+        Yield the events as the engine sends them.
+
+        Raises:
+            EngineError: an error event, or the end of the connection before the last event.
+        """
+        readline = self._response.readline
+        try:
+            while line := readline():
+                if line.startswith(b"data: "):
+                    if line.startswith(b"data: [DONE]"):
+                        return
+                    event: Json = json.loads(line[6:])
+                    if "error" in event:
+                        raise EngineError(int(event["error"].get("code", 500)), event["error"])
+                    yield event
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineError(0, {"message": f"the connection broke: {error}"}) from error
+
+
+class EngineHttp:
+    """
+    Talks to the engine listening on *path*; safe from any thread.
+
+    A connection a request: connecting to a unix socket costs some 50 µs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, path: str) -> Any:
+        """GET *path* and return its JSON."""
+        return self._exchange("GET", path, None)
+
+    def post(self, path: str, body: Json, *, bound_s: float | None = REQUEST_BOUND_S) -> Any:
+        """POST *body* to *path* and return the answer's JSON."""
+        return self._exchange("POST", path, body, bound_s)
+
+    def stream(self, path: str, body: Json) -> Stream:
+        """
+        POST *body* to *path* and return its events.
+
+        Raises:
+            EngineError: the engine refused, with its reason.
+        """
+        connection = _UnixConnection(self._path, None)
+        try:
+            response = self._send(connection, "POST", path, body)
+            if response.status != http.HTTPStatus.OK:
+                raise _refusal(response.status, response.read())
+        except (EngineError, OSError, http.client.HTTPException) as error:
+            connection.close()
+            if isinstance(error, EngineError):
+                raise
+            raise EngineError(0, {"message": f"the engine does not answer: {error}"}) from error
+        return Stream(connection, response)
+
+    def _exchange(
+        self, method: str, path: str, body: Json | None, bound_s: float | None = REQUEST_BOUND_S
+    ) -> Any:
+        connection = _UnixConnection(self._path, bound_s)
+        try:
+            response = self._send(connection, method, path, body)
+            data = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineError(0, {"message": f"the engine does not answer: {error}"}) from error
+        finally:
+            connection.close()
+        if response.status != http.HTTPStatus.OK:
+            raise _refusal(response.status, data)
+        return json.loads(data)
+
+    @staticmethod
+    def _send(
+        connection: _UnixConnection, method: str, path: str, body: Json | None
+    ) -> http.client.HTTPResponse:
+        data = None if body is None else json.dumps(body).encode()
+        connection.request(method, path, data, {"Content-Type": "application/json"})
+        return connection.getresponse()
+
+
+def _refusal(status: int, data: bytes) -> EngineError:
+    try:
+        body = json.loads(data)["error"]
+    except (ValueError, KeyError, TypeError):
+        body = {"message": data.decode(errors="replace")[:400] or f"HTTP status {status}"}
+    return EngineError(status, body if isinstance(body, dict) else {"message": str(body)})

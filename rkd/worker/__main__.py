@@ -1,0 +1,31 @@
+"""`python -m rkd.worker --fd N --parent PID`: started by the daemon, never by hand."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+
+from rkd.worker import leash
+from rkd.worker.engines import make_backend, run_job
+from rkd.worker.loop import Loop
+
+
+def main() -> None:
+    """Take over the socket, tie ourselves to the daemon, and serve."""
+    parser = argparse.ArgumentParser(prog="rkd.worker")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    given = parser.parse_args()
+    if not leash.tie(given.parent):
+        return
+    # The daemon decides when we end; a Ctrl-C in its terminal reaches the whole group.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leash.offer_to_oom()
+    leash.raise_open_files()
+    with socket.socket(fileno=given.fd) as connection:
+        Loop(connection, make_backend, run_job).serve()
+
+
+if __name__ == "__main__":
+    main()
