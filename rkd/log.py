@@ -91,6 +91,11 @@ def bind_request(offered: str = "", **facts: str) -> str:
     return request_id
 
 
+def request_id() -> str:
+    """Return the id bound to the current task; empty outside a request."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
 def without_secrets(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Remove what users wrote and what must stay secret, except at debug."""
     if method != "debug":

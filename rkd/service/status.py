@@ -8,7 +8,9 @@ where they fit.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -16,11 +18,15 @@ import grpc
 import structlog
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from structlog.contextvars import bind_contextvars
 
 from rkd import errors
+from rkd.log import bind_request
 
 DOMAIN = "rkd"
 _DETAILS_KEY = "grpc-status-details-bin"
+REQUEST_ID_KEY = "x-request-id"
+"""Metadata: a client may send its own id; the answer's trailing metadata says the one used."""
 
 CODES: dict[type[errors.RkdError], grpc.StatusCode] = {
     errors.InvalidInputError: grpc.StatusCode.INVALID_ARGUMENT,
@@ -85,18 +91,41 @@ async def fail(context: grpc.aio.ServicerContext[Any, Any], error: errors.RkdErr
     await context.abort(CODES[type(error)], status.message, trailing)
 
 
-class StatusInterceptor(grpc.aio.ServerInterceptor):
-    """Ends calls that raise with the right status; holds the first of the two broad excepts."""
+Admit = Callable[[str, Any], str]
+"""Given the method and the context, names who calls, or raises why he may not."""
 
-    def __init__(self) -> None:
+Observe = Callable[[str, str, float], None]
+"""Told of every ended call: method, name of the status code, seconds it took."""
+
+
+def admit_everybody(_method: str, _context: object) -> str:
+    """Let everybody in, as on a socket whose file mode has judged."""
+    return "anybody"
+
+
+def observe_nothing(_method: str, _code: str, _seconds: float) -> None:
+    """Do nothing with an ended call."""
+
+
+class StatusInterceptor(grpc.aio.ServerInterceptor):
+    """
+    Stands around every call: names it, admits it, gives it the right status, observes its end.
+
+    Holds the first of the two broad excepts. Costs nothing per message of a stream but the one
+    generator that makes errors into statuses.
+    """
+
+    def __init__(self, admit: Admit = admit_everybody, observe: Observe = observe_nothing) -> None:
+        self._admit = admit
+        self._observe = observe
         self._log = structlog.get_logger("rkd.service")
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Wrap the handler of every call of ours."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        # Health and reflection are not ours, come as plain functions, and raise nothing of ours.
-        if handler is None or not method.startswith("/rkd."):
+        # Health is for probes, which have no tokens; it comes as plain functions.
+        if handler is None or method.startswith("/grpc.health."):
             return handler
         kinds = (
             ("unary_unary", grpc.unary_unary_rpc_method_handler, self._single),
@@ -131,15 +160,28 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
 
     @asynccontextmanager
     async def _guard(self, method: str, context: Any) -> AsyncIterator[None]:
+        started, code = time.perf_counter(), grpc.StatusCode.OK
+        offered = dict(context.invocation_metadata() or ()).get(REQUEST_ID_KEY, "")
+        request_id = bind_request(str(offered), method=method.rpartition("/")[2])
+        context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
         try:
+            bind_contextvars(caller=self._admit(method, context))
             yield
         except errors.RkdError as error:
+            code = CODES[type(error)]
             await fail(context, error)
         except grpc.aio.AbortError:
+            code = context.code()
+            raise
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED
             raise
         except Exception as error:  # noqa: BLE001 - one of two: a defect becomes INTERNAL, logged
+            code = grpc.StatusCode.INTERNAL
             self._log.error("call.defect", method=method, exc_info=error)
             await fail(context, self._defect(error, method))
+        finally:
+            self._observe(method, code.name, time.perf_counter() - started)
 
     @staticmethod
     def _defect(error: Exception, method: str) -> errors.RkdError:

@@ -1,0 +1,1 @@
+"""Who may do what: tokens, roles and certificates, as files; used by the daemon and by rkctl."""

@@ -1,0 +1,37 @@
+"""What a caller may do, from least to most; each role includes those before it."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Role(enum.IntEnum):
+    """A level of trust; compare with `>=`."""
+
+    READ = 1
+    """See models, residents, operations and status."""
+    GENERATE = 2
+    """And use models: generate, chat, embed, load."""
+    MANAGE = 3
+    """And change models: pull, create, push, copy, delete, unload, pin."""
+    ADMIN = 4
+    """And change the daemon itself: reload."""
+
+    @classmethod
+    def parse(cls, text: str) -> Role:
+        """
+        Return the role called *text*, in any case.
+
+        Raises:
+            ValueError: naming the roles there are.
+        """
+        try:
+            return cls[text.upper()]
+        except KeyError as error:
+            names = ", ".join(role.word for role in cls)
+            raise ValueError(f"{text!r} is no role; roles are {names}") from error
+
+    @property
+    def word(self) -> str:
+        """The role as people write it."""
+        return self.name.lower()

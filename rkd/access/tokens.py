@@ -1,0 +1,195 @@
+"""
+Access tokens: how they look, how they are kept, and whether one offered is good.
+
+A token is `rkd_<id>_<secret>`; the file holds a salted SHA-256 of the secret, never the secret.
+A slow hash (scrypt, argon2) protects secrets people choose. Ours are 32 random bytes, which no
+hash rate can search, while a slow hash on every call would let strangers burn the board's CPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rkd.access.role import Role
+from rkd.errors import InvalidInputError, Reason
+
+SECRET_BYTES: Final = 32
+_TOKEN = re.compile(r"rkd_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@ -]{0,63}")
+_NOBODY_SALT: Final = "00" * 16
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """
+    What is kept of a token.
+
+    Args:
+        id: eight hexadecimal digits; public, shown in lists and logs.
+        name: whose it is, for people.
+        salt, hash: hexadecimal.
+        expires: after this moment it is no good; None means never.
+    """
+
+    id: str
+    name: str
+    role: Role
+    salt: str
+    hash: str
+    created: datetime
+    expires: datetime | None = None
+
+
+def new_token(
+    name: str, role: Role, now: datetime, expires: datetime | None = None
+) -> tuple[Token, str]:
+    """
+    Make a token; return what to keep and the text to hand out, which is never seen again.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD for a name that is empty, too long or not printable.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            f"{name!r} cannot name a token",
+            remedy="Use 1 to 64 letters, digits, spaces and `._@-`.",
+        )
+    token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(SECRET_BYTES)
+    salt = secrets.token_hex(16)
+    kept = Token(token_id, name, role, salt, _hash(salt, secret), now, expires)
+    return kept, f"rkd_{token_id}_{secret}"
+
+
+def find_token(tokens: tuple[Token, ...], offered: str, now: datetime) -> Token | None:
+    """
+    Return the token *offered* is, or None.
+
+    An unknown id costs the same hash and comparison as a known one.
+    """
+    match = _TOKEN.fullmatch(offered)
+    token_id, secret = match.groups() if match else ("", "")
+    known = next((token for token in tokens if token.id == token_id), None)
+    salt, expected = (known.salt, known.hash) if known else (_NOBODY_SALT, "0" * 64)
+    good = hmac.compare_digest(_hash(salt, secret), expected)
+    if known is None or not good or (known.expires is not None and known.expires <= now):
+        return None
+    return known
+
+
+def read_tokens(path: Path) -> tuple[Token, ...]:
+    """
+    Read the tokens kept in *path*; a file that does not exist holds none.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD, when the file is not one of ours or cannot be read: to
+            take that for "no tokens" would open the doors.
+    """
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(_from_json(one) for one in held["tokens"])
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            f"the token file {path} cannot be used: {error}",
+            remedy="Give the daemon read access, or make it anew with `rkctl token create`.",
+        ) from error
+
+
+def write_tokens(path: Path, tokens: tuple[Token, ...]) -> None:
+    """
+    Replace *path* by one that holds *tokens*, at once and whole.
+
+    A new file is 0640 and gets its folder's group where that folder is set-group-id, so that the
+    daemon's group can read it; an existing one keeps owner, group and mode.
+    """
+    text = json.dumps({"tokens": [_to_json(one) for one in tokens]}, indent=1)
+    try:
+        before = path.stat()
+    except FileNotFoundError:
+        before = None
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if before is not None:
+                os.fchmod(descriptor, before.st_mode & 0o777)
+                if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+                    os.fchown(descriptor, before.st_uid, before.st_gid)
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(descriptor)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+class TokenFile:
+    """The tokens of a file as they are now: read again when the file is replaced or changed."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._tokens: tuple[Token, ...] = ()
+
+    def current(self) -> tuple[Token, ...]:
+        """
+        Return the tokens; one `stat` when nothing changed.
+
+        Raises:
+            InvalidInputError: as `read_tokens`.
+        """
+        if self._path is None:
+            return ()
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            self._seen, self._tokens = None, ()
+            return ()
+        except OSError:
+            return read_tokens(self._path)
+        seen = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if seen != self._seen:
+            self._tokens = read_tokens(self._path)
+            self._seen = seen
+        return self._tokens
+
+
+def _hash(salt: str, secret: str) -> str:
+    return hashlib.sha256(bytes.fromhex(salt) + secret.encode()).hexdigest()
+
+
+def _to_json(token: Token) -> dict[str, str | None]:
+    expires = token.expires.isoformat() if token.expires else None
+    return asdict(token) | {
+        "role": token.role.word,
+        "created": token.created.isoformat(),
+        "expires": expires,
+    }
+
+
+def _from_json(held: dict[str, str]) -> Token:
+    expires = datetime.fromisoformat(held["expires"]) if held.get("expires") else None
+    if not re.fullmatch(r"[0-9a-f]{32}", held["salt"]):
+        raise ValueError("a salt is not 16 bytes in hexadecimal")
+    return Token(
+        id=held["id"],
+        name=held["name"],
+        role=Role.parse(held["role"]),
+        salt=held["salt"],
+        hash=held["hash"],
+        created=datetime.fromisoformat(held["created"]).astimezone(UTC),
+        expires=expires.astimezone(UTC) if expires else None,
+    )
