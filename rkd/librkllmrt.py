@@ -78,15 +78,16 @@ def identify(path: Path, *, version_override: str = "") -> Library:
 
     Args:
         path: the library file.
-        version_override: treat the file as this known version, whatever it says: the way out for
-            a release newer than this program, at the user's own risk.
+        version_override: the known version to treat the file as when its own is unknown or not
+            told: the way out for a release newer than this program, at the user's own risk.
+            A file of a known version is never overridden.
 
     Raises:
         PreconditionError: NPU_UNAVAILABLE, when there is no such file or it cannot be read;
             RUNTIME_MISMATCH, when it is no library for this machine, or of no known version.
     """
     found = _marker(path)
-    if version_override:
+    if version_override and found not in FAMILIES:
         return Library(path, found or "unknown", _known(version_override, path), overridden=True)
     if not found:
         raise _mismatch(

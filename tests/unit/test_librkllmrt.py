@@ -86,10 +86,17 @@ def test_override(tmp_path: Path) -> None:
     assert (found.version, found.family, found.overridden) == ("1.3.2", Family.V1_3_1, True)
 
 
+def test_override_is_for_the_unknown_only(tmp_path: Path) -> None:
+    """A library of a known release keeps its own interface: another would crash."""
+    found = identify(library(tmp_path, elf(marker=marker("1.2.3"))), version_override="1.3.1")
+
+    assert (found.family, found.overridden) == (Family.V1_2_1, False)
+
+
 def test_override_must_be_known(tmp_path: Path) -> None:
     """An override naming no measured release is refused as well."""
     with pytest.raises(PreconditionError, match=r"9\.9"):
-        identify(library(tmp_path, elf(marker=marker("1.3.0"))), version_override="9.9")
+        identify(library(tmp_path, elf(marker=marker("1.3.2"))), version_override="9.9")
 
 
 def test_override_does_not_make_a_library(tmp_path: Path) -> None:
