@@ -1,0 +1,237 @@
+"""
+The closed tables of quantization: tensor types, file types, and the advice people are given.
+
+**Source**: block sizes are ggml's (`ggml.c`, `type_traits`), file types llama.cpp's
+(`llama.h`, `enum llama_ftype`); both compared with the `gguf` package by a test. Advice: order of
+perplexity as measured by `bench/quantize.py`, and how RK3588's cores unpack each kind.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """How one tensor is stored: *block_bytes* bytes hold *block_weights* weights."""
+
+    name: str
+    block_weights: int
+    block_bytes: int
+
+    @property
+    def bits(self) -> float:
+        """Bits a weight takes."""
+        return self.block_bytes * 8 / self.block_weights
+
+
+_256 = 256
+
+TENSOR_TYPES: dict[int, TensorType] = {
+    0: TensorType("F32", 1, 4),
+    1: TensorType("F16", 1, 2),
+    2: TensorType("Q4_0", 32, 18),
+    3: TensorType("Q4_1", 32, 20),
+    6: TensorType("Q5_0", 32, 22),
+    7: TensorType("Q5_1", 32, 24),
+    8: TensorType("Q8_0", 32, 34),
+    9: TensorType("Q8_1", 32, 40),
+    10: TensorType("Q2_K", _256, 84),
+    11: TensorType("Q3_K", _256, 110),
+    12: TensorType("Q4_K", _256, 144),
+    13: TensorType("Q5_K", _256, 176),
+    14: TensorType("Q6_K", _256, 210),
+    15: TensorType("Q8_K", _256, 292),
+    16: TensorType("IQ2_XXS", _256, 66),
+    17: TensorType("IQ2_XS", _256, 74),
+    18: TensorType("IQ3_XXS", _256, 98),
+    19: TensorType("IQ1_S", _256, 50),
+    20: TensorType("IQ4_NL", 32, 18),
+    21: TensorType("IQ3_S", _256, 110),
+    22: TensorType("IQ2_S", _256, 82),
+    23: TensorType("IQ4_XS", _256, 136),
+    24: TensorType("I8", 1, 1),
+    25: TensorType("I16", 1, 2),
+    26: TensorType("I32", 1, 4),
+    27: TensorType("I64", 1, 8),
+    28: TensorType("F64", 1, 8),
+    29: TensorType("IQ1_M", _256, 56),
+    30: TensorType("BF16", 1, 2),
+    34: TensorType("TQ1_0", _256, 54),
+    35: TensorType("TQ2_0", _256, 66),
+    39: TensorType("MXFP4", 32, 17),
+    40: TensorType("NVFP4", 64, 36),
+    41: TensorType("Q1_0", 128, 18),
+}
+"""By ggml's number."""
+
+FILE_TYPES: dict[int, str] = {
+    0: "F32",
+    1: "F16",
+    2: "Q4_0",
+    3: "Q4_1",
+    7: "Q8_0",
+    8: "Q5_0",
+    9: "Q5_1",
+    10: "Q2_K",
+    11: "Q3_K_S",
+    12: "Q3_K_M",
+    13: "Q3_K_L",
+    14: "Q4_K_S",
+    15: "Q4_K_M",
+    16: "Q5_K_S",
+    17: "Q5_K_M",
+    18: "Q6_K",
+    19: "IQ2_XXS",
+    20: "IQ2_XS",
+    21: "Q2_K_S",
+    22: "IQ3_XS",
+    23: "IQ3_XXS",
+    24: "IQ1_S",
+    25: "IQ4_NL",
+    26: "IQ3_S",
+    27: "IQ3_M",
+    28: "IQ2_S",
+    29: "IQ2_M",
+    30: "IQ4_XS",
+    31: "IQ1_M",
+    32: "BF16",
+    36: "TQ1_0",
+    37: "TQ2_0",
+    38: "MXFP4_MOE",
+    39: "NVFP4",
+    40: "Q1_0",
+}
+"""By the number in `general.file_type`."""
+
+
+class Quality(enum.IntEnum):
+    """How much of the original's sense is left, best first."""
+
+    WHOLE = 0
+    NEAR = 1
+    GOOD = 2
+    FAIR = 3
+    POOR = 4
+
+
+class Speed(enum.IntEnum):
+    """How fast tokens come on RK3588's cores, compared with other types of the same model."""
+
+    FAST = 0
+    MIDDLE = 1
+    SLOW = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """
+    One row of advice.
+
+    Args:
+        bits: bits a weight takes on average over a whole model.
+        note: one sentence for people.
+        makes: rkd can write it (`create -q`).
+    """
+
+    name: str
+    bits: float
+    quality: Quality
+    speed: Speed
+    note: str
+    makes: bool = False
+
+
+_ROWS = (
+    Quantization(
+        "F32", 32.0, Quality.WHOLE, Speed.SLOW, "for converting, not for running", makes=True
+    ),
+    Quantization("F16", 16.0, Quality.WHOLE, Speed.SLOW, "the original, four times Q4", makes=True),
+    Quantization(
+        "BF16", 16.0, Quality.WHOLE, Speed.SLOW, "the original; unpacked in software", makes=True
+    ),
+    Quantization("Q8_0", 8.5, Quality.WHOLE, Speed.MIDDLE, "no loss one could measure", makes=True),
+    Quantization("Q6_K", 6.6, Quality.NEAR, Speed.MIDDLE, "next to no loss", makes=True),
+    Quantization("Q5_K_M", 5.7, Quality.NEAR, Speed.MIDDLE, "little loss", makes=True),
+    Quantization("Q5_K_S", 5.5, Quality.NEAR, Speed.MIDDLE, "little loss", makes=True),
+    Quantization("Q5_1", 6.0, Quality.NEAR, Speed.MIDDLE, "older; Q5_K_M is better"),
+    Quantization("Q5_0", 5.5, Quality.GOOD, Speed.MIDDLE, "older; Q5_K_S is better", makes=True),
+    Quantization("Q4_K_M", 4.9, Quality.GOOD, Speed.FAST, "the usual choice", makes=True),
+    Quantization(
+        "Q4_K_S", 4.6, Quality.GOOD, Speed.FAST, "a little smaller than the usual", makes=True
+    ),
+    Quantization("Q4_1", 5.0, Quality.GOOD, Speed.FAST, "older; Q4_K_M is better", makes=True),
+    Quantization("IQ4_NL", 4.5, Quality.GOOD, Speed.FAST, "repacked for ARM like Q4_0", makes=True),
+    Quantization(
+        "IQ4_XS", 4.3, Quality.GOOD, Speed.MIDDLE, "smallest that is still good", makes=True
+    ),
+    Quantization(
+        "Q4_0", 4.6, Quality.FAIR, Speed.FAST, "fastest on ARM, repacked at load", makes=True
+    ),
+    Quantization("MXFP4_MOE", 4.4, Quality.GOOD, Speed.MIDDLE, "experts as they were trained"),
+    Quantization("Q3_K_L", 4.3, Quality.FAIR, Speed.SLOW, "audible loss"),
+    Quantization("Q3_K_M", 3.9, Quality.FAIR, Speed.SLOW, "audible loss", makes=True),
+    Quantization("Q3_K_S", 3.5, Quality.POOR, Speed.SLOW, "strong loss"),
+    Quantization("IQ3_M", 3.7, Quality.FAIR, Speed.SLOW, "slow to unpack"),
+    Quantization("IQ3_S", 3.5, Quality.FAIR, Speed.SLOW, "slow to unpack"),
+    Quantization("IQ3_XS", 3.3, Quality.POOR, Speed.SLOW, "slow to unpack, strong loss"),
+    Quantization("IQ3_XXS", 3.1, Quality.POOR, Speed.SLOW, "slow to unpack, strong loss"),
+    Quantization(
+        "Q2_K", 2.9, Quality.POOR, Speed.SLOW, "strong loss; a smaller model serves better"
+    ),
+    Quantization(
+        "Q2_K_S", 2.7, Quality.POOR, Speed.SLOW, "strong loss; a smaller model serves better"
+    ),
+    Quantization("IQ2_M", 2.7, Quality.POOR, Speed.SLOW, "for models far too large otherwise"),
+    Quantization("IQ2_S", 2.5, Quality.POOR, Speed.SLOW, "for models far too large otherwise"),
+    Quantization("IQ2_XS", 2.4, Quality.POOR, Speed.SLOW, "for models far too large otherwise"),
+    Quantization("IQ2_XXS", 2.1, Quality.POOR, Speed.SLOW, "for models far too large otherwise"),
+    Quantization("IQ1_M", 1.8, Quality.POOR, Speed.SLOW, "an experiment"),
+    Quantization("IQ1_S", 1.6, Quality.POOR, Speed.SLOW, "an experiment"),
+    Quantization("TQ1_0", 1.7, Quality.POOR, Speed.SLOW, "for models trained with three values"),
+    Quantization("TQ2_0", 2.1, Quality.POOR, Speed.SLOW, "for models trained with three values"),
+    Quantization("w8a8", 8.0, Quality.NEAR, Speed.FAST, "the NPU's own type"),
+    Quantization("w8a8_g128", 8.1, Quality.NEAR, Speed.MIDDLE, "NPU, better than w8a8, slower"),
+    Quantization("w8a8_g256", 8.1, Quality.NEAR, Speed.MIDDLE, "NPU, better than w8a8, slower"),
+    Quantization("w8a8_g512", 8.0, Quality.NEAR, Speed.MIDDLE, "NPU, better than w8a8, slower"),
+    Quantization("w4a16", 4.5, Quality.FAIR, Speed.FAST, "NPU of RK3576; RK3588 does not run it"),
+    Quantization("fp16", 16.0, Quality.WHOLE, Speed.SLOW, "NPU without quantization"),
+)
+
+QUANTIZATIONS: dict[str, Quantization] = {row.name: row for row in _ROWS}
+"""By name, best of a size first."""
+
+_IN_NAME = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"(?P<ud>UD-)?(?P<gguf>I?Q[1-8]_(?:K_?(?:XL|XS|[LMS])?|XXS|XS|NL|[SM01])(?:_[LMS])?"
+    r"|TQ[12]_0|MXFP4(?:_MOE)?|BF16|F16|FP16|F32)"
+    r"|(?P<npu>w[48]a(?:8|16)(?:_g[0-9]{2,3})?))(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+
+
+def in_file_name(name: str) -> str:
+    """
+    Return the quantization *name* speaks of, in the spelling of the table, or "".
+
+    The last one counts: `qwen-f16-Q4_K_M.gguf` is Q4_K_M. Repositories' own mixes (`Q4_K_XL`) come
+    back upper case as they are.
+    """
+    found = list(_IN_NAME.finditer(name.rsplit("/", 1)[-1]))
+    if not found:
+        return ""
+    last = found[-1]
+    if last["npu"]:
+        return last["npu"].lower()
+    text = last["gguf"].upper()
+    if text == "FP16":
+        return "fp16" if name.lower().endswith(".rkllm") else "F16"
+    return text
+
+
+def canonical(name: str) -> str:
+    """Return *name* in the table's spelling, whatever its case, or "" where unknown."""
+    by_key = {known.casefold(): known for known in QUANTIZATIONS}
+    return by_key.get(name.strip().replace("-", "_").casefold(), "")

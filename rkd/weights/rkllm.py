@@ -1,0 +1,110 @@
+"""
+What can be told of a .rkllm without Rockchip's runtime: its first bytes, its tail, its name.
+
+The format is not documented; an unknown magic is a warning, never a refusal: the runtime decides.
+Only what is plainly something else (a GGUF, a web page …) is named as a problem.
+
+**Source**: containers of toolkit 1.3.1 recovered by third parties: the masked magic at the start,
+`rkllm-toolkit version: 1.3.1` in clear at the end; strings of runtime 1.2.1b1.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkd.model import Details
+from rkd.weights import magic
+from rkd.weights.quantization import in_file_name
+
+_TAIL_BYTES = 4096
+_TOOLKIT = re.compile(rb"rkllm-toolkit version:\s*([0-9][0-9A-Za-z.]{0,15})")
+_PLATFORM = re.compile(r"rk35[0-9]{2}[a-z]?|rv11[0-9]{2}b?", re.IGNORECASE)
+_PARAMETERS = re.compile(
+    r"(?<![A-Za-z0-9.])([0-9]{1,3}(?:\.[0-9]{1,2})?)([bm])(?![A-Za-z])", re.IGNORECASE
+)
+_CONTEXT = re.compile(r"(?:ctx|context)[-_]?([0-9]{1,3}k|[0-9]{3,6})(?![0-9])", re.IGNORECASE)
+_SMALLEST_BYTES = 1024 * 1024
+"""The smallest real model is hundreds of megabytes; less is a stand-in or a stump."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """
+    What a look at a .rkllm gave.
+
+    Args:
+        problem: what the file plainly is instead, or "".
+        remedy: what to do about it.
+        warnings: what is odd about it, one sentence each.
+        toolkit: version of the toolkit that wrote it, or "".
+        platform: the chip its name speaks of (`rk3588`), or "".
+    """
+
+    details: Details
+    problem: str = ""
+    remedy: str = ""
+    warnings: tuple[str, ...] = ()
+    toolkit: str = ""
+    platform: str = ""
+
+
+def look(path: Path) -> Facts:
+    """
+    Look at the file *path*; reads 4 KiB of it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size_bytes = os.fstat(descriptor).st_size
+        first = os.pread(descriptor, 64, 0)
+        tail = os.pread(descriptor, _TAIL_BYTES, max(0, size_bytes - _TAIL_BYTES))
+    finally:
+        os.close(descriptor)
+    return judge(path.name, size_bytes, first, tail)
+
+
+def judge(name: str, size_bytes: int, first: bytes, tail: bytes) -> Facts:
+    """Say what a file of that name, size, beginning and end is; pure."""
+    kind = magic.name(first)
+    toolkit = _TOOLKIT.search(tail)
+    platform = _PLATFORM.search(name)
+    facts = Facts(
+        details=_from_name(name),
+        toolkit=toolkit.group(1).decode("ascii") if toolkit else "",
+        platform=platform.group().lower() if platform else "",
+    )
+    if kind == "GGUF":
+        remedy = f"Rename it to {name.removesuffix('.rkllm')}.gguf: it runs on the CPU."
+        return Facts(facts.details, f"{name} is a GGUF, not a .rkllm", remedy)
+    if kind and kind != ".rkllm":
+        return Facts(facts.details, f"{name} is {kind}, not a .rkllm", magic.way_out(kind))
+    warnings = []
+    if not kind:
+        warnings.append(
+            f"{name} begins with {first[:4].hex() or 'nothing'}, a magic rkd has not seen"
+        )
+    if size_bytes < _SMALLEST_BYTES:
+        warnings.append(f"{name} has {size_bytes} bytes; no model is that small")
+    return Facts(
+        facts.details, warnings=tuple(warnings), toolkit=facts.toolkit, platform=facts.platform
+    )
+
+
+def _from_name(name: str) -> Details:
+    """Read what names of .rkllm files customarily tell."""
+    parameters = _PARAMETERS.search(name)
+    context = _CONTEXT.search(name)
+    size = 0
+    if parameters:
+        unit = 1e9 if parameters.group(2).lower() == "b" else 1e6
+        size = int(float(parameters.group(1)) * unit)
+    tokens = 0
+    if context:
+        text = context.group(1).lower()
+        tokens = int(text[:-1]) * 1024 if text.endswith("k") else int(text)
+    return Details(parameters=size, quantization=in_file_name(name), context_tokens=tokens)

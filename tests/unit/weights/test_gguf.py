@@ -1,0 +1,317 @@
+"""The GGUF reader: what it tells, what it refuses, and that nothing else ever happens."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from gguf.constants import GGML_QUANT_SIZES, LlamaFileType
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rkd.errors import InvalidInputError, Reason
+from rkd.model import Details
+from rkd.weights import details, gguf
+from rkd.weights.quantization import (
+    FILE_TYPES,
+    QUANTIZATIONS,
+    TENSOR_TYPES,
+    canonical,
+    in_file_name,
+)
+from tests.unit.weights.gguf_bytes import (
+    DATA_BYTES,
+    LLAMA,
+    TENSORS,
+    Value,
+    build,
+    pair,
+    tensor,
+    text,
+)
+
+
+def parsed(data: bytes) -> gguf.Header:
+    """Read *data* as a file of that content."""
+    return gguf.parse_header(lambda at, count: data[at : at + count], len(data), "x.gguf")
+
+
+def refusal(data: bytes) -> InvalidInputError:
+    """Read and check *data*; return what it is refused with."""
+    with pytest.raises(InvalidInputError) as caught:
+        details.check(parsed(data), "x.gguf")
+    return caught.value
+
+
+def test_tells_the_model(tmp_path: Path) -> None:
+    """Architecture, sizes, quantization and template come from the header alone."""
+    path = tmp_path / "x.gguf"
+    path.write_bytes(build())
+
+    assert details.inspect(path) == Details(
+        architecture="llama",
+        parameters=64 * 32 + 2 * 64 * 64,
+        quantization="Q4_K_M",
+        context_tokens=2048,
+        layers=2,
+        heads=4,
+        kv_heads=2,
+        head_size=16,
+        embedding_size=64,
+        has_template=True,
+    )
+
+
+def test_reads_scalars_and_short_arrays() -> None:
+    """Numbers, switches and texts come back; vocabularies only as their length."""
+    header = parsed(build(LLAMA | {"x.f": 0.5, "x.b": True, "x.a": [3, 9, 4], "x.s": "é"}))
+
+    assert header.metadata["x.f"] == 0.5
+    assert header.metadata["x.b"] is True
+    assert header.number("x.a") == 9
+    assert header.text("x.s") == "é"
+    assert header.length("tokenizer.ggml.tokens") == 3
+    assert header.data_offset % 32 == 0
+    assert details.has_tokenizer(header)
+
+
+def test_head_count_of_each_layer() -> None:
+    """Where heads differ by layer the largest counts, and head size may be given outright."""
+    header = parsed(
+        build(LLAMA | {"llama.attention.head_count_kv": [1, 3], "llama.attention.key_length": 40})
+    )
+    told = details.describe(header)
+
+    assert (told.kv_heads, told.head_size) == (3, 40)
+
+
+def test_version_two_reads_alike() -> None:
+    """Version 2 has the layout of version 3."""
+    assert parsed(build(version=2)).version == 2
+
+
+def test_reads_only_the_header() -> None:
+    """A source of ranges is asked for the header's windows, not for the weights."""
+    data = build(data_bytes=8 * 1024 * 1024)
+    asked: list[tuple[int, int]] = []
+
+    def read(at: int, count: int) -> bytes:
+        asked.append((at, count))
+        return data[at : at + count]
+
+    gguf.parse_header(read, len(data), "x")
+
+    assert len(asked) == 2
+    assert all(count <= 1024 * 1024 for _, count in asked)
+
+
+def test_windows_are_crossed() -> None:
+    """A vocabulary longer than a window is walked over in several."""
+    words = [f"token-{number:07}" for number in range(150_000)]
+    header = parsed(build(LLAMA | {"tokenizer.ggml.tokens": words, "z.last": "end"}))
+
+    assert header.length("tokenizer.ggml.tokens") == 150_000
+    assert header.text("z.last") == "end"
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        (b"GGUF"[::-1], "it begins with 46554747"),
+        (b"", "it begins with nothing"),
+        (b"lmgg\x00\x00", "it is an old ggml file"),
+        (b"tjgg\x03\x00\x00\x00", "it is an old ggjt file"),
+        (b"RKNN", "it is an .rknn file"),
+        (bytes.fromhex("daeeb336"), "it is .rkllm"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "git-lfs pointer"),
+        (b"<!DOCTYPE html><html>", "it is a web page"),
+        (b"PK\x03\x04", "PyTorch checkpoint"),
+        (struct.pack("<Q", 100) + b'{"a":', "safetensors"),
+    ],
+)
+def test_other_files_are_named(first: bytes, message: str) -> None:
+    """What is no GGUF is called by its name, with the way out."""
+    caught = refusal(first)
+
+    assert message in caught.message
+    assert caught.reason is Reason.WEIGHTS_INVALID
+    assert caught.remedy
+
+
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "version 1": (build(version=1), "version 1 is no longer read"),
+    "version 9": (build(version=9), "version 9 is unknown"),
+    "big-endian": (build(version=0x03000000), "big-endian"),
+    "absurd tensors": (build(tensor_count=2**60), "claims 1152921504606846976 tensors"),
+    "absurd pairs": (build(pair_count=2**40), "metadata pairs"),
+    "one pair too many": (build(pair_count=len(LLAMA) + 1), "not a usable GGUF"),
+    "one tensor too many": (build(tensor_count=4), "not a usable GGUF"),
+    "cut in the header": (build()[:100], "the file ends inside the header"),
+    "cut in the weights": (build()[:-1], "1 are missing"),
+    "no weights": (build(data_bytes=0), f"{DATA_BYTES} are missing"),
+    "unknown tensor type": (build(tensors=(("a", (32,), 99, 0),)), "unknown type 99"),
+    "removed tensor type": (build(tensors=(("a", (32,), 4, 0),)), "unknown type 4"),
+    "no dimensions": (build(tensors=(("a", (), 0, 0),)), "0 dimensions"),
+    "many dimensions": (build(tensors=(("a", (1,) * 5, 0, 0),)), "5 dimensions"),
+    "empty dimension": (build(tensors=(("a", (0, 4), 0, 0),)), "the shape (0, 4)"),
+    "overflow": (build(tensors=(("a", (2**62, 2**62), 0, 0),)), "the shape"),
+    "half a block": (build(tensors=(("a", (33,), 8, 0),)), "no whole blocks of 32"),
+    "not aligned": (build(tensors=(("a", (32,), 0, 4),)), "not aligned"),
+    "far outside": (build(tensors=(("a", (32,), 0, 2**62),)), "are missing"),
+    "twice the tensor": (build(tensors=(TENSORS[0], TENSORS[0])), "appears twice"),
+    "twice the key": (
+        b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + pair("a", 1) + pair("a", 2),
+        "the key 'a' appears twice",
+    ),
+    "unknown value type": (
+        b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("a") + struct.pack("<I", 77),
+        "unknown type 77",
+    ),
+    "array of arrays": (
+        b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("a") + struct.pack("<IIQ", 9, 9, 1),
+        "an array of the unknown type 9",
+    ),
+    "absurd array": (
+        b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("a") + struct.pack("<IIQ", 9, 4, 2**60),
+        "elements in 'a'",
+    ),
+    "array past the end": (
+        b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("a") + struct.pack("<IIQ", 9, 4, 2**20),
+        "the file ends inside the header",
+    ),
+    "absurd string in an array": (
+        b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("a") + struct.pack("<IIQQ", 9, 8, 1, 2**60),
+        "a string in 'a' claims",
+    ),
+    "absurd key": (
+        b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 2**40) + bytes(64),
+        "bytes in a key",
+    ),
+    "alignment of 3": (build(LLAMA | {"general.alignment": 3}), "alignment 3"),
+    "alignment in words": (build(LLAMA | {"general.alignment": "x"}), "alignment x"),
+    "no architecture": (build({"a": 1}), "names no architecture"),
+    "a million layers": (build(LLAMA | {"llama.block_count": 1_000_000}), "block_count is 1000000"),
+    "no layers": (build(LLAMA | {"llama.block_count": 0}), "block_count is 0"),
+    "no context": (build(LLAMA | {"llama.context_length": 0}), "context_length is 0"),
+    "no width": (build({**LLAMA, "llama.embedding_length": "x"}), "embedding_length is missing"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_files_are_refused(case: str) -> None:
+    """Each kind of damage is refused with WEIGHTS_INVALID, saying what is wrong."""
+    data, message = BROKEN[case]
+    caught = refusal(data)
+
+    assert message in caught.message
+    assert caught.reason is Reason.WEIGHTS_INVALID
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"general.type": "adapter"}, "a LoRA adapter, not a model"),
+        ({"general.architecture": "clip"}, "a vision or audio projector"),
+    ],
+)
+def test_other_kinds_of_gguf_are_named(more: dict[str, Value], message: str) -> None:
+    """An adapter or projector is no model, and is said to be none."""
+    caught = refusal(build({**LLAMA, **more}))
+
+    assert caught.reason is Reason.ARCHITECTURE_UNSUPPORTED
+    assert message in caught.message
+
+
+@given(st.binary(max_size=200) | st.binary(max_size=120).map(lambda tail: build()[:60] + tail))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_a_result_or_a_clear_refusal(data: bytes) -> None:
+    """Whatever the bytes: a header, or WEIGHTS_INVALID; never anything else."""
+    try:
+        details.describe(parsed(data))
+        reason = None
+    except InvalidInputError as refused:
+        reason = refused.reason
+
+    assert reason in {None, Reason.WEIGHTS_INVALID}
+
+
+@given(st.integers(0, 900), st.integers(0, 255))
+@settings(max_examples=300, deadline=None)
+def test_any_flipped_byte_is_a_result_or_a_clear_refusal(at: int, value: int) -> None:
+    """A good file with one byte changed anywhere is read or refused, never anything else."""
+    data = bytearray(build())
+    data[at % len(data)] = value
+    try:
+        header = parsed(bytes(data))
+        details.check(header, "x")
+        details.describe(header)
+        reason = None
+    except InvalidInputError as refused:
+        reason = refused.reason
+
+    assert reason in {None, Reason.WEIGHTS_INVALID, Reason.ARCHITECTURE_UNSUPPORTED}
+
+
+def test_tables_agree_with_the_gguf_package() -> None:
+    """Block sizes and file types are ggml's and llama.cpp's."""
+    sizes = {int(kind): (kind.name, *size) for kind, size in GGML_QUANT_SIZES.items()}
+    names = {
+        int(kind): kind.name.removeprefix("MOSTLY_").removeprefix("ALL_")
+        for kind in LlamaFileType
+        if kind.name != "GUESSED"
+    }
+
+    assert sizes == {
+        number: (row.name, row.block_weights, row.block_bytes)
+        for number, row in TENSOR_TYPES.items()
+    }
+    assert names == FILE_TYPES
+
+
+def test_quantization_without_a_file_type() -> None:
+    """Without a file type, or with an unknown one, most weights decide."""
+    without: dict[str, Value] = {k: v for k, v in LLAMA.items() if k != "general.file_type"}
+
+    assert details.quantization(parsed(build(without))) == "F16"
+    assert details.quantization(parsed(build(LLAMA | {"general.file_type": 999}))) == "F16"
+    assert details.quantization(parsed(build(LLAMA | {"general.file_type": 1024 + 7}))) == "Q8_0"
+
+
+@pytest.mark.parametrize(
+    ("name", "quantization"),
+    [
+        ("qwen2.5-1.5b-instruct-q4_k_m.gguf", "Q4_K_M"),
+        ("dir/Model-Q8_0.gguf", "Q8_0"),
+        ("model.IQ4_XS.gguf", "IQ4_XS"),
+        ("m-UD-Q4_K_XL.gguf", "Q4_K_XL"),
+        ("m-f16.gguf", "F16"),
+        ("m-fp16-Q5_K_S-00001-of-00002.gguf", "Q5_K_S"),
+        ("m-BF16.gguf", "BF16"),
+        ("gpt-mxfp4.gguf", "MXFP4"),
+        ("Qwen-w8a8_g128-rk3588.rkllm", "w8a8_g128"),
+        ("Qwen_W8A8_RK3588.rkllm", "w8a8"),
+        ("x-fp16.rkllm", "fp16"),
+        ("plain.gguf", ""),
+        ("iq4.gguf", ""),
+    ],
+)
+def test_quantization_of_a_file_name(name: str, quantization: str) -> None:
+    """Names of both formats tell their quantization, in the table's spelling."""
+    assert in_file_name(name) == quantization
+
+
+def test_advice_covers_every_file_type() -> None:
+    """Every file type but the two newest has a row, and any case finds it."""
+    assert set(FILE_TYPES.values()) - set(QUANTIZATIONS) == {"NVFP4", "Q1_0"}
+    assert canonical("q4_k_m") == "Q4_K_M"
+    assert canonical("W8A8_G128") == "w8a8_g128"
+    assert canonical("Q9") == ""
+
+
+def test_tensor_rows_are_built_as_expected() -> None:
+    """The builder's own row is what the reader reads: a guard for this file's other tests."""
+    header = parsed(build())
+
+    assert [(t.name, t.shape, t.type, t.offset) for t in header.tensors] == list(TENSORS)
+    assert tensor("a", (1,), 0, 0).startswith(struct.pack("<Q", 1) + b"a")
