@@ -1,0 +1,286 @@
+"""
+Where a model may run and with what: the ways to load it, best first; pure.
+
+NPU first where board, library and weights allow it, else the GGUF beside it on the CPU, with the
+reason in words. An explicit `npu` never falls back, and is always tried where a library was named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rkd.errors import PreconditionError, Reason, RkdError
+from rkd.inference import LoadSpec
+from rkd.model import BackendChoice, BackendKind, Format, Model, WeightsFile
+from rkd.pool.budget import (
+    CPU_OVERHEAD_BYTES,
+    NPU_OVERHEAD_BYTES,
+    Need,
+    kv_cache_bytes,
+)
+from rkd.pool.settings import NpuFacts, PoolSettings, RuntimeLibrary
+from rkd.pool.state import LoadPlan
+
+LEAST_CONTEXT_TOKENS = 64
+NPU_CONTEXT_STEP_TOKENS = 32
+"""Source: RKLLM SDK guide 1.3.0: max_context is a multiple of 32."""
+
+Measured = Callable[[str], int | None]
+"""Gives the bytes a calibration key was last seen to take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request says about the load; None leaves it to the model, then the daemon."""
+
+    backend: BackendChoice | None = None
+    context_tokens: int | None = None
+    embeddings: bool = False
+
+
+class Placement:
+    """
+    Turns a model and a request's wish into load plans.
+
+    Args:
+        settings: the daemon's.
+        npu: what the board says.
+        measured: memory seen on earlier loads.
+    """
+
+    def __init__(self, settings: PoolSettings, npu: NpuFacts, measured: Measured) -> None:
+        self._settings = settings
+        self._npu = npu
+        self._measured = measured
+
+    def candidates(self, model: Model, wish: Wish) -> tuple[LoadPlan, ...]:
+        """
+        Give the ways *model* may be loaded, best first, at least one.
+
+        Raises:
+            PreconditionError: MODEL_INCOMPLETE (no weights at all), NPU_UNAVAILABLE,
+                RUNTIME_MISMATCH, CAPABILITY_UNSUPPORTED (the CPU asked for, and no GGUF).
+        """
+        choice = self._choice(model, wish)
+        gguf = model.weights_of(Format.GGUF)
+        plans: list[LoadPlan] = []
+        obstacle: RkdError | None = None
+        if choice is not BackendChoice.CPU:
+            library = self._library(model, choice)
+            if isinstance(library, RkdError):
+                obstacle = library
+            else:
+                plans.append(self._npu_plan(model, wish, choice, library))
+            if obstacle is not None and (choice is BackendChoice.NPU or gguf is None):
+                raise obstacle
+        if choice is not BackendChoice.NPU and gguf is not None:
+            reason = obstacle.message if obstacle is not None else ""
+            plans.append(self._cpu_plan(model, wish, choice, gguf, reason=reason))
+        if not plans:
+            raise _no_gguf(model) if model.weights else _no_weights(model)
+        return tuple(plans)
+
+    def _choice(self, model: Model, wish: Wish) -> BackendChoice:
+        if wish.backend is not None:
+            return wish.backend
+        own = model.recipe.parameter("backend")
+        if isinstance(own, str) and own in set(BackendChoice):
+            return BackendChoice(own)
+        return self._settings.backend
+
+    def _library(self, model: Model, choice: BackendChoice) -> RuntimeLibrary | RkdError:
+        """The runtime for *model*, or why the NPU is out of question."""
+        if not model.weights:
+            return _no_weights(model)
+        if model.weights_of(Format.RKLLM) is None:
+            return _unavailable(
+                model, "it has no .rkllm weights", "Pull or convert an RK3588 .rkllm of this model."
+            )
+        tried_anyway = choice is BackendChoice.NPU and self._settings.libraries_given
+        if not self._npu.usable and not tried_anyway:
+            return _unavailable(model, _as_clause(self._npu.why_not), self._npu.remedy)
+        if not self._settings.libraries:
+            return _unavailable(
+                model,
+                "no librkllmrt.so was found",
+                "Install Rockchip's runtime into /usr/lib, or name it in RKD_RKLLM_LIBRARY.",
+            )
+        wanted = str(model.recipe.parameter("rkllm_version") or "")
+        fitting = [one for one in self._settings.libraries if _is_version(one.version, wanted)]
+        if fitting:
+            return fitting[0]
+        known = ", ".join(one.version or "unknown" for one in self._settings.libraries)
+        return PreconditionError(
+            Reason.RUNTIME_MISMATCH,
+            f"{model.name} asks for rkllm runtime {wanted}, there is {known}",
+            remedy="Add a library of that version to RKD_RKLLM_LIBRARY, or change "
+            "`PARAMETER rkllm_version`.",
+            metadata={"model": str(model.name), "wanted": wanted, "available": known},
+        )
+
+    def _npu_plan(
+        self, model: Model, wish: Wish, choice: BackendChoice, library: RuntimeLibrary
+    ) -> LoadPlan:
+        weights = model.weights_of(Format.RKLLM)
+        if weights is None:
+            raise AssertionError("a library is only chosen for .rkllm weights")
+        context, warnings = self._context(model, wish)
+        context = max(context // NPU_CONTEXT_STEP_TOKENS, 1) * NPU_CONTEXT_STEP_TOKENS
+        kv_bytes = kv_cache_bytes(model.details, weights.size_bytes, context, 1, "f16")
+        npu_bytes = weights.size_bytes + kv_bytes
+        key = f"npu {model.name.key} {weights.size_bytes} {context} {library.version}"
+        spec = LoadSpec(
+            backend=BackendKind.NPU,
+            weights=str(weights.path),
+            model=str(model.name),
+            context_tokens=context,
+            kv_cache_type="auto",
+            template=model.recipe.template,
+            tokenizer_folder=str(model.folder),
+            huggingface_path=model.recipe.huggingface_path,
+            runtime_library=str(library.path),
+            runtime_version_override=self._settings.runtime_version_override,
+            cpu_mask=self._settings.cpu_mask,
+            adapters=_adapters(model),
+            npu_lease_path=self._settings.npu_lease_path,
+            embeddings=wish.embeddings,
+        )
+        estimate = npu_bytes + NPU_OVERHEAD_BYTES
+        # NPU buffers are not in the memory of the worker, so a measurement only raises.
+        seen = self._measured(key) or 0
+        return LoadPlan(
+            model=str(model.name),
+            key=model.name.key,
+            version=model.version,
+            spec=spec,
+            need=Need(max(estimate, seen), npu_bytes, library.version.startswith("1.1.")),
+            measured=seen >= estimate,
+            choice=choice,
+            exact_context=wish.context_tokens is not None,
+            calibration_key=key,
+            keep_alive_s=_keep_alive(model),
+            warnings=warnings,
+        )
+
+    def _cpu_plan(
+        self,
+        model: Model,
+        wish: Wish,
+        choice: BackendChoice,
+        weights: WeightsFile,
+        *,
+        reason: str,
+    ) -> LoadPlan:
+        context, warnings = self._context(model, wish)
+        slots = _whole(model, "num_parallel") or self._settings.parallel
+        kv_type = str(model.recipe.parameter("kv_cache_type") or self._settings.kv_cache_type)
+        kv_bytes = kv_cache_bytes(model.details, weights.size_bytes, context, slots, kv_type)
+        engine = "llama-server" if self._settings.llama_server else "llama.cpp"
+        key = f"cpu {model.name.key} {weights.size_bytes} {context}x{slots} {kv_type} {engine}"
+        spec = LoadSpec(
+            backend=BackendKind.CPU,
+            weights=str(weights.path),
+            model=str(model.name),
+            context_tokens=context,
+            slots=slots,
+            kv_cache_type=kv_type,
+            threads=_whole(model, "num_thread") or 0,
+            batch_tokens=_whole(model, "num_batch") or 0,
+            template=model.recipe.template,
+            tokenizer_folder=str(model.folder),
+            huggingface_path=model.recipe.huggingface_path,
+            runtime_library=self._settings.llama_server,
+            adapters=_adapters(model),
+            embeddings=wish.embeddings,
+        )
+        seen = self._measured(key)
+        estimate = weights.size_bytes + kv_bytes + CPU_OVERHEAD_BYTES
+        return LoadPlan(
+            model=str(model.name),
+            key=model.name.key,
+            version=model.version,
+            spec=spec,
+            need=Need(estimate if seen is None else seen),
+            measured=seen is not None,
+            choice=choice,
+            exact_context=wish.context_tokens is not None,
+            reason=reason,
+            calibration_key=key,
+            keep_alive_s=_keep_alive(model),
+            warnings=warnings,
+        )
+
+    def _context(self, model: Model, wish: Wish) -> tuple[int, tuple[str, ...]]:
+        """Tokens of context for each slot, and what to say when it is less than was asked for."""
+        asked = wish.context_tokens or _whole(model, "num_ctx")
+        wanted = asked or self._settings.default_context_tokens
+        limits = [
+            (self._settings.max_context_tokens, "RKD_MAX_CONTEXT"),
+            (model.details.context_tokens, "what the model was made for"),
+        ]
+        warnings: tuple[str, ...] = ()
+        for limit, name in limits:
+            if limit and wanted > limit:
+                if asked:
+                    warnings = (f"context {asked} was cut to {limit}, {name}",)
+                wanted = limit
+        return max(wanted, LEAST_CONTEXT_TOKENS), warnings
+
+
+def _is_version(version: str, wanted: str) -> bool:
+    """Whether *version* is *wanted* or refines it: 1.2.3 is a 1.2, 1.20 is not."""
+    return not wanted or version == wanted or version.startswith(wanted + ".")
+
+
+def _whole(model: Model, key: str) -> int | None:
+    value = model.recipe.parameter(key)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return int(value)
+    return None
+
+
+def _keep_alive(model: Model) -> float | None:
+    """The model's own keep-alive, seconds; negative means for ever."""
+    value = model.recipe.parameter("keep_alive")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return math.inf if value < 0 else float(value)
+
+
+def _adapters(model: Model) -> tuple[tuple[str, str, float], ...]:
+    """(name, absolute path, scale) of the Modelfile's adapters."""
+    paths = ((model.folder / text) for text in model.recipe.adapters)
+    return tuple((path.stem, str(path), 1.0) for path in paths)
+
+
+def _unavailable(model: Model, why: str, remedy: str) -> RkdError:
+    return PreconditionError(
+        Reason.NPU_UNAVAILABLE,
+        f"{model.name} cannot run on the NPU: {why}",
+        remedy=remedy,
+        metadata={"model": str(model.name)},
+    )
+
+
+def _no_weights(model: Model) -> RkdError:
+    return PreconditionError(
+        Reason.MODEL_INCOMPLETE,
+        f"{model.name} has no weights",
+        remedy=f"`rkctl pull {model.name}` or put a .rkllm or .gguf file into its folder.",
+        metadata={"model": str(model.name)},
+    )
+
+
+def _no_gguf(model: Model) -> RkdError:
+    return PreconditionError(
+        Reason.CAPABILITY_UNSUPPORTED,
+        f"{model.name} has no GGUF weights to run on the CPU",
+        remedy="Ask for the NPU, or put a .gguf of this model beside its .rkllm.",
+        metadata={"model": str(model.name)},
+    )
+
+
+def _as_clause(sentence: str) -> str:
+    return sentence.strip().removesuffix(".")

@@ -1,0 +1,100 @@
+"""The sentences with which the pool says no: each typed, with its numbers and what to do."""
+
+from __future__ import annotations
+
+from rkd.errors import (
+    ExhaustedError,
+    PreconditionError,
+    Reason,
+    RkdError,
+    TimedOutError,
+    UnavailableError,
+)
+from rkd.pool.budget import Shortfall
+from rkd.pool.state import Failure
+
+LEAST_RETRY_S = 1.0
+MOST_RETRY_S = 60.0
+
+
+def retry_after(estimate_s: float | None) -> float:
+    """Keep an estimate of when to try again within sense."""
+    if estimate_s is None:
+        return LEAST_RETRY_S
+    return min(max(estimate_s, LEAST_RETRY_S), MOST_RETRY_S)
+
+
+def queue_full(model: str, limit: int, estimate_s: float | None) -> RkdError:
+    """QUEUE_FULL: as many wait as may wait."""
+    return ExhaustedError(
+        Reason.QUEUE_FULL,
+        f"{limit} requests wait already, no further one may wait for {model}",
+        remedy="Try again after the delay given, or raise RKD_MAX_QUEUE.",
+        metadata={"model": model, "limit": str(limit)},
+        retry_after_s=retry_after(estimate_s),
+    )
+
+
+def too_large(model: str, short: Shortfall) -> RkdError:
+    """MODEL_TOO_LARGE: not even an empty board of this capacity has room."""
+    return PreconditionError(
+        Reason.MODEL_TOO_LARGE,
+        f"{model} {short}, even with nothing else in memory",
+        remedy="Use a smaller quantization or context (num_ctx), or raise RKD_MEMORY_FRACTION.",
+        metadata=_numbers(model, short),
+    )
+
+
+def no_evictable(model: str, short: Shortfall, why: str, estimate_s: float | None) -> RkdError:
+    """NO_EVICTABLE_MODEL: room would have to come from who may not leave."""
+    return ExhaustedError(
+        Reason.NO_EVICTABLE_MODEL,
+        f"{model} {short}, and {why}",
+        remedy="Unpin or stop a resident model (`rkctl ps`), or try again later.",
+        metadata=_numbers(model, short),
+        retry_after_s=retry_after(estimate_s),
+    )
+
+
+def failed(model: str, failure: Failure, now_s: float) -> RkdError:
+    """MODEL_FAILED: it failed before and is left alone for a while."""
+    left_s = max(0.0, failure.retry_s - now_s)
+    return PreconditionError(
+        Reason.MODEL_FAILED,
+        f"{model} failed before and rests for another {left_s:.0f} s: {failure.error.message}",
+        remedy=failure.error.remedy or f"Mend the cause, then `rkctl load {model}`.",
+        metadata={
+            "model": model,
+            "cause": str(failure.error.reason),
+            "retry_s": f"{left_s:.0f}",
+        },
+        retry_after_s=retry_after(left_s),
+    )
+
+
+def waited_too_long(model: str, waited_s: float) -> RkdError:
+    """LOAD_TIMEOUT: the deadline passed in the queue."""
+    return TimedOutError(
+        Reason.LOAD_TIMEOUT,
+        f"the request for {model} waited {waited_s:.1f} s in the queue, its deadline has passed",
+        remedy="Allow it more time, or ask when less is going on.",
+        metadata={"model": model, "waited_s": f"{waited_s:.1f}"},
+    )
+
+
+def shutting_down() -> RkdError:
+    """SHUTTING_DOWN: nothing new is begun."""
+    return UnavailableError(
+        Reason.SHUTTING_DOWN,
+        "rkd is stopping and begins nothing new",
+        remedy="Try again when it has started.",
+    )
+
+
+def _numbers(model: str, short: Shortfall) -> dict[str, str]:
+    return {
+        "model": model,
+        "what": short.what,
+        "needed": str(short.needed),
+        "available": str(short.available),
+    }

@@ -1,0 +1,91 @@
+"""What the daemon tells the pool at construction; config.py fills it, nobody else reads it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rkd.model import BackendChoice
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeLibrary:
+    """A `librkllmrt.so`; version is empty where the file does not tell."""
+
+    path: Path
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """
+    The pool's part of the configuration.
+
+    Args:
+        memory_fraction: share of the machine's RAM models may take together, over 0 up to 1.
+        reserve_bytes: what must stay available whatever the fraction.
+        max_resident: most models in memory at once; 0 leaves it to memory.
+        keep_alive_s: idle seconds before a model leaves; 0 at once, `math.inf` never.
+        max_queue: most requests waiting, over all models; at least 1.
+        parallel: slots of a CPU model.
+        default_context_tokens: context where nobody says.
+        max_context_tokens: most context anybody gets; 0 leaves it to the model.
+        kv_cache_type: `auto`, `f16`, `q8_0` or `q4_0`.
+        backend: what `auto` requests of models that do not say get.
+        npu_parallel_runs: NPU runs at once, over all models; 0 lets them all.
+        npu_lease_path: file locked around each NPU run, shared by everything on the machine that
+            uses the NPU; "" for none.
+        libraries: RKLLM runtimes, the preferred first.
+        libraries_given: they were named by the configuration, not found in the usual folders: an
+            explicit `npu` is then always tried.
+        llama_server: a native llama-server in place of the wheel, or "".
+        runtime_version_override: see `rkd.inference.LoadSpec`.
+        cpu_mask: cores for NPU models; 0 leaves it to the backend.
+        load_timeout_s: longest silence of a load; every sign of progress extends it.
+        max_wait_s: longest wait in the queue of a request without deadline.
+        turn_s: how long a model in demand serves before another may ask it to leave.
+        ageing_s: after each this many seconds of waiting a request climbs one priority class.
+    """
+
+    memory_fraction: float = 0.8
+    reserve_bytes: int = 256 * 1024 * 1024
+    max_resident: int = 0
+    keep_alive_s: float = 300.0
+    max_queue: int = 64
+    parallel: int = 1
+    default_context_tokens: int = 4096
+    max_context_tokens: int = 0
+    kv_cache_type: str = "auto"
+    backend: BackendChoice = BackendChoice.AUTO
+    npu_parallel_runs: int = 1
+    npu_lease_path: str = ""
+    libraries: tuple[RuntimeLibrary, ...] = ()
+    libraries_given: bool = False
+    llama_server: str = ""
+    runtime_version_override: str = ""
+    cpu_mask: int = 0
+    load_timeout_s: float = 300.0
+    max_wait_s: float = 900.0
+    turn_s: float = 3.0
+    ageing_s: float = 30.0
+
+
+FOREVER_S = math.inf
+"""A keep-alive that never ends; not a pin: such a model leaves when another needs its room."""
+
+
+@dataclass(frozen=True, slots=True)
+class NpuFacts:
+    """
+    What the board says of its NPU.
+
+    Args:
+        usable: SoC, driver and device node allow it.
+        why_not: one sentence when not usable.
+        remedy: what to do then.
+    """
+
+    usable: bool = False
+    why_not: str = "This machine has no RK3588 NPU."
+    remedy: str = field(default="Run rkd on an RK3588 board, or use a GGUF model on the CPU.")
