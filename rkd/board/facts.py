@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rkd.errors import PreconditionError
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceNode:
@@ -27,10 +29,18 @@ class DeviceNode:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeLibrary:
-    """A librkllmrt.so and the version written in it (`1.2.3`, `1.2.1b1`); empty when unknown."""
+    """
+    A librkllmrt.so.
+
+    Args:
+        path: the file.
+        version: as written in it (`1.2.3`, `1.2.1b1`); empty when unknown.
+        problem: why it cannot be used, or None when it can.
+    """
 
     path: Path
     version: str
+    problem: PreconditionError | None = None
 
 
 @dataclass(frozen=True, slots=True)

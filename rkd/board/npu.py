@@ -27,8 +27,8 @@ def npu_obstacle(board: Board) -> PreconditionError | None:
     """
     Return the first thing that keeps the NPU from being used, or None when nothing does.
 
-    An unknown driver version is no obstacle: many kernels tell it to root alone. Whether a
-    library's version is one we can speak to is judged where the library is bound.
+    An unknown driver version is no obstacle: many kernels tell it to root alone. One library that
+    can be used is enough.
     """
     if not board.soc:
         return PreconditionError(
@@ -80,16 +80,11 @@ def _kernel_obstacle(board: Board) -> PreconditionError | None:
 
 
 def _library_obstacle(board: Board) -> PreconditionError | None:
-    if any(runtime.version for runtime in board.runtimes):
+    problems = [runtime.problem for runtime in board.runtimes]
+    if None in problems:
         return None
-    if board.runtimes:
-        path = board.runtimes[0].path
-        return PreconditionError(
-            Reason.RUNTIME_MISMATCH,
-            f"{path} is missing, or does not say which version of librkllmrt.so it is",
-            remedy="Point RKD_RKLLM_LIBRARY to a librkllmrt.so of 1.1 to 1.3.",
-            metadata={"library": str(path)},
-        )
+    if problems:
+        return problems[0]
     return PreconditionError(
         Reason.NPU_UNAVAILABLE,
         "librkllmrt.so was not found",

@@ -1,13 +1,13 @@
-"""The NPU's runtime library on disk: where it is and which version it says it is."""
+"""Where the NPU's runtime libraries are; `rkd.librkllmrt` says what each one is."""
 
 from __future__ import annotations
 
-import mmap
-import re
 from pathlib import Path
 from typing import Final
 
 from rkd.board.facts import RuntimeLibrary
+from rkd.errors import PreconditionError
+from rkd.librkllmrt import identify
 
 LIBRARY_NAME: Final = "librkllmrt.so"
 
@@ -19,39 +19,39 @@ USUAL_FOLDERS: Final = (
 )
 """Where vendors' images and their users put it."""
 
-_VERSION = re.compile(rb"RKLLM SDK \(version: ([0-9][0-9A-Za-z.]{0,15})")
-"""
-The mark in the library's read-only data. There is no call that returns a version, and the
-`rknn llm lib version` beside it is another component's. **Source:** the file of 1.2.1b1, and
-published dumps of 1.2.0 and 1.3.1.
-"""
-
-
-def library_version(path: Path) -> str:
-    """Return the version written in the library at *path* without loading it; empty if none."""
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            found = _VERSION.search(data)
-            return found.group(1).decode() if found else ""
-    except (OSError, ValueError):
-        return ""  # absent, not readable, or an empty file
-
 
 def find_libraries(
-    configured: tuple[Path, ...], folders: tuple[Path, ...] = USUAL_FOLDERS
+    configured: tuple[Path, ...],
+    *,
+    version_override: str = "",
+    folders: tuple[Path, ...] = USUAL_FOLDERS,
 ) -> tuple[RuntimeLibrary, ...]:
     """
     Return the libraries to offer: the configured ones as given, else what the usual folders hold.
 
-    The same file reached by two names counts once.
+    The same file reached by two names counts once. Those that cannot be used are returned as
+    well, with what is wrong.
+
+    Args:
+        configured: paths that replace the search.
+        version_override: as of `librkllmrt.identify`.
+        folders: where to look.
     """
     if configured:
-        return tuple(RuntimeLibrary(path, library_version(path)) for path in configured)
+        return tuple(_judge(path, version_override) for path in configured)
     found: dict[Path, RuntimeLibrary] = {}
     for path in (folder / LIBRARY_NAME for folder in folders):
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):
             continue  # absent, or a loop of links
-        found.setdefault(real, RuntimeLibrary(path, library_version(path)))
+        if real not in found:
+            found[real] = _judge(path, version_override)
     return tuple(found.values())
+
+
+def _judge(path: Path, version_override: str) -> RuntimeLibrary:
+    try:
+        return RuntimeLibrary(path, identify(path, version_override=version_override).version)
+    except PreconditionError as error:
+        return RuntimeLibrary(path, error.metadata.get("version", ""), error)

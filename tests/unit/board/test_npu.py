@@ -10,9 +10,10 @@ import pytest
 from rkd.board.facts import Board, RuntimeLibrary
 from rkd.board.npu import npu_obstacle, version_numbers
 from rkd.board.read import read_board
-from rkd.errors import Reason
+from rkd.errors import PreconditionError, Reason
 
 TREES = Path(__file__).resolve().parents[2] / "data" / "board"
+BROKEN = PreconditionError(Reason.RUNTIME_MISMATCH, "/usr/lib is broken", remedy="Mend it.")
 LIBRARY = RuntimeLibrary(Path("/usr/lib/librkllmrt.so"), "1.2.3")
 
 
@@ -46,7 +47,7 @@ closed = tuple(replace(node, accessible=False) for node in good.npu_nodes)
         (replace(good, npu_nodes=closed), Reason.NPU_UNAVAILABLE, "renderD129"),
         (replace(good, runtimes=()), Reason.NPU_UNAVAILABLE, "not found"),
         (
-            replace(good, runtimes=(RuntimeLibrary(LIBRARY.path, ""),)),
+            replace(good, runtimes=(RuntimeLibrary(LIBRARY.path, "", BROKEN),)),
             Reason.RUNTIME_MISMATCH,
             "/usr/lib",
         ),
@@ -60,6 +61,13 @@ def test_each_obstacle_is_named_with_its_remedy(found: Board, reason: Reason, wo
     assert obstacle.reason is reason
     assert words in obstacle.message
     assert obstacle.remedy
+
+
+def test_one_good_library_is_enough() -> None:
+    """A broken one beside it does not matter."""
+    two = (RuntimeLibrary(LIBRARY.path, "", BROKEN), LIBRARY)
+
+    assert npu_obstacle(replace(good, runtimes=two)) is None
 
 
 def test_versions_compare_as_numbers() -> None:

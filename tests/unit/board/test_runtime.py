@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import pytest
-
 from rkd.board.facts import RuntimeLibrary
-from rkd.board.runtime import find_libraries, library_version
+from rkd.board.runtime import find_libraries
+from rkd.errors import Reason
+
+MACHINE = {"x86_64": 62, "aarch64": 183}[os.uname().machine]
 
 
 def library(folder: Path, version: str, name: str = "librkllmrt.so") -> Path:
     """Make a file that carries *version* as the real one does."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
-    path.write_bytes(
-        b"\x7fELF" + b"\0" * 5000 + b"rknn llm lib version: 2.3.3b0 (c54da5763@2025-04-18)\0"
-        b"RKLLM SDK (version: " + version.encode() + b" | target: Linux | build: 27637c95)\0"
-    )
+    head = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00" + MACHINE.to_bytes(2, "little")
+    mark = b"RKLLM SDK (version: " + version.encode() + b" | target: Linux | build: 27637c95)"
+    path.write_bytes(head + bytes(5000) + mark)
     return path
-
-
-@pytest.mark.parametrize("version", ["1.1.4", "1.2.1b1", "1.3.1"])
-def test_the_version_is_read_from_the_file(tmp_path: Path, version: str) -> None:
-    """The SDK's mark counts, not that of the core library beside it."""
-    assert library_version(library(tmp_path, version)) == version
-
-
-def test_a_file_without_the_mark_has_no_version(tmp_path: Path) -> None:
-    """Another library, an empty file and no file are all unknown, and no error."""
-    (tmp_path / "other.so").write_bytes(b"\x7fELF")
-    (tmp_path / "empty.so").touch()
-
-    assert library_version(tmp_path / "other.so") == ""
-    assert library_version(tmp_path / "empty.so") == ""
-    assert library_version(tmp_path / "absent.so") == ""
 
 
 def test_the_usual_folders_are_searched(tmp_path: Path) -> None:
@@ -42,21 +27,33 @@ def test_the_usual_folders_are_searched(tmp_path: Path) -> None:
     first = library(tmp_path / "lib", "1.2.3")
     (tmp_path / "lib64").mkdir()
     (tmp_path / "lib64/librkllmrt.so").symlink_to(first)
+    (tmp_path / "loop").mkdir()
+    (tmp_path / "loop/librkllmrt.so").symlink_to("librkllmrt.so")
     third = library(tmp_path / "opt", "1.3.0")
-    folders = (tmp_path / "lib", tmp_path / "lib64", tmp_path / "none", tmp_path / "opt")
+    folders = tuple(tmp_path / name for name in ("lib", "lib64", "loop", "none", "opt"))
 
-    assert find_libraries((), folders) == (
+    assert find_libraries((), folders=folders) == (
         RuntimeLibrary(first, "1.2.3"),
         RuntimeLibrary(third, "1.3.0"),
     )
 
 
 def test_configured_libraries_replace_the_search(tmp_path: Path) -> None:
-    """What the configuration names is offered as it stands, the missing one without version."""
+    """What the configuration names is offered as it stands, the missing one with its problem."""
     path = library(tmp_path, "1.3.0", name="librkllmrt-1.3.0.so")
-    absent = tmp_path / "absent.so"
+    good, bad = find_libraries((path, tmp_path / "absent.so"), folders=(tmp_path,))
 
-    assert find_libraries((path, absent), (tmp_path,)) == (
-        RuntimeLibrary(path, "1.3.0"),
-        RuntimeLibrary(absent, ""),
-    )
+    assert good == RuntimeLibrary(path, "1.3.0")
+    assert bad.problem is not None
+    assert bad.problem.reason is Reason.NPU_UNAVAILABLE
+
+
+def test_an_unknown_version_is_told_with_its_problem(tmp_path: Path) -> None:
+    """It is listed with the version it says, and why that will not do; an override lets it pass."""
+    path = library(tmp_path, "9.9.9")
+    (unknown,) = find_libraries((path,))
+    (overridden,) = find_libraries((path,), version_override="1.3.1")
+
+    assert unknown.problem is not None
+    assert (unknown.version, unknown.problem.reason) == ("9.9.9", Reason.RUNTIME_MISMATCH)
+    assert overridden == RuntimeLibrary(path, "9.9.9")
