@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
+
+ROLE_URI: Final = "rkd:role:"
+"""A client certificate carries its role as a subject alternative name, URI `rkd:role:manage`."""
 
 
 class Role(enum.IntEnum):

@@ -6,12 +6,8 @@ import ipaddress
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
-from rkd.access.role import Role
-
-ROLE_URI: Final = "rkd:role:"
-"""A client certificate carries its role as a subject alternative name, URI `rkd:role:manage`."""
+from rkd.access.role import ROLE_URI, Role
 
 
 @dataclass(frozen=True, slots=True)
