@@ -1,0 +1,324 @@
+"""
+Uploaded files by their digest, kept in `<models>/.rkd-blobs` until a create takes them.
+
+The store lies on the models' file system, so that taking a blob is a hard link. An upload is
+resumable: what was received is kept under `<digest>.partial`, and the next upload goes on there.
+Blocking; calls for one digest come one at a time (see `Receiving`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from rkd.errors import (
+    DataLossError,
+    ExhaustedError,
+    InvalidInputError,
+    Reason,
+    Violation,
+)
+from rkd.library.copying import link_or_copy
+from rkd.library.durable import Step, no_step, sync_folder
+
+FOLDER = ".rkd-blobs"
+RESERVE_BYTES = 256 << 20
+"""Disk space an upload leaves free, so that a board with one partition goes on living."""
+
+KEEP_WHOLE_S = 24 * 3600.0
+KEEP_PARTIAL_S = 7 * 24 * 3600.0
+"""Unclaimed blobs are swept when older: a create follows its upload within minutes, an
+interrupted upload may wait for a weekend to end."""
+
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_READ_BYTES = 1 << 20
+_SYNC_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much of a blob is held and safe."""
+
+    committed_bytes: int
+    complete: bool
+
+
+def check_digest(digest: str, *, field_name: str = "digest") -> str:
+    """
+    Return the 64 hex digits of `sha256:<hex>`.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD.
+    """
+    match = _DIGEST.fullmatch(digest)
+    if match is None:
+        what = f"{digest[:80]!r} is not `sha256:` and 64 lower-case hex digits"
+        raise InvalidInputError(
+            Reason.INVALID_FIELD,
+            what,
+            remedy="Send the SHA-256 of the whole file.",
+            violations=(Violation(field_name, what),),
+        )
+    return match[1]
+
+
+class Blobs:
+    """
+    The upload store of one models folder.
+
+    Args:
+        root: the models folder.
+        known: finds a file of a model by its recorded digest, None when there is none; so a file
+            that a model already has is not sent again.
+        reserve_bytes: what an upload leaves free.
+        free_bytes: free space of the file system; injectable for tests.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        known: Callable[[str], Path | None] = lambda _digest: None,
+        reserve_bytes: int = RESERVE_BYTES,
+        free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
+        step: Step = no_step,
+    ) -> None:
+        self._folder = root / FOLDER
+        self._reserve_bytes = reserve_bytes
+        self._open: dict[str, Receiving] = {}
+        self._known = known
+        self._free_bytes = free_bytes
+        self._step = step
+
+    def path_of(self, digest: str) -> Path | None:
+        """Find the whole file of *digest*, in the store or among the models; None if not held."""
+        blob = self._folder / check_digest(digest)
+        return blob if blob.is_file() else self._known(digest)
+
+    def standing(self, digest: str) -> Standing:
+        """Say how much of *digest* is held."""
+        whole = self.path_of(digest)
+        if whole is not None:
+            return Standing(whole.stat().st_size, complete=True)
+        partial = self._partial(digest)
+        return Standing(partial.stat().st_size if partial.exists() else 0, complete=False)
+
+    def receive(self, digest: str, size_bytes: int, offset_bytes: int) -> Receiving:
+        """
+        Begin or go on receiving *digest* at *offset_bytes*.
+
+        The newest upload of a digest takes over: the older one is mostly a client that is gone
+        already, and its next write is refused.
+
+        Raises:
+            InvalidInputError: UPLOAD_OFFSET when that is not where the store stands (metadata
+                `committed_bytes` says where), INVALID_FIELD for an impossible size.
+            ExhaustedError: DISK_FULL, before the first byte.
+        """
+        if size_bytes <= 0:
+            what = f"size_bytes is {size_bytes}, a file has at least one byte"
+            raise InvalidInputError(
+                Reason.INVALID_FIELD, what, violations=(Violation("size_bytes", what),)
+            )
+        self._folder.mkdir(exist_ok=True)
+        partial = self._partial(digest)
+        older = self._open.pop(digest, None)
+        if older is not None:
+            older.abandon()
+        held = partial.stat().st_size if partial.exists() else 0
+        if held > size_bytes:
+            partial.unlink()  # another size under the same digest: one of both was a lie
+            held = 0
+        if offset_bytes != held:
+            raise wrong_offset(offset_bytes, held)
+        self._check_space(size_bytes - held)
+        self._step("receive")
+        blob = self._folder / check_digest(digest)
+        receiving = Receiving(partial.open("ab"), partial, blob, size_bytes, self._step)
+        self._open[digest] = receiving
+        return receiving
+
+    def take(self, digest: str, target: Path) -> None:
+        """
+        Put the file of *digest* at *target* without copying where the file system can.
+
+        Raises:
+            InvalidInputError: INVALID_FIELD when it was never uploaded.
+        """
+        source = self.path_of(digest)
+        if source is None:
+            what = f"{digest} was not uploaded"
+            raise InvalidInputError(
+                Reason.INVALID_FIELD,
+                what,
+                remedy="Upload it first, then create.",
+                metadata={"digest": digest},
+                violations=(Violation("files", what),),
+            )
+        link_or_copy(source, target)
+
+    def drop(self, digests: Iterable[str]) -> None:
+        """Forget blobs that a model holds now."""
+        for digest in digests:
+            (self._folder / check_digest(digest)).unlink(missing_ok=True)
+
+    def sweep(self, now_s: float | None = None) -> tuple[str, ...]:
+        """Remove what nobody claimed for long; returns the names."""
+        now_s = time.time() if now_s is None else now_s
+        swept = []
+        for path in sorted(self._folder.glob("*")):
+            keep_s = KEEP_PARTIAL_S if path.suffix == ".partial" else KEEP_WHOLE_S
+            with contextlib.suppress(OSError):
+                if now_s - path.stat().st_mtime > keep_s:
+                    path.unlink()
+                    swept.append(path.name)
+        return tuple(swept)
+
+    def _partial(self, digest: str) -> Path:
+        return self._folder / f"{check_digest(digest)}.partial"
+
+    def _check_space(self, wanted_bytes: int) -> None:
+        free = self._free_bytes(self._folder)
+        if wanted_bytes + self._reserve_bytes > free:
+            raise disk_full(self._folder.parent, wanted_bytes, free)
+
+
+class Receiving:
+    """
+    One upload under way; belongs to the stream that brings the bytes.
+
+    Raises of all methods: ExhaustedError DISK_FULL when the disk fills up all the same; what was
+    received stays for the next try.
+    """
+
+    def __init__(
+        self, file: BinaryIO, partial: Path, blob: Path, size_bytes: int, step: Step
+    ) -> None:
+        self._file = file
+        self._partial = partial
+        self._blob = blob
+        self._size_bytes = size_bytes
+        self._step = step
+        self._held_bytes = file.tell()
+        self._unsynced_bytes = 0
+        self._hash = hashlib.sha256() if self._held_bytes == 0 else None
+
+    @property
+    def held_bytes(self) -> int:
+        """Where the next piece belongs."""
+        return self._held_bytes
+
+    def write(self, offset_bytes: int, data: bytes) -> None:
+        """
+        Append *data*, which belongs at *offset_bytes*.
+
+        Raises:
+            InvalidInputError: UPLOAD_OFFSET for a gap, an overlap or more than the size said.
+        """
+        if self._file.closed or offset_bytes != self._held_bytes:
+            raise wrong_offset(offset_bytes, self._held_bytes)
+        if self._held_bytes + len(data) > self._size_bytes:
+            raise wrong_offset(
+                offset_bytes + len(data), self._held_bytes, beyond_bytes=self._size_bytes
+            )
+        self._step("write")
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise _no_space(self._partial, error, len(data)) from error
+        self._held_bytes += len(data)
+        self._unsynced_bytes += len(data)
+        if self._hash is not None:
+            self._hash.update(data)
+        if self._unsynced_bytes >= _SYNC_BYTES:
+            self._sync()
+
+    def abandon(self) -> None:
+        """Give up in favour of a newer upload; what was received stays."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def close(self) -> Standing:
+        """
+        Make everything received safe; a file that is whole is checked and enters the store.
+
+        Raises:
+            DataLossError: DIGEST_MISMATCH; the bytes are thrown away.
+        """
+        if self._file.closed:
+            return Standing(self._held_bytes, self._blob.exists())
+        self._step("sync")
+        self._sync()
+        self._file.close()
+        if self._held_bytes < self._size_bytes:
+            return Standing(self._held_bytes, complete=False)
+        found = self._hash.hexdigest() if self._hash else _hash_of(self._partial)
+        if found != self._blob.name:
+            self._partial.unlink()
+            raise DataLossError(
+                Reason.DIGEST_MISMATCH,
+                f"the uploaded file hashes to sha256:{found}, not to sha256:{self._blob.name}",
+                remedy="Upload it again from the start; check the file at its source.",
+                metadata={"expected": f"sha256:{self._blob.name}", "found": f"sha256:{found}"},
+            )
+        self._step("enter store")
+        self._partial.replace(self._blob)
+        sync_folder(self._blob.parent)
+        return Standing(self._held_bytes, complete=True)
+
+    def _sync(self) -> None:
+        try:
+            self._file.flush()
+            os.fdatasync(self._file.fileno())
+        except OSError as error:
+            raise _no_space(self._partial, error, self._unsynced_bytes) from error
+        self._unsynced_bytes = 0
+
+
+def disk_full(where: Path, wanted_bytes: int, free_bytes: int) -> ExhaustedError:
+    """Build DISK_FULL with the numbers."""
+    return ExhaustedError(
+        Reason.DISK_FULL,
+        f"{wanted_bytes} bytes do not fit into {where}: {free_bytes} are free, of "
+        "which some stay reserved",
+        remedy="Delete models with `rkctl rm`, or give the models folder a larger disk.",
+        metadata={"needed_bytes": str(wanted_bytes), "free_bytes": str(free_bytes)},
+    )
+
+
+def wrong_offset(
+    offset_bytes: int, committed_bytes: int, *, beyond_bytes: int | None = None
+) -> InvalidInputError:
+    """Build UPLOAD_OFFSET, which tells the client where to go on."""
+    what = (
+        f"the upload stands at byte {committed_bytes}, not at {offset_bytes}"
+        if beyond_bytes is None
+        else f"the upload reaches byte {offset_bytes}, beyond its size of {beyond_bytes}"
+    )
+    return InvalidInputError(
+        Reason.UPLOAD_OFFSET,
+        what,
+        remedy=f"Go on at byte {committed_bytes}.",
+        metadata={"committed_bytes": str(committed_bytes)},
+        violations=(Violation("offset_bytes", what),),
+    )
+
+
+def _no_space(partial: Path, error: OSError, wanted_bytes: int) -> ExhaustedError | OSError:
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        return error
+    return disk_full(partial.parent.parent, wanted_bytes, shutil.disk_usage(partial.parent).free)
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

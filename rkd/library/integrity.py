@@ -1,0 +1,73 @@
+"""Digests of files: computed in pieces, with progress, and compared with what is recorded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkd.library.layout import format_of
+
+_PIECE_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    What verifying one file found.
+
+    Args:
+        digest: `sha256:<hex>` of what is on disk, "" when it cannot be read.
+        recorded: the digest it should have, "" when none was recorded.
+    """
+
+    file: str
+    digest: str
+    recorded: str
+    problem: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """True unless something is wrong; a file without a record has nothing to break."""
+        return not self.problem
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.problem or ('ok' if self.recorded else 'recorded now')}"
+
+
+def sha256_of(path: Path, *, advance: Callable[[int], None] = lambda _bytes: None) -> str:
+    """
+    Hash *path* and return `sha256:<hex>`.
+
+    Args:
+        path: the file.
+        advance: called with the number of bytes of each piece; raising stops the work.
+    """
+    state = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE_BYTES):
+            state.update(piece)
+            advance(len(piece))
+    return f"sha256:{state.hexdigest()}"
+
+
+def verify(
+    folder: Path,
+    recorded: dict[str, str],
+    *,
+    advance: Callable[[int], None] = lambda _bytes: None,
+) -> Iterator[Finding]:
+    """Read every weights file and every recorded file of *folder*, one finding each."""
+    weights = {path.name for path in folder.iterdir() if format_of(path.name) and path.is_file()}
+    for name in sorted(weights | set(recorded)):
+        expected = recorded.get(name, "")
+        try:
+            found = sha256_of(folder / name, advance=advance)
+        except FileNotFoundError:
+            yield Finding(name, "", expected, "missing")
+        except OSError as error:
+            yield Finding(name, "", expected, f"cannot be read: {error.strerror}")
+        else:
+            wrong = bool(expected) and found != expected
+            yield Finding(name, found, expected, f"is {found}, not {expected}" if wrong else "")

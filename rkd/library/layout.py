@@ -1,0 +1,316 @@
+"""
+What is wrong with the listing of a models folder, as a pure plan: no file is touched here.
+
+The flat layout of version 0.0.1 kept `x.rkllm` and `x.gguf` in the models folder itself, a
+`Modelfile` beside them. Today every model has a folder of its own. `migrate.py` takes the listing
+and carries the plan out; running it again on what is left yields the same answer.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from rkd.model import Format
+
+MODELFILE = "Modelfile"
+WEIGHTS_SUFFIXES = {".rkllm": Format.RKLLM, ".gguf": Format.GGUF}
+
+_PARTIAL_SUFFIXES = (
+    ".part",
+    ".partial",
+    ".filepart",
+    ".crdownload",
+    ".download",
+    ".incomplete",
+    ".tmp",
+    ".temp",
+    ".aria2",
+)
+"""Names under which browsers, curl, WinSCP and aria2 keep what is not whole yet."""
+
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.ASCII)
+"""Split GGUF files, named so by the engine's own split tool."""
+
+_FORBIDDEN = re.compile(r"[^A-Za-z0-9._-]+")
+_NAME_CHARACTERS = 128
+
+
+class Kind(enum.StrEnum):
+    """What an entry of the models folder is, links not followed."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    LINK = "link"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    One entry of the models folder.
+
+    Args:
+        children: names inside, for a folder; one level.
+        complete: False while somebody still writes the file.
+        readable: False when this process may not open it.
+        elsewhere: the folder lies on another file system, where a rename does not reach.
+        from_file: for the flat Modelfile, the file its FROM names, without folders.
+    """
+
+    name: str
+    kind: Kind
+    children: tuple[str, ...] = ()
+    complete: bool = True
+    readable: bool = True
+    elsewhere: bool = False
+    from_file: str = ""
+
+
+class Cause(enum.StrEnum):
+    """Why an entry stays where it is."""
+
+    HIDDEN = "hidden"
+    LINK = "link"
+    FOREIGN = "foreign"
+    UNREADABLE = "unreadable"
+    INCOMING = "incoming"
+    NAME_TAKEN = "name-taken"
+    NO_NAME = "no-name"
+    OTHER_FILESYSTEM = "other-filesystem"
+    READ_ONLY = "read-only"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An entry that is not touched, and why, as one sentence for a person."""
+
+    name: str
+    cause: Cause
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Rename `<models>/<name>` to `<models>/<folder>/<name>`, making the folder if need be."""
+
+    name: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Moves in the order to carry them out, and what is left."""
+
+    moves: tuple[Move, ...] = ()
+    left: tuple[Left, ...] = ()
+
+
+def format_of(file_name: str) -> Format | None:
+    """The format a file's name promises, or None when it names no weights."""
+    dot = file_name.rfind(".")
+    return WEIGHTS_SUFFIXES.get(file_name[dot:].lower()) if dot > 0 else None
+
+
+def is_partial(file_name: str) -> bool:
+    """Whether the name says that a download tool has not finished the file."""
+    return file_name.lower().endswith(_PARTIAL_SUFFIXES)
+
+
+def is_projector(file_name: str) -> bool:
+    """Whether the file is the vision part of a model, which is no model of its own."""
+    return file_name.lower().startswith("mmproj") and format_of(file_name) is Format.GGUF
+
+
+def shard_of(file_name: str) -> tuple[str, int, int] | None:
+    """Split `x-00002-of-00003.gguf` into (`x`, 2, 3); None for a file that is whole."""
+    if format_of(file_name) is not Format.GGUF:
+        return None
+    match = _SHARD.fullmatch(file_name[: file_name.rfind(".")])
+    if match is None:
+        return None
+    number, count = int(match["number"]), int(match["count"])
+    return (match["stem"], number, count) if 1 <= number <= count else None
+
+
+def name_for(stem: str) -> str:
+    """
+    Turn a file's stem or a folder's name into the model name it gets; "" when nothing is left.
+
+    Every run of characters a name may not have becomes one `-`; a `:latest` is dropped.
+    """
+    bare = _FORBIDDEN.sub("-", stem.removesuffix(":latest"))
+    return bare.lstrip(".-")[:_NAME_CHARACTERS].rstrip("-") if bare.strip(".-") else ""
+
+
+def model_name(file_name: str) -> str:
+    """Return the model name a flat weights file gets, "" when none can be made of it."""
+    return name_for(_stem(file_name))
+
+
+def plan(entries: Iterable[Entry]) -> Plan:
+    """
+    Decide what moves where.
+
+    1. Hidden entries, links, folders and foreign or half-copied files are left (folders silently).
+    2. Files of one stem are one model: `x.rkllm` and `x.gguf` share the folder `x`.
+    3. A split GGUF moves when all its parts are there.
+    4. A folder that exists is joined unless it holds that file or other weights of the format.
+    5. The flat Modelfile follows the weights its FROM names, and goes first.
+    """
+    listed = sorted(entries, key=lambda entry: entry.name)
+    left: list[Left] = []
+    groups: dict[str, list[Entry]] = {}
+    for entry in listed:
+        verdict = _unfit(entry, listed)
+        if verdict is not None:
+            left.append(verdict)
+        elif entry.kind is Kind.FILE and format_of(entry.name):
+            groups.setdefault(model_name(entry.name).casefold(), []).append(entry)
+    moves: list[Move] = []
+    folders = {entry.name.casefold(): entry for entry in listed if format_of(entry.name) is None}
+    for group in groups.values():
+        outcomes = tuple(_place(group, folders))
+        moves += [outcome for outcome in outcomes if isinstance(outcome, Move)]
+        left += [outcome for outcome in outcomes if isinstance(outcome, Left)]
+    moves, left = _with_modelfile(listed, moves, left)
+    return Plan(tuple(moves), tuple(sorted(left, key=lambda item: item.name)))
+
+
+def _stem(file_name: str) -> str:
+    shard = shard_of(file_name)
+    return shard[0] if shard else file_name[: file_name.rfind(".")]
+
+
+def _unfit(entry: Entry, listed: list[Entry]) -> Left | None:
+    """Rule 1: why *entry* cannot be a flat model, or None."""
+    name = entry.name
+    is_weights = format_of(name) is not None
+    aria2 = any(other.name == name + ".aria2" for other in listed)
+    ours = name.startswith(".rkd") or entry.kind is Kind.FOLDER
+    rows = (
+        (name.startswith("."), Cause.HIDDEN, "hidden"),
+        (entry.kind is Kind.LINK and not is_weights, None, ""),
+        (
+            entry.kind is Kind.LINK,
+            Cause.LINK,
+            "a link: move what it points to, or link its folder",
+        ),
+        (entry.kind is Kind.OTHER, Cause.FOREIGN, "no regular file"),
+        (is_partial(name), Cause.INCOMING, "half-copied, as its name says"),
+        (is_projector(name), Cause.FOREIGN, "a projector: put it into the folder of its model"),
+        (not is_weights and name != MODELFILE, Cause.FOREIGN, "neither .rkllm nor .gguf"),
+        (aria2, Cause.INCOMING, "aria2 is still fetching it"),
+        (not entry.complete, Cause.INCOMING, "still being written"),
+        (
+            not entry.readable,
+            Cause.UNREADABLE,
+            "this process may not read it: check owner and mode",
+        ),
+        (
+            is_weights and not model_name(name),
+            Cause.NO_NAME,
+            "no model name can be made of it: rename the file",
+        ),
+    )
+    applies = next(((cause, text) for holds, cause, text in rows if holds), (None, ""))
+    return None if ours or applies[0] is None else Left(name, applies[0], applies[1])
+
+
+def _place(group: list[Entry], folders: dict[str, Entry]) -> Iterator[Move | Left]:
+    """Rules 2 to 4 for the files of one model."""
+    folder = model_name(group[0].name)
+    existing = folders.get(folder.casefold())
+    folder = existing.name if existing else folder
+    taken: set[Format] = set()
+    inside = existing.children if existing else ()
+    for entry in group:
+        shard = shard_of(entry.name)
+        kind = format_of(entry.name)
+        assert kind is not None  # noqa: S101 - groups are made of weights files
+        clash = _clash(entry.name, kind, existing, inside)
+        if clash is not None:
+            yield clash
+        elif shard and not _all_there(shard, group, inside):
+            yield Left(entry.name, Cause.INCOMING, f"one of {shard[2]} parts, others are missing")
+        elif kind in taken and not shard:
+            text = f"another {kind} file already becomes {folder}: rename one of them"
+            yield Left(entry.name, Cause.NAME_TAKEN, text)
+        else:
+            taken.add(kind)
+            yield Move(entry.name, folder)
+
+
+def _clash(name: str, kind: Format, existing: Entry | None, inside: tuple[str, ...]) -> Left | None:
+    """Rule 4: why *name* may not join the folder of its name, or None."""
+    if existing is None:
+        return None
+    folder = existing.name
+    rival = next((child for child in inside if _is_rival(name, kind, child)), "")
+    same = name.casefold() in {child.casefold() for child in inside}
+    rows = (
+        (
+            existing.kind is Kind.LINK,
+            Cause.LINK,
+            f"its folder {folder} is a link: move the file by hand",
+        ),
+        (
+            existing.kind is not Kind.FOLDER,
+            Cause.NAME_TAKEN,
+            f"{folder} exists and is no folder",
+        ),
+        (
+            existing.elsewhere,
+            Cause.OTHER_FILESYSTEM,
+            f"its folder {folder} is on another file system: move the file by hand",
+        ),
+        (same, Cause.NAME_TAKEN, f"{folder}/{name} exists: remove or rename one of them"),
+        (
+            bool(rival),
+            Cause.NAME_TAKEN,
+            f"{folder} already holds {rival}: rename the file to make it a model of its own",
+        ),
+    )
+    return next((Left(name, cause, text) for holds, cause, text in rows if holds), None)
+
+
+def _is_rival(name: str, kind: Format, child: str) -> bool:
+    """Whether *child* of a folder is other weights of the format, not a part of the same split."""
+    if format_of(child) is not kind or is_projector(child):
+        return False
+    one, other = shard_of(name), shard_of(child)
+    return not (one and other and (one[0], one[2]) == (other[0], other[2]))
+
+
+def _all_there(shard: tuple[str, int, int], group: list[Entry], inside: tuple[str, ...]) -> bool:
+    """Rule 3, counting parts an interrupted migration already moved."""
+    stem, _, count = shard
+    parts = (shard_of(name) for name in (*(entry.name for entry in group), *inside))
+    return {part[1] for part in parts if part and part[0] == stem and part[2] == count} == set(
+        range(1, count + 1)
+    )
+
+
+def _with_modelfile(
+    listed: list[Entry], moves: list[Move], left: list[Left]
+) -> tuple[list[Move], list[Left]]:
+    """Rule 5."""
+    entry = next((one for one in listed if one.name == MODELFILE and one.kind is Kind.FILE), None)
+    if entry is None or any(item.name == MODELFILE for item in left):
+        return moves, left
+    wanted = entry.from_file
+    going = {move.name: move.folder for move in moves}
+    folder = going.get(wanted) or next(
+        (one.name for one in listed if one.kind is Kind.FOLDER and wanted in one.children), ""
+    )
+    there = next((one.children for one in listed if one.name == folder), ())
+    if not wanted or not folder:
+        text = "names no weights file of this folder in FROM"
+        return moves, [*left, Left(MODELFILE, Cause.FOREIGN, text)]
+    if MODELFILE in there:
+        text = f"{folder}/{MODELFILE} exists: remove or rename one of them"
+        return moves, [*left, Left(MODELFILE, Cause.NAME_TAKEN, text)]
+    return [Move(MODELFILE, folder), *moves], left

@@ -1,0 +1,200 @@
+"""
+Carries a layout plan out: lists the models folder, makes folders, renames files into them.
+
+Blocking; runs in the library's own thread. Safe to kill at any instant: a folder that was made
+and not yet filled is joined by the next run, and a rename happened or did not.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkd.library import modelfiles
+from rkd.library.describe import Judge
+from rkd.library.durable import Step, no_step, sync_folder
+from rkd.library.layout import (
+    MODELFILE,
+    Cause,
+    Entry,
+    Kind,
+    Left,
+    Move,
+    Plan,
+    format_of,
+    model_name,
+    plan,
+)
+
+_REFUSALS: tuple[tuple[frozenset[int], Cause, str], ...] = (
+    (
+        frozenset({errno.EXDEV}),
+        Cause.OTHER_FILESYSTEM,
+        "its folder {folder} is on another file system: move the file by hand",
+    ),
+    (frozenset({errno.EROFS}), Cause.READ_ONLY, "cannot move: the models folder is read-only"),
+    (
+        frozenset({errno.EACCES, errno.EPERM}),
+        Cause.REFUSED,
+        "cannot move: rkd may not write the models folder; give the folder to rkd's user",
+    ),
+    (frozenset({errno.EEXIST, errno.ENOTDIR}), Cause.NAME_TAKEN, "{folder} is no folder"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """
+    What lies in the models folder.
+
+    Args:
+        recheck_s: when the first incoming file may be whole; None when only an event can tell.
+    """
+
+    entries: tuple[Entry, ...]
+    recheck_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a migration did, and what it left."""
+
+    moved: tuple[Move, ...]
+    left: tuple[Left, ...]
+    recheck_s: float | None = None
+
+
+def listing(root: Path, judge: Judge) -> Listing:
+    """
+    List *root* as the plan wants to see it.
+
+    Only folders that a flat file could join are looked into.
+
+    Raises:
+        OSError: the folder itself cannot be read.
+    """
+    device = root.stat().st_dev
+    with os.scandir(root) as found:
+        items = sorted(found, key=lambda item: item.name)
+    flat = {item.name for item in items if format_of(item.name)}
+    joined = {model_name(name).casefold() for name in flat}
+    all_of_them = any(item.name == MODELFILE for item in items)
+    waits: list[float] = []
+    entries = []
+    for item in items:
+        inside = all_of_them or item.name.casefold() in joined
+        try:
+            entry, wait_s = _entry(item, device, judge, inside=inside)
+        except OSError:  # gone or locked away between listing and looking
+            continue
+        entries.append(entry)
+        if not entry.complete and wait_s is not None:
+            waits.append(wait_s)
+    return Listing(tuple(entries), min(waits, default=None))
+
+
+def _entry(
+    item: os.DirEntry[str], device: int, judge: Judge, *, inside: bool
+) -> tuple[Entry, float | None]:
+    path = Path(item.path)
+    if item.is_symlink():
+        return Entry(item.name, Kind.LINK), 0.0
+    if item.is_dir():
+        children = _children(path) if inside else ()
+        elsewhere = inside and item.stat().st_dev != device
+        return Entry(item.name, Kind.FOLDER, children, elsewhere=elsewhere), 0.0
+    if not item.is_file():
+        return Entry(item.name, Kind.OTHER), 0.0
+    wait_s = judge(path, item.stat()) if format_of(item.name) else 0.0
+    readable = os.access(path, os.R_OK)
+    named = modelfiles.from_file(path) if item.name == MODELFILE else ""
+    entry = Entry(item.name, Kind.FILE, readable=readable, complete=wait_s == 0.0, from_file=named)
+    return entry, wait_s
+
+
+def _children(folder: Path) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(child.name for child in folder.iterdir()))
+    except OSError:
+        return ()
+
+
+def migrate(
+    root: Path,
+    *,
+    judge: Judge,
+    dry_run: bool = False,
+    step: Step = no_step,
+) -> Outcome:
+    """
+    Bring *root* into today's layout, or say what would be done.
+
+    Raises:
+        OSError: the folder itself cannot be read.
+    """
+    listed = listing(root, judge)
+    planned = plan(listed.entries)
+    if dry_run:
+        return Outcome(planned.moves, planned.left, listed.recheck_s)
+    return _carry_out(root, planned, listed.recheck_s, step)
+
+
+def _carry_out(root: Path, planned: Plan, recheck_s: float | None, step: Step) -> Outcome:
+    moved: list[Move] = []
+    left = list(planned.left)
+    for move in planned.moves:
+        refusal = _carry(root, move, step)
+        if refusal is None:
+            moved.append(move)
+        else:
+            left.append(refusal)
+    return Outcome(tuple(moved), tuple(left), recheck_s)
+
+
+def _carry(root: Path, move: Move, step: Step) -> Left | None:
+    """Make one move; a refusal names the cause, and then nothing changed."""
+    folder, source = root / move.folder, root / move.name
+    target = folder / move.name
+    made = False
+    try:
+        step(f"mkdir {move.folder}")
+        made = _make(folder)
+        step(f"rename {move.name}")
+        if os.path.lexists(target):
+            return Left(move.name, Cause.NAME_TAKEN, f"{move.folder}/{move.name} exists")
+        source.rename(target)
+        step(f"sync {move.name}")
+        sync_folder(folder)
+        sync_folder(root)
+        step(f"moved {move.name}")
+    except OSError as error:
+        if made:
+            _remove_empty(folder)
+        return _refusal(move, error)
+    return None
+
+
+def _make(folder: Path) -> bool:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return False
+    return True
+
+
+def _remove_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:  # no longer empty, or no longer ours: it stays
+        return
+
+
+def _refusal(move: Move, error: OSError) -> Left:
+    for numbers, cause, text in _REFUSALS:
+        if error.errno in numbers:
+            return Left(move.name, cause, text.format(folder=move.folder))
+    return Left(move.name, Cause.REFUSED, f"cannot move: {os.strerror(error.errno or errno.EIO)}")

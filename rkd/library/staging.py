@@ -1,0 +1,211 @@
+"""
+Atomic appearance, replacement and disappearance of model folders.
+
+A model is put together in a hidden folder of the models folder (same file system) and renamed
+under its name when every byte is on disk. Python has no exchanging rename, so a replacement is a
+journal and two renames; whatever instant the process is killed at, `recover` finishes it.
+Blocking; one thread at a time. Hidden names here:
+
+    .rkd-stage-<id>         being put together
+    .rkd-replace-<id>.json  journal of a replacement: the stage is complete and takes over
+    .rkd-old-<id>           the model that was replaced, about to go
+    .rkd-trash-<id>         deleted, being emptied
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkd.library.durable import Step, no_step, sync_folder, sync_tree, write_file
+
+STAGE = ".rkd-stage-"
+_JOURNAL = ".rkd-replace-"
+_OLD = ".rkd-old-"
+_TRASH = ".rkd-trash-"
+_TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
+_IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a recovery finished and threw away, by folder name, for the log."""
+
+    finished: tuple[str, ...] = ()
+    swept: tuple[str, ...] = ()
+
+
+class Staging:
+    """
+    The hidden folders of one models folder.
+
+    Args:
+        root: the models folder.
+        step: called before each change.
+    """
+
+    def __init__(self, root: Path, *, step: Step = no_step) -> None:
+        self._root = root
+        self._step = step
+
+    def open(self, identity: str) -> Path:
+        """
+        Make the stage *identity*, or find it again after a restart with what it holds.
+
+        Its owner fills it and then commits or discards it.
+        """
+        stage = self._hidden(STAGE, identity)
+        stage.mkdir(exist_ok=True)
+        return stage
+
+    def discard(self, stage: Path) -> None:
+        """Throw *stage* away; nothing happens when it is gone already."""
+        _empty(stage)
+
+    def commit(self, stage: Path, folder: str, *, replaces: str = "") -> Path:
+        """
+        Let the finished *stage* appear as `<root>/<folder>`; returns that path.
+
+        Args:
+            stage: from `open`; every file in it is made durable first.
+            folder: the name it appears under.
+            replaces: name of the folder that goes when the new one is there, or "".
+
+        Raises:
+            FileExistsError: *folder* is taken by something else than *replaces*; nothing changed.
+        """
+        self._step("sync stage")
+        sync_tree(stage)
+        target = self._root / folder
+        if replaces and os.path.lexists(self._root / replaces):
+            self._replace(stage, folder, replaces)
+            return target
+        self._step("appear")
+        _rename_new(stage, target)
+        self._step("sync root")
+        sync_folder(self._root)
+        return target
+
+    def remove(self, folder: str) -> None:
+        """Make `<root>/<folder>` disappear at once, then free its space; links are not followed."""
+        self._step("rename to trash")
+        trash = self._hidden(_TRASH, secrets.token_hex(8))
+        (self._root / folder).rename(trash)
+        self._step("sync root")
+        sync_folder(self._root)
+        self._step("empty trash")
+        _empty(trash)
+        self._step("deleted")
+
+    def recover(self, keep: frozenset[str] = frozenset()) -> Recovered:
+        """
+        Finish what a killed process began, and sweep what it left.
+
+        Args:
+            keep: identities of stages whose owners will go on with them.
+        """
+        finished = []
+        kept = set(keep)
+        for journal in sorted(self._root.glob(f"{_JOURNAL}*.json")):
+            try:
+                finished.append(self._roll_forward(journal))
+            except FileExistsError:  # somebody took the name meanwhile: both models stay
+                kept.add(journal.stem.removeprefix(_JOURNAL))
+        swept = []
+        for path in sorted(self._root.glob(".rkd-*")):
+            if _is_stale(path.name, kept):
+                self._step(f"sweep {path.name}")
+                _empty(path)
+                swept.append(path.name)
+        return Recovered(tuple(name for name in finished if name), tuple(swept))
+
+    def _replace(self, stage: Path, folder: str, replaces: str) -> None:
+        identity = stage.name.removeprefix(STAGE)
+        journal = self._hidden(_JOURNAL, identity, ".json")
+        record = {"stage": stage.name, "folder": folder, "replaces": replaces}
+        if folder != replaces and os.path.lexists(self._root / folder):
+            raise FileExistsError(folder)
+        self._step("write journal")
+        write_file(journal, json.dumps(record).encode())
+        self._roll_forward(journal)
+
+    def _roll_forward(self, journal: Path) -> str:
+        """
+        Finish the replacement *journal* tells of; returns the folder's name, "" if it is void.
+
+        1. Stage there, nothing set aside: set the old model aside.
+        2. Stage there, name free: the stage takes the name.
+        3. Stage gone: it took over; only the old model and the journal have to go.
+        """
+        record = _read_journal(journal)
+        if record is None:
+            journal.unlink()
+            return ""
+        stage, folder, replaces = (self._root / name for name in record)
+        old = self._hidden(_OLD, journal.stem.removeprefix(_JOURNAL))
+        if os.path.lexists(stage):
+            if os.path.lexists(replaces) and not os.path.lexists(old):
+                self._step("set old aside")
+                replaces.rename(old)
+            self._step("take over")
+            _rename_new(stage, folder)
+            self._step("sync root")
+            sync_folder(self._root)
+        self._step("remove old")
+        _empty(old)
+        self._step("remove journal")
+        journal.unlink()
+        sync_folder(self._root)
+        return folder.name
+
+    def _hidden(self, prefix: str, identity: str, suffix: str = "") -> Path:
+        if not _IDENTITY.fullmatch(identity):
+            raise ValueError(f"{identity!r} names no stage")
+        return self._root / f"{prefix}{identity}{suffix}"
+
+
+def _is_stale(name: str, kept: set[str]) -> bool:
+    """Whether a hidden entry belongs to nobody: no owner's stage, no open journal's model."""
+    if name.startswith(_JOURNAL):
+        return name.endswith(".new")
+    return any(
+        name.startswith(prefix) and name.removeprefix(prefix) not in kept
+        for prefix in (STAGE, _OLD, _TRASH)
+    )
+
+
+def _rename_new(source: Path, target: Path) -> None:
+    """Rename a folder to a name nobody has: only an empty folder would ever be replaced."""
+    if target.is_symlink() or target.is_file():
+        raise FileExistsError(target)
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno in _TAKEN:
+            raise FileExistsError(target) from error
+        raise
+
+
+def _read_journal(journal: Path) -> tuple[str, str, str] | None:
+    """Read a journal; None for one that names anything but entries of the models folder."""
+    try:
+        record = json.loads(journal.read_bytes())
+        names = (record["stage"], record["folder"], record["replaces"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    sane = all(isinstance(name, str) and name and "/" not in name for name in names)
+    return names if sane and not {".", ".."} & set(names) else None
+
+
+def _empty(path: Path) -> None:
+    """Remove *path*, be it folder, link or file; links inside are removed, not followed."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    elif path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
