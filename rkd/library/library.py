@@ -26,7 +26,7 @@ from rkd.library.blobs import RESERVE_BYTES, Blobs
 from rkd.library.copying import copy_folder, own_bytes
 from rkd.library.durable import Step, no_step
 from rkd.library.integrity import Finding
-from rkd.library.layout import name_for
+from rkd.library.layout import format_of, model_name, name_for
 from rkd.library.migrate import Outcome
 from rkd.library.scan import Snapshot, scan
 from rkd.library.staging import Recovered, Staging
@@ -92,7 +92,7 @@ class Library:
         """
         described = self._snapshot.by_key.get(name.key)
         if described is None:
-            left = (one for one in self._snapshot.left if name_for(one.name) == name.text)
+            left = (one for one in self._snapshot.left if _would_be(one.name) == name.key)
             raise refusals.not_found(name, next(left, None))
         return described.model
 
@@ -371,6 +371,11 @@ class Library:
                 if recorded == digest and provenance.is_current(model.folder, file_name):
                     return model.folder / file_name
         return None
+
+
+def _would_be(entry: str) -> str:
+    """Return the key of the model an entry that was left would be."""
+    return (model_name(entry) if format_of(entry) else name_for(entry)).casefold()
 
 
 def _changed_ns(root: Path) -> int:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from rkd.errors import InvalidInputError
+from rkd.errors import InvalidInputError, Reason
 from rkd.library.layout import MODELFILE
 from rkd.model import Recipe
-
-MAX_BYTES = 4 << 20
-
-_FROM = re.compile(
-    rb"^\s*FROM\s*[= ]\s*[\"']?([^\"'\r\n]+?)[\"']?\s*$", re.IGNORECASE | re.MULTILINE
-)
+from rkd.modelfile.parse import MAX_BYTES, decode, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +37,39 @@ def file_of(source: str) -> str:
 
 
 def read(folder: Path) -> Reading | None:
-    """Read `<folder>/Modelfile`; None when there is none."""
+    """Read `<folder>/Modelfile`; None when there is none, trouble and all."""
     try:
-        with (folder / MODELFILE).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = _content(folder / MODELFILE)
     except (FileNotFoundError, IsADirectoryError):
         return None
-    text = content.decode("utf-8", errors="replace")
-    sources = tuple(match.decode("utf-8", "replace") for match in _FROM.findall(content))
-    return Reading(text, sources)
+    except OSError as error:
+        return Reading(
+            trouble=InvalidInputError(
+                Reason.INVALID_MODELFILE,
+                f"it cannot be read: {error.strerror}",
+                remedy="Check owner and mode of the file.",
+            )
+        )
+    try:
+        text = decode(content)
+    except InvalidInputError as error:
+        return Reading(content.decode("utf-8", "replace"), trouble=error)
+    try:
+        modelfile = parse(text)
+        recipe = modelfile.recipe()
+    except InvalidInputError as error:
+        return Reading(text, trouble=error)
+    return Reading(text, modelfile.values("FROM"), recipe)
 
 
 def from_file(path: Path) -> str:
     """Return the file name the first FROM of the Modelfile at *path* means, or ""."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES)
-    except OSError:
+        return file_of(parse(_content(path)).values("FROM")[0])
+    except (OSError, InvalidInputError):
         return ""
-    match = _FROM.search(content)
-    return file_of(match[1].decode("utf-8", "replace")) if match else ""
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)

@@ -46,7 +46,7 @@ class Snapshot:
         folders: what each folder was found to be, for the next scan.
     """
 
-    by_key: Mapping[str, Described] = _EMPTY
+    by_key: Mapping[str, Described] = field(default_factory=lambda: _EMPTY)
     left: tuple[Left, ...] = ()
     recheck_s: float | None = None
     root_ns: int = 0

@@ -17,6 +17,7 @@ class FakeClock:
         self.now = now
 
     def __call__(self) -> float:
+        """Say what time it is."""
         return self.now
 
 
@@ -54,7 +55,7 @@ def test_the_kernel_knows_writers(tmp_path: Path) -> None:
 class TestSightings:
     """Memory of what was seen."""
 
-    def see(self, path: Path, clock: FakeClock, writer: Writer = Writer.NONE) -> Sightings:
+    def see(self, clock: FakeClock, writer: Writer = Writer.NONE) -> Sightings:
         """Sightings whose clocks both stand at *clock*."""
         return Sightings(clock=clock, wall=clock, ask=lambda _path: writer)
 
@@ -64,7 +65,7 @@ class TestSightings:
         path.write_bytes(b"x")
         os.utime(path, (10, 10))
 
-        assert self.see(path, FakeClock()).wait_s(path, path.stat()) == 0.0
+        assert self.see(FakeClock()).wait_s(path, path.stat()) == 0.0
 
     def test_a_time_of_change_in_the_future_is_watched_instead(self, tmp_path: Path) -> None:
         """A board whose clock starts in the past still takes the file in the end."""
@@ -72,7 +73,7 @@ class TestSightings:
         path.write_bytes(b"x")
         os.utime(path, (5000, 5000))
         clock = FakeClock()
-        sightings = self.see(path, clock)
+        sightings = self.see(clock)
         first = sightings.wait_s(path, path.stat())
         clock.now += 0.5
 
@@ -84,7 +85,7 @@ class TestSightings:
         path = tmp_path / "x.gguf"
         path.write_bytes(b"x")
         clock = FakeClock(path.stat().st_mtime)
-        sightings = self.see(path, clock, Writer.UNKNOWN)
+        sightings = self.see(clock, Writer.UNKNOWN)
         sightings.trust(path.stat())
         moved = path.rename(tmp_path / "y.gguf")
 
@@ -95,7 +96,7 @@ class TestSightings:
         path = tmp_path / "x.gguf"
         path.write_bytes(b"x")
         clock = FakeClock(path.stat().st_mtime + 1)
-        sightings = self.see(path, clock, Writer.UNKNOWN)
+        sightings = self.see(clock, Writer.UNKNOWN)
         sightings.closed(path)
         path.write_bytes(b"longer")
         clock.now = path.stat().st_mtime + 1

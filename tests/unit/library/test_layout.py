@@ -51,9 +51,7 @@ class TestMoves:
 
     def test_characters_a_name_may_not_have_become_dashes(self) -> None:
         """The folder gets a valid name, the file keeps its own."""
-        assert plan([file("My Model (1).gguf")]).moves == (
-            Move("My Model (1).gguf", "My-Model-1"),
-        )
+        assert plan([file("My Model (1).gguf")]).moves == (Move("My Model (1).gguf", "My-Model-1"),)
 
     def test_a_split_file_moves_as_a_whole(self) -> None:
         """All parts go into one folder named without their numbers."""

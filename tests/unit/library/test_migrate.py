@@ -107,7 +107,9 @@ def test_a_file_that_appears_at_the_last_instant_is_not_overwritten(root: Path) 
     assert {left.name: left.cause for left in outcome.left} == {"b.gguf": Cause.NAME_TAKEN}
 
 
-def test_a_folder_that_cannot_be_written_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_is_said(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A read-only file system: every file is left with that reason, no folder stays behind."""
 
     def refuse(*_args: object, **_kwargs: object) -> None:

@@ -1,0 +1,359 @@
+"""The library: snapshot, names, changes on disk, events."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from rkd.errors import (
+    AlreadyExistsError,
+    ExhaustedError,
+    InternalError,
+    NotFoundError,
+    PreconditionError,
+    Reason,
+)
+from rkd.events import Event
+from rkd.library import library as library_module
+from rkd.library.arrival import Sightings, Writer
+from rkd.library.library import Library
+from rkd.model import Model, ModelName, ModelState
+from tests.unit.library.folders import put, tree
+
+X = ModelName("x")
+Y = ModelName("y")
+
+
+class FakeKernel:
+    """Knows of the writers it is told of."""
+
+    def __init__(self) -> None:
+        self.writer = Writer.NONE
+
+    def __call__(self, _path: Path) -> Writer:
+        """Say who writes."""
+        return self.writer
+
+
+@asynccontextmanager
+async def library_of(
+    root: Path, events: list[Event] | None = None, kernel: FakeKernel | None = None
+) -> AsyncIterator[Library]:
+    """A started library."""
+    heard: list[Event] = [] if events is None else events
+    library = Library(root, publish=heard.append, sightings=Sightings(ask=kernel or FakeKernel()))
+    await library.start()
+    try:
+        yield library
+    finally:
+        await library.close()
+
+
+def told(events: list[Event]) -> list[tuple[str, str]]:
+    """Action and subject of *events*."""
+    return [(event.action, event.subject) for event in events]
+
+
+class TestStart:
+    """What a start does before serving."""
+
+    async def test_the_flat_layout_is_migrated(self, tmp_path: Path) -> None:
+        """The file moves, the events tell."""
+        put(tmp_path / "x.gguf")
+        events: list[Event] = []
+        async with library_of(tmp_path, events) as library:
+            assert [model.name for model in library.models()] == [X]
+
+        assert tree(tmp_path) == {"x/x.gguf": b"weights"}
+        assert told(events) == [("migrated", "x"), ("added", "x")]
+
+    async def test_the_models_folder_is_made(self, tmp_path: Path) -> None:
+        """A fresh board has none."""
+        async with library_of(tmp_path / "RKLLAMA" / "models") as library:
+            assert library.models() == ()
+
+    async def test_stale_staging_is_swept(self, tmp_path: Path) -> None:
+        """Leftovers of a killed daemon go."""
+        put(tmp_path / ".rkd-stage-1" / "x.gguf")
+        async with library_of(tmp_path):
+            assert list(tmp_path.iterdir()) == []
+
+    async def test_an_unreadable_folder_is_said(self, tmp_path: Path) -> None:
+        """A file in its place: the error names it."""
+        put(tmp_path / "models")
+        with pytest.raises(InternalError, match="models"):
+            async with library_of(tmp_path / "models" / "below"):
+                pass
+
+    async def test_a_file_closed_just_now_is_waited_for(self, tmp_path: Path) -> None:
+        """Written a moment before the start, it is there when the start is over."""
+        (tmp_path / "x.gguf").write_bytes(b"weights")
+        async with library_of(tmp_path) as library:
+            assert library.get(X).state is ModelState.READY
+
+
+class TestGet:
+    """What a request is told of a model."""
+
+    async def test_an_unknown_name_comes_with_the_commands(self, tmp_path: Path) -> None:
+        """Pull, create, search."""
+        async with library_of(tmp_path) as library:
+            with pytest.raises(NotFoundError) as caught:
+                library.get(X)
+
+        assert caught.value.reason is Reason.MODEL_NOT_FOUND
+        for command in ("rkctl pull", "rkctl create x", "rkctl search x"):
+            assert command in caught.value.remedy
+
+    async def test_what_lies_there_instead_is_named(self, tmp_path: Path) -> None:
+        """A link of that name in the models folder explains itself."""
+        (tmp_path / "x.gguf").symlink_to("/nowhere")
+        async with library_of(tmp_path) as library:
+            with pytest.raises(NotFoundError, match="a link"):
+                library.get(X)
+
+    async def test_case_does_not_matter(self, tmp_path: Path) -> None:
+        """Asked for as `QWEN`, answered as written."""
+        put(tmp_path / "Qwen" / "x.gguf")
+        async with library_of(tmp_path) as library:
+            assert library.get(ModelName("QWEN")).name.text == "Qwen"
+
+    async def test_an_incoming_model_is_refused(self, tmp_path: Path) -> None:
+        """Flat or in a folder: MODEL_INCOMPLETE."""
+        kernel = FakeKernel()
+        kernel.writer = Writer.SOME
+        put(tmp_path / "x.gguf")
+        put(tmp_path / "y" / "y.gguf")
+        async with library_of(tmp_path, kernel=kernel) as library:
+            for name in (X, Y):
+                with pytest.raises(PreconditionError) as caught:
+                    library.get(name)
+                assert caught.value.reason is Reason.MODEL_INCOMPLETE
+
+    async def test_the_same_refusal_twice_is_two_errors(self, tmp_path: Path) -> None:
+        """A raised error collects its traceback, so none is shared between requests."""
+        put(tmp_path / "x" / "x.rkllm")
+        async with library_of(tmp_path) as library:
+            caught = []
+            for _ in range(2):
+                with pytest.raises(PreconditionError) as one:
+                    library.get(X)
+                caught.append(one.value)
+
+        assert caught[0] is not caught[1]
+
+    async def test_a_model_dropped_in_this_instant_resolves(self, tmp_path: Path) -> None:
+        """Before any event arrived."""
+        async with library_of(tmp_path) as library:
+            put(tmp_path / "x" / "x.gguf")
+
+            assert (await library.resolve(X)).name == X
+
+
+class TestFollow:
+    """Changes under the running library."""
+
+    async def test_current_sees_a_new_file(self, tmp_path: Path) -> None:
+        """A list right after the copy has it, migrated."""
+        async with library_of(tmp_path) as library:
+            put(tmp_path / "x.gguf")
+            found = await library.current()
+
+        assert [model.name for model in found.models()] == [X]
+        assert tree(tmp_path) == {"x/x.gguf": b"weights"}
+
+    async def test_current_does_not_look_when_nothing_changed(self, tmp_path: Path) -> None:
+        """The very same snapshot comes back."""
+        put(tmp_path / "x" / "x.gguf")
+        async with library_of(tmp_path) as library:
+            before = library.snapshot
+
+            assert await library.current() is before
+
+    async def test_changes_are_followed_and_told(self, tmp_path: Path) -> None:
+        """Added, changed, removed; a file that grows is told once."""
+        events: list[Event] = []
+        kernel = FakeKernel()
+        async with library_of(tmp_path, events, kernel) as library:
+            kernel.writer = Writer.SOME
+            for size in (1, 2, 3):
+                put(tmp_path / "x.gguf", b"x" * size)
+                await library.refresh()
+            kernel.writer = Writer.NONE
+            await library.refresh()
+            put(tmp_path / "x" / "Modelfile", "FROM ./x.gguf\n")
+            await library.refresh(frozenset({"x"}))
+            (tmp_path / "x" / "x.gguf").unlink()
+            (tmp_path / "x" / "Modelfile").unlink()
+            await library.refresh(frozenset({"x"}))
+
+        assert told(events) == [
+            ("incoming", "x"),
+            ("migrated", "x"),
+            ("added", "x"),
+            ("changed", "x"),
+            ("removed", "x"),
+        ]
+
+    async def test_an_event_wakes_the_follower(self, tmp_path: Path) -> None:
+        """What the watch reports is looked at without anybody asking."""
+        heard = asyncio.Event()
+        library = Library(tmp_path, publish=lambda _event: heard.set())
+        await library.start()
+        put(tmp_path / "x" / "x.gguf")
+        library.changed(frozenset({"x"}))
+        await heard.wait()
+        models = library.models()
+        await library.close()
+
+        assert [model.name for model in models] == [X]
+
+    async def test_the_disk_is_touched_in_one_named_thread(self, tmp_path: Path) -> None:
+        """Never on the loop."""
+        threads: set[str] = set()
+        put(tmp_path / "x.gguf")
+        library = Library(
+            tmp_path,
+            publish=lambda _event: None,
+            step=lambda _name: threads.add(threading.current_thread().name),
+        )
+        await library.start()
+        await library.delete(X)
+        await library.close()
+
+        assert threads == {"rkd-library_0"}
+
+
+class TestChange:
+    """Commit, copy, delete."""
+
+    async def make(self, library: Library, name: ModelName, content: bytes) -> Model:
+        """Create a model the way an operation does."""
+        stage = await library.stage(f"test-{name}")
+        (stage / "x.gguf").write_bytes(content)
+        return await library.commit(stage, name)
+
+    async def test_a_committed_model_is_ready_at_once(self, tmp_path: Path) -> None:
+        """No settling time for bytes rkd wrote itself."""
+        async with library_of(tmp_path) as library:
+            model = await self.make(library, X, b"new")
+
+        assert model.state is ModelState.READY
+
+    async def test_a_taken_name_is_refused(self, tmp_path: Path) -> None:
+        """By a model in any spelling, or by anything else in the folder."""
+        put(tmp_path / "X" / "x.gguf")
+        put(tmp_path / "y" / "notes.txt")
+        async with library_of(tmp_path) as library:
+            for name in (X, Y):
+                with pytest.raises(AlreadyExistsError) as caught:
+                    await self.make(library, name, b"new")
+                assert caught.value.reason is Reason.MODEL_EXISTS
+
+    async def test_replace_takes_over(self, tmp_path: Path) -> None:
+        """One model, the new bytes, an event that says changed."""
+        put(tmp_path / "x" / "x.gguf", b"old")
+        events: list[Event] = []
+        async with library_of(tmp_path, events) as library:
+            stage = await library.stage("one")
+            (stage / "y.gguf").write_bytes(b"new")
+            await library.commit(stage, X, replace=True)
+
+        assert tree(tmp_path) == {"x/y.gguf": b"new"}
+        assert told(events)[-1] == ("changed", "x")
+
+    async def test_a_copy_costs_no_disk(self, tmp_path: Path) -> None:
+        """The weights are the same file; the Modelfile is one of its own."""
+        put(tmp_path / "x" / "x.gguf")
+        put(tmp_path / "x" / "Modelfile", "FROM ./x.gguf\n")
+        async with library_of(tmp_path) as library:
+            await library.copy(X, Y)
+            freed = await library.delete(X)
+
+        assert tree(tmp_path) == {"y/x.gguf": b"weights", "y/Modelfile": b"FROM ./x.gguf\n"}
+        assert freed == len("FROM ./x.gguf\n")
+        assert (tmp_path / "y" / "x.gguf").stat().st_nlink == 1
+
+    async def test_a_copy_onto_a_model_is_refused_and_leaves_nothing(self, tmp_path: Path) -> None:
+        """The stage goes too."""
+        put(tmp_path / "x" / "x.gguf")
+        put(tmp_path / "y" / "x.gguf", b"other")
+        async with library_of(tmp_path) as library:
+            with pytest.raises(AlreadyExistsError):
+                await library.copy(X, Y)
+
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
+
+    async def test_delete_removes_the_folder(self, tmp_path: Path) -> None:
+        """With everything in it, and tells."""
+        put(tmp_path / "x" / "x.gguf")
+        put(tmp_path / "x" / "tokenizer" / "tokenizer.json", "{}")
+        events: list[Event] = []
+        async with library_of(tmp_path, events) as library:
+            assert await library.delete(X) == 9
+
+        assert list(tmp_path.iterdir()) == []
+        assert told(events)[-1] == ("removed", "x")
+
+    async def test_a_full_disk_is_said(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """ENOSPC from anywhere becomes DISK_FULL."""
+
+        def full(*_args: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        put(tmp_path / "x" / "x.gguf")
+        monkeypatch.setattr(library_module, "copy_folder", full)
+        async with library_of(tmp_path) as library:
+            with pytest.raises(ExhaustedError) as caught:
+                await library.copy(X, Y)
+
+        assert caught.value.reason is Reason.DISK_FULL
+
+
+class TestVerify:
+    """Digests."""
+
+    async def test_a_first_verification_records(self, tmp_path: Path) -> None:
+        """The second compares, and finds a flipped bit."""
+        path = put(tmp_path / "x" / "x.gguf")
+        async with library_of(tmp_path) as library:
+            first = await library.verify(X)
+            second = await library.verify(X)
+            status = path.stat()
+            path.write_bytes(b"weightz")
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+            third = await library.verify(X)
+
+        assert str(first[0]) == "x.gguf: recorded now"
+        assert str(second[0]) == "x.gguf: ok"
+        assert not third[0].holds
+
+    async def test_recording_is_no_change_of_the_model(self, tmp_path: Path) -> None:
+        """A resident model is not reloaded for it."""
+        put(tmp_path / "x" / "x.gguf")
+        async with library_of(tmp_path) as library:
+            before = library.find(X).version
+            await library.verify(X)
+
+            assert library.find(X).version == before
+            assert library.find(X).provenance.digests
+
+    async def test_known_weights_need_no_upload(self, tmp_path: Path) -> None:
+        """By their recorded digest, as long as nobody changed them since."""
+        path = put(tmp_path / "x" / "x.gguf")
+        async with library_of(tmp_path) as library:
+            digest = (await library.verify(X))[0].digest
+            known = library.blobs.standing(digest)
+            path.write_bytes(b"changed")
+            os.utime(path)
+
+            assert known.complete
+            assert not library.blobs.standing(digest).complete

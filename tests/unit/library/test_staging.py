@@ -1,0 +1,192 @@
+"""Stages appear, replace and disappear whole, whatever instant the process dies at."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from rkd.library.staging import Staging
+from tests.unit.library.folders import put, tree
+from tests.unit.library.killing import Step, killed_at
+
+OLD = {"m/x.gguf": b"old", "m/old.txt": b"gone with the old"}
+NEW = {"m/x.gguf": b"new"}
+
+
+def fresh(tmp_path: Path, number: int) -> Path:
+    """A models folder with one model."""
+    root = tmp_path / str(number)
+    put(root / "m" / "x.gguf", b"old")
+    put(root / "m" / "old.txt", b"gone with the old")
+    return root
+
+
+def hidden(root: Path) -> list[str]:
+    """What of ours is left in *root*."""
+    return [path.name for path in root.glob(".rkd-*")]
+
+
+def test_a_stage_appears_under_its_name(tmp_path: Path) -> None:
+    """With everything that was put into it, and nothing before."""
+    staging = Staging(tmp_path)
+    stage = staging.open("one")
+    put(stage / "x.gguf", b"new")
+    before = tree(tmp_path)
+    staging.commit(stage, "m")
+
+    assert before == {}
+    assert tree(tmp_path) == NEW
+
+
+def test_a_taken_name_is_not_touched(tmp_path: Path) -> None:
+    """Neither a folder nor a file of that name is replaced unasked."""
+    root = fresh(tmp_path, 0)
+    (root / "file").write_bytes(b"")
+    staging = Staging(root)
+    stage = staging.open("one")
+    put(stage / "x.gguf", b"new")
+    for name in ("m", "file"):
+        with pytest.raises(FileExistsError):
+            staging.commit(stage, name)
+
+    assert tree(root) == OLD | {"file": b""}
+
+
+def test_a_replacement_changes_the_case_of_a_name(tmp_path: Path) -> None:
+    """`M` takes the place of `m`."""
+    root = fresh(tmp_path, 0)
+    staging = Staging(root)
+    stage = staging.open("one")
+    put(stage / "x.gguf", b"new")
+    staging.commit(stage, "M", replaces="m")
+
+    assert tree(root) == {"M/x.gguf": b"new"}
+    assert hidden(root) == []
+
+
+def test_a_create_killed_anywhere_is_whole_or_nothing(tmp_path: Path) -> None:
+    """SIGKILL at every step, then a start: the model is there or nothing of it."""
+    seen = set()
+    for victim in count():
+        root = tmp_path / str(victim)
+        root.mkdir()
+
+        def work(step: Step, root: Path = root) -> None:
+            staging = Staging(root, step=step)
+            stage = staging.open("one")
+            put(stage / "x.gguf", b"new")
+            staging.commit(stage, "m")
+
+        was_killed = killed_at(work, victim)
+        assert tree(root) in ({}, NEW)
+        Staging(root).recover()
+        assert hidden(root) == []
+        seen.add(bool(tree(root)))
+        if not was_killed:
+            break
+
+    assert seen == {True, False}
+
+
+def test_a_replacement_killed_anywhere_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+    """SIGKILL at every step, also of the recovery itself: never neither, never a mixture."""
+    seen = set()
+    for victim in count():
+        root = fresh(tmp_path, victim)
+
+        def work(step: Step, root: Path = root) -> None:
+            staging = Staging(root, step=step)
+            stage = staging.open("one")
+            put(stage / "x.gguf", b"new")
+            staging.commit(stage, "m", replaces="m")
+
+        was_killed = killed_at(work, victim)
+        again = 0
+        while killed_at(lambda step, root=root: Staging(root, step=step).recover(), again):  # type: ignore[misc]
+            again += 1
+        assert tree(root) in (OLD, NEW)
+        assert hidden(root) == []
+        seen.add(tree(root) == NEW)
+        if not was_killed:
+            assert victim >= 6
+            break
+
+    assert seen == {True, False}
+
+
+def test_a_delete_killed_anywhere_is_done_or_undone(tmp_path: Path) -> None:
+    """SIGKILL at every step: all of the model or nothing."""
+    for victim in count():
+        root = fresh(tmp_path, victim)
+        was_killed = killed_at(lambda step, root=root: Staging(root, step=step).remove("m"), victim)  # type: ignore[misc]
+        assert tree(root) in (OLD, {})
+        Staging(root).recover()
+        assert tree(root) in (OLD, {})
+        assert hidden(root) == []
+        if not was_killed:
+            assert tree(root) == {}
+            return
+
+
+def test_a_delete_does_not_follow_links(tmp_path: Path) -> None:
+    """Neither a link inside a model nor a model that is a link takes its target along."""
+    outside = put(tmp_path / "outside" / "x.gguf")
+    root = fresh(tmp_path, 0)
+    (root / "m" / "linked").symlink_to(outside.parent)
+    (root / "alias").symlink_to(outside.parent)
+    staging = Staging(root)
+    staging.remove("m")
+    staging.remove("alias")
+
+    assert outside.exists()
+    assert tree(root) == {}
+
+
+def test_a_stage_somebody_goes_on_with_is_kept(tmp_path: Path) -> None:
+    """A download that resumes after a restart finds what it had."""
+    staging = Staging(tmp_path)
+    put(staging.open("pull-1") / "x.gguf", b"half")
+    put(staging.open("pull-2") / "x.gguf", b"half")
+    recovered = staging.recover(frozenset({"pull-1"}))
+
+    assert recovered.swept == (".rkd-stage-pull-2",)
+    assert (staging.open("pull-1") / "x.gguf").read_bytes() == b"half"
+
+
+def test_a_name_taken_before_recovery_loses_nobody(tmp_path: Path) -> None:
+    """Killed in the middle of a replacement, then somebody copies a model there by hand."""
+    root = fresh(tmp_path, 0)
+
+    def work(step: Step) -> None:
+        staging = Staging(root, step=step)
+        stage = staging.open("one")
+        put(stage / "x.gguf", b"new")
+        staging.commit(stage, "m", replaces="m")
+
+    steps: list[str] = []
+    Staging(fresh(tmp_path, 1), step=steps.append)
+    assert killed_at(work, 3)
+    assert tree(root) == {}
+    put(root / "m" / "x.gguf", b"by hand")
+    Staging(root).recover()
+
+    assert tree(root) == {"m/x.gguf": b"by hand"}
+    assert (root / ".rkd-old-one" / "x.gguf").read_bytes() == b"old"
+
+
+def test_a_garbled_journal_is_void(tmp_path: Path) -> None:
+    """It names nothing outside the models folder and stops no start."""
+    (tmp_path / ".rkd-replace-a.json").write_text('{"stage": "../x", "folder": "y"}')
+    (tmp_path / ".rkd-replace-b.json").write_text("")
+    (tmp_path / ".rkd-replace-c.json").write_text('{"stage": "..", "folder": "y", "replaces": "z"}')
+    Staging(tmp_path).recover()
+
+    assert hidden(tmp_path) == []
+
+
+def test_identities_never_become_paths(tmp_path: Path) -> None:
+    """A stage's name is checked."""
+    with pytest.raises(ValueError, match="names no stage"):
+        Staging(tmp_path).open("../x")
