@@ -17,9 +17,10 @@ from pathlib import Path
 
 from rkd.errors import InvalidInputError, NotFoundError, PreconditionError, Reason, RkdError
 from rkd.library import modelfiles, provenance
+from rkd.library.header import details_of
 from rkd.library.layout import format_of, is_partial, is_projector, shard_of
 from rkd.library.modelfiles import Reading
-from rkd.model import Details, Format, Model, ModelName, ModelState, Recipe, WeightsFile
+from rkd.model import Format, Model, ModelName, ModelState, Recipe, WeightsFile
 
 Judge = Callable[[Path, os.stat_result], float | None]
 """When to look at a file again: 0 when it is whole, None when its writer decides."""
@@ -98,7 +99,7 @@ def describe(
         weights=weights,
         modelfile_text=f"FROM ./{weights[0].path.name}\n" if derived else text,
         recipe=reading.recipe if reading else Recipe(),
-        details=Details(),
+        details=details_of(weights),
         provenance=provenance.read(folder),
         size_bytes=sum(file.size_bytes for file in files),
         modified=max((file.modified for file in files), default=None),

@@ -25,6 +25,7 @@ from rkd.library.arrival import CLOSED_QUIET_S, QUIET_S, Sightings
 from rkd.library.blobs import RESERVE_BYTES, Blobs
 from rkd.library.copying import copy_folder, own_bytes
 from rkd.library.durable import Step, no_step
+from rkd.library.header import is_short
 from rkd.library.integrity import Finding
 from rkd.library.layout import format_of, model_name, name_for
 from rkd.library.migrate import Outcome
@@ -65,7 +66,7 @@ class Library:
         self.blobs = Blobs(root, known=self._path_of_digest, reserve_bytes=reserve_bytes, step=step)
         self._staging = Staging(root, step=step)
         self._publish = publish
-        self._sightings = sightings or Sightings()
+        self._sightings = sightings or Sightings(is_short=is_short)
         self._step = step
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rkd-library")
         self._snapshot = Snapshot()

@@ -23,3 +23,8 @@ def tree(root: Path) -> dict[str, bytes]:
         for path in sorted(root.rglob("*"))
         if path.is_file() and not path.relative_to(root).parts[0].startswith(".")
     }
+
+
+def entries(root: Path) -> list[str]:
+    """Everything in *root*, hidden or not, by name."""
+    return sorted(path.name for path in root.iterdir())

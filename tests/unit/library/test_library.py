@@ -24,7 +24,7 @@ from rkd.library import library as library_module
 from rkd.library.arrival import Sightings, Writer
 from rkd.library.library import Library
 from rkd.model import Model, ModelName, ModelState
-from tests.unit.library.folders import put, tree
+from tests.unit.library.folders import entries, put, tree
 
 X = ModelName("x")
 Y = ModelName("y")
@@ -82,7 +82,7 @@ class TestStart:
         """Leftovers of a killed daemon go."""
         put(tmp_path / ".rkd-stage-1" / "x.gguf")
         async with library_of(tmp_path):
-            assert list(tmp_path.iterdir()) == []
+            assert entries(tmp_path) == []
 
     async def test_an_unreadable_folder_is_said(self, tmp_path: Path) -> None:
         """A file in its place: the error names it."""
@@ -288,7 +288,7 @@ class TestChange:
             with pytest.raises(AlreadyExistsError):
                 await library.copy(X, Y)
 
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["x", "y"]
+        assert entries(tmp_path) == ["x", "y"]
 
     async def test_delete_removes_the_folder(self, tmp_path: Path) -> None:
         """With everything in it, and tells."""
@@ -298,7 +298,7 @@ class TestChange:
         async with library_of(tmp_path, events) as library:
             assert await library.delete(X) == 9
 
-        assert list(tmp_path.iterdir()) == []
+        assert entries(tmp_path) == []
         assert told(events)[-1] == ("removed", "x")
 
     async def test_a_full_disk_is_said(

@@ -1,0 +1,67 @@
+"""What the weights of a model say of themselves, asked tolerantly: no answer is no error."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from rkd.errors import InvalidInputError
+from rkd.library.layout import format_of
+from rkd.model import Details, Format, WeightsFile
+from rkd.weights import details, gguf, rkllm, shards
+
+_TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
+_CONFIG = "tokenizer_config.json"
+_MAX_CONFIG_BYTES = 16 << 20
+"""Configurations of tokenizers with many added tokens reach some megabytes."""
+
+
+def details_of(weights: tuple[WeightsFile, ...]) -> Details:
+    """
+    Read what *weights* tell; of two formats the GGUF is asked, whose header tells more.
+
+    Files next to them count as bringing a template.
+    """
+    said = Details()
+    for file in sorted(weights, key=lambda one: one.format is not Format.GGUF):
+        try:
+            said = _ask(file)
+        except (InvalidInputError, OSError):  # judged when loaded, with the engine's own words
+            continue
+        break
+    if not said.has_template and weights and _brings_template(weights[0].path.parent):
+        return replace(said, has_template=True)
+    return said
+
+
+def is_short(path: Path) -> bool:
+    """Whether *path* begins as a GGUF and lacks bytes its own header speaks of."""
+    if format_of(path.name) is not Format.GGUF:
+        return False
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                return False
+        gguf.read_header(path)
+    except InvalidInputError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _ask(file: WeightsFile) -> Details:
+    if file.format is Format.RKLLM:
+        return rkllm.look(file.path).details
+    header = gguf.read_header(file.path)
+    return details.describe(header, shards.read_rest(file.path, header))
+
+
+def _brings_template(folder: Path) -> bool:
+    if any((folder / name).is_file() for name in _TEMPLATE_FILES):
+        return True
+    try:
+        with (folder / _CONFIG).open("rb") as file:
+            return b'"chat_template"' in file.read(_MAX_CONFIG_BYTES)
+    except OSError:
+        return False
