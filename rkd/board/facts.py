@@ -113,6 +113,8 @@ class Telemetry:
         npu_load_percent: one number per core.
         npu_frequency_hz: current clock of the NPU.
         npu_governor: name of its frequency governor.
+        cpu_governor: of the last core, a fast one on every SoC with two kinds.
+        load_average: over a minute.
     """
 
     memory_available_bytes: int
@@ -123,3 +125,5 @@ class Telemetry:
     npu_load_percent: tuple[int, ...]
     npu_frequency_hz: int | None
     npu_governor: str
+    cpu_governor: str
+    load_average: float

@@ -38,6 +38,8 @@ def read_telemetry(root: Path) -> Telemetry:
         npu_load_percent=_npu_load(root),
         npu_frequency_hz=frequency_hz,
         npu_governor=governor,
+        cpu_governor=_cpu_governor(root),
+        load_average=_load_average(root),
     )
 
 
@@ -48,6 +50,16 @@ def _cpu_ticks(root: Path) -> tuple[int, int]:
         return 0, 0
     ticks = [int(field) for field in fields]
     return sum(ticks) - ticks[_IDLE] - ticks[_IOWAIT], sum(ticks)
+
+
+def _cpu_governor(root: Path) -> str:
+    policies = tree.glob(root, "sys/devices/system/cpu/cpufreq/policy*")
+    return tree.read_text(policies[-1], "scaling_governor") if policies else ""
+
+
+def _load_average(root: Path) -> float:
+    first = tree.read_text(root, "proc/loadavg").partition(" ")[0]
+    return float(first) if first.replace(".", "", 1).isdigit() else 0.0
 
 
 def _temperatures(root: Path) -> tuple[tuple[str, float], ...]:

@@ -1,0 +1,328 @@
+"""
+What commonly goes wrong on a board, checked: facts in, findings out, each with one remedy.
+
+Pure: `system.py` collects the facts. The order of `CHECKS` is the order of the findings, and the
+names of the checks are for programs and stay.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rkd.board.facts import Board, Telemetry
+from rkd.board.npu import MINIMUM_DRIVER, SUPPORTED_SOCS, npu_obstacle, version_numbers
+from rkd.setting import Listen
+
+RECOMMENDED_DRIVER: Final = (0, 9, 8)
+"""**Source:** the documents of librkllmrt 1.2 and 1.3."""
+
+SMALL_DISK_BYTES: Final = 4 << 30
+"""Less cannot take a model of 7 billion parameters in four bits."""
+
+SMALL_MEMORY_BYTES: Final = 1 << 30
+HOT_C: Final = 80.0
+"""The vendor kernel begins to slow the SoC at 75 to 85 °C. **Source:** rk3588.dtsi, soc-thermal."""
+
+FEW_FILES: Final = 4096
+OLDEST_CLOCK: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""Earlier than this rkd did not exist: the clock is wrong, and certificates fail."""
+
+SLOW_GOVERNORS: Final = frozenset({"powersave"})
+
+
+class Severity(enum.IntEnum):
+    """How bad a finding is; the numbers are the proto's."""
+
+    OK = 1
+    NOTE = 2
+    WARNING = 3
+    ERROR = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's answer; remedy is empty when all is well."""
+
+    check: str
+    severity: Severity
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """
+    Everything the checks look at.
+
+    Args:
+        backend: `auto`, `npu` or `cpu`, as configured.
+        groups: names of the groups the daemon is in.
+        models_writable, models_free_bytes: of the models folder.
+        listen: where the daemon listens.
+        tokens: how many access tokens there are; None when the file cannot be read.
+        insecure: open listeners are allowed by the configuration.
+        native_engine: a native llama-server is configured.
+        open_files: how many files the daemon may open.
+        now: the board's clock.
+        hub_reachable: None when not asked.
+    """
+
+    board: Board
+    telemetry: Telemetry
+    backend: str
+    groups: tuple[str, ...]
+    models: Path
+    models_writable: bool
+    models_free_bytes: int
+    disk_reserve_bytes: int
+    listen: tuple[Listen, ...]
+    tokens: int | None
+    has_tls: bool
+    has_client_ca: bool
+    insecure: bool
+    native_engine: bool
+    open_files: int
+    now: datetime
+
+
+def examine(facts: Facts) -> tuple[Finding, ...]:
+    """Run every check."""
+    return tuple(check(facts) for check in CHECKS)
+
+
+def _soc(facts: Facts) -> Finding:
+    board = facts.board
+    if board.soc in SUPPORTED_SOCS:
+        return Finding("soc", Severity.OK, f"{board.model or 'a board'} with {board.soc}")
+    bad = Severity.ERROR if facts.backend == "npu" else Severity.NOTE
+    what = f"{board.soc} has no NPU rkd drives" if board.soc else "no Rockchip SoC recognised"
+    return Finding(
+        "soc",
+        bad,
+        f"{what}; models run on the CPU",
+        "Nothing to do off a board; in a container, unmask /proc/device-tree.",
+    )
+
+
+def _driver(facts: Facts) -> Finding:
+    board = facts.board
+    if board.soc not in SUPPORTED_SOCS:
+        return Finding("npu-driver", Severity.OK, "not needed here")
+    if board.npu_mainline and not board.npu_nodes:
+        return Finding(
+            "npu-driver",
+            Severity.ERROR,
+            "the kernel has the mainline driver (rocket), which librkllmrt.so cannot use",
+            "Install a vendor kernel with Rockchip's rknpu driver.",
+        )
+    version = version_numbers(board.npu_driver)
+    if not version:
+        return Finding(
+            "npu-driver",
+            Severity.NOTE if board.npu_nodes else Severity.ERROR,
+            "the version of the rknpu driver is not known",
+            "As root: cat /sys/kernel/debug/rknpu/version; 0.9.8 or newer is wanted.",
+        )
+    if version < RECOMMENDED_DRIVER:
+        bad = Severity.ERROR if version < MINIMUM_DRIVER else Severity.WARNING
+        remedy = "Update the kernel to one with rknpu 0.9.8 or newer."
+        return Finding("npu-driver", bad, f"rknpu {board.npu_driver} is old", remedy)
+    return Finding("npu-driver", Severity.OK, f"rknpu {board.npu_driver}")
+
+
+def _device(facts: Facts) -> Finding:
+    board = facts.board
+    if board.soc not in SUPPORTED_SOCS:
+        return Finding("npu-device", Severity.OK, "not needed here")
+    if not board.npu_nodes:
+        return Finding(
+            "npu-device",
+            Severity.ERROR,
+            "neither /dev/rknpu nor a render node of RKNPU",
+            "Install a vendor kernel, or enable the NPU in the board's overlays.",
+        )
+    open_ = [str(node.path) for node in board.npu_nodes if node.accessible]
+    if open_:
+        return Finding("npu-device", Severity.OK, ", ".join(open_))
+    node = board.npu_nodes[0]
+    return Finding(
+        "npu-device",
+        Severity.ERROR,
+        f"no permission on {node.path} (mode {node.mode:04o})",
+        "Install systemd/60-rkd.rules into /etc/udev/rules.d, then `udevadm trigger`.",
+    )
+
+
+def _library(facts: Facts) -> Finding:
+    board = facts.board
+    good = [f"{one.version} {one.path}" for one in board.runtimes if one.problem is None]
+    if good:
+        return Finding("npu-library", Severity.OK, ", ".join(good))
+    wanted = board.soc in SUPPORTED_SOCS or facts.backend == "npu"
+    problem = board.runtimes[0].problem if board.runtimes else npu_obstacle(board)
+    if not wanted or problem is None:
+        return Finding("npu-library", Severity.OK, "not needed here")
+    message = problem.message if board.runtimes else "librkllmrt.so was not found"
+    remedy = problem.remedy if board.runtimes else "Put librkllmrt.so into /usr/lib."
+    return Finding("npu-library", Severity.ERROR, message, remedy)
+
+
+def _groups(facts: Facts) -> Finding:
+    missing = [name for name in ("render", "video") if name not in facts.groups]
+    closed = any(not node.accessible for node in facts.board.npu_nodes + facts.board.heap_nodes)
+    if not closed or not missing:
+        shown = ", ".join(facts.groups) or "none"
+        return Finding("groups", Severity.OK, f"the daemon is in {shown}")
+    return Finding(
+        "groups",
+        Severity.WARNING,
+        f"the daemon is not in {' and '.join(missing)}, and NPU devices are closed to it",
+        "Use the shipped unit (SupplementaryGroups=render video), or `usermod -aG`.",
+    )
+
+
+def _governor(facts: Facts) -> Finding:
+    now = facts.telemetry
+    slow = [
+        f"{what} {governor}"
+        for what, governor in (("NPU", now.npu_governor), ("CPU", now.cpu_governor))
+        if governor in SLOW_GOVERNORS
+    ]
+    if slow:
+        return Finding(
+            "governor",
+            Severity.WARNING,
+            f"clocks are held low: {', '.join(slow)}",
+            "As root, write `performance` or `rknpu_ondemand` to the governor's file.",
+        )
+    shown = [part for part in (now.npu_governor, now.cpu_governor) if part]
+    return Finding("governor", Severity.OK, ", ".join(shown) or "none to see")
+
+
+def _temperature(facts: Facts) -> Finding:
+    zones = facts.telemetry.temperatures_c
+    if not zones:
+        return Finding("temperature", Severity.OK, "no sensors to see")
+    name, degrees = max(zones, key=lambda zone: zone[1])
+    if degrees >= HOT_C:
+        remedy = "Add a heat sink or a fan: the kernel slows the clocks."
+        return Finding("temperature", Severity.WARNING, f"{name} is at {degrees:.0f} °C", remedy)
+    return Finding("temperature", Severity.OK, f"{name} at {degrees:.0f} °C is the warmest")
+
+
+def _memory(facts: Facts) -> Finding:
+    now = facts.telemetry
+    text = f"{_gib(now.memory_available_bytes)} of {_gib(now.memory_total_bytes)} available"
+    if 0 < now.memory_available_bytes < SMALL_MEMORY_BYTES:
+        remedy = "Unload models (`rkctl stop`) or end other programs."
+        return Finding("memory", Severity.WARNING, text, remedy)
+    return Finding("memory", Severity.OK, text)
+
+
+def _disk(facts: Facts) -> Finding:
+    free = facts.models_free_bytes
+    text = f"{_gib(free)} free in {facts.models}"
+    if not facts.models_writable:
+        return Finding(
+            "disk",
+            Severity.ERROR,
+            f"{facts.models} cannot be written",
+            "Give the daemon's user the folder, or set RKD_MODELS to another.",
+        )
+    if free < facts.disk_reserve_bytes:
+        return Finding("disk", Severity.ERROR, text, "Delete models (`rkctl rm`) or files.")
+    if free < SMALL_DISK_BYTES:
+        return Finding("disk", Severity.WARNING, text, "Larger models will not fit: make room.")
+    return Finding("disk", Severity.OK, text)
+
+
+def _listeners(facts: Facts) -> Finding:
+    exposed = [str(one) for one in facts.listen if not one.is_local]
+    text = ", ".join(str(one) for one in facts.listen)
+    if exposed and facts.insecure and not (facts.has_tls and (facts.tokens or facts.has_client_ca)):
+        return Finding(
+            "listeners",
+            Severity.WARNING,
+            f"{', '.join(exposed)} is open to the network without TLS or without tokens",
+            "Run `rkctl cert init` and `rkctl token create`, and remove `insecure = true`.",
+        )
+    return Finding("listeners", Severity.OK, text)
+
+
+def _tokens(facts: Facts) -> Finding:
+    if facts.tokens is None:
+        return Finding(
+            "tokens",
+            Severity.ERROR,
+            "the token file cannot be read: nobody gets in over TCP",
+            "Give it the daemon's group (0640), or make it anew with `rkctl token create`.",
+        )
+    if facts.tokens == 0 and any(not one.socket for one in facts.listen):
+        return Finding(
+            "tokens",
+            Severity.NOTE,
+            "no tokens: every user of this machine may do everything over loopback",
+            "On a shared machine: `rkctl token create --role admin NAME`.",
+        )
+    return Finding("tokens", Severity.OK, f"{facts.tokens} tokens")
+
+
+def _clock(facts: Facts) -> Finding:
+    if facts.now < OLDEST_CLOCK:
+        return Finding(
+            "clock",
+            Severity.ERROR,
+            f"the clock says {facts.now:%Y-%m-%d}: certificates and downloads fail",
+            "Set it, or enable systemd-timesyncd.",
+        )
+    return Finding("clock", Severity.OK, f"{facts.now:%Y-%m-%d %H:%M} UTC")
+
+
+def _files(facts: Facts) -> Finding:
+    if facts.open_files < FEW_FILES:
+        return Finding(
+            "open-files",
+            Severity.NOTE,
+            f"at most {facts.open_files} files may be open",
+            "Use the shipped unit (LimitNOFILE), or `ulimit -n 65536`.",
+        )
+    return Finding("open-files", Severity.OK, f"at most {facts.open_files}")
+
+
+def _engine(facts: Facts) -> Finding:
+    wheel_is_slow = facts.board.architecture == "aarch64" and "asimddp" in facts.board.cpu.features
+    if wheel_is_slow and not facts.native_engine:
+        return Finding(
+            "cpu-engine",
+            Severity.NOTE,
+            "the packaged CPU engine does not use this processor's dot products",
+            "Run `install.sh --native-engine` to build one that does.",
+        )
+    return Finding("cpu-engine", Severity.OK, "native" if facts.native_engine else "packaged")
+
+
+def _gib(count: int) -> str:
+    return f"{count / (1 << 30):.1f} GiB"
+
+
+CHECKS: Final[tuple[Callable[[Facts], Finding], ...]] = (
+    _soc,
+    _driver,
+    _device,
+    _library,
+    _groups,
+    _governor,
+    _temperature,
+    _memory,
+    _disk,
+    _listeners,
+    _tokens,
+    _clock,
+    _files,
+    _engine,
+)
