@@ -1,0 +1,57 @@
+"""The mover's asyncio side: files fetched in a bounded set of threads, stopped by cancelling."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rkd.hub.mover import Mover, Wanted
+from rkd.hub.stop import Stop, StoppedError
+
+FILES_AT_ONCE = 4
+"""Connections at once: one rarely fills a line to a CDN, more than four gain nothing at home."""
+
+_STOP_WAIT_S = 2.0
+"""How long a cancelled fetch is waited for; one that waits for an answer's first byte ends later by
+itself, and writes nothing any more."""
+
+
+class Fetching:
+    """
+    Runs a mover in threads of its own.
+
+    Args:
+        mover: does the work.
+        files_at_once: bound of all fetches together.
+    """
+
+    def __init__(self, mover: Mover, *, files_at_once: int = FILES_AT_ONCE) -> None:
+        self._mover = mover
+        self._threads = ThreadPoolExecutor(files_at_once, thread_name_prefix="rkd-fetch")
+
+    async def fetch(self, wanted: Wanted, target: Path, *, progress: Callable[[int], None]) -> None:
+        """Fetch as `Mover.fetch` does; cancelling stops it and keeps the part."""
+        stop = Stop()
+
+        def work() -> None:
+            # What a stop leaves is the canceller's business.
+            with contextlib.suppress(StoppedError):
+                stop.check()
+                self._mover.fetch(wanted, target, progress=progress, stop=stop)
+
+        fetching = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            await asyncio.shield(fetching)
+        except asyncio.CancelledError:
+            stop.set()
+            await asyncio.wait({fetching}, timeout=_STOP_WAIT_S)
+            # Its failure, if it had one at that very moment, is nobody's any more.
+            fetching.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise
+
+    def close(self) -> None:
+        """Let the threads go; every fetch was cancelled or has ended."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,369 @@
+"""One file from the hub to the disk, through every trouble there is by order."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rkd.errors import (
+    DataLossError,
+    ExhaustedError,
+    ForbiddenError,
+    NotFoundError,
+    PreconditionError,
+    Reason,
+    RkdError,
+    UnavailableError,
+)
+from rkd.hub.connection import Connection, Limits
+from rkd.hub.mover import Mover, Patience, Wanted
+from rkd.hub.part import bytes_in_part
+from rkd.hub.stop import Stop, StoppedError
+from tests.hub.server import LocalHub
+from tests.hub.store import Fault, git_sha1, sha256
+
+MEBI = 1 << 20
+CONTENT = os.urandom(3 * MEBI)
+SMALL = b"small file\n"
+REPOSITORY = "org/tiny"
+QUICK = Patience(waits_s=(0.0,) * 4)
+
+
+@pytest.fixture
+def hub() -> Iterator[LocalHub]:
+    """Run a hub with one large and one small file."""
+    with LocalHub() as hub:
+        hub.add(REPOSITORY, {"model.gguf": CONTENT, "tokenizer.json": SMALL})
+        yield hub
+
+
+class Bench:
+    """A mover, what it is to fetch, and where to."""
+
+    def __init__(
+        self, hub: LocalHub, folder: Path, *, token: str = "", offline: bool = False
+    ) -> None:
+        self.hub = hub
+        self.connection = Connection(
+            endpoint=hub.endpoint,
+            token=lambda: token,
+            offline=lambda: offline,
+            home=folder / "home",
+            limits=lambda: Limits(connect_s=1.0, read_s=0.5),
+        )
+        self.target = folder / "model.gguf"
+        self.seen: list[int] = []
+
+    def wanted(self, path: str = "model.gguf", **changes: object) -> Wanted:
+        """Name a file as the hub announces it."""
+        content = CONTENT if path == "model.gguf" else SMALL
+        large = len(content) > MEBI
+        facts: dict[str, object] = {
+            "repository": REPOSITORY,
+            "commit": self.hub.store.repositories[REPOSITORY].head,
+            "path": path,
+            "size_bytes": len(content),
+            "algorithm": "sha256" if large else "git-sha1",
+            "digest": sha256(content) if large else git_sha1(content),
+        }
+        return Wanted(**(facts | changes))  # type: ignore[arg-type] - typed by the table above
+
+    def fetch(self, wanted: Wanted | None = None, *, stop: Stop | None = None) -> None:
+        """Fetch with little patience."""
+        Mover(self.connection, patience=QUICK).fetch(
+            wanted or self.wanted(),
+            self.target,
+            progress=self.seen.append,
+            stop=stop or Stop(),
+        )
+
+
+@pytest.fixture
+def bench(hub: LocalHub, tmp_path: Path) -> Bench:
+    """Aim a mover at the hub."""
+    return Bench(hub, tmp_path)
+
+
+def test_a_file_arrives_whole_and_only_then(bench: Bench) -> None:
+    """The target holds the bytes; no part is left; progress ends at the size."""
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+    assert [path.name for path in bench.target.parent.glob("model*")] == ["model.gguf"]
+    assert bench.seen[-1] == len(CONTENT)
+
+
+def test_a_small_file_is_checked_by_git_s_own_name(bench: Bench) -> None:
+    """Files outside LFS have no sha256: their blob id is checked."""
+    bench.fetch(bench.wanted("tokenizer.json"))
+
+    assert bench.target.read_bytes() == SMALL
+    with pytest.raises(DataLossError):
+        bench.fetch(bench.wanted("tokenizer.json", digest="0" * 40))
+
+
+@pytest.mark.parametrize("what", ["drop", "reset", "short"])
+def test_a_line_that_breaks_is_taken_up_where_it_broke(bench: Bench, what: str) -> None:
+    """FIN, RST and short answers cost a request each, and no byte twice beyond one chunk."""
+    bench.hub.break_with(
+        Fault("cdn", what, at_bytes=700_000),
+        Fault("cdn", what, at_bytes=MEBI),
+        Fault("cdn", what, at_bytes=17),
+    )
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+    assert bench.hub.sent_bytes() <= len(CONTENT) + 3 * MEBI // 4
+    assert bench.seen == sorted(bench.seen)
+
+
+def test_breaking_every_megabyte_still_ends(bench: Bench) -> None:
+    """More breaks than tries, but each brings something: the count starts anew."""
+    faults = (Fault("cdn", "drop", at_bytes=256 << 10) for _ in range(10))
+    bench.hub.break_with(*faults)
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+    assert len(bench.hub.served("cdn")) == 11
+
+
+def test_silence_is_a_break(bench: Bench) -> None:
+    """A stall longer than the read timeout is taken up on a new connection."""
+    bench.hub.break_with(Fault("cdn", "stall", at_bytes=MEBI))
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 408, 429])
+@pytest.mark.parametrize("where", ["hub", "cdn"])
+def test_later_is_no_refusal(bench: Bench, where: str, status: int) -> None:
+    """5xx, 408 and 429 are asked again, wherever they come from."""
+    bench.hub.break_with(Fault(where, "status", status=status, headers=(("Retry-After", "0"),)))
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+
+
+def test_an_expired_address_is_asked_for_again(bench: Bench) -> None:
+    """403 of the CDN in the middle gets a fresh signed address, and goes on at the same byte."""
+    bench.hub.break_with(
+        Fault("cdn", "drop", at_bytes=MEBI),
+        Fault("cdn", "status", status=403),
+    )
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+    assert bench.hub.sent_bytes() <= len(CONTENT) + MEBI // 4
+
+
+def test_wrong_bytes_of_the_right_length_are_fetched_again(bench: Bench) -> None:
+    """Sixteen flipped bytes are found, and the file fetched once more from nothing."""
+    bench.hub.break_with(Fault("cdn", "corrupt", at_bytes=MEBI))
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+
+
+def test_bytes_wrong_twice_are_a_loss_told_and_nothing_kept(bench: Bench) -> None:
+    """DIGEST_MISMATCH, no file and not a byte of a part that would be believed later."""
+    bench.hub.break_with(Fault("cdn", "corrupt", at_bytes=5), Fault("cdn", "corrupt", at_bytes=9))
+    with pytest.raises(DataLossError) as caught:
+        bench.fetch()
+
+    assert caught.value.reason is Reason.DIGEST_MISMATCH
+    assert not bench.target.exists()
+    assert bytes_in_part(bench.target) == 0
+
+
+def test_a_server_without_ranges_starts_over(bench: Bench) -> None:
+    """A 200 where a 206 was asked for is the whole file: nothing is appended to the part."""
+    bench.hub.break_with(Fault("cdn", "drop", at_bytes=MEBI), Fault("cdn", "no-range"))
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+
+
+def test_a_size_that_does_not_fit_is_not_believed(bench: Bench) -> None:
+    """Seven bytes too many are refused before the first is taken, and asked again."""
+    bench.hub.break_with(Fault("cdn", "size"))
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+
+
+def test_a_page_of_somebody_else_is_no_file(bench: Bench) -> None:
+    """A captive portal answers 200 for everything: without a commit it is not the hub."""
+    bench.hub.break_with(*(Fault("hub", "captive") for _ in range(9)))
+    with pytest.raises(UnavailableError, match="a page of its own"):
+        bench.fetch()
+
+    assert bytes_in_part(bench.target) == 0
+
+
+def test_a_redirect_to_nowhere_is_asked_again(bench: Bench) -> None:
+    """A dead CDN is trouble, not the end."""
+    bench.hub.break_with(Fault("hub", "dead-port"))
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+
+
+def test_a_hub_that_is_gone_keeps_what_is_there(bench: Bench) -> None:
+    """After the last try HUB_UNREACHABLE is raised, and the part waits for the hub's return."""
+    bench.hub.break_with(Fault("cdn", "drop", at_bytes=MEBI))
+    bench.hub.break_with(Fault("hub", "pass"), *(Fault("hub", "close") for _ in range(5)))
+    with pytest.raises(UnavailableError) as caught:
+        bench.fetch()
+    kept = bytes_in_part(bench.target)
+    bench.fetch()
+
+    assert caught.value.reason is Reason.HUB_UNREACHABLE
+    assert kept > MEBI // 2
+    assert bench.target.read_bytes() == CONTENT
+    assert bench.hub.sent_bytes() <= len(CONTENT) + MEBI // 4
+
+
+def test_what_an_earlier_process_left_is_gone_on_with(bench: Bench) -> None:
+    """A part from before is hashed, not fetched; one that is too long is thrown away."""
+    part = bench.target.with_name("model.gguf.part")
+    part.write_bytes(CONTENT[: 2 * MEBI])
+    bench.fetch()
+    assert bench.target.read_bytes() == CONTENT
+    assert bench.hub.sent_bytes() == MEBI
+    assert bench.seen[0] == 2 * MEBI
+
+    part.write_bytes(CONTENT + b"more")
+    bench.fetch()
+    assert bench.target.read_bytes() == CONTENT
+
+
+def test_a_rotten_part_costs_one_fetch(bench: Bench) -> None:
+    """What a power cut left wrong is found by the digest and fetched again."""
+    bench.target.with_name("model.gguf.part").write_bytes(bytes(MEBI))
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+
+
+def test_a_stop_keeps_the_part(bench: Bench) -> None:
+    """Stopping ends within a chunk, keeps what is there, and a later call goes on."""
+    stop = Stop()
+    bench.hub.rate_bytes_per_s = 20 * MEBI
+    stopper = threading.Timer(0.05, stop.set)
+    stopper.start()
+    with pytest.raises(StoppedError):
+        bench.fetch(stop=stop)
+    stopper.join()
+    kept = bytes_in_part(bench.target)
+    bench.hub.rate_bytes_per_s = 0
+    bench.fetch()
+
+    assert 0 < kept < len(CONTENT)
+    assert bench.target.read_bytes() == CONTENT
+
+
+def test_a_stop_wakes_a_read_that_waits(bench: Bench) -> None:
+    """Bytes that do not come hold nobody: the connection is cut by the stop itself."""
+    stop = Stop()
+    bench.hub.break_with(Fault("cdn", "stall", at_bytes=MEBI))
+
+    def stop_at_the_stall(done: int) -> None:
+        if done >= MEBI:
+            stop.set()
+
+    with pytest.raises(StoppedError):
+        Mover(bench.connection, patience=QUICK).fetch(
+            bench.wanted(), bench.target, progress=stop_at_the_stall, stop=stop
+        )
+
+    assert bytes_in_part(bench.target) == MEBI
+
+
+def test_refusals_are_final_and_told_apart(bench: Bench, tmp_path: Path) -> None:
+    """Gated, private, missing and a bad token are different errors, after one request each."""
+    cases: list[tuple[str, str, Callable[[], None], type[RkdError], str]] = [
+        ("", "gated", lambda: None, ForbiddenError, "gated"),
+        ("hf_bad", "gated", lambda: None, ForbiddenError, "token"),
+    ]
+    bench.hub.store.repositories[REPOSITORY].gated = "manual"
+    for token, _, _, error, kind in cases:
+        other = Bench(bench.hub, tmp_path, token=token)
+        with pytest.raises(error) as caught:
+            other.fetch()
+        assert caught.value.metadata["kind"] == kind
+        assert caught.value.metadata["page"] == f"{bench.hub.endpoint}/{REPOSITORY}"
+    bench.hub.store.repositories[REPOSITORY].gated = ""
+    bench.hub.store.repositories[REPOSITORY].private = True
+    with pytest.raises(ForbiddenError) as caught:
+        bench.fetch()
+    assert caught.value.metadata["kind"] == "private"
+    Bench(bench.hub, tmp_path, token="hf_good").fetch()
+    with pytest.raises(NotFoundError):
+        Bench(bench.hub, tmp_path, token="hf_good").fetch(bench.wanted(path="model.gguf.missing"))
+
+
+def test_the_token_goes_to_the_hub_alone(bench: Bench, tmp_path: Path) -> None:
+    """The CDN, another origin, never sees it."""
+    Bench(bench.hub, tmp_path, token="hf_good").fetch()
+
+    assert {served.token for served in bench.hub.served("redirect")} == {"hf_good"}
+    assert {served.token for served in bench.hub.served("cdn")} == {""}
+
+
+def test_a_full_disk_is_its_own_error(bench: Bench, tmp_path: Path) -> None:
+    """ENOSPC becomes DISK_FULL, naming the file and what is needed."""
+    full = Path("/dev/full")
+    if not full.is_char_device():
+        pytest.skip("no /dev/full here")
+    bench.target = tmp_path / "on-full"
+    (tmp_path / "on-full.part").symlink_to(full)
+    with pytest.raises(ExhaustedError) as caught:
+        bench.fetch()
+
+    assert caught.value.reason is Reason.DISK_FULL
+
+
+def test_a_line_that_barely_lives_counts_as_broken(bench: Bench) -> None:
+    """Less than the bound in a window ends the try; tries without progress are bounded."""
+    bench.hub.rate_bytes_per_s = 64 << 20
+    snail = Patience(
+        waits_s=(0.0,) * 3, slow_window_s=0.0, slow_bytes=10 * MEBI, progress_bytes=9 * MEBI
+    )
+    with pytest.raises(UnavailableError, match="too slow"):
+        Mover(bench.connection, patience=snail).fetch(
+            bench.wanted(size_bytes=len(CONTENT)),
+            bench.target,
+            progress=bench.seen.append,
+            stop=Stop(),
+        )
+
+    assert len(set(bench.seen)) > 3
+
+
+def test_offline_asks_nobody(hub: LocalHub, tmp_path: Path) -> None:
+    """OFFLINE is said before any connection."""
+    offline = Bench(hub, tmp_path, offline=True)
+    with pytest.raises(PreconditionError) as caught:
+        offline.connection.ask(lambda api: api.model_info(REPOSITORY), what=REPOSITORY)
+
+    assert caught.value.reason is Reason.OFFLINE
+    assert hub.store.served == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_mixture_of_trouble_ends_in_the_right_bytes(bench: Bench, seed: int) -> None:
+    """Breaks at odd places, in every order, change nothing in what arrives."""
+    kinds = itertools.permutations(["drop", "reset", "short", "no-range"])
+    order = next(itertools.islice(kinds, seed * 5, None))
+    places = [(seed + 1) * 123_457 + number * 77_777 for number in range(4)]
+    for kind, at in zip(order, places, strict=True):
+        bench.hub.break_with(Fault("cdn", kind, at_bytes=at))
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
