@@ -1,0 +1,177 @@
+"""
+One answer while it is made: from the library's callbacks to chunks, on the library's thread.
+
+Knows text, stops and limits; how a run is stopped is told to it as a call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rkd.backend.backend import Emit, RunHandle
+from rkd.backend.rkllm.abi_shared import LLMCallState
+from rkd.backend.text import AnswerSplitter, Split, StopCutter, Utf8Assembler
+from rkd.inference import Chunk
+
+_NORMAL = LLMCallState.RKLLM_RUN_NORMAL.value
+_WAITING = LLMCallState.RKLLM_RUN_WAITING.value
+_FINISH = LLMCallState.RKLLM_RUN_FINISH.value
+_ERROR = LLMCallState.RKLLM_RUN_ERROR.value
+
+
+class Answer:
+    """
+    Takes what the library gives and emits what people may see.
+
+    Args:
+        handle: whether the run is still wanted.
+        emit: takes the chunks.
+        stops: stop sequences.
+        max_tokens: end after so many; 0 means no limit.
+        splitter: separates reasoning and calls; None for raw text.
+        stop: asks the engine to end this run; called once, returns at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        handle: RunHandle,
+        emit: Emit,
+        stops: tuple[str, ...],
+        max_tokens: int,
+        splitter: AnswerSplitter | None,
+        stop: Callable[[], None],
+    ) -> None:
+        self._handle = handle
+        self._emit = emit
+        self._max_tokens = max_tokens
+        self._splitter = splitter
+        self._stop = stop
+        self._assembler = Utf8Assembler()
+        self._cutter = StopCutter(stops)
+        self.closed = False
+        """Nothing more comes out: cancelled, stopped, or long enough."""
+        self._uncounted: list[int] = []
+        self.tokens = 0
+        """Tokens made, those that only completed a character included."""
+        self.reasoning_tokens = 0
+        self.failed = False
+        self.perf: tuple[float, int, float, int] | None = None
+        """Prefill milliseconds and tokens, decode milliseconds and tokens, where told."""
+        self._began_s = self._first_s = self._last_s = 0.0
+
+    @property
+    def matched_stop(self) -> str:
+        """The stop sequence that ended it, or ""."""
+        return self._cutter.matched or ""
+
+    @property
+    def calls(self) -> int:
+        """How many tool calls it made."""
+        return self._splitter.calls if self._splitter else 0
+
+    @property
+    def limit_reached(self) -> bool:
+        """Whether it has as many tokens as were asked for."""
+        return 0 < self._max_tokens <= self.tokens
+
+    @property
+    def measured_ms(self) -> tuple[float, float]:
+        """Time to the first token and from there to the end, by our own clock."""
+        if not self._first_s:
+            return 0.0, 0.0
+        return (self._first_s - self._began_s) * 1e3, (self._last_s - self._first_s) * 1e3
+
+    def begin(self) -> None:
+        """Say that the library is about to be asked."""
+        self._began_s = time.monotonic()
+
+    def on_result(self, result: Any, state: int) -> None:
+        """Take one callback of the library."""
+        if state == _NORMAL:
+            self._token(result.text, result.token_id)
+        elif state == _WAITING:
+            # Its text is a piece of a character that comes whole with a later NORMAL.
+            self._token(None, result.token_id)
+        elif state == _FINISH:
+            self._figures(result)
+        elif state == _ERROR:
+            self.failed = True
+
+    def finish(self) -> None:
+        """Emit what was held back, once the library is done and the run still wanted."""
+        self._last_s = time.monotonic()
+        if self._handle.cancelled:
+            return
+        if self._cutter.matched is None:
+            self._show(self._cut(self._assembler.flush()) + self._cutter.flush())
+        if self._splitter:
+            self._put(self._splitter.flush())
+        if self._uncounted:
+            self._put(Split(), flush=True)
+
+    def _token(self, data: bytes | None, token_id: int) -> None:
+        if self.closed:
+            return
+        if self._handle.cancelled:
+            self._end()
+            return
+        if not self.tokens:
+            self._first_s = time.monotonic()
+        self.tokens += 1
+        self._uncounted.append(token_id)
+        if self._splitter is not None and self._splitter.in_reasoning:
+            self.reasoning_tokens += 1
+        if data:
+            self._show(self._cut(self._assembler.feed(data)))
+        if self.limit_reached or self._cutter.matched is not None:
+            self._end()
+
+    def _cut(self, text: str) -> str:
+        return self._cutter.feed(text)[0] if text else ""
+
+    def _show(self, text: str) -> None:
+        if text:
+            self._put(self._splitter.feed(text) if self._splitter else Split(text))
+
+    def _put(self, split: Split, *, flush: bool = False) -> None:
+        if not (flush or split.text or split.reasoning or split.tool_calls):
+            return
+        ids, self._uncounted = self._uncounted, []
+        self._emit(Chunk(split.text, split.reasoning, split.tool_calls, tuple(ids), (), len(ids)))
+
+    def _end(self) -> None:
+        self.closed = True
+        self._stop()
+
+    def _figures(self, result: Any) -> None:
+        perf = getattr(result, "perf", None)
+        if perf is not None:
+            self.perf = (
+                perf.prefill_time_ms,
+                perf.prefill_tokens,
+                perf.generate_time_ms,
+                perf.generate_tokens,
+            )
+
+
+class HiddenLayer:
+    """Takes the last hidden layer of one text; the vector is that of its last token."""
+
+    def __init__(self) -> None:
+        self.vector: tuple[float, ...] = ()
+        self.tokens = 0
+        self.failed = False
+
+    def on_result(self, result: Any, state: int) -> None:
+        """Take one callback; what it points to is gone when it returns."""
+        if state == _ERROR:
+            self.failed = True
+        layer = result.last_hidden_layer
+        if not layer.hidden_states or layer.embd_size <= 0 or layer.num_tokens <= 0:
+            return
+        start = (layer.num_tokens - 1) * layer.embd_size
+        self.vector = tuple(layer.hidden_states[start : start + layer.embd_size])
+        self.tokens = layer.num_tokens

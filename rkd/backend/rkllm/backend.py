@@ -1,0 +1,306 @@
+"""RKLLM as a `Backend`: load, generate, embed, on whichever runtime version there is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkd.backend.backend import Emit, RunHandle
+from rkd.backend.rkllm import evidence
+from rkd.backend.rkllm.answer import Answer, HiddenLayer
+from rkd.backend.rkllm.engine import ABORT_BOUND_S, Engine, Turn
+from rkd.backend.rkllm.outcome import outcome_of, shaped
+from rkd.backend.rkllm.prompt import Prompt, Prompts
+from rkd.backend.rkllm.resident import Resident
+from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, StatusError
+from rkd.backend.rkllm.sampling import engine_sampling, unsupported
+from rkd.backend.rkllm.tap import Tap
+from rkd.backend.text import AnswerSplitter
+from rkd.errors import InvalidInputError, PreconditionError, Reason, Violation
+from rkd.inference import (
+    Capabilities,
+    Embeddings,
+    EmbedSpec,
+    FinishReason,
+    Loaded,
+    LoadProgress,
+    LoadSpec,
+    Outcome,
+    PrefillProgress,
+    Run,
+    TemplateWay,
+    Usage,
+)
+from rkd.librkllmrt import Family, identify
+
+DEFAULT_CONTEXT_TOKENS = 4096
+"""When the load names none; a model with a shorter limit is loaded with its limit."""
+
+CORES_USED = 4
+"""How many cores the runtime computes on: its own default, and no fewer than its NPU cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """Everything a loaded model consists of."""
+
+    resident: Resident
+    engine: Engine
+    prompts: Prompts
+    family: Family
+    adapters: dict[str, float]
+
+
+class RkllmBackend:
+    """
+    One model on the NPU; see `rkd.backend.backend.Backend`.
+
+    Args:
+        leave: ends the process when the library stops answering.
+        abort_bound_s: how long an aborted run may go on.
+    """
+
+    def __init__(
+        self,
+        *,
+        leave: Callable[[int], object] = os._exit,
+        abort_bound_s: float = ABORT_BOUND_S,
+    ) -> None:
+        self._leave = leave
+        self._abort_bound_s = abort_bound_s
+        self._tap: Tap | None = None
+        self._model: _Model | None = None
+
+    def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
+        """Load *spec*; what the library prints decides whether it worked."""
+        if not spec.runtime_library:
+            raise PreconditionError(
+                Reason.NPU_UNAVAILABLE,
+                "no librkllmrt.so is installed",
+                remedy="Put it into /usr/lib, or name it in RKD_RKLLM_LIBRARY.",
+            )
+        library = identify(
+            Path(spec.runtime_library), version_override=spec.runtime_version_override
+        )
+        _announce(spec)
+        progress(LoadProgress("tokenizer"))
+        prompts = Prompts(spec, library.family)
+        runtime = Runtime(library)
+        self._tap = Tap()
+        params = InitParams(
+            weights=spec.weights,
+            context_tokens=spec.context_tokens or DEFAULT_CONTEXT_TOKENS,
+            cpu_mask=spec.cpu_mask or default_cpu_mask(os.sched_getaffinity(0)),
+            domain=spec.npu_domain,
+            embed_flash=spec.embed_flash,
+            sampling=engine_sampling(spec.sampling),
+        )
+        resident = Resident(runtime, self._tap, params, spec.adapters)
+        progress(LoadProgress("weights"))
+        resident.load()
+        engine = Engine(
+            spec.npu_lease_path,
+            runtime.abort,
+            leave=self._leave,
+            abort_bound_s=self._abort_bound_s,
+        )
+        adapters = {name: scale for name, _, scale in spec.adapters}
+        self._model = _Model(resident, engine, prompts, library.family, adapters)
+        return Loaded(
+            capabilities=_capabilities(prompts, library.family),
+            context_tokens=resident.context_tokens,
+            slots=1,
+            runtime=f"rkllm {library.version}",
+            template_way=prompts.way,
+            warnings=_load_warnings(spec, resident),
+        )
+
+    def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
+        """Generate; returns when the library is done, or lost."""
+        model = self._loaded()
+        prompt, params = self._asked(model, run)
+        known = len(prompt.tokens or ())
+        if run.sampling.max_tokens == 0:
+            return Outcome(FinishReason.LENGTH, Usage(prompt_tokens=known), template_way=prompt.way)
+        notes = list(prompt.warnings)
+
+        def work() -> None:
+            notes.extend(model.resident.prepare(prompt, params.sampling))
+            if handle.cancelled:
+                return
+            if known:
+                emit(PrefillProgress(known, 0, 0))
+            answer.begin()
+            try:
+                model.resident.run(params, answer.on_result, prompt_cache=run.prompt_cache)
+            except StatusError as error:
+                # What an aborted run returns is not documented; it was asked to end.
+                if not (answer.closed or handle.cancelled):
+                    raise model.resident.failure(error.status) from error
+
+        turn = Turn(work)
+        answer = Answer(
+            handle=handle,
+            emit=emit,
+            stops=run.sampling.stop,
+            max_tokens=params.max_tokens,
+            splitter=_splitter(prompt, tools=bool(run.tools)),
+            stop=turn.stop,
+        )
+        handle.on_cancel(turn.stop)
+        model.engine.perform(turn)
+        if answer.failed and not (answer.closed or handle.cancelled):
+            raise model.resident.failure(0)
+        answer.finish()
+        return outcome_of(
+            answer,
+            prompt_tokens=known,
+            context_tokens=model.resident.context_tokens,
+            cancelled=handle.cancelled,
+            template_way=prompt.way,
+            warnings=tuple(notes),
+        )
+
+    def _asked(self, model: _Model, run: Run) -> tuple[Prompt, RunParams]:
+        """What *run* means for the library; raises for what it cannot mean."""
+        sampling = engine_sampling(run.sampling)
+        lora = _adapter(run, model.adapters)
+        if run.prompt_cache and not Path(run.prompt_cache).is_absolute():
+            raise _bad_field("prompt_cache", "the prompt cache needs an absolute path")
+        prompt = model.prompts.prompt(run)
+        known = len(prompt.tokens or ())
+        if known >= model.resident.context_tokens:
+            raise evidence.prompt_too_long(known, model.resident.context_tokens)
+        return prompt, RunParams(
+            tokens=prompt.tokens,
+            text=prompt.text,
+            thinking=prompt.thinking,
+            sampling=sampling,
+            max_tokens=run.sampling.max_tokens or 0,
+            lora=lora,
+        )
+
+    def embed(self, spec: EmbedSpec) -> Embeddings:
+        """Embed texts, one run each: the last token's state in the last layer."""
+        model = self._loaded()
+        vectors: list[tuple[float, ...]] = []
+        total = 0
+        for text in spec.inputs:
+            prompt = model.prompts.prompt(Run(prompt=text))
+            known = len(prompt.tokens or ())
+            if known > model.resident.context_tokens:
+                raise evidence.prompt_too_long(known, model.resident.context_tokens)
+            layer = self._hidden(model, prompt)
+            vectors.append(
+                shaped(layer.vector, normalize=spec.normalize, dimensions=spec.dimensions)
+            )
+            total += known or layer.tokens
+        return Embeddings(tuple(vectors), total)
+
+    def _hidden(self, model: _Model, prompt: Prompt) -> HiddenLayer:
+        layer = HiddenLayer()
+        params = RunParams(tokens=prompt.tokens, text=prompt.text, hidden=True)
+
+        def work() -> None:
+            model.resident.prepare(prompt, None)
+            try:
+                model.resident.run(params, layer.on_result)
+            except StatusError as error:
+                raise model.resident.failure(error.status) from error
+
+        model.engine.perform(Turn(work))
+        if layer.failed or not layer.vector:
+            raise model.resident.failure(0)
+        return layer
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
+        """Turn text into token ids, with the tokenizer beside the weights."""
+        tokenizer = self._loaded().prompts.tokenizer
+        if tokenizer is None:
+            raise unsupported("tokenize", "there is no tokenizer.json beside its weights")
+        return tokenizer.encode(text, add_special=add_special, parse_special=parse_special)
+
+    def detokenize(self, token_ids: tuple[int, ...]) -> str:
+        """Turn token ids into text, with the tokenizer beside the weights."""
+        tokenizer = self._loaded().prompts.tokenizer
+        if tokenizer is None:
+            raise unsupported("detokenize", "there is no tokenizer.json beside its weights")
+        return tokenizer.decode(token_ids)
+
+    def close(self) -> None:
+        """Give the model and stdout back."""
+        model, self._model = self._model, None
+        if model is not None and model.engine.close():
+            model.resident.close()
+        if self._tap is not None:
+            self._tap.close()
+            self._tap = None
+
+    def _loaded(self) -> _Model:
+        if self._model is None:
+            raise AssertionError("load before anything else")
+        return self._model
+
+
+def default_cpu_mask(cores: set[int]) -> int:
+    """The highest-numbered cores of *cores*: the fast ones of an RK3588 are 4 to 7."""
+    return sum(1 << core for core in sorted(cores)[-CORES_USED:])
+
+
+def _announce(spec: LoadSpec) -> None:
+    """Write the two lines people know from the log of rkllama."""
+    sys.stderr.write(f"FROM: {Path(spec.weights).name}\n")
+    sys.stderr.write(f"HuggingFace Path: {spec.huggingface_path}\n")
+    sys.stderr.flush()
+
+
+def _capabilities(prompts: Prompts, family: Family) -> Capabilities:
+    return Capabilities(
+        chat_template=prompts.way is not TemplateWay.RAW,
+        tokenize=prompts.tokenizer is not None,
+        embed=True,
+        per_run_sampling=family >= Family.V1_3_0,
+        tools=prompts.knows_tools,
+        thinking=prompts.knows_thinking,
+        lora=True,
+        prompt_cache=True,
+    )
+
+
+def _load_warnings(spec: LoadSpec, resident: Resident) -> tuple[str, ...]:
+    if spec.context_tokens > resident.context_tokens:
+        shortened = (
+            f"the model allows a context of {resident.context_tokens} tokens, "
+            f"not {spec.context_tokens}"
+        )
+        return (*resident.warnings, shortened)
+    return resident.warnings
+
+
+def _splitter(prompt: Prompt, *, tools: bool) -> AnswerSplitter | None:
+    if not prompt.split:
+        return None
+    return AnswerSplitter(thinking_open=prompt.thinking_open, tools=tools)
+
+
+def _adapter(run: Run, loaded: dict[str, float]) -> str:
+    """The one adapter a run uses: named by it, or the only one loaded."""
+    if not run.lora:
+        if len(loaded) > 1:
+            raise _bad_field("lora", f"name one of the adapters: {', '.join(loaded)}")
+        return next(iter(loaded), "")
+    if len(run.lora) > 1:
+        raise unsupported("more than one adapter", "the NPU runtime applies one to a run")
+    name, scale = run.lora[0]
+    if name not in loaded:
+        raise _bad_field("lora", f"no adapter {name!r} is loaded")
+    if scale != loaded[name]:
+        raise unsupported("a scale of the request's own", "the NPU fixes it when it is loaded")
+    return name
+
+
+def _bad_field(field: str, what: str) -> InvalidInputError:
+    return InvalidInputError(Reason.INVALID_FIELD, what, violations=(Violation(field, what),))

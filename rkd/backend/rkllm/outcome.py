@@ -1,0 +1,72 @@
+"""What is told of a run when it is over. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from rkd.backend.rkllm.answer import Answer
+from rkd.inference import EngineTimings, FinishReason, Outcome, TemplateWay, Usage
+
+UNCOUNTED = "this runtime does not count the prompt, and there is no tokenizer beside the weights"
+
+
+def outcome_of(
+    answer: Answer,
+    *,
+    prompt_tokens: int,
+    context_tokens: int,
+    cancelled: bool,
+    template_way: TemplateWay,
+    warnings: tuple[str, ...],
+) -> Outcome:
+    """
+    Say how *answer* ended.
+
+    Args:
+        answer: the finished answer.
+        prompt_tokens: counted by the tokenizer; 0 where there is none, then the runtime's own
+            figure is taken, which leaves out what it had cached.
+        context_tokens: the loaded context.
+        cancelled: nobody wanted it any more.
+        template_way: which template made the prompt.
+        warnings: what to tell the user.
+    """
+    prefill_ms, decode_ms = answer.measured_ms
+    computed = 0
+    if answer.perf:
+        prefill_ms, computed, decode_ms, _ = answer.perf
+    prompt = prompt_tokens or computed
+    cached = max(prompt - computed, 0) if answer.perf else 0
+    if not prompt:
+        warnings = (*warnings, UNCOUNTED)
+    return Outcome(
+        reason=_reason(answer, prompt, context_tokens, cancelled=cancelled),
+        usage=Usage(prompt, cached, answer.tokens, answer.reasoning_tokens),
+        timings=EngineTimings(prefill_ms, decode_ms),
+        matched_stop=answer.matched_stop,
+        template_way=template_way,
+        warnings=warnings,
+    )
+
+
+def _reason(
+    answer: Answer, prompt_tokens: int, context_tokens: int, *, cancelled: bool
+) -> FinishReason:
+    if cancelled:
+        return FinishReason.CANCELLED
+    if answer.matched_stop:
+        return FinishReason.STOP_SEQUENCE
+    if answer.calls:
+        return FinishReason.TOOL_CALL
+    if answer.limit_reached:
+        return FinishReason.LENGTH
+    if prompt_tokens and prompt_tokens + answer.tokens >= context_tokens:
+        return FinishReason.CONTEXT_FULL
+    return FinishReason.STOP_EOS
+
+
+def shaped(vector: tuple[float, ...], *, normalize: bool, dimensions: int) -> tuple[float, ...]:
+    """The first *dimensions* of *vector* (0: all), then of length 1 where asked for."""
+    kept = vector[:dimensions] if dimensions else vector
+    length = math.sqrt(sum(value * value for value in kept))
+    return tuple(value / length for value in kept) if normalize and length else kept

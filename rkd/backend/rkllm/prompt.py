@@ -1,0 +1,240 @@
+"""
+Which way a run's messages become the runtime's input.
+
+With a tokenizer beside the weights: our template, then token ids, past the runtime's own
+template. Without: a TEMPLATE of the Modelfile as text, the runtime's template silenced; else the
+runtime's own template, which takes one user turn and no history.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rkd.backend.rkllm.sampling import unsupported
+from rkd.backend.text import opens_thinking
+from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.inference import LoadSpec, Run, TemplateWay, Tool
+from rkd.librkllmrt import Family
+from rkd.model import Message
+
+if TYPE_CHECKING:
+    from rkd.backend.chat import ChatTemplate
+    from rkd.backend.tokenizer import Tokenizer
+
+NO_TEMPLATE = "the model has no chat template: the messages were sent one after the other"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """
+    What the runtime is to read.
+
+    Args:
+        way: which template was used.
+        tokens: token ids, or None for text.
+        text: used when tokens is None.
+        silent: the runtime's own template must not be put around the text.
+        system, tools_json: for the runtime's own template; "" for none.
+        thinking: for the runtime's own template.
+        thinking_open: the answer begins inside a reasoning block.
+        split: separate reasoning and tool calls from the answer.
+    """
+
+    way: TemplateWay
+    tokens: tuple[int, ...] | None = None
+    text: str = ""
+    silent: bool = True
+    system: str = ""
+    tools_json: str = ""
+    thinking: bool = False
+    thinking_open: bool = False
+    split: bool = True
+    warnings: tuple[str, ...] = ()
+
+
+class Prompts:
+    """
+    The templates and the tokenizer of one loaded model.
+
+    Args:
+        spec: the load, with the folder of the tokenizer files and the Modelfile's template.
+        family: what the runtime can do.
+
+    Raises:
+        PreconditionError: LOAD_FAILED, for tokenizer files that are there and broken.
+        InvalidInputError: INVALID_FIELD, for a template that is no Jinja.
+    """
+
+    def __init__(self, spec: LoadSpec, family: Family) -> None:
+        self._family = family
+        self._bos = self._eos = ""
+        self.tokenizer: Tokenizer | None = None
+        self._own: ChatTemplate | None = None
+        self._own_for_tools: ChatTemplate | None = None
+        self._modelfile: ChatTemplate | None = None
+        self._raw = spec.template == ""
+        self._override: tuple[str, ChatTemplate] | None = None
+        if spec.tokenizer_folder:
+            self._read(Path(spec.tokenizer_folder), templates=spec.template is None)
+        if spec.template:
+            self._modelfile = self._compiled(spec.template)
+
+    def _read(self, folder: Path, *, templates: bool) -> None:
+        # Imported here: a worker without tokenizer files stays some 20 MB smaller.
+        from rkd.backend.tokenizer import (  # noqa: PLC0415 - see above
+            TOKENIZER,
+            Tokenizer,
+            read_chat_files,
+        )
+
+        files = read_chat_files(folder)
+        self._bos, self._eos = files.bos_token, files.eos_token
+        if (folder / TOKENIZER).is_file():
+            self.tokenizer = Tokenizer(folder / TOKENIZER)
+        if files.template and templates:
+            self._own = self._compiled(files.template)
+        if files.tool_template and templates:
+            self._own_for_tools = self._compiled(files.tool_template)
+
+    def _compiled(self, source: str) -> ChatTemplate:
+        from rkd.backend.chat import ChatTemplate  # noqa: PLC0415 - Jinja only where it is needed
+
+        return ChatTemplate(source, self._bos, self._eos)
+
+    @property
+    def way(self) -> TemplateWay:
+        """The way messages go when a request brings no template of its own."""
+        if self._modelfile is not None:
+            return TemplateWay.MODELFILE
+        if self._own is not None:
+            return TemplateWay.MODEL
+        # Before 1.2.0 the runtime sends prompts as they are: its examples wrap them by hand.
+        if self._raw or self._family < Family.V1_2_0:
+            return TemplateWay.RAW
+        return TemplateWay.RUNTIME
+
+    @property
+    def knows_tools(self) -> bool:
+        """Whether tools can be offered."""
+        template = self._own_for_tools or self._modelfile or self._own
+        if template is not None:
+            return template.knows_tools
+        return self.way is TemplateWay.RUNTIME and self._family >= Family.V1_2_1
+
+    @property
+    def knows_thinking(self) -> bool:
+        """Whether thinking can be switched."""
+        template = self._modelfile or self._own
+        if template is not None:
+            return template.knows_thinking
+        return self.way is TemplateWay.RUNTIME and self._family >= Family.V1_2_1
+
+    def prompt(self, run: Run) -> Prompt:
+        """
+        Write the input of *run*.
+
+        Raises:
+            PreconditionError: CAPABILITY_UNSUPPORTED, for what this way cannot express.
+            InvalidInputError: INVALID_FIELD, when a template refuses the messages.
+        """
+        if run.prompt_tokens:
+            return Prompt(TemplateWay.RAW, run.prompt_tokens, split=False)
+        if not run.messages:
+            return self._text(TemplateWay.RAW, run.prompt, special=True, split=False)
+        template, way = self._template(run)
+        if template is not None:
+            text = template.render(run.messages, run.tools, thinking=run.thinking)
+            return self._text(way, text, special=False, thinking_open=opens_thinking(text))
+        if way is TemplateWay.RAW:
+            return self._untemplated(run)
+        return self._for_runtime(run)
+
+    def _template(self, run: Run) -> tuple[ChatTemplate | None, TemplateWay]:
+        if run.template:
+            if self._override is None or self._override[0] != run.template:
+                self._override = (run.template, self._compiled(run.template))
+            return self._override[1], TemplateWay.MODELFILE
+        if run.template == "":
+            return None, TemplateWay.RAW
+        if self._modelfile is not None:
+            return self._modelfile, TemplateWay.MODELFILE
+        return (self._own_for_tools if run.tools else None) or self._own, self.way
+
+    def _text(
+        self,
+        way: TemplateWay,
+        text: str,
+        *,
+        special: bool,
+        split: bool = True,
+        thinking_open: bool = False,
+        warnings: tuple[str, ...] = (),
+    ) -> Prompt:
+        tokens = None
+        if self.tokenizer is not None:
+            # A text that begins with the token itself must not get a second one.
+            special = special and not (self._bos and text.startswith(self._bos))
+            tokens = self.tokenizer.encode(text, add_special=special, parse_special=True)
+        return Prompt(
+            way, tokens, text, split=split, thinking_open=thinking_open, warnings=warnings
+        )
+
+    def _untemplated(self, run: Run) -> Prompt:
+        if run.tools:
+            raise unsupported("tools", "it has no chat template")
+        if run.thinking:
+            raise unsupported("thinking", "it has no chat template")
+        text = "\n\n".join(message.content for message in run.messages)
+        return self._text(TemplateWay.RAW, text, special=True, warnings=(NO_TEMPLATE,))
+
+    def _for_runtime(self, run: Run) -> Prompt:
+        """One user turn for the runtime's own template, what system turns say put before it."""
+        if any(message.role not in {"system", "user"} for message in run.messages):
+            raise unsupported(
+                "an assistant or tool turn in the history",
+                "without tokenizer files beside the weights the runtime's own template is used, "
+                "which takes one user turn",
+            )
+        if self._family < Family.V1_2_1 and (run.tools or run.thinking is not None):
+            raise unsupported(
+                "tools" if run.tools else "thinking", "this runtime is older than 1.2.1"
+            )
+        system = _joined(run.messages, "system") if run.tools else ""
+        turns = _joined(run.messages, "user" if run.tools else "")
+        return Prompt(
+            TemplateWay.RUNTIME,
+            text=turns,
+            silent=False,
+            system=system,
+            tools_json=_tools_json(run.tools),
+            thinking=bool(run.thinking),
+        )
+
+
+def _joined(messages: tuple[Message, ...], role: str) -> str:
+    """The contents of the turns of *role*, or of all of them for ""."""
+    return "\n\n".join(
+        message.content
+        for message in messages
+        if message.content and (not role or message.role == role)
+    )
+
+
+def _tools_json(tools: tuple[Tool, ...]) -> str:
+    if not tools:
+        return ""
+    described = []
+    for tool in tools:
+        try:
+            parameters = json.loads(tool.parameters_json or "{}")
+        except ValueError as error:
+            what = f"the parameters of tool {tool.name!r} are no JSON: {error}"
+            raise InvalidInputError(
+                Reason.INVALID_FIELD, what, violations=(Violation("tools", what),)
+            ) from error
+        function = {"name": tool.name, "description": tool.description, "parameters": parameters}
+        described.append({"type": "function", "function": function})
+    return json.dumps(described, ensure_ascii=False)
