@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -17,6 +18,12 @@ def total_and_available(root: Path) -> tuple[int, int]:
     for limit, left in _groups(root):
         total, available = min(total, limit), min(available, left)
     return total, available
+
+
+def own_bytes() -> int:
+    """Return the resident memory of this process; 0 when the kernel does not tell."""
+    pages = tree.read_text(Path("/"), "proc/self/statm").split()[1:2]
+    return int(pages[0]) * os.sysconf("SC_PAGE_SIZE") if pages else 0
 
 
 def _groups(root: Path) -> list[tuple[int, int]]:
