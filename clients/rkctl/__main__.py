@@ -1,0 +1,5 @@
+"""`python -m rkctl`."""
+
+from rkctl.main import main
+
+main()

@@ -1,0 +1,70 @@
+"""Asking a model: the requests of `run`, `generate` and `chat`, and where the prompt comes from."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rkctl import render
+from rkctl.flags import Asked
+from rkctl.reply import Printer, Reply
+from rkctl.session import Session
+from rkd.v1 import inference_pb2 as pb
+from rkd.v1 import types_pb2 as types
+
+
+def generate(session: Session, model: str, prompt: str, asked: Asked) -> Reply:
+    """Continue *prompt* with *model* and print the answer; Ctrl-C cancels it on the board."""
+    request = pb.GenerateRequest(
+        model=model, prompt=prompt, raw=asked.raw, system=asked.system, options=asked.options()
+    )
+    reply = Reply()
+    printer = Printer(reply, model, as_json=session.json, verbose=asked.verbose)
+    with session.stream(session.inference.Generate, request) as events:
+        printer.follow(events)
+    return reply
+
+
+def converse(
+    session: Session,
+    model: str,
+    messages: list[types.Message],
+    asked: Asked,
+    *,
+    reply: Reply,
+    tools: tuple[types.Tool, ...] = (),
+) -> None:
+    """Answer the last of *messages* into *reply*, printing; a given system prompt goes first."""
+    turns = list(messages)
+    if asked.system is not None and not (turns and turns[0].role == "system"):
+        turns.insert(0, types.Message(role="system", content=asked.system))
+    request = pb.ChatRequest(model=model, messages=turns, tools=tools, options=asked.options())
+    printer = Printer(reply, model, as_json=session.json, verbose=asked.verbose)
+    with session.stream(session.inference.Chat, request) as events:
+        printer.follow(events)
+
+
+def is_conversation() -> bool:
+    """Tell whether a person sits at both ends."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def prompt_of(words: tuple[str, ...]) -> str:
+    """
+    Return the prompt: the words, with `-` standing for stdin; without words, stdin.
+
+    Raises:
+        click.UsageError: there is none.
+    """
+    if words and "-" not in words:
+        return " ".join(words)
+    if sys.stdin.isatty():
+        render.note("reading the prompt; end it with Ctrl-D on a line of its own")
+    piped = sys.stdin.read()
+    if words:
+        return "\n".join(piped.strip("\n") if word == "-" else word for word in words)
+    prompt = piped.strip("\n")
+    if not prompt.strip():
+        raise click.UsageError("there is no prompt: give one after the model's name or on stdin")
+    return prompt

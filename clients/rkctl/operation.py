@@ -1,0 +1,96 @@
+"""
+Operations followed to their end: bars on a terminal, plain lines elsewhere, JSON when asked.
+
+Ctrl-C leaves the operation running on the board and says how to come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from rkctl import render
+from rkctl.failure import Failure, of_operation
+from rkctl.progress import Shown, progress
+from rkctl.session import Session
+from rkd.v1 import types_pb2 as types
+
+Step = TypeVar("Step", bound=Any)
+
+
+def follow(session: Session, steps: Iterable[Step], verb: str) -> Step:
+    """
+    Show *steps* of an operation until it ends and return the last one.
+
+    Raises:
+        Failure: it failed, was cancelled or rests.
+        KeyboardInterrupt: the user left; how to attach again was printed.
+    """
+    last: Step | None = None
+    # Steps are shown as JSON or as progress, never both.
+    with progress(quiet=session.json) as shown, _detaching(verb) as seen:
+        for last in steps:
+            operation = last.operation
+            seen[:] = [operation.id]
+            if session.json:
+                render.out(render.to_json(last))
+            else:
+                _show(shown, operation)
+    if last is None:
+        raise Failure(f"the {verb} ended without a word", "INTERNAL")
+    _judge(last.operation, verb)
+    return last
+
+
+def kind_of(operation: types.Operation) -> str:
+    """Return `pull`, `create` or `push`."""
+    return render.word(types.OperationKind.Name(operation.kind), "OPERATION_KIND_")
+
+
+def state_of(operation: types.Operation) -> str:
+    """Return its state as a word."""
+    return render.word(types.OperationState.Name(operation.state), "OPERATION_STATE_")
+
+
+def _show(shown: Shown, operation: types.Operation) -> None:
+    title = f"{kind_of(operation)} {operation.model or operation.source}".strip()
+    progress_ = operation.progress
+    parts: list[tuple[str, int, int]] = []
+    if len(progress_.files) > 1:
+        parts = [(one.name, one.done_bytes, one.total_bytes) for one in progress_.files]
+    remaining_s = None
+    if progress_.HasField("remaining"):
+        remaining_s = progress_.remaining.ToNanoseconds() / 1e9
+    stage = progress_.stage or state_of(operation)
+    shown.update(title, stage, progress_.done_bytes, progress_.total_bytes, parts)
+    shown.speed(progress_.rate_bytes_per_s, remaining_s)
+
+
+def _judge(operation: types.Operation, verb: str) -> None:
+    state = operation.state
+    if state == types.OPERATION_STATE_FAILED:
+        raise of_operation(operation.error_reason, operation.error_message, operation.error_remedy)
+    if state == types.OPERATION_STATE_CANCELLED:
+        raise Failure(f"the {verb} of {operation.model or operation.id} was cancelled", "CANCELLED")
+    if state == types.OPERATION_STATE_PAUSED:
+        raise Failure(
+            f"the {verb} of {operation.model or operation.id} rests",
+            "PAUSED",
+            (f"go on with it: rkctl ops resume {operation.id}",),
+        )
+
+
+@contextmanager
+def _detaching(verb: str) -> Iterator[list[str]]:
+    """On Ctrl-C say how to attach; the list holds the operation's id once it is known."""
+    seen: list[str] = []
+    try:
+        yield seen
+    except KeyboardInterrupt:
+        if seen:
+            render.note(f"\ndetached; the {verb} goes on. Attach again: rkctl ops attach {seen[0]}")
+            render.note(f"stop it: rkctl ops cancel {seen[0]}")
+        else:
+            render.note(f"\ndetached; see with `rkctl ops list` whether the {verb} has begun")
+        raise

@@ -1,0 +1,168 @@
+"""
+How data is shown: tables, pairs, sizes, durations, JSON.
+
+On a terminal tables are fitted to it and headed in bold; elsewhere they are plain aligned text,
+whole and without colour. Control characters of foreign texts never reach a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from google.protobuf.duration_pb2 import Duration
+    from google.protobuf.message import Message
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+_CONTROLS = dict.fromkeys(
+    [*range(9), 11, 12, *range(14, 32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}"
+)
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def to_json(message: Message) -> str:
+    """
+    Return *message* as one line of JSON: the proto's field names, every field also when empty.
+
+    Numbers are numbers, times RFC 3339, durations `1.5s`, enums their names; an `optional` field
+    and a member of a `oneof` appear only when set.
+    """
+    from google.protobuf import json_format  # noqa: PLC0415 - only --json pays for it
+
+    plain = json_format.MessageToDict(
+        message,
+        always_print_fields_with_no_presence=True,
+        preserving_proto_field_name=True,
+        unquote_int64_if_possible=True,
+    )
+    return json.dumps(plain, ensure_ascii=False)
+
+
+def out(text: str) -> None:
+    """Print a line of data, at once."""
+    click.echo(clean(text) if sys.stdout.isatty() else text)
+
+
+def note(text: str) -> None:
+    """Print a line for the user that is no data."""
+    click.echo(clean(text), err=True)
+
+
+def clean(text: str) -> str:
+    """Return *text* without what a terminal would obey."""
+    return text.translate(_CONTROLS)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print *rows* under *columns*; a column whose name begins with `>` holds numbers."""
+    listed = [[clean(cell).replace("\n", " ") for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _fitted(columns, listed)
+        return
+    heads = [column.removeprefix(">") for column in columns]
+    widths = [max(len(line[i]) for line in [heads, *listed]) for i in range(len(heads))]
+    for line in [heads, *listed]:
+        cells = [
+            cell.rjust(width) if column.startswith(">") else cell.ljust(width)
+            for cell, width, column in zip(line, widths, columns, strict=True)
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def pairs(rows: Iterable[tuple[str, str]]) -> None:
+    """Print `name  value` lines, values aligned, those without value left out."""
+    shown = [(name, value) for name, value in rows if value]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        first, *others = clean(value).splitlines() or [""]
+        head = click.style(name.ljust(width), bold=True)
+        click.echo(f"{head}  {first}".rstrip())
+        for line in others:
+            click.echo(f"{' ' * width}  {line}".rstrip())
+
+
+def size(count_bytes: int) -> str:
+    """Return a size in decimal units with three digits: `93.0 MB`; `-` for none known."""
+    if count_bytes <= 0:
+        return "-"
+    value, unit = float(count_bytes), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what would round to 1000
+        value, unit = value / 1000, unit + 1
+    return f"{count_bytes} B" if unit == 0 else f"{value:#.3g}".rstrip(".") + f" {_UNITS[unit]}"
+
+
+def count(number: int) -> str:
+    """Return a number of parameters or downloads: `135M`, `1.5B`; `-` for none known."""
+    if number <= 0:
+        return "-"
+    for limit, unit in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if number >= limit:
+            return f"{number / limit:.3g}{unit}"
+    return str(number)
+
+
+def seconds(value_s: float) -> str:
+    """Return a length of time: `12 ms`, `3.4 s`, `5m 10s`, `2h 03m`, `3d 4h`."""
+    if value_s < 1:
+        return f"{value_s * 1000:.0f} ms"
+    if value_s < 60:  # noqa: PLR2004 - a minute
+        return f"{value_s:.1f} s"
+    minutes, rest = divmod(round(value_s), 60)
+    if minutes < 60:  # noqa: PLR2004 - an hour
+        return f"{minutes}m {rest:02}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m" if hours < 48 else f"{hours // 24}d {hours % 24}h"  # noqa: PLR2004
+
+
+def duration(value: Duration) -> str:
+    """Return a protobuf duration in words."""
+    return seconds(value.ToNanoseconds() / 1e9)
+
+
+def ago(moment: Timestamp, now: datetime | None = None) -> str:
+    """Return how long ago *moment* was; `-` where none is set."""
+    if not moment.seconds:
+        return "-"
+    past_s = ((now or datetime.now(UTC)) - moment.ToDatetime(UTC)).total_seconds()
+    for limit_s, unit in ((86400 * 365, "year"), (86400, "day"), (3600, "hour"), (60, "minute")):
+        if past_s >= limit_s:
+            number = int(past_s // limit_s)
+            return f"{number} {unit}{'s' if number > 1 else ''} ago"
+    return "just now"
+
+
+def until(moment: Timestamp, now: datetime | None = None) -> str:
+    """Return how long it is until *moment*."""
+    left_s = (moment.ToDatetime(UTC) - (now or datetime.now(UTC))).total_seconds()
+    return f"in {seconds(left_s)}" if left_s > 0 else "now"
+
+
+def word(name: str, prefix: str) -> str:
+    """Return an enum value as a word: `MODEL_STATE_NEEDS_MODELFILE` -> `needs modelfile`."""
+    rest = name.removeprefix(prefix).replace("_", " ").lower()
+    return "" if rest == "unspecified" else rest
+
+
+def _fitted(columns: Sequence[str], rows: list[list[str]]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - 40 ms, only for terminals
+    from rich.table import Table  # noqa: PLC0415 - the same
+    from rich.text import Text  # noqa: PLC0415 - the same
+
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for index, column in enumerate(columns):
+        right = column.startswith(">")
+        shown.add_column(
+            column.removeprefix(">"),
+            justify="right" if right else "left",
+            no_wrap=index < len(columns) - 1,
+            overflow="fold",
+        )
+    for row in rows:
+        shown.add_row(*(Text(cell) for cell in row))
+    Console(file=sys.stdout).print(shown)

@@ -1,0 +1,18 @@
+"""`rkctl generate`: continue a prompt."""
+
+from __future__ import annotations
+
+import click
+
+from rkctl import asking, flags
+from rkctl.session import Session
+from rkctl.verb import verb
+
+
+@verb("generate")
+@click.argument("model")
+@click.argument("prompt", nargs=-1)
+@flags.sampling
+def generate(session: Session, model: str, prompt: tuple[str, ...], asked: flags.Asked) -> None:
+    """Continue PROMPT with MODEL; without PROMPT it is read from stdin (`-` stands for it)."""
+    asking.generate(session, model, asking.prompt_of(prompt), asked)

@@ -1,0 +1,94 @@
+"""`rkctl list`, `cp`, `rm`, `migrate`: models on disk."""
+
+from __future__ import annotations
+
+import click
+
+from rkctl import render
+from rkctl.paging import PAGE_SIZE, whole
+from rkctl.session import SLOW_S, Session
+from rkctl.verb import verb
+from rkd.v1 import models_pb2 as pb
+from rkd.v1 import types_pb2 as types
+
+
+@verb("list")
+@click.argument("prefix", default="")
+def list_models(session: Session, prefix: str) -> None:
+    """List the models on the board, those beginning with PREFIX."""
+    stub = session.models
+
+    def fetch(token: str) -> pb.ListResponse:
+        request = pb.ListRequest(page_size=PAGE_SIZE, page_token=token, prefix=prefix)
+        return session.call(stub.List, request)
+
+    answer = whole(fetch)
+    if session.json:
+        render.out(render.to_json(answer))
+        return
+    columns = ("NAME", ">SIZE", "FORMAT", "QUANT", ">PARAMS", ">CONTEXT", "MODIFIED", "STATE")
+    render.table(columns, (_row(model) for model in answer.models))
+    for thing in answer.left_alone:
+        render.note(f"left alone: {thing.name}: {thing.reason}")
+
+
+def _row(model: types.ModelSummary) -> tuple[str, ...]:
+    state = render.word(types.ModelState.Name(model.state), "MODEL_STATE_")
+    if model.resident:
+        state = "resident"
+    formats = (types.WeightsFormat.Name(one) for one in model.formats)
+    return (
+        model.name,
+        render.size(model.size_bytes),
+        "+".join(render.word(name, "WEIGHTS_FORMAT_") for name in formats) or "-",
+        model.quantization or "-",
+        render.count(model.parameters),
+        str(model.context_tokens or "-"),
+        render.ago(model.modified),
+        f"{state}: {model.reason}" if model.reason else state,
+    )
+
+
+@verb("cp")
+@click.argument("source")
+@click.argument("destination")
+@click.option("--replace", is_flag=True, help="Replace a model of that name.")
+def copy(session: Session, source: str, destination: str, *, replace: bool) -> None:
+    """Copy model SOURCE to DESTINATION; the weights are shared on disk."""
+    request = pb.CopyRequest(source=source, destination=destination, replace=replace)
+    answer = session.call(session.models.Copy, request)
+    render.out(render.to_json(answer) if session.json else answer.model.name)
+
+
+@verb("rm")
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option("--drain", is_flag=True, help="Let running answers end first.")
+def remove(session: Session, models: tuple[str, ...], *, drain: bool) -> None:
+    """Delete models and the space only they use."""
+    for model in models:
+        request = pb.DeleteRequest(model=model, drain=drain)
+        bound_s = SLOW_S if drain else 60.0
+        answer = session.call(session.models.Delete, request, bound_s)
+        if session.json:
+            render.out(render.to_json(answer))
+        else:
+            render.note(f"deleted {model}: {render.size(answer.freed_bytes)} freed")
+
+
+@verb("migrate")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def migrate(session: Session, *, dry_run: bool) -> None:
+    """Move weights lying flat in the models folder into a folder for each model."""
+    request = pb.MigrateRequest(dry_run=dry_run)
+    answer = session.call(session.models.Migrate, request, SLOW_S)
+    if session.json:
+        render.out(render.to_json(answer))
+        return
+    for move in answer.moves:
+        render.out(f"{move.source} -> {move.destination}")
+    for thing in answer.left_alone:
+        render.note(f"left alone: {thing.name}: {thing.reason}")
+    if not answer.moves:
+        render.note("nothing to migrate")
+    elif dry_run:
+        render.note("nothing was moved (--dry-run)")

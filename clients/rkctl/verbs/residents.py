@@ -1,0 +1,183 @@
+"""`rkctl ps`, `load`, `stop`, `pin`, `unpin`: models in memory."""
+
+from __future__ import annotations
+
+import click
+
+from rkctl import flags, render
+from rkctl.paging import PAGE_SIZE, whole
+from rkctl.session import SLOW_S, Session
+from rkctl.status_line import StatusLine
+from rkctl.verb import verb
+from rkd.v1 import pool_pb2 as pb
+from rkd.v1 import types_pb2 as types
+
+_COLUMNS = (
+    "NAME",
+    "STATE",
+    "BACKEND",
+    ">SIZE",
+    ">CONTEXT",
+    "SLOTS",
+    ">QUEUE",
+    "UNTIL",
+    ">DOMAIN",
+    ">PID",
+)
+
+
+@verb("ps")
+def ps(session: Session) -> None:
+    """List the models in memory; looking keeps none of them there."""
+    stub = session.pool
+
+    def fetch(token: str) -> pb.ListResidentResponse:
+        request = pb.ListResidentRequest(page_size=PAGE_SIZE, page_token=token)
+        return session.call(stub.ListResident, request)
+
+    answer = whole(fetch)
+    if session.json:
+        render.out(render.to_json(answer))
+        return
+    render.table(_COLUMNS, (_row(resident) for resident in answer.residents))
+    for resident in answer.residents:
+        if resident.reason:
+            render.note(f"{resident.model}: {resident.reason}")
+    if answer.queued:
+        render.note(f"{answer.queued} of at most {answer.queue_limit} requests wait")
+
+
+def _row(one: pb.Resident) -> tuple[str, ...]:
+    return (
+        one.model,
+        render.word(pb.ResidentState.Name(one.state), "RESIDENT_STATE_"),
+        render.word(types.Backend.Name(one.backend), "BACKEND_") or "-",
+        f"{'' if one.size_measured else '~'}{render.size(one.size_bytes)}",
+        str(one.context_tokens or "-"),
+        f"{one.slots_used}/{one.slots}",
+        str(one.queued),
+        _until(one),
+        str(one.npu_domain) if one.HasField("npu_domain") else "-",
+        str(one.pid or "-"),
+    )
+
+
+def _until(one: pb.Resident) -> str:
+    if one.pinned:
+        return "pinned"
+    if one.HasField("retry"):
+        return f"retry {render.until(one.retry)}"
+    if one.HasField("expires"):
+        return render.until(one.expires)
+    return "in use" if one.slots_used or one.queued else "for ever"
+
+
+@verb("load")
+@click.argument("model")
+@click.option("--plan", is_flag=True, help="Only say whether it would fit and who would leave.")
+@flags.BACKEND
+@flags.CONTEXT_TOKENS
+@flags.KEEP_ALIVE
+def load(
+    session: Session,
+    model: str,
+    *,
+    plan: bool,
+    backend: types.Backend,
+    context_tokens: int | None,
+    keep_alive: float | None,
+) -> None:
+    """Make MODEL resident without asking it anything."""
+    if plan:
+        _plan(session, model, backend, context_tokens)
+        return
+    request = pb.LoadRequest(model=model, backend=backend)
+    if context_tokens is not None:
+        request.context_tokens = context_tokens
+    if keep_alive is not None:
+        request.keep_alive.CopyFrom(flags.duration(keep_alive))
+    line = StatusLine()
+    with line, session.stream(session.pool.Load, request) as events:
+        for event in events:
+            if session.json:
+                render.out(render.to_json(event))
+                continue
+            match event.WhichOneof("event"):
+                case "queued":
+                    line.queued(event.queued)
+                case "loading":
+                    line.loading(event.loading, model)
+                case "resident":
+                    line.clear()
+                    where = render.word(types.Backend.Name(event.resident.backend), "BACKEND_")
+                    taken = render.size(event.resident.size_bytes)
+                    render.note(f"{event.resident.model} is resident on the {where}: {taken}")
+                case _:
+                    pass
+
+
+def _plan(session: Session, model: str, backend: types.Backend, context_tokens: int | None) -> None:
+    request = pb.PlanRequest(model=model, backend=backend)
+    if context_tokens is not None:
+        request.context_tokens = context_tokens
+    answer = session.call(session.pool.Plan, request, 60.0)
+    if session.json:
+        render.out(render.to_json(answer))
+        return
+    fits = "already resident" if answer.resident else ("yes" if answer.fits else "no")
+    measured = "measured" if answer.needed_measured else "estimated"
+    render.pairs(
+        (
+            ("fits", fits),
+            ("backend", render.word(types.Backend.Name(answer.backend), "BACKEND_")),
+            ("why", answer.backend_reason),
+            ("needs", f"{render.size(answer.needed_bytes)} ({measured})"),
+            ("available", render.size(answer.available_bytes)),
+            ("context", f"{answer.context_tokens} tokens in each of {answer.slots} slots"),
+            ("NPU domain", str(answer.npu_domain) if answer.HasField("npu_domain") else ""),
+            ("would leave", ", ".join(answer.evicting)),
+            ("the sum", answer.explanation),
+        )
+    )
+
+
+@verb("stop")
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option(
+    "--grace",
+    type=flags.length_of_time,
+    help="Wait for running answers at most this long. Default: as long as they run.",
+)
+def stop(session: Session, models: tuple[str, ...], grace: float | None) -> None:
+    """Let models leave memory; running answers end first."""
+    for model in models:
+        request = pb.UnloadRequest(model=model)
+        if grace is not None:
+            request.grace.CopyFrom(flags.duration(grace))
+        answer = session.call(session.pool.Unload, request, SLOW_S)
+        if session.json:
+            render.out(render.to_json(answer))
+        else:
+            render.note(f"{model} {'has left' if answer.was_resident else 'was not resident'}")
+
+
+@verb("pin")
+@click.argument("model")
+def pin(session: Session, model: str) -> None:
+    """Keep MODEL in memory until unpin, stop or shutdown; loads it first."""
+    answer = session.call(session.pool.Pin, pb.PinRequest(model=model), SLOW_S)
+    if session.json:
+        render.out(render.to_json(answer))
+    else:
+        render.note(f"{answer.resident.model or model} is pinned")
+
+
+@verb("unpin")
+@click.argument("model")
+def unpin(session: Session, model: str) -> None:
+    """Take the pin of MODEL away; its keep-alive counts from now."""
+    answer = session.call(session.pool.Unpin, pb.UnpinRequest(model=model))
+    if session.json:
+        render.out(render.to_json(answer))
+    else:
+        render.note(f"{model} {'is unpinned' if answer.was_pinned else 'was not pinned'}")

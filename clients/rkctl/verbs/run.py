@@ -1,0 +1,49 @@
+"""`rkctl run`: ask a model, chat with it, or first write the Modelfile a folder lacks."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rkctl import asking, flags, render
+from rkctl.chat_repl import Chat
+from rkctl.session import Session
+from rkctl.verb import verb
+from rkd.v1 import models_pb2 as pb
+
+_WEIGHTS = (".rkllm", ".gguf")
+_NAME_FILE_REPO = 2
+
+
+@verb("run")
+@click.argument("model")
+@click.argument("prompt", nargs=-1)
+@flags.sampling
+def run(session: Session, model: str, prompt: tuple[str, ...], asked: flags.Asked) -> None:
+    """
+    Ask MODEL, or chat with it when there is no PROMPT and this is a terminal.
+
+    PROMPT may come from stdin; `-` among the words stands for it. `rkctl run NAME FILE HF_REPO`
+    writes the Modelfile for a weights file that lies in the model's folder already, brings its
+    tokenizer and template from HF_REPO (`user/repo` or a URL, "" for none) and goes on.
+    """
+    if len(prompt) == _NAME_FILE_REPO and prompt[0].lower().endswith(_WEIGHTS):
+        _adopt(session, model, prompt[0], prompt[1])
+        if not sys.stdin.isatty():
+            return
+        prompt = ()
+    if prompt or not asking.is_conversation():
+        asking.generate(session, model, asking.prompt_of(prompt), asked)
+    else:
+        Chat(session, model, asked).hold()
+
+
+def _adopt(session: Session, model: str, file: str, repository: str) -> None:
+    from rkctl.operation import follow  # noqa: PLC0415 - bars are not needed to ask a model
+
+    request = pb.CreateRequest(model=model, existing_file=file, huggingface_path=repository)
+    with session.stream(session.models.Create, request) as steps:
+        follow(session, steps, "create")
+    if not session.json:
+        render.note(f"{model} has its Modelfile")
