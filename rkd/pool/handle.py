@@ -72,6 +72,10 @@ class RunStream(Protocol):
     def outcome(self) -> Outcome | None:
         """How it ended; None before."""
 
+    @property
+    def ended(self) -> asyncio.Event:
+        """Set once the worker is done with it, however slow its reader is."""
+
     def __aiter__(self) -> AsyncIterator[Piece]:
         """Yield pieces in order; a slow reader gets joined chunks."""
 

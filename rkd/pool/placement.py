@@ -20,7 +20,7 @@ from rkd.pool.budget import (
     Need,
     kv_cache_bytes,
 )
-from rkd.pool.settings import NpuFacts, PoolSettings, RuntimeLibrary
+from rkd.pool.settings import PoolSettings, RuntimeLibrary
 from rkd.pool.state import LoadPlan
 
 LEAST_CONTEXT_TOKENS = 64
@@ -40,19 +40,33 @@ class Wish:
     embeddings: bool = False
 
 
+_NO_RKLLM = PreconditionError(
+    Reason.NPU_UNAVAILABLE,
+    "it has no .rkllm weights",
+    remedy="Pull or convert an .rkllm of this model for this board.",
+)
+_NO_LIBRARY = PreconditionError(
+    Reason.NPU_UNAVAILABLE,
+    "no librkllmrt.so was found",
+    remedy="Install Rockchip's runtime into /usr/lib, or name it in RKD_RKLLM_LIBRARY.",
+)
+
+
 class Placement:
     """
     Turns a model and a request's wish into load plans.
 
     Args:
         settings: the daemon's.
-        npu: what the board says.
+        obstacle: what keeps the board's NPU from being used, or None.
         measured: memory seen on earlier loads.
     """
 
-    def __init__(self, settings: PoolSettings, npu: NpuFacts, measured: Measured) -> None:
+    def __init__(
+        self, settings: PoolSettings, obstacle: RkdError | None, measured: Measured
+    ) -> None:
         self._settings = settings
-        self._npu = npu
+        self._obstacle = obstacle
         self._measured = measured
 
     def candidates(self, model: Model, wish: Wish) -> tuple[LoadPlan, ...]:
@@ -95,18 +109,12 @@ class Placement:
         if not model.weights:
             return _no_weights(model)
         if model.weights_of(Format.RKLLM) is None:
-            return _unavailable(
-                model, "it has no .rkllm weights", "Pull or convert an RK3588 .rkllm of this model."
-            )
+            return _not_on_npu(model, _NO_RKLLM)
         tried_anyway = choice is BackendChoice.NPU and self._settings.libraries_given
-        if not self._npu.usable and not tried_anyway:
-            return _unavailable(model, _as_clause(self._npu.why_not), self._npu.remedy)
+        if self._obstacle is not None and not tried_anyway:
+            return _not_on_npu(model, self._obstacle)
         if not self._settings.libraries:
-            return _unavailable(
-                model,
-                "no librkllmrt.so was found",
-                "Install Rockchip's runtime into /usr/lib, or name it in RKD_RKLLM_LIBRARY.",
-            )
+            return _not_on_npu(model, _NO_LIBRARY)
         wanted = str(model.recipe.parameter("rkllm_version") or "")
         fitting = [one for one in self._settings.libraries if _is_version(one.version, wanted)]
         if fitting:
@@ -255,12 +263,12 @@ def _adapters(model: Model) -> tuple[tuple[str, str, float], ...]:
     return tuple((path.stem, str(path), 1.0) for path in paths)
 
 
-def _unavailable(model: Model, why: str, remedy: str) -> RkdError:
+def _not_on_npu(model: Model, why: RkdError) -> RkdError:
     return PreconditionError(
-        Reason.NPU_UNAVAILABLE,
-        f"{model.name} cannot run on the NPU: {why}",
-        remedy=remedy,
-        metadata={"model": str(model.name)},
+        why.reason,
+        f"{model.name} cannot run on the NPU: {why.message.strip().removesuffix('.')}",
+        remedy=why.remedy,
+        metadata={**why.metadata, "model": str(model.name)},
     )
 
 
@@ -280,7 +288,3 @@ def _no_gguf(model: Model) -> RkdError:
         remedy="Ask for the NPU, or put a .gguf of this model beside its .rkllm.",
         metadata={"model": str(model.name)},
     )
-
-
-def _as_clause(sentence: str) -> str:
-    return sentence.strip().removesuffix(".")

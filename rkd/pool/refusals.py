@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rkd.errors import (
+    AbortedError,
     ExhaustedError,
     PreconditionError,
     Reason,
@@ -11,6 +12,7 @@ from rkd.errors import (
     UnavailableError,
 )
 from rkd.pool.budget import Shortfall
+from rkd.pool.handle import Death
 from rkd.pool.state import Failure
 
 LEAST_RETRY_S = 1.0
@@ -79,6 +81,34 @@ def waited_too_long(model: str, waited_s: float) -> RkdError:
         f"the request for {model} waited {waited_s:.1f} s in the queue, its deadline has passed",
         remedy="Allow it more time, or ask when less is going on.",
         metadata={"model": model, "waited_s": f"{waited_s:.1f}"},
+    )
+
+
+def load_stalled(model: str, silence_s: float) -> RkdError:
+    """LOAD_TIMEOUT: a load gave no sign of progress."""
+    return TimedOutError(
+        Reason.LOAD_TIMEOUT,
+        f"loading {model} made no progress for {silence_s:.0f} s and was ended",
+        remedy="See `rkctl doctor` and the log; a slow disk may need a longer RKD_LOAD_TIMEOUT.",
+        metadata={"model": model, "silence_s": f"{silence_s:.0f}"},
+    )
+
+
+def crashed(model: str, death: Death, tokens_emitted: int = 0) -> RkdError:
+    """WORKER_CRASHED: ABORTED when part of the answer was seen, UNAVAILABLE when not."""
+    kind = AbortedError if tokens_emitted else UnavailableError
+    return kind(
+        Reason.WORKER_CRASHED,
+        f"the worker of {model} was {death.description}"
+        if death.signal
+        else f"the worker of {model} {death.description}",
+        remedy="Ask again; if it happens again, see the log of the daemon and `rkctl doctor`.",
+        metadata={
+            "model": model,
+            "signal": death.signal,
+            "tokens_emitted": str(tokens_emitted),
+            "engine_log": " | ".join(death.last_lines[-5:]),
+        },
     )
 
 

@@ -225,6 +225,25 @@ class Scheduler:
             return self._settle(now)
         return (*self.table.leave(resident), *self._settle(now))
 
+    def on_clear(self, key: str, now: Moment) -> Actions:
+        """Let a model that rests after failures be tried again: somebody asked for its load."""
+        self.table.clear_failures(key)
+        return self._settle(now)
+
+    def on_settings(self, capacity: Capacity, rules: Rules, now: Moment) -> Actions:
+        """Go by other numbers from now on."""
+        self.table.capacity = capacity
+        self.table.rules = rules
+        self.table.queue.limit = rules.max_queue
+        return self._settle(now)
+
+    def would_serve(self, waiter: Waiter) -> LoadPlan | None:
+        """The plan of what is in memory if that serves *waiter* as it is."""
+        resident = self.table.residents.get(waiter.key)
+        if resident is None or resident.leaving or resident.outdated:
+            return None
+        return resident.plan if serves(resident, waiter) else None
+
     def on_job(self, job: int, need: Need | None, now: Moment) -> Actions:
         """Count the memory of a conversion or the like; None when it has ended."""
         if need is None:

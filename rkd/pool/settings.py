@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rkd.model import BackendChoice
@@ -73,19 +73,3 @@ class PoolSettings:
 
 FOREVER_S = math.inf
 """A keep-alive that never ends; not a pin: such a model leaves when another needs its room."""
-
-
-@dataclass(frozen=True, slots=True)
-class NpuFacts:
-    """
-    What the board says of its NPU.
-
-    Args:
-        usable: SoC, driver and device node allow it.
-        why_not: one sentence when not usable.
-        remedy: what to do then.
-    """
-
-    usable: bool = False
-    why_not: str = "This machine has no RK3588 NPU."
-    remedy: str = field(default="Run rkd on an RK3588 board, or use a GGUF model on the CPU.")

@@ -1,0 +1,353 @@
+"""
+The pool's hands: tickets in, scheduler asked, its actions carried out, workers heard.
+
+The only writer is the event loop's thread; between reading state and acting on it nothing is
+awaited, so there are no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any, assert_never
+
+from rkd.events import Event, Publish, Topic
+from rkd.pool import refusals, views
+from rkd.pool.budget import Capacity
+from rkd.pool.calibration import Calibration
+from rkd.pool.crew import Crew, LoadDone, LoadEnded, LoadSaid, News, WorkerGone, WorkerLost
+from rkd.pool.handle import Death
+from rkd.pool.handle import Launch as LaunchWorker
+from rkd.pool.scheduler import Scheduler
+from rkd.pool.settings import PoolSettings
+from rkd.pool.state import Actions, Announce, Grant, Launch, LoadPlan, Moment, Refuse, Stop, Waiter
+from rkd.pool.table import Rules
+from rkd.pool.ticket import Ask, Lease, Ticket
+
+MEMORY_FRESH_S = 0.05
+"""How long a reading of the machine's memory is believed: it costs several file reads."""
+
+Memory = Callable[[], tuple[int, int]]
+"""Reads (total, available) bytes of the machine, or of our control group."""
+
+
+class Desk:
+    """
+    Where tickets, scheduler and workers meet; implements `rkd.pool.ticket.Keeper`.
+
+    Args:
+        settings: the daemon's.
+        launch: starts workers.
+        memory: reads the machine's memory.
+        calibration: what models were seen to take.
+        publish: the event log.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        settings: PoolSettings,
+        *,
+        launch: LaunchWorker,
+        memory: Memory,
+        calibration: Calibration,
+        publish: Publish,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._memory = memory
+        self._calibration = calibration
+        self._publish = publish
+        self._clock = clock
+        self.scheduler = Scheduler(_capacity(settings, memory), _rules(settings))
+        self.crew = Crew(launch, lambda: memory()[1], self._hear, settings.load_timeout_s)
+        self._numbers = itertools.count(1)
+        self._tickets: dict[int, Ticket] = {}
+        self._said: dict[int, tuple[str, float]] = {}
+        self._peaks: dict[int, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._gone = asyncio.Event()
+        self._read_s = -math.inf
+        self._available = 0
+
+    def number(self) -> int:
+        """A number never given before."""
+        return next(self._numbers)
+
+    def ticket(self, ask: Ask, plans: tuple[LoadPlan, ...]) -> Ticket:
+        """Make a ticket; what is in memory already and serves it is its plan."""
+        ticket = Ticket(self.number(), ask, plans, self)
+        here = self.scheduler.would_serve(_waiter(ticket))
+        if here is not None:
+            ticket.plan = here
+        return ticket
+
+    def reload(self, settings: PoolSettings) -> None:
+        """Take new settings over."""
+        self._settings = settings
+        self.crew.load_timeout_s = settings.load_timeout_s
+        capacity = _capacity(settings, self._memory)
+        self.do(self.scheduler.on_settings(capacity, _rules(settings), self.now()))
+
+    async def close(self) -> None:
+        """Wait until every worker and every task is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self.crew.close()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def until_gone(self, generation: int) -> None:
+        """Wait until that worker's memory is back."""
+        while self.scheduler.table.of(generation) is not None:
+            await self._gone.wait()
+
+    async def until_empty(self) -> None:
+        """Wait until nothing is in memory."""
+        while self.scheduler.table.residents:
+            await self._gone.wait()
+
+    # What tickets ask.
+
+    def enter(self, ticket: Ticket) -> None:
+        """Put a ticket in the queue."""
+        now = self.now()
+        ticket.arrived_s = now.at_s
+        waiter = _waiter(ticket)
+        longest_s = self._settings.max_wait_s
+        if ticket.ask.wait_s is not None:
+            longest_s = min(longest_s, ticket.ask.wait_s)
+        waiter.deadline_s = now.at_s + longest_s
+        self._tickets[ticket.number] = ticket
+        self.do(self.scheduler.on_request(waiter, now))
+
+    def exit(self, ticket: Ticket) -> None:
+        """Give up whatever a ticket has; a run under way is stopped before its lease ends."""
+        if ticket.number not in self._tickets:
+            return
+        if not ticket.granted:
+            self._drop(ticket)
+            self.do(self.scheduler.on_cancel(ticket.number, self.now()))
+            return
+        stream = ticket.lease.stream
+        if stream is None or stream.ended.is_set():
+            self.done(ticket, served=stream is not None and stream.outcome is not None)
+        else:
+            # The lease outlives its request: nobody else gets the slot before the run is over.
+            self.own(self._stop_run(ticket))
+
+    def done(self, ticket: Ticket, *, served: bool) -> None:
+        """End a lease."""
+        if self._tickets.get(ticket.number) is not ticket:
+            return
+        self._drop(ticket)
+        if served:
+            self._note_peak(ticket.lease)
+        self.do(self.scheduler.on_finished(ticket.number, self.now(), served=served))
+
+    def again(self, ticket: Ticket, lease: Lease, death: Death, seen: int = 0) -> bool:
+        """
+        Note the death of a worker under a ticket; True when the ticket waits for another one.
+
+        It does once, and only while nothing of an answer was seen.
+        """
+        # Told here as well as by the crew: nobody must be granted a worker known to be dead.
+        error = refusals.crashed(lease.plan.model, death)
+        self.do(self.scheduler.on_worker_died(lease.generation, error, self.now()))
+        if seen or ticket.crashes or ticket.number not in self._tickets:
+            return False
+        ticket.waits_again()
+        self.do(self.scheduler.on_retry(ticket.number, self.now()))
+        return True
+
+    async def watch(self, ticket: Ticket, lease: Lease) -> None:
+        """End the lease when the worker is done, however slow the reader of the answer is."""
+        stream = lease.stream
+        if stream is None:
+            return
+        await stream.ended.wait()
+        # A dead worker's ticket may wait for another one by now: that is the reader's to decide.
+        if not lease.worker.died.done() and ticket.holds(lease):
+            self.done(ticket, served=stream.outcome is not None)
+
+    async def _stop_run(self, ticket: Ticket) -> None:
+        stream = ticket.lease.stream
+        if stream is not None:
+            await stream.aclose()
+        self.done(ticket, served=False)
+
+    def own(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run *work* in a task that `close` waits for."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _drop(self, ticket: Ticket) -> None:
+        del self._tickets[ticket.number]
+
+    def _hear(self, news: News) -> None:
+        """Feed the scheduler what a worker did."""
+        now = self.now(fresh=not isinstance(news, LoadSaid))
+        scheduler = self.scheduler
+        match news:
+            case LoadSaid(generation, progress):
+                self._said[generation] = ("loading", progress.fraction)
+                self._refresh(now)
+            case LoadDone(generation, loaded):
+                self._said.pop(generation, None)
+                peak = self._peak(generation)
+                self.do(scheduler.on_loaded(generation, loaded, peak, now))
+            case LoadEnded(generation, error, fault):
+                self.do(scheduler.on_load_failed(generation, error, fault, now))
+            case WorkerLost(generation, death):
+                resident = scheduler.table.of(generation)
+                model = resident.plan.model if resident else ""
+                self.do(scheduler.on_worker_died(generation, refusals.crashed(model, death), now))
+            case WorkerGone(generation):
+                self._said.pop(generation, None)
+                self._calibrate(generation)
+                self.do(scheduler.on_unloaded(generation, now))
+                self._gone.set()
+                self._gone = asyncio.Event()
+            case _:
+                assert_never(news)
+
+    def do(self, actions: Actions) -> None:
+        """Carry *actions* out, tell whoever waits what changed, set the timer."""
+        for action in actions:
+            match action:
+                case Grant(number, generation):
+                    self._grant(self._tickets[number], generation)
+                case Refuse(number, error):
+                    ticket = self._tickets[number]
+                    self._drop(ticket)
+                    ticket.refuse(error)
+                case Launch():
+                    self.crew.launch(action)
+                case Stop(generation):
+                    resident = self.scheduler.table.of(generation)
+                    self.crew.stop(action, resident.need.ram_bytes if resident else 0)
+                case Announce(word, model, detail):
+                    self._publish(Event(Topic.RESIDENT, word, model, detail))
+                case _:
+                    assert_never(action)
+        now = self.now()
+        self._refresh(now)
+        self._set_timer(now)
+
+    def _grant(self, ticket: Ticket, generation: int) -> None:
+        resident = self.scheduler.table.of(generation)
+        worker = self.crew.of(generation)
+        if resident is None or worker is None or resident.loaded is None:
+            raise AssertionError("only what is ready is granted")
+        now_s = self._clock()
+        loaded_in_wait = min(resident.load_s, max(0.0, resident.ready_s - ticket.arrived_s))
+        ticket.grant(
+            Lease(
+                generation,
+                worker,
+                resident.plan,
+                resident.loaded,
+                queue_ms=max(0.0, now_s - ticket.arrived_s - loaded_in_wait) * 1000,
+                load_ms=loaded_in_wait * 1000,
+            )
+        )
+
+    def _refresh(self, now: Moment) -> None:
+        """Tell every waiting ticket what it waits for."""
+        table = self.scheduler.table
+        ahead_of: dict[str, int] = {}
+        for ahead, waiter in enumerate(table.queue.in_order(now.at_s)):
+            ticket = self._tickets[waiter.ticket]
+            same = ahead_of.get(waiter.key, 0)
+            ahead_of[waiter.key] = same + 1
+            planned = ticket.plans[0].backend
+            ticket.tell(views.update(table, waiter, ahead, same, planned=planned, said=self._said))
+
+    def _set_timer(self, now: Moment) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at_s = self.scheduler.wake_at()
+        if math.isfinite(at_s):
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, at_s - now.at_s), self._look_again)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self.do(self.scheduler.on_expired(self.now()))
+
+    # Memory and time.
+
+    def now(self, *, fresh: bool = False) -> Moment:
+        """What time it is and how much memory there is; *fresh* reads it whatever it costs."""
+        now_s = self._clock()
+        if fresh or now_s - self._read_s > MEMORY_FRESH_S:
+            self._available = self._memory()[1]
+            self._read_s = now_s
+        return Moment(now_s, self._available)
+
+    def _peak(self, generation: int) -> int:
+        worker = self.crew.of(generation)
+        now_bytes = 0 if worker is None else worker.memory_bytes()
+        peak = max(now_bytes, self._peaks.get(generation, 0))
+        self._peaks[generation] = peak
+        return peak
+
+    def _note_peak(self, lease: Lease) -> None:
+        resident = self.scheduler.table.of(lease.generation)
+        if resident is None:
+            return
+        peak = self._peak(lease.generation)
+        if peak > resident.need.ram_bytes:
+            self.do(self.scheduler.on_measured(lease.generation, peak, self.now()))
+
+    def _calibrate(self, generation: int) -> None:
+        """Remember what a worker that has served took at most."""
+        resident = self.scheduler.table.of(generation)
+        peak = self._peaks.pop(generation, 0)
+        if resident is None or not resident.served:
+            return
+        if self._calibration.record(resident.plan.calibration_key, peak):
+            self.own(self._save_calibration())
+
+    async def _save_calibration(self) -> None:
+        try:
+            await asyncio.to_thread(self._calibration.save)
+        except OSError as error:
+            detail = (("message", f"measured memory cannot be kept: {error}"),)
+            self._publish(Event(Topic.SYSTEM, "failed", "calibration", detail))
+
+
+def _waiter(ticket: Ticket) -> Waiter:
+    ask = ticket.ask
+    return Waiter(
+        ticket.number,
+        ticket.plans,
+        client=ask.client,
+        priority=ask.priority,
+        takes_slot=ask.takes_slot,
+        keep_alive_s=ask.keep_alive_s,
+        deliberate=ask.deliberate,
+    )
+
+
+def _capacity(settings: PoolSettings, memory: Memory) -> Capacity:
+    return Capacity(
+        ram_bytes=int(memory()[0] * settings.memory_fraction),
+        reserve_bytes=settings.reserve_bytes,
+        max_resident=settings.max_resident,
+    )
+
+
+def _rules(settings: PoolSettings) -> Rules:
+    return Rules(
+        keep_alive_s=settings.keep_alive_s,
+        max_queue=settings.max_queue,
+        npu_parallel_runs=settings.npu_parallel_runs,
+        turn_s=settings.turn_s,
+        ageing_s=settings.ageing_s,
+    )

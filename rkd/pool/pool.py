@@ -1,0 +1,273 @@
+"""
+Models in memory: the pool carries out what the scheduler decides.
+
+The only writer is the event loop's thread; between reading state and acting on it nothing is
+awaited, so there are no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+from rkd.errors import RkdError
+from rkd.events import Event, Publish, Topic
+from rkd.inference import Chunk, Run
+from rkd.model import Model
+from rkd.pool import refusals, views
+from rkd.pool.budget import Need
+from rkd.pool.calibration import Calibration
+from rkd.pool.desk import Desk, Memory
+from rkd.pool.handle import Launch as LaunchWorker
+from rkd.pool.handle import Piece, WorkerDiedError
+from rkd.pool.placement import Placement, Wish
+from rkd.pool.settings import PoolSettings
+from rkd.pool.state import Resident, Waiter
+from rkd.pool.ticket import Ask, Lease, Served, Ticket, Update
+from rkd.pool.views import Preview
+
+T = TypeVar("T")
+
+
+class Pool:
+    """
+    The models in memory.
+
+    Args:
+        settings: the daemon's.
+        obstacle: what keeps the NPU from being used, or None.
+        launch: starts workers.
+        memory: reads the machine's memory.
+        calibration: what models were seen to take.
+        publish: the event log.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        settings: PoolSettings,
+        *,
+        obstacle: RkdError | None,
+        launch: LaunchWorker,
+        memory: Memory,
+        calibration: Calibration,
+        publish: Publish,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._obstacle = obstacle
+        self._measured = calibration.measured
+        self._publish = publish
+        self._placement = Placement(settings, obstacle, calibration.measured)
+        self._desk = Desk(
+            settings,
+            launch=launch,
+            memory=memory,
+            calibration=calibration,
+            publish=publish,
+            clock=clock,
+        )
+
+    # What the service asks.
+
+    def request(self, ask: Ask) -> Ticket:
+        """
+        Make a ticket for *ask*: enter it to join the queue; `ticket.plan` says what is planned.
+
+        Raises:
+            PreconditionError: there is no way to run it as asked, see `Placement.candidates`.
+        """
+        plans = self._placement.candidates(ask.model, ask.wish)
+        return self._desk.ticket(ask, plans)
+
+    async def stream(self, ask: Ask, run: Run) -> AsyncIterator[Update | Piece | Served]:
+        """
+        Do *run*: yield updates while it waits, then its pieces, then Served, last.
+
+        Use it under `contextlib.aclosing`: closing it stops the run. A worker that dies before
+        the first chunk is replaced once, in silence.
+
+        Raises:
+            RkdError: any refusal of the pool or the engine, WORKER_CRASHED.
+        """
+        async with self.request(ask) as ticket:
+            async for item in self.follow(ticket, run):
+                yield item
+
+    async def follow(self, ticket: Ticket, run: Run) -> AsyncIterator[Update | Piece | Served]:
+        """Do *run* as `stream` does, with a ticket that was entered already."""
+        while True:
+            async for update in ticket.updates():
+                yield update
+            lease = ticket.lease
+            stream = lease.run(run)
+            self._desk.own(self._desk.watch(ticket, lease))
+            seen = 0
+            try:
+                async for piece in stream:
+                    yield piece
+                    if isinstance(piece, Chunk):
+                        seen += max(1, piece.tokens)
+            except WorkerDiedError as error:
+                if not self._desk.again(ticket, lease, error.death, seen):
+                    raise refusals.crashed(lease.plan.model, error.death, seen) from error
+                continue
+            outcome = stream.outcome
+            if outcome is None:
+                raise AssertionError("a run that ended well has an outcome")
+            self._desk.done(ticket, served=True)
+            yield Served(outcome, lease.plan, lease.loaded, lease.queue_ms, lease.load_ms)
+            return
+
+    async def use(self, ask: Ask, call: Callable[[Lease], Awaitable[T]]) -> T:
+        """
+        Do *call* with a lease: embed, tokenize, detokenize; once more if the worker dies.
+
+        Raises:
+            RkdError: any refusal of the pool or the engine, WORKER_CRASHED.
+        """
+        async with self.request(ask) as ticket:
+            while True:
+                lease = await ticket.ready()
+                try:
+                    answer = await call(lease)
+                except WorkerDiedError as error:
+                    if not self._desk.again(ticket, lease, error.death):
+                        raise refusals.crashed(lease.plan.model, error.death) from error
+                else:
+                    self._desk.done(ticket, served=True)
+                    return answer
+
+    async def load(self, ask: Ask) -> AsyncIterator[Update | Resident]:
+        """Make a model resident; the Resident comes last. Close it to give up waiting."""
+        wanted = replace(ask, takes_slot=False, deliberate=True)
+        self._desk.do(self._desk.scheduler.on_clear(ask.model.name.key, self._desk.now()))
+        async with self.request(wanted) as ticket:
+            async for update in ticket.updates():
+                yield update
+            self._desk.done(ticket, served=False)
+        here = [one for one in self.residents() if one.key == ask.model.name.key]
+        for one in here[:1]:
+            yield one
+
+    async def unload(self, key: str, *, grace_s: float | None = None) -> bool:
+        """
+        Let a model leave and wait until it has; False when it was not there.
+
+        Args:
+            key: `ModelName.key`.
+            grace_s: runs may go on this long, then the worker is killed; None: as long as they do.
+        """
+        resident = self._desk.scheduler.table.residents.get(key)
+        self._desk.do(self._desk.scheduler.on_unload(key, self._desk.now()))
+        if resident is None:
+            return False
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._desk.until_gone(resident.generation)
+        except TimeoutError:
+            self._desk.do(self._desk.scheduler.on_unload(key, self._desk.now(), kill=True))
+            await self._desk.until_gone(resident.generation)
+        return True
+
+    async def pin(self, ask: Ask) -> Resident:
+        """
+        Keep a model resident whatever wants room; loads it if it is not.
+
+        Raises:
+            RkdError: it cannot be loaded; it is not pinned then.
+        """
+        key = ask.model.name.key
+        self._desk.do(self._desk.scheduler.on_pin(key, self._desk.now(), pinned=True))
+        try:
+            async for item in self.load(ask):
+                if isinstance(item, Resident):
+                    return item
+        except BaseException:
+            self._desk.do(self._desk.scheduler.on_pin(key, self._desk.now(), pinned=False))
+            raise
+        raise AssertionError("a load ends with its resident")
+
+    def unpin(self, key: str) -> bool:
+        """Take a pin away; the keep-alive counts from now. False when there was none."""
+        was = key in self._desk.scheduler.table.pins
+        self._desk.do(self._desk.scheduler.on_pin(key, self._desk.now(), pinned=False))
+        return was
+
+    def plan(self, model: Model, wish: Wish) -> Preview:
+        """Say what loading would do, without doing it; raises as `request`."""
+        plans = self._placement.candidates(model, wish)
+        return views.preview(self._desk.scheduler.table, Waiter(0, plans), self._desk.now())
+
+    def residents(self) -> tuple[Resident, ...]:
+        """Who is in memory, and who failed; looking changes nothing."""
+        table = self._desk.scheduler.table
+        workers = ((one, self._desk.crew.of(one.generation)) for one in table.residents.values())
+        pids = {one.generation: worker.pid for one, worker in workers if worker is not None}
+        return views.residents(table, pids)
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait, over all models."""
+        return len(self._desk.scheduler.table.queue)
+
+    @property
+    def queue_limit(self) -> int:
+        """How many may."""
+        return self._desk.scheduler.table.queue.limit
+
+    # What the rest of the daemon tells.
+
+    async def start(self, preload: tuple[Ask, ...] = ()) -> None:
+        """Begin loading *preload*, in the background; failures are announced like any other."""
+        for ask in preload:
+            self._desk.own(self._preload(ask))
+
+    async def close(self, grace_s: float) -> None:
+        """Refuse whoever waits, let runs go on for *grace_s*, end every worker."""
+        self._desk.do(self._desk.scheduler.on_shutdown(self._desk.now()))
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._desk.until_empty()
+        except TimeoutError:
+            for key in tuple(self._desk.scheduler.table.residents):
+                self._desk.do(self._desk.scheduler.on_unload(key, self._desk.now(), kill=True))
+            await self._desk.until_empty()
+        await self._desk.close()
+
+    def forget(self, key: str) -> None:
+        """A model changed on disk or is no more: what is resident drains, a failure is cleared."""
+        self._desk.do(self._desk.scheduler.on_forget(key, self._desk.now()))
+
+    def in_use(self, key: str) -> bool:
+        """Whether somebody runs or waits for the model."""
+        table = self._desk.scheduler.table
+        resident = table.residents.get(key)
+        held = resident is not None and bool(resident.holders)
+        return held or any(one.key == key for one in table.queue)
+
+    def reload(self, settings: PoolSettings) -> None:
+        """Take new settings over; what is resident stays until it leaves by itself."""
+        self._placement = Placement(settings, self._obstacle, self._measured)
+        self._desk.reload(settings)
+
+    @asynccontextmanager
+    async def job(self, ram_bytes: int) -> AsyncIterator[None]:
+        """Count the memory of a conversion or quantization for as long as it runs."""
+        number = self._desk.number()
+        self._desk.do(self._desk.scheduler.on_job(number, Need(ram_bytes), self._desk.now()))
+        try:
+            yield
+        finally:
+            self._desk.do(self._desk.scheduler.on_job(number, None, self._desk.now()))
+
+    async def _preload(self, ask: Ask) -> None:
+        try:
+            async with self.request(replace(ask, takes_slot=False)) as ticket:
+                await ticket.ready()
+        except RkdError as error:
+            detail = (("reason", str(error.reason)), ("message", error.message))
+            self._publish(Event(Topic.RESIDENT, "failed", str(ask.model.name), detail))

@@ -1,0 +1,366 @@
+"""The pool carries out what the scheduler decides, and gives everything back."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from rkd.errors import AbortedError, PreconditionError, Reason, RkdError, UnavailableError
+from rkd.inference import Chunk, EmbedSpec, Run
+from rkd.model import BackendChoice, BackendKind
+from rkd.pool.budget import GIB, MIB
+from rkd.pool.calibration import Calibration
+from rkd.pool.handle import Death, WorkerDiedError
+from rkd.pool.placement import Wish
+from rkd.pool.pool import Pool
+from rkd.pool.settings import PoolSettings, RuntimeLibrary
+from rkd.pool.state import Phase, Resident
+from rkd.pool.ticket import Ask, Loading, Queued, Served
+from tests.unit.pool.fakes import FakeMachine, model, settled
+
+ROOMY = PoolSettings(memory_fraction=1.0, reserve_bytes=0)
+NPU = PoolSettings(
+    memory_fraction=1.0,
+    reserve_bytes=0,
+    libraries=(RuntimeLibrary(Path("/usr/lib/librkllmrt.so"), "1.2.3"),),
+)
+
+
+async def answer(pool: Pool, ask: Ask, prompt: str = "hi") -> str:
+    """Run to the end and join the text."""
+    text = ""
+    async with aclosing(pool.stream(ask, Run(prompt=prompt))) as items:
+        async for item in items:
+            if isinstance(item, Chunk):
+                text += item.text
+    return text
+
+
+class TestStream:
+    """One inference through the pool."""
+
+    async def test_it_loads_then_answers(self) -> None:
+        """A request for an absent model sees its load, its text and its end, in this order."""
+        machine = FakeMachine()
+        pool = machine.pool()
+
+        async with aclosing(pool.stream(Ask(model()), Run(prompt="hi"))) as items:
+            kinds = [type(item) async for item in items]
+
+        assert kinds[-2:] == [Chunk, Served]
+        assert set(kinds[:-2]) <= {Queued, Loading}
+        assert Loading in kinds
+        await pool.close(1)
+
+    async def test_a_resident_is_used_again(self) -> None:
+        """The second request starts no second worker."""
+        machine = FakeMachine()
+        pool = machine.pool()
+
+        await answer(pool, Ask(model()))
+        await answer(pool, Ask(model()))
+
+        assert len(machine.workers) == 1
+        assert [one.served for one in pool.residents()] == [2]
+        await pool.close(1)
+
+    async def test_closing_stops_the_run_and_keeps_the_slot_until_it_is_over(self) -> None:
+        """A cancelled run holds its lease until the worker says done."""
+        machine = FakeMachine(answer=False, heed_cancel=False)
+        pool = machine.pool()
+        first = pool.stream(Ask(model()), Run(prompt="1"))
+        reading = asyncio.ensure_future(anext(aiter(first)))
+        await settled()
+        while not machine.workers or not machine.workers[0].streams:
+            await reading
+            reading = asyncio.ensure_future(anext(aiter(first)))
+            await settled()
+        reading.cancel()
+        await asyncio.wait([reading])
+        await first.aclose()
+        await settled()
+
+        stream = machine.workers[0].streams[0]
+        assert stream.cancelled
+        assert [one.slots_used for one in pool.residents()] == [1]
+        stream.finish()
+        await settled()
+        assert [one.slots_used for one in pool.residents()] == [0]
+        await pool.close(1)
+
+    async def test_a_slow_reader_does_not_hold_the_slot(self) -> None:
+        """The next request runs while the first one's answer is not yet read."""
+        machine = FakeMachine()
+        pool = machine.pool()
+        slow = pool.stream(Ask(model()), Run(prompt="slow"))
+        async for item in slow:
+            if isinstance(item, Chunk):
+                break
+
+        assert await answer(pool, Ask(model()), "fast") == "alpha: fast"
+        await slow.aclose()
+        await pool.close(1)
+
+    async def test_a_worker_that_dies_in_silence_is_replaced_once(self) -> None:
+        """Nothing was said before the death: the reader notices nothing but time."""
+        machine = FakeMachine(answer=False)
+        pool = machine.pool()
+        running = asyncio.ensure_future(answer(pool, Ask(model())))
+        await settled()
+        machine.answer = True
+        machine.workers[0].die()
+
+        assert await running == "alpha: hi"
+        assert len(machine.workers) == 2
+        await pool.close(1)
+
+    async def test_a_second_death_in_silence_is_told(self) -> None:
+        """One retry, no more; UNAVAILABLE since nothing was seen."""
+        machine = FakeMachine(answer=False)
+        pool = machine.pool()
+        running = asyncio.ensure_future(answer(pool, Ask(model())))
+        await settled()
+        machine.workers[0].die()
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+            if len(machine.workers) == 2 and machine.workers[1].streams:
+                break
+        machine.workers[1].die()
+
+        with pytest.raises(UnavailableError) as caught:
+            await running
+        assert caught.value.metadata["signal"] == "SIGSEGV"
+        assert caught.value.metadata["tokens_emitted"] == "0"
+        await pool.close(1)
+
+    async def test_a_death_after_text_is_aborted(self) -> None:
+        """Part of the answer was seen: no silent retry."""
+        machine = FakeMachine(answer=False)
+        pool = machine.pool()
+        running = asyncio.ensure_future(answer(pool, Ask(model())))
+        await settled()
+        machine.workers[0].streams[0].say("half")
+        await settled()
+        machine.workers[0].die()
+
+        with pytest.raises(AbortedError) as caught:
+            await running
+        assert caught.value.metadata["tokens_emitted"] == "1"
+        assert len(machine.workers) == 1
+        await pool.close(1)
+
+    async def test_queue_full_is_told_before_anything(self) -> None:
+        """Entering the ticket raises QUEUE_FULL with a time to come back."""
+        machine = FakeMachine(answer=False)
+        machine.may_load.clear()
+        pool = machine.pool(PoolSettings(memory_fraction=1.0, reserve_bytes=0, max_queue=1))
+        async with pool.request(Ask(model())):
+            with pytest.raises(RkdError) as caught:
+                async with pool.request(Ask(model("beta"))):
+                    pass
+        assert caught.value.reason is Reason.QUEUE_FULL
+        assert (caught.value.retry_after_s or 0) >= 1
+        machine.may_load.set()
+        await pool.close(1)
+
+
+class TestFallback:
+    """From the NPU to the CPU, and never in silence."""
+
+    async def test_a_failed_npu_load_goes_to_the_cpu_with_the_reason(self) -> None:
+        """AUTO with a GGUF beside: Served says CPU and why; the load was announced."""
+        machine = FakeMachine()
+        refusal = PreconditionError(Reason.LOAD_FAILED, "the engine refused the file")
+        machine.load_troubles["both", BackendKind.NPU] = [refusal]
+        pool = machine.pool(NPU)
+        ask = Ask(model("both", rkllm=200 * MIB))
+        assert pool.request(ask).plan.backend is BackendKind.NPU
+
+        served = None
+        async with aclosing(pool.stream(ask, Run(prompt="hi"))) as items:
+            async for item in items:
+                served = item
+        assert isinstance(served, Served)
+        assert served.plan.backend is BackendKind.CPU
+        assert "the engine refused the file" in served.plan.reason
+        await pool.close(1)
+
+    async def test_an_explicit_npu_never_falls_back(self) -> None:
+        """The engine's refusal is the answer."""
+        machine = FakeMachine()
+        refusal = PreconditionError(Reason.LOAD_FAILED, "the engine refused the file")
+        machine.load_troubles["both", BackendKind.NPU] = [refusal]
+        pool = machine.pool(NPU)
+        ask = Ask(model("both", rkllm=200 * MIB), Wish(BackendChoice.NPU))
+
+        with pytest.raises(PreconditionError, match="refused the file"):
+            await answer(pool, ask)
+        assert [one.plan.backend for one in machine.workers] == [BackendKind.NPU]
+        await pool.close(1)
+
+    async def test_a_load_that_dies_is_tried_again(self) -> None:
+        """One crash while loading is forgiven in silence."""
+        machine = FakeMachine()
+        died = WorkerDiedError(Death("killed by SIGSEGV", "SIGSEGV"))
+        machine.load_troubles["alpha", BackendKind.CPU] = [died]
+        pool = machine.pool()
+
+        assert await answer(pool, Ask(model())) == "alpha: hi"
+        assert len(machine.workers) == 2
+        await pool.close(1)
+
+    async def test_a_load_short_of_memory_evicts_the_idle_and_tries_again(self) -> None:
+        """The engine said malloc failed: the idle leave, the load is repeated once."""
+        machine = FakeMachine()
+        short = PreconditionError(Reason.LOAD_FAILED, "failed to malloc npu memory, errno 14")
+        machine.load_troubles["beta", BackendKind.CPU] = [short]
+        pool = machine.pool()
+        await answer(pool, Ask(model("alpha")))
+
+        assert await answer(pool, Ask(model("beta"))) == "beta: hi"
+        assert [one.plan.model for one in machine.workers] == ["alpha", "beta", "beta"]
+        assert [one.model for one in pool.residents()] == ["beta"]
+        await pool.close(1)
+
+
+class TestVerbs:
+    """Load, unload, pin, plan, use, close."""
+
+    async def test_load_ends_with_the_resident(self) -> None:
+        """The last item of a load is the model in memory."""
+        pool = FakeMachine().pool()
+        last = None
+        async with aclosing(pool.load(Ask(model(), keep_alive_s=7))) as items:
+            async for item in items:
+                last = item
+        assert isinstance(last, Resident)
+        assert last.phase is Phase.READY
+        assert await pool.unload("alpha")
+        assert not await pool.unload("alpha")
+        await pool.close(1)
+
+    async def test_a_pinned_model_stays_and_others_are_told(self) -> None:
+        """With the only place pinned another model is refused with NO_EVICTABLE_MODEL."""
+        pool = FakeMachine().pool(
+            PoolSettings(memory_fraction=1.0, reserve_bytes=0, max_resident=1)
+        )
+        pinned = await pool.pin(Ask(model()))
+        assert pinned.pinned
+
+        with pytest.raises(RkdError) as caught:
+            await answer(pool, Ask(model("beta")))
+        assert caught.value.reason is Reason.NO_EVICTABLE_MODEL
+        assert not pool.plan(model("beta"), Wish()).fits
+        assert pool.unpin("alpha")
+        assert pool.plan(model("beta"), Wish()).evicting == ("alpha",)
+        assert await answer(pool, Ask(model("beta"))) == "beta: hi"
+        await pool.close(1)
+
+    async def test_a_pin_that_cannot_load_is_no_pin(self) -> None:
+        """A failed load leaves nothing behind."""
+        machine = FakeMachine()
+        machine.load_troubles["alpha", BackendKind.CPU] = [
+            PreconditionError(Reason.LOAD_FAILED, "no")
+        ]
+        pool = machine.pool()
+        with pytest.raises(PreconditionError):
+            await pool.pin(Ask(model()))
+        assert not pool.unpin("alpha")
+        await pool.close(1)
+
+    async def test_use_embeds(self) -> None:
+        """Embedding takes a lease and gives it back."""
+        pool = FakeMachine().pool()
+        vectors = await pool.use(
+            Ask(model()), lambda lease: lease.worker.embed(EmbedSpec(("a", "b")))
+        )
+        assert len(vectors.vectors) == 2
+        assert not pool.in_use("alpha")
+        await pool.close(1)
+
+    async def test_unload_waits_for_the_run_and_kills_after_the_grace(self) -> None:
+        """A run may end first; after the grace its worker is killed and the stream says so."""
+        machine = FakeMachine(answer=False)
+        pool = machine.pool()
+        running = asyncio.ensure_future(answer(pool, Ask(model())))
+        await settled()
+        machine.workers[0].streams[0].say("half")
+        await settled()
+        assert pool.in_use("alpha")
+
+        assert await pool.unload("alpha", grace_s=0.01)
+        with pytest.raises(AbortedError):
+            await running
+        assert machine.alive == []
+        await pool.close(1)
+
+    async def test_a_changed_model_is_loaded_anew(self) -> None:
+        """After `forget` the old worker is gone before the next answer."""
+        machine = FakeMachine()
+        pool = machine.pool()
+        await answer(pool, Ask(model()))
+        pool.forget("alpha")
+        await answer(pool, Ask(model(version="2")))
+        assert [one.plan.version for one in machine.workers] == ["1", "2"]
+        await pool.close(1)
+
+    async def test_close_refuses_waits_and_reaps(self) -> None:
+        """Shutting down: who waits is told, what runs may end, every worker is closed."""
+        machine = FakeMachine(answer=False)
+        pool = machine.pool()
+        running = asyncio.ensure_future(answer(pool, Ask(model())))
+        await settled()
+        waiting = asyncio.ensure_future(answer(pool, Ask(model())))
+        await settled()
+        closing = asyncio.ensure_future(pool.close(5))
+        await settled()
+        with pytest.raises(UnavailableError):
+            await waiting
+        machine.workers[0].streams[0].finish()
+        await running
+        await closing
+
+        assert machine.alive == []
+        assert all(one.closed for one in machine.workers)
+        with pytest.raises(UnavailableError):
+            async with pool.request(Ask(model())):
+                pass
+
+    async def test_measured_memory_is_kept(self, tmp_path: Path) -> None:
+        """The second pool starts from what the first one saw."""
+        file = tmp_path / "state" / "memory.json"
+        machine = FakeMachine(measured={"alpha": 3 * GIB})
+        pool = machine.pool(calibration=Calibration(file))
+        await answer(pool, Ask(model()))
+        await pool.close(1)
+
+        again = machine.pool(calibration=Calibration(file))
+        seen = again.plan(model(), Wish())
+        assert seen.plan.need.ram_bytes == 3 * GIB
+        assert seen.plan.measured
+        await again.close(1)
+
+    async def test_a_job_takes_room(self) -> None:
+        """A conversion's memory is not given to a model."""
+        pool = FakeMachine().pool()
+        async with pool.job(15 * GIB):
+            busy = pool.plan(model(gguf=2 * GIB), Wish())
+            assert busy.available_bytes == GIB
+        assert pool.plan(model(gguf=2 * GIB), Wish()).available_bytes == 16 * GIB
+        await pool.close(1)
+
+    async def test_preload_happens_in_the_background(self) -> None:
+        """Starting does not wait for the models named to be ready."""
+        machine = FakeMachine()
+        machine.may_load.clear()
+        pool = machine.pool()
+        await pool.start((Ask(model()),))
+        await settled()
+        assert [one.phase for one in pool.residents()] == [Phase.LOADING]
+        machine.may_load.set()
+        await settled()
+        assert [one.phase for one in pool.residents()] == [Phase.READY]
+        await pool.close(1)
