@@ -100,6 +100,8 @@ class Header:
     alignment: int
     data_offset: int
     size_bytes: int
+    spans: dict[str, tuple[int, int]]
+    """Where each metadata pair begins and ends in the file, for copying it unread."""
 
     def text(self, key: str, default: str = "") -> str:
         """The string under *key*, or *default*."""
@@ -158,15 +160,18 @@ def parse_header(read: ReadAt, size_bytes: int, what: str) -> Header:
     tensor_count = cursor.count(MAX_TENSORS, "tensors")
     pair_count = cursor.count(MAX_PAIRS, "metadata pairs")
     metadata: dict[str, Scalar | Array] = {}
+    spans: dict[str, tuple[int, int]] = {}
     for _ in range(pair_count):
+        start = cursor.at
         key = cursor.text(MAX_KEY_BYTES, "a key")
         if key in metadata:
             raise invalid(what, f"the key {key[:80]!r} appears twice")
         metadata[key] = cursor.value(cursor.u32(), key)
+        spans[key] = start, cursor.at
     alignment = _alignment(metadata, what)
     tensors = tuple(cursor.tensor(alignment) for _ in range(tensor_count))
     data_offset = (cursor.at + alignment - 1) // alignment * alignment
-    header = Header(version, metadata, tensors, alignment, data_offset, size_bytes)
+    header = Header(version, metadata, tensors, alignment, data_offset, size_bytes, spans)
     _check_tensors(header, what)
     return header
 
