@@ -33,6 +33,7 @@ DEFAULTS = EngineSampling()
 _NEUTRAL: dict[str, tuple[object, ...]] = {
     "min_p": (None, 0.0),
     "typical_p": (None, 1.0),
+    "repeat_last_n": (None,),
     "logprobs": (None,),
     "grammar": (None, ""),
     "json_schema": (None, ""),

@@ -6,30 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-import tokenizers
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel
-from tokenizers.processors import TemplateProcessing
 
 from rkd.backend.tokenizer import ChatFiles, Tokenizer, read_chat_files
 from rkd.errors import PreconditionError, Reason
-
-
-def write_tokenizer(folder: Path) -> Path:
-    """A byte-level tokenizer with a beginning, an end, and one merge."""
-    alphabet = sorted(ByteLevel.alphabet())
-    vocabulary = {letter: index for index, letter in enumerate(alphabet)}
-    vocabulary["he"] = len(vocabulary)
-    made = tokenizers.Tokenizer(BPE(vocabulary, [("h", "e")]))
-    made.pre_tokenizer = ByteLevel(add_prefix_space=False)
-    made.decoder = tokenizers.decoders.ByteLevel()
-    made.add_special_tokens(["<s>", "<|im_end|>"])
-    made.post_processor = TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", made.token_to_id("<s>"))]
-    )
-    path = folder / "tokenizer.json"
-    made.save(str(path))
-    return path
+from tests.native.tokenizer import write_tokenizer
 
 
 class TestTokenizer:
