@@ -166,3 +166,11 @@ def _fitted(columns: Sequence[str], rows: list[list[str]]) -> None:
     for row in rows:
         shown.add_row(*(Text(cell) for cell in row))
     Console(file=sys.stdout).print(shown)
+
+
+def markdown(text: str) -> None:
+    """Print Markdown for a terminal; links are shown, not hidden."""
+    from rich.console import Console  # noqa: PLC0415 - 0.1 s, only for terminals
+    from rich.markdown import Markdown  # noqa: PLC0415 - the same
+
+    Console(file=sys.stdout).print(Markdown(clean(text), hyperlinks=False))

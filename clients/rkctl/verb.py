@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
@@ -95,18 +95,26 @@ def _with_flags(
 
 
 def _wants_json(context: click.Context, given: dict[str, Any]) -> bool:
-    before = context.find_root().params.get("as_json", False)
-    return bool(given.pop("as_json", False) or before)
+    return bool(given.pop("as_json", False)) or any(
+        outer.params.get("as_json", False) for outer in _outer(context)
+    )
+
+
+def _outer(context: click.Context) -> Iterator[click.Context]:
+    """Yield the groups around a verb, the nearest first."""
+    parent = context.parent
+    while parent is not None:
+        yield parent
+        parent = parent.parent
 
 
 def _session(context: click.Context, given: dict[str, Any]) -> Session:
     from rkctl.session import Session  # noqa: PLC0415 - see the module's docstring
 
     names = Flags.__dataclass_fields__
-    outer = context.find_root().params
-    before = Flags(**{name: outer.get(name) for name in names})
-    after = Flags(**{name: given.pop(name) for name in names})
-    flags = after.over(before)
+    flags = Flags(**{name: given.pop(name) for name in names})
+    for outer in _outer(context):
+        flags = flags.over(Flags(**{name: outer.params.get(name) for name in names}))
     store = contexts.load(contexts.file_of(os.environ))
     session = Session(
         resolve(flags, os.environ, store),

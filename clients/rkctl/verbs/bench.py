@@ -1,0 +1,112 @@
+"""`rkctl bench`: how fast a model answers here, as the daemon and the clock see it."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+import click
+
+from rkctl import flags, render
+from rkctl.session import Session
+from rkctl.verb import verb
+from rkd.v1 import inference_pb2 as pb
+from rkd.v1 import types_pb2 as types
+
+PROMPT = "Write a long story about a lighthouse keeper who learns to play the violin."
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run, in seconds on this side of the wire; tokens as the daemon counted them."""
+
+    first_token_s: float
+    decode_s: float
+    prompt_tokens: int
+    completion_tokens: int
+    prefill_s: float
+
+    @property
+    def decode_rate(self) -> float:
+        """Tokens a second after the first."""
+        later = self.completion_tokens - 1
+        return later / self.decode_s if later > 0 and self.decode_s > 0 else 0.0
+
+    @property
+    def prefill_rate(self) -> float:
+        """Prompt tokens a second, as the engine measured."""
+        return self.prompt_tokens / self.prefill_s if self.prefill_s > 0 else 0.0
+
+
+@verb("bench")
+@click.argument("model")
+@click.option("--runs", type=click.IntRange(1, 1000), default=5, help="How often.  [5]")
+@click.option("--parallel", type=click.IntRange(1, 64), default=1, help="Streams at once.  [1]")
+@click.option("--max-tokens", type=click.IntRange(2), default=128, help="Tokens a run.  [128]")
+@click.option("--prompt", default=PROMPT, metavar="TEXT", help="What to ask.")
+@flags.BACKEND
+def bench(
+    session: Session,
+    model: str,
+    *,
+    runs: int,
+    parallel: int,
+    max_tokens: int,
+    prompt: str,
+    backend: types.Backend,
+) -> None:
+    """Measure first token, prefill and decode of MODEL; the first run is not counted."""
+    requests = [_request(model, f"{n}. {prompt}", max_tokens, backend) for n in range(runs + 1)]
+    _one(session, requests[0])
+    began_s = time.monotonic()
+    with ThreadPoolExecutor(parallel) as threads:
+        samples = list(threads.map(lambda request: _one(session, request), requests[1:]))
+    together = sum(one.completion_tokens for one in samples) / (time.monotonic() - began_s)
+    if session.json:
+        entries = [asdict(one) for one in samples]
+        plain = {"model": model, "parallel": parallel, "runs": entries, "tokens_per_s": together}
+        click.echo(json.dumps(plain))
+        return
+    columns = ("", ">MEDIAN", ">LOWEST", ">HIGHEST")
+    rows = (
+        _row("first token, ms", [1000 * one.first_token_s for one in samples]),
+        _row("prefill, tokens/s", [one.prefill_rate for one in samples]),
+        _row("decode, tokens/s", [one.decode_rate for one in samples]),
+    )
+    render.table(columns, rows)
+    render.note(f"{runs} runs, {parallel} at a time: {together:.1f} tokens/s together")
+
+
+def _request(
+    model: str, prompt: str, max_tokens: int, backend: types.Backend
+) -> pb.GenerateRequest:
+    # Each prompt begins differently, so that no run reads another's cache.
+    asked = flags.Asked(temperature=0.0, seed=1, max_tokens=max_tokens, backend=backend)
+    return pb.GenerateRequest(model=model, prompt=prompt, options=asked.options())
+
+
+def _one(session: Session, request: pb.GenerateRequest) -> Sample:
+    began_s = first_s = time.monotonic()
+    seen = False
+    finished = types.Finished()
+    with session.stream(session.inference.Generate, request) as events:
+        for event in events:
+            if event.HasField("delta") and not seen:
+                seen, first_s = True, time.monotonic()
+            elif event.HasField("finished"):
+                finished = event.finished
+    usage = finished.usage
+    return Sample(
+        first_token_s=first_s - began_s,
+        decode_s=time.monotonic() - first_s,
+        prompt_tokens=usage.prompt_tokens - usage.cached_tokens,
+        completion_tokens=usage.completion_tokens,
+        prefill_s=finished.timings.prefill.ToNanoseconds() / 1e9,
+    )
+
+
+def _row(name: str, values: list[float]) -> tuple[str, ...]:
+    return (name, *(f"{v:.1f}" for v in (statistics.median(values), min(values), max(values))))

@@ -1,0 +1,64 @@
+"""`rkctl create`: a model from a Modelfile; files it names here are brought to the board."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from rkctl import render, sources
+from rkctl.operation import follow
+from rkctl.progress import progress
+from rkctl.session import Session
+from rkctl.upload import Carrier
+from rkctl.verb import verb
+from rkd.v1 import models_pb2 as pb
+
+
+@verb("create")
+@click.argument("name")
+@click.option("-f", "--file", metavar="FILE", help="The Modelfile; - is stdin. Default: Modelfile")
+@click.option("-q", "--quantize", metavar="TYPE", default="", help="Q4_K_M, Q5_K_M, Q8_0 …")
+@click.option("--from", "origin", metavar="WHAT", help="A file, folder, model or hf.co/user/repo.")
+@click.option("--replace", is_flag=True, help="Replace a model of that name.")
+def create(
+    session: Session,
+    name: str,
+    *,
+    file: str | None,
+    quantize: str,
+    origin: str | None,
+    replace: bool,
+) -> None:
+    """
+    Make model NAME as a Modelfile says, or from WHAT alone.
+
+    Paths are found on this machine and brought to the board where it lacks them; broken off, the
+    same command goes on where it stopped. Prints the model's name.
+    """
+    wanted = _wanted(file, origin)
+    try:
+        with progress(quiet=session.json) as shown:
+            files = Carrier(session, shown).bring(wanted.files)
+    except KeyboardInterrupt:
+        render.note("\nstopped; the same command goes on where this one stopped")
+        raise
+    request = pb.CreateRequest(
+        model=name, modelfile=wanted.text, files=files, quantize=quantize, replace=replace
+    )
+    with session.stream(session.models.Create, request) as steps:
+        last = follow(session, steps, "create")
+    if session.json:
+        return
+    for warning in last.warnings:
+        render.note(f"warning: {warning}")
+    render.out(last.model.name or name)
+
+
+def _wanted(file: str | None, origin: str | None) -> sources.Wanted:
+    if file == "-":
+        return sources.read(None, origin, sys.stdin.read())
+    if file is None and origin is not None:
+        return sources.read(None, origin)
+    return sources.read(Path(file or "Modelfile"), origin)

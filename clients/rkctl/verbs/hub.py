@@ -1,0 +1,233 @@
+"""`rkctl pull`, `push`, `search`, `files`, `card`: models on the Hub."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+import click
+
+from rkctl import render
+from rkctl.operation import follow
+from rkctl.session import Session
+from rkctl.verb import verb
+from rkd.v1 import hub_pb2 as hub
+from rkd.v1 import models_pb2 as pb
+from rkd.v1 import types_pb2 as types
+
+HUB_S = 120.0
+"""Bound of calls that ask the Hub: the daemon has its own, shorter ones for each request."""
+
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)([kmbt]?)", re.IGNORECASE)
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
+
+
+@verb("pull")
+@click.argument("source")
+@click.option("--name", default="", metavar="NAME", help="Name to give it.")
+@click.option("--revision", default="", metavar="REV", help="Branch, tag or commit.")
+@click.option("--replace", is_flag=True, help="Replace a model of that name.")
+@click.option("--detach", is_flag=True, help="Return once it has begun; prints its id.")
+def pull(
+    session: Session, source: str, *, name: str, revision: str, replace: bool, detach: bool
+) -> None:
+    """
+    Download SOURCE from the Hub: user/repo, user/repo:QUANT or user/repo:FILE.
+
+    Ctrl-C leaves it running on the board. Prints the model's name.
+    """
+    request = pb.PullRequest(
+        source=source, name=name, revision=revision, replace=replace, detach=detach
+    )
+    with session.stream(session.models.Pull, request) as steps:
+        if detach:
+            _begun(session, steps)
+            return
+        last = follow(session, _with_licence(session, steps), "pull")
+    if not session.json:
+        render.out(last.operation.model)
+
+
+def _with_licence(session: Session, steps: Iterable[pb.PullResponse]) -> Iterator[pb.PullResponse]:
+    told = session.json
+    for step in steps:
+        if step.license and not told:
+            told = True
+            render.note(f"licence: {step.license}")
+        yield step
+
+
+def _begun(session: Session, steps: Iterable[pb.PullResponse | pb.PushResponse]) -> None:
+    """Print the id of the operation that has begun."""
+    for step in steps:
+        render.out(render.to_json(step) if session.json else step.operation.id)
+        if not session.json:
+            render.note(f"it goes on alone; attach: rkctl ops attach {step.operation.id}")
+        return
+
+
+@verb("push")
+@click.argument("model")
+@click.argument("repository", metavar="USER/REPO")
+@click.option("--private", is_flag=True, help="Create the repository private.")
+@click.option("--message", default="", metavar="TEXT", help="Commit message.")
+@click.option("--detach", is_flag=True, help="Return once it has begun; prints its id.")
+def push(
+    session: Session, model: str, repository: str, *, private: bool, message: str, detach: bool
+) -> None:
+    """
+    Upload MODEL to the Hub as USER/REPO.
+
+    Ctrl-C leaves it running on the board. Prints the address of the commit.
+    """
+    request = pb.PushRequest(
+        model=model, repository=repository, private=private, message=message, detach=detach
+    )
+    with session.stream(session.models.Push, request) as steps:
+        if detach:
+            _begun(session, steps)
+            return
+        last = follow(session, steps, "push")
+    if not session.json:
+        render.out(last.commit_url)
+
+
+def parameters(text: str) -> int:
+    """
+    Return the number of `1.5B`, `135M` or `7b`; "" is 0, no bound.
+
+    Raises:
+        click.BadParameter: it is no such number.
+    """
+    match = _NUMBER.fullmatch(text.strip())
+    if not text:
+        return 0
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no number of parameters; write 135M or 1.5B")
+    return round(float(match[1]) * _FACTORS[match[2].lower()])
+
+
+@verb("search")
+@click.argument("words", nargs=-1)
+@click.option("--author", default="", metavar="USER", help="Only of this user or organisation.")
+@click.option("--min-params", type=parameters, default="", metavar="N", help="Fewest: 135M, 1.5B.")
+@click.option("--max-params", type=parameters, default="", metavar="N", help="Most parameters.")
+@click.option("--quant", default="", metavar="TYPE", help="Only with this quantization.")
+@click.option("--format", "kind", type=click.Choice(["gguf", "rkllm"]), help="Only this format.")
+@click.option("--sort", type=click.Choice(["downloads", "likes", "updated", "created"]))
+@click.option("--limit", type=click.IntRange(1, 100), default=20, help="Most results.")
+@click.option("--page", default="", metavar="TOKEN", help="Go on where a search stopped.")
+@click.option("--min-downloads", type=int, default=0, metavar="N", help="Fewest downloads.")
+@click.option("--license", "licence", default="", metavar="ID", help="Only under this licence.")
+@click.option("--gated/--open", default=None, help="Only gated, or only open repositories.")
+@click.option("--facets", is_flag=True, help="Also what narrows the search further.")
+def search(session: Session, /, words: tuple[str, ...], *, facets: bool, **given: object) -> None:
+    """Find repositories on the Hub with weights rkd can run."""
+    request = _search_request(" ".join(words), given)
+    answer = session.call(session.hub.Search, request, HUB_S)
+    if session.json:
+        render.out(render.to_json(answer))
+        return
+    columns = ("REPOSITORY", ">DOWNLOADS", ">LIKES", ">PARAMS", "UPDATED", "SIZES", "LICENCE")
+    render.table(columns, (_repository(one) for one in answer.repositories))
+    if facets:
+        for facet in answer.facets:
+            values = (f"{one.value} ({one.count})" for one in facet.values)
+            render.out(f"{facet.name}: {', '.join(values)}")
+    if answer.HasField("cached"):
+        render.note(f"from the cache, filled {render.ago(answer.cached)}")
+    if answer.next_page_token:
+        render.note(f"there is more: --page {answer.next_page_token}")
+
+
+def _search_request(query: str, given: dict[str, object]) -> hub.SearchRequest:
+    request = hub.SearchRequest(query=query)
+    names = {
+        "author": "author",
+        "min_params": "min_parameters",
+        "max_params": "max_parameters",
+        "quant": "quantization",
+        "limit": "page_size",
+        "page": "page_token",
+        "min_downloads": "min_downloads",
+        "licence": "license",
+        "gated": "gated",
+    }
+    for name, field in names.items():
+        if given[name] is not None:
+            setattr(request, field, given[name])
+    if given["kind"]:
+        kind = types.WeightsFormat.Value(f"WEIGHTS_FORMAT_{str(given['kind']).upper()}")
+        request.format = cast("types.WeightsFormat", kind)
+    if given["sort"]:
+        sort = hub.SearchSort.Value(f"SEARCH_SORT_{str(given['sort']).upper()}")
+        request.sort = cast("hub.SearchSort", sort)
+    return request
+
+
+def _repository(one: hub.Repository) -> tuple[str, ...]:
+    smallest, largest = render.size(one.min_size_bytes), render.size(one.max_size_bytes)
+    sizes = smallest if smallest == largest else f"{smallest} to {largest}"
+    licence = one.license or "-"
+    return (
+        one.id,
+        render.count(one.downloads),
+        render.count(one.likes),
+        render.count(one.parameters),
+        render.ago(one.updated),
+        sizes,
+        f"{licence}, gated" if one.gated else licence,
+    )
+
+
+@verb("files")
+@click.argument("repository", metavar="USER/REPO")
+@click.option("--revision", default="", metavar="REV", help="Branch, tag or commit.")
+@click.option("--num-ctx", "context_tokens", type=int, default=0, metavar="TOKENS")
+def files(session: Session, repository: str, *, revision: str, context_tokens: int) -> None:
+    """List the weights of USER/REPO with a verdict for this board; * marks the one to take."""
+    request = hub.ListFilesRequest(
+        repository=repository, revision=revision, context_tokens=context_tokens
+    )
+    answer = session.call(session.hub.ListFiles, request, HUB_S)
+    if session.json:
+        render.out(render.to_json(answer))
+        return
+    columns = ("", "TAG", ">SIZE", "QUANT", ">PARAMS", ">CONTEXT", ">NEEDS", "VERDICT", "ADVICE")
+    render.table(columns, (_variant(one) for one in answer.variants))
+    if not answer.variants:
+        render.note(f"{repository} holds no weights rkd can run")
+
+
+def _variant(one: hub.Variant) -> tuple[str, ...]:
+    verdict = render.word(hub.Verdict.Name(one.verdict), "VERDICT_") or "unknown"
+    shards = f" ({len(one.files)} files)" if len(one.files) > 1 else ""
+    made_for = " ".join(filter(None, (one.platform, one.toolkit_version)))
+    return (
+        "*" if one.recommended else "",
+        f"{one.tag or (one.files[0] if one.files else '')}{shards}",
+        render.size(one.size_bytes),
+        " ".join(filter(None, (one.quantization or "-", made_for))),
+        render.count(one.parameters),
+        str(one.context_tokens or "-"),
+        render.size(one.needed_bytes),
+        f"{verdict}: {one.verdict_detail}" if one.verdict_detail else verdict,
+        one.advice,
+    )
+
+
+@verb("card")
+@click.argument("repository", metavar="USER/REPO")
+@click.option("--revision", default="", metavar="REV", help="Branch, tag or commit.")
+def card(session: Session, repository: str, *, revision: str) -> None:
+    """Show the model card of USER/REPO."""
+    request = hub.GetCardRequest(repository=repository, revision=revision)
+    answer = session.call(session.hub.GetCard, request, HUB_S)
+    if session.json:
+        render.out(render.to_json(answer))
+    elif sys.stdout.isatty():
+        render.markdown(answer.text)
+    else:
+        render.out(answer.text.removesuffix("\n"))

@@ -1,0 +1,100 @@
+"""`rkctl ops`: pulls, creates and pushes that run on the board, or ran."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from rkctl import render
+from rkctl.operation import follow, kind_of, state_of
+from rkctl.paging import PAGE_SIZE, whole
+from rkctl.session import Session
+from rkctl.verb import CONNECTION_FLAGS, JSON_FLAG, verb
+from rkd.v1 import operations_pb2 as pb
+from rkd.v1 import types_pb2 as types
+
+
+@click.group("ops", invoke_without_command=True)
+@click.pass_context
+def ops(context: click.Context, /, **_: object) -> None:
+    """List, attach, cancel, pause and resume pulls, creates and pushes."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_)
+
+
+for _option in (JSON_FLAG, *CONNECTION_FLAGS):
+    _option(ops)
+
+
+@verb("list")
+@click.option("--active", is_flag=True, help="Only those that have not ended.")
+def list_(session: Session, *, active: bool) -> None:
+    """List operations, the newest first."""
+    stub = session.operations
+
+    def fetch(token: str) -> pb.OperationServiceListResponse:
+        request = pb.OperationServiceListRequest(
+            page_size=PAGE_SIZE, page_token=token, active=active
+        )
+        return session.call(stub.List, request)
+
+    answer = whole(fetch)
+    if session.json:
+        render.out(render.to_json(answer))
+        return
+    columns = ("ID", "KIND", "MODEL", "STATE", ">DONE", "BEGAN", "SOURCE")
+    render.table(columns, (_row(one) for one in answer.operations))
+
+
+def _row(one: types.Operation) -> tuple[str, ...]:
+    state = state_of(one)
+    total = one.progress.total_bytes
+    return (
+        one.id,
+        kind_of(one),
+        one.model or "-",
+        f"{state}: {one.error_reason}" if one.error_reason else state,
+        f"{int(100 * one.progress.done_bytes / total)}%" if total else "-",
+        render.ago(one.created),
+        one.source or "-",
+    )
+
+
+@verb("attach")
+@click.argument("id", metavar="ID")
+def attach(session: Session, id: str) -> None:  # noqa: A002 - what it is called on the board
+    """Follow operation ID to its end; Ctrl-C leaves it running."""
+    request = pb.OperationServiceWatchRequest(id=id)
+    with session.stream(session.operations.Watch, request) as steps:
+        last = follow(session, steps, "operation")
+    if not session.json:
+        render.out(last.operation.model)
+
+
+def _ending(name: str, call: str, request: Callable[..., Any], help_: str) -> click.Command:
+    """Make one of the verbs that change an operation and print what became of it."""
+
+    @verb(name)
+    @click.argument("ids", metavar="ID...", nargs=-1, required=True)
+    def change(session: Session, ids: tuple[str, ...]) -> None:
+        for one in ids:
+            answer = session.call(getattr(session.operations, call), request(id=one))
+            if session.json:
+                render.out(render.to_json(answer))
+            else:
+                render.note(f"{one}: {state_of(answer.operation)}")
+
+    change.help = help_
+    return change
+
+
+for _command in (
+    list_,
+    attach,
+    _ending("cancel", "Cancel", pb.OperationServiceCancelRequest, "Stop and give back the space."),
+    _ending("pause", "Pause", pb.OperationServicePauseRequest, "Stop and keep what is there."),
+    _ending("resume", "Resume", pb.OperationServiceResumeRequest, "Go on, also after a failure."),
+):
+    ops.add_command(_command)

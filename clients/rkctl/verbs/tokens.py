@@ -1,0 +1,117 @@
+"""`rkctl embed`, `tokenize`, `detokenize`: vectors and tokens of texts."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from rkctl import flags, render
+from rkctl.session import SLOW_S, Session
+from rkctl.verb import verb
+from rkd.v1 import inference_pb2 as pb
+from rkd.v1 import types_pb2 as types
+
+
+def _options(
+    backend: types.Backend, keep_alive: float | None, context_tokens: int | None = None
+) -> types.InferenceOptions:
+    asked = flags.Asked(backend=backend, keep_alive=keep_alive, context_tokens=context_tokens)
+    return asked.options()
+
+
+@verb("embed")
+@click.argument("model")
+@click.argument("texts", metavar="[TEXT]...", nargs=-1)
+@click.option("--lines", is_flag=True, help="Every line of stdin is a text.")
+@click.option("--normalize/--no-normalize", default=None, help="Scale to length 1 (default).")
+@click.option("--dimensions", type=int, metavar="N", help="Only the first N.")
+@flags.BACKEND
+@flags.CONTEXT_TOKENS
+@flags.KEEP_ALIVE
+def embed(
+    session: Session,
+    model: str,
+    texts: tuple[str, ...],
+    *,
+    lines: bool,
+    normalize: bool | None,
+    dimensions: int | None,
+    backend: types.Backend,
+    context_tokens: int | None,
+    keep_alive: float | None,
+) -> None:
+    """Print a vector for each TEXT, or for stdin, as a JSON list a line."""
+    if not texts:
+        piped = sys.stdin.read()
+        texts = tuple(piped.splitlines()) if lines else (piped.removesuffix("\n"),)
+    request = pb.EmbedRequest(
+        model=model,
+        inputs=texts,
+        normalize=normalize,
+        dimensions=dimensions,
+        options=_options(backend, keep_alive, context_tokens),
+    )
+    answer = session.call(session.inference.Embed, request, SLOW_S)
+    if session.json:
+        render.out(render.to_json(answer))
+        return
+    for embedding in answer.embeddings:
+        render.out(json.dumps([float(f"{value:.8g}") for value in embedding.values]))
+
+
+@verb("tokenize")
+@click.argument("model")
+@click.argument("text", required=False)
+@click.option("--special", is_flag=True, help="Add the tokens the model wants at the beginning.")
+@click.option("--plain", is_flag=True, help="Read <|im_start|> and the like as plain text.")
+@flags.BACKEND
+@flags.KEEP_ALIVE
+def tokenize(
+    session: Session,
+    model: str,
+    text: str | None,
+    *,
+    special: bool,
+    plain: bool,
+    backend: types.Backend,
+    keep_alive: float | None,
+) -> None:
+    """Print the token ids of TEXT, or of stdin to its last character."""
+    request = pb.TokenizeRequest(
+        model=model,
+        text=sys.stdin.read() if text is None else text,
+        add_special=special,
+        options=_options(backend, keep_alive),
+    )
+    if plain:
+        request.parse_special = False
+    answer = session.call(session.inference.Tokenize, request, SLOW_S)
+    ids = " ".join(str(token) for token in answer.token_ids)
+    render.out(render.to_json(answer) if session.json else ids)
+
+
+@verb("detokenize")
+@click.argument("model")
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=int)
+@flags.BACKEND
+@flags.KEEP_ALIVE
+def detokenize(
+    session: Session,
+    model: str,
+    ids: tuple[int, ...],
+    *,
+    backend: types.Backend,
+    keep_alive: float | None,
+) -> None:
+    """Print the text of token IDs, or of those on stdin."""
+    if not ids:
+        try:
+            ids = tuple(int(word) for word in sys.stdin.read().replace(",", " ").split())
+        except ValueError as error:
+            raise click.UsageError(f"token ids are numbers: {error}") from error
+    options = _options(backend, keep_alive)
+    request = pb.DetokenizeRequest(model=model, token_ids=ids, options=options)
+    answer = session.call(session.inference.Detokenize, request, SLOW_S)
+    render.out(render.to_json(answer) if session.json else answer.text)
