@@ -1,0 +1,51 @@
+"""The shipped units: valid, and as closed as they claim."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+UNITS = Path(__file__).resolve().parents[2] / "systemd"
+ANALYZE = shutil.which("systemd-analyze")
+
+pytestmark = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed here")
+
+
+def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run systemd-analyze; it needs no running systemd."""
+    assert ANALYZE
+    return subprocess.run(
+        [ANALYZE, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """The units with programs that exist here in place of ours."""
+    for path in UNITS.rglob("rkd*.s*"):
+        text = path.read_text().replace("/opt/rkd/current/bin/rkctl", "/bin/true")
+        target = tmp_path / path.relative_to(UNITS)
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text.replace("/opt/rkd/current/bin/rkd", "/bin/true"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name", ["rkd.service", "user/rkd.service", "rkd-proxy.socket", "rkd-proxy.service"]
+)
+def test_units_have_no_unknown_words(units: Path, name: str) -> None:
+    """`verify` returns 0 for unknown keys, so its standard error must be empty as well."""
+    done = analyze("verify", str(units / name))
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["rkd.service", "rkd-proxy.service"])
+def test_exposure_stays_low(units: Path, name: str) -> None:
+    """2.0 at most, on systemd's scale from 0 (closed) to 10."""
+    done = analyze("security", "--offline=true", "--threshold=20", str(units / name))
+
+    assert done.returncode == 0, done.stdout[-200:]
