@@ -58,6 +58,7 @@ class Answer:
         self._last: Json = {}
         self._prompt_tokens = 0
         self._tokens = 0
+        self._told = 0
         self._reasoning_tokens = 0
         self._ids: list[int] = []
         self._logprobs: list[TokenLogprobs] = []
@@ -75,11 +76,12 @@ class Answer:
             self._last = event
         if not self._wants_tokens:
             return
-        ids = event.get("tokens") or ()
+        # The engine sends no event, and so no id, for a token that only began a character.
+        counted = int(event["tokens_predicted"])
         if self._splitter.in_reasoning:
-            self._reasoning_tokens += len(ids)
-        self._tokens += len(ids)
-        self._ids.extend(ids)
+            self._reasoning_tokens += counted - self._tokens
+        self._tokens = counted
+        self._ids.extend(event.get("tokens") or ())
         if "completion_probabilities" in event:
             self._logprobs.extend(
                 _token_logprobs(one, self._run.sampling.logprobs or 0)
@@ -95,8 +97,10 @@ class Answer:
 
     def _put(self, split: Split, *, last: bool = False) -> None:
         visible = split.text or split.reasoning or split.tool_calls
-        if self._handle.cancelled or not (visible or (last and self._ids)):
+        counted = self._tokens - self._told
+        if self._handle.cancelled or not (visible or (last and counted)):
             return
+        self._told = self._tokens
         ids, self._ids = self._ids, []
         logprobs, self._logprobs = self._logprobs, []
         self._emit(
@@ -106,7 +110,7 @@ class Answer:
                 split.tool_calls,
                 tuple(ids),
                 tuple(logprobs),
-                len(ids),
+                counted,
             )
         )
 

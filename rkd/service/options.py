@@ -1,0 +1,207 @@
+"""
+What a request asks, checked and merged: request over Modelfile over the backend's default.
+
+Pure: protobuf in, plain types out, every bad field named at once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.inference import Sampling
+from rkd.model import BackendChoice, Recipe
+from rkd.v1 import types_pb2 as pb
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+MAX_STOPS = 16
+MAX_STOP_BYTES = 256
+MAX_BIASES = 1024
+MAX_BIAS = 100.0
+MAX_LORA_SCALE = 2.0
+LEAST_CONTEXT_TOKENS = 64
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "temperature": (0, 2),
+    "top_k": (0, 1000),
+    "top_p": (0, 1),
+    "min_p": (0, 1),
+    "typical_p": (0, 1),
+    "repeat_penalty": (0, 4),
+    "repeat_last_n": (-1, 1 << 20),
+    "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+    "mirostat": (0, 2),
+    "mirostat_tau": (0, 20),
+    "mirostat_eta": (0, 1),
+    "seed": (0, 2**32 - 2),
+    "max_tokens": (0, 1 << 30),
+    "logprobs": (0, 20),
+}
+"""Inclusive ranges, as the proto states them."""
+
+_FROM_MODELFILE = {name: name for name in RANGES if name not in {"max_tokens", "logprobs"}}
+
+BACKENDS: Mapping[int, BackendChoice | None] = {
+    pb.BACKEND_UNSPECIFIED: None,
+    pb.BACKEND_AUTO: BackendChoice.AUTO,
+    pb.BACKEND_NPU: BackendChoice.NPU,
+    pb.BACKEND_CPU: BackendChoice.CPU,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """
+    An inference's options, checked.
+
+    Args:
+        keep_alive_s: None says nothing; math.inf is for ever.
+        queue_timeout_s: None leaves it to the call's deadline.
+    """
+
+    sampling: Sampling
+    backend: BackendChoice | None
+    keep_alive_s: float | None
+    context_tokens: int | None
+    priority: int
+    queue_timeout_s: float | None
+    request_id: str
+    thinking: bool | None
+    return_token_ids: bool
+    lora: tuple[tuple[str, float], ...]
+
+
+class Checker:
+    """Collects what is wrong with a request, to refuse it once and completely."""
+
+    def __init__(self) -> None:
+        self._violations: list[Violation] = []
+
+    def need(self, holds: object, field: str, description: str) -> None:
+        """Note a violation of *field* unless *holds*."""
+        if not holds:
+            self._violations.append(Violation(field, description))
+
+    def finish(self) -> None:
+        """
+        Refuse the request if anything was noted.
+
+        Raises:
+            InvalidInputError: INVALID_FIELD with every violation.
+        """
+        if self._violations:
+            listed = "; ".join(f"{one.field} {one.description}" for one in self._violations)
+            raise InvalidInputError(
+                Reason.INVALID_FIELD,
+                f"The request is wrong: {listed}.",
+                violations=tuple(self._violations),
+            )
+
+
+def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
+    """
+    Check *options* and merge them with the model's own.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD with every violation.
+    """
+    check = Checker()
+    _check_sampling(options.sampling, check)
+    named = options.request_id
+    check.need(
+        not named or _REQUEST_ID.fullmatch(named),
+        "options.request_id",
+        "should be 1 to 64 of letters, digits, '.', '_', '-'",
+    )
+    context = options.context_tokens if options.HasField("context_tokens") else None
+    check.need(
+        context is None or context >= LEAST_CONTEXT_TOKENS,
+        "options.context_tokens",
+        f"should be at least {LEAST_CONTEXT_TOKENS}",
+    )
+    for name, scale in options.lora.items():
+        check.need(
+            0 <= scale <= MAX_LORA_SCALE,
+            f"options.lora[{name}]",
+            f"should be 0 to {MAX_LORA_SCALE}",
+        )
+    check.finish()
+    return Options(
+        sampling=merged(options.sampling, recipe),
+        backend=BACKENDS.get(options.backend),
+        keep_alive_s=keep_alive_s(options),
+        context_tokens=context,
+        priority=options.priority,
+        queue_timeout_s=(
+            options.queue_timeout.ToTimedelta().total_seconds()
+            if options.HasField("queue_timeout")
+            else None
+        ),
+        request_id=named,
+        thinking=options.thinking if options.HasField("thinking") else _thinking(recipe),
+        return_token_ids=options.return_token_ids,
+        lora=tuple(sorted(options.lora.items())),
+    )
+
+
+def _thinking(recipe: Recipe) -> bool | None:
+    own = recipe.parameter("enable_thinking")
+    return own if isinstance(own, bool) else None
+
+
+def keep_alive_s(message: Any) -> float | None:
+    """Seconds of a message's optional `keep_alive`; negative means for ever."""
+    if not message.HasField("keep_alive"):
+        return None
+    seconds: float = message.keep_alive.ToTimedelta().total_seconds()
+    return math.inf if seconds < 0 else seconds
+
+
+def _check_sampling(sampling: pb.SamplingOptions, check: Checker) -> None:
+    for name, (low, high) in RANGES.items():
+        value = getattr(sampling, name)
+        # Written so that NaN, which compares to nothing, is refused too.
+        fine = not sampling.HasField(name) or low <= value <= high
+        check.need(fine, f"options.sampling.{name}", f"should be {low} to {high}, not {value:g}")
+    check.need(len(sampling.stop) <= MAX_STOPS, "options.sampling.stop", f"takes {MAX_STOPS}")
+    for at, stop in enumerate(sampling.stop):
+        fine = 1 <= len(stop.encode()) <= MAX_STOP_BYTES
+        where = f"options.sampling.stop[{at}]"
+        check.need(fine, where, f"should have 1 to {MAX_STOP_BYTES} bytes")
+    few = len(sampling.logit_bias) <= MAX_BIASES
+    check.need(few, "options.sampling.logit_bias", f"takes at most {MAX_BIASES}")
+    for at, one in enumerate(sampling.logit_bias):
+        where = f"options.sampling.logit_bias[{at}]"
+        check.need(one.token_id >= 0, f"{where}.token_id", "should not be negative")
+        check.need(abs(one.bias) <= MAX_BIAS, f"{where}.bias", f"should be within {MAX_BIAS:g}")
+
+
+def merged(sampling: pb.SamplingOptions, recipe: Recipe) -> Sampling:
+    """The request's sampling over the Modelfile's; `stop` replaces, it does not append."""
+    values: dict[str, Any] = {}
+    for name, key in _FROM_MODELFILE.items():
+        value = recipe.parameter(key)
+        if value is not None:
+            values[name] = value
+    if values.get("seed", 0) < 0:
+        del values["seed"]  # Ollama's -1: draw one
+    limit = recipe.parameter("num_predict")
+    if isinstance(limit, int) and limit >= 0:
+        values["max_tokens"] = limit
+    for name in RANGES:
+        if sampling.HasField(name):
+            values[name] = getattr(sampling, name)
+    own_stops = tuple(str(value) for key, value in recipe.parameters if key == "stop")
+    constraint = sampling.WhichOneof("constraint")
+    return Sampling(
+        **values,
+        stop=tuple(sampling.stop) or own_stops,
+        logit_bias=tuple((one.token_id, one.bias) for one in sampling.logit_bias),
+        grammar=sampling.grammar if constraint == "grammar" else None,
+        json_schema=sampling.json_schema if constraint == "json_schema" else None,
+    )

@@ -1,0 +1,145 @@
+"""A Backend that is a real worker process: the contract suite's way through the wire."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from rkd.backend.backend import Emit, RunHandle
+from rkd.errors import Reason, UnavailableError
+from rkd.inference import (
+    Embeddings,
+    EmbedSpec,
+    Loaded,
+    LoadProgress,
+    LoadSpec,
+    Outcome,
+    PrefillProgress,
+    Run,
+)
+from rkd.wire import codec, frame
+from rkd.wire.v1 import wire_pb2 as pb
+
+ROOT = Path(__file__).resolve().parents[2]
+BOUND_S = 60.0
+
+
+class WireBackend:
+    """Speaks to `python -m rkd.worker` with blocking calls; owns the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "rkd.worker", "--fd", str(theirs.fileno())]
+        self.process = subprocess.Popen(
+            [*command, "--parent", str(os.getpid())],
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        theirs.close()
+        self._ids = itertools.count(1)
+        self._answers: dict[int, queue.Queue[pb.FromWorker | None]] = {0: queue.Queue()}
+        self._lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._hello()
+
+    def _hello(self) -> None:
+        told = self._answers[0].get(timeout=BOUND_S)
+        assert told is not None
+        assert told.hello.protocol == frame.PROTOCOL
+
+    def _read(self) -> None:
+        buffer = frame.FrameBuffer()
+        while data := self._ours.recv(65536):
+            for body in buffer.feed(data):
+                message = pb.FromWorker.FromString(body)
+                waiting = self._answers.get(message.id)
+                if waiting is not None:
+                    waiting.put(message)
+        for waiting in tuple(self._answers.values()):
+            waiting.put(None)
+
+    def _send(self, message: pb.ToWorker) -> None:
+        with self._lock:
+            self._ours.sendall(frame.pack(message.SerializeToString()))
+
+    def _next(self, request_id: int) -> pb.FromWorker:
+        message = self._answers[request_id].get(timeout=BOUND_S)
+        if message is None:
+            raise UnavailableError(Reason.WORKER_CRASHED, "The worker is gone.")
+        if message.WhichOneof("frame") == "failed":
+            raise codec.unpack_failure(message.failed)
+        return message
+
+    def _begin(self) -> int:
+        request_id = next(self._ids)
+        self._answers[request_id] = queue.Queue()
+        return request_id
+
+    def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
+        """Send Load; progress frames come back on this thread."""
+        self._send(pb.ToWorker(load=codec.pack_load(spec)))
+        while (message := self._next(0)).WhichOneof("frame") == "progress":
+            progress(LoadProgress(message.progress.stage, message.progress.fraction))
+        return codec.unpack_loaded(message.loaded)
+
+    def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
+        """Send Run and hand on what comes; a cancel becomes a frame."""
+        request_id = self._begin()
+        self._send(pb.ToWorker(id=request_id, run=codec.pack_run(run)))
+        handle.on_cancel(lambda: self._send(pb.ToWorker(id=request_id, cancel=pb.Cancel())))
+        while True:
+            message = self._next(request_id)
+            kind = message.WhichOneof("frame")
+            if kind == "done":
+                return codec.unpack_outcome(message.done)
+            if handle.cancelled:
+                continue  # on its way before the worker heard of the cancel
+            if kind == "chunk":
+                emit(codec.unpack_chunk(message.chunk))
+            else:
+                told = message.prefill
+                emit(PrefillProgress(told.total_tokens, told.processed_tokens, told.cached_tokens))
+
+    def embed(self, spec: EmbedSpec) -> Embeddings:
+        """Send Embed."""
+        request_id = self._begin()
+        asked = pb.Embed(inputs=spec.inputs, normalize=spec.normalize, dimensions=spec.dimensions)
+        self._send(pb.ToWorker(id=request_id, embed=asked))
+        answer = self._next(request_id).embedded
+        return Embeddings(tuple(tuple(one.values) for one in answer.vectors), answer.prompt_tokens)
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
+        """Send Tokenize."""
+        request_id = self._begin()
+        asked = pb.Tokenize(text=text, add_special=add_special, parse_special=parse_special)
+        self._send(pb.ToWorker(id=request_id, tokenize=asked))
+        return tuple(self._next(request_id).tokenized.token_ids)
+
+    def detokenize(self, token_ids: tuple[int, ...]) -> str:
+        """Send Detokenize."""
+        request_id = self._begin()
+        self._send(pb.ToWorker(id=request_id, detokenize=pb.Detokenize(token_ids=token_ids)))
+        return self._next(request_id).detokenized.text
+
+    def close(self) -> None:
+        """Close the socket, which ends the worker, and reap it."""
+        if self.process.poll() is None:
+            self._ours.shutdown(socket.SHUT_RDWR)
+            try:
+                self.process.wait(BOUND_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._ours.close()

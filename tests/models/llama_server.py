@@ -1,0 +1,48 @@
+"""
+Stand in for a natively built `llama-server`: its command line, the wheel's engine.
+
+What this proves is our half: arguments, readiness, life and death of the child. That the real
+program takes the same arguments was read in its source (b11549, common/arg.cpp).
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import xllamacpp
+
+
+def main() -> NoReturn:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--host", required=True)
+    for name in ("ctx-size", "parallel", "threads", "batch-size", "cache-ram"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    for flag in ("no-warmup", "slots", "no-webui"):
+        parser.add_argument(f"--{flag}", action="store_true", required=True)
+    given = parser.parse_args()
+    Path(given.host).unlink(missing_ok=True)
+    params = xllamacpp.CommonParams()
+    params.model.path = given.model
+    params.hostnames = [given.host]
+    params.n_ctx = given.ctx_size
+    params.n_parallel = given.parallel
+    params.n_batch = given.batch_size
+    params.cpuparams.n_threads = given.threads
+    params.ui = params.warmup = params.fit_params = False
+    params.cache_ram_mib = given.cache_ram
+    params.verbosity = 3
+    server = xllamacpp.Server(params)
+    signal.sigwait({signal.SIGTERM})
+    del server
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    main()
