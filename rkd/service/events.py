@@ -1,0 +1,119 @@
+"""The events of an inference stream, from the pool's plain types; pure."""
+
+from __future__ import annotations
+
+from rkd.inference import Chunk, Outcome, PrefillProgress, TemplateWay, TokenLogprobs
+from rkd.model import BackendKind
+from rkd.pool.state import LoadPlan
+from rkd.pool.ticket import Loading, Queued, Served
+from rkd.v1 import types_pb2 as pb
+
+BACKENDS = {BackendKind.NPU: pb.BACKEND_NPU, BackendKind.CPU: pb.BACKEND_CPU}
+
+
+def accepted(request_id: str, plan: LoadPlan, way: TemplateWay) -> pb.Accepted:
+    """First event."""
+    return pb.Accepted(
+        request_id=request_id,
+        model=plan.model,
+        backend=BACKENDS[plan.backend],
+        backend_reason=plan.reason,
+        template_source=way.value,
+    )
+
+
+def queued(update: Queued) -> pb.Queued:
+    """Waiting."""
+    event = pb.Queued(position=update.position)
+    if update.estimate_s is not None:
+        event.estimated_wait.FromMilliseconds(int(update.estimate_s * 1000))
+    return event
+
+
+def loading(update: Loading) -> pb.Loading:
+    """Making the model resident."""
+    event = pb.Loading(
+        stage=update.stage,
+        backend=BACKENDS[update.backend],
+        evicting=update.evicting,
+        detail=update.detail,
+    )
+    if update.fraction >= 0:
+        event.fraction = update.fraction
+    return event
+
+
+def prefill(progress: PrefillProgress) -> pb.Prefill:
+    """Reading the prompt."""
+    return pb.Prefill(
+        total_tokens=progress.total_tokens,
+        processed_tokens=progress.processed_tokens,
+        cached_tokens=progress.cached_tokens,
+    )
+
+
+def delta(chunk: Chunk, *, with_ids: bool) -> pb.Delta:
+    """A piece of the answer; the common one is text alone."""
+    event = pb.Delta(text=chunk.text)
+    if chunk.reasoning:
+        event.reasoning_text = chunk.reasoning
+    for call in chunk.tool_calls:
+        event.tool_calls.add(index=call.index, id=call.id, name=call.name, arguments=call.arguments)
+    if with_ids:
+        event.token_ids.extend(chunk.token_ids)
+    for entry in chunk.logprobs:
+        event.logprobs.append(_logprobs(entry))
+    return event
+
+
+def _logprobs(entry: TokenLogprobs) -> pb.TokenLogprobs:
+    return pb.TokenLogprobs(
+        chosen=pb.Logprob(
+            token_id=entry.chosen.token_id,
+            text=entry.chosen.text,
+            logprob=entry.chosen.logprob,
+        ),
+        alternatives=[
+            pb.Logprob(token_id=one.token_id, text=one.text, logprob=one.logprob)
+            for one in entry.alternatives
+        ],
+    )
+
+
+def finished(served: Served, first_token_s: float) -> pb.Finished:
+    """Last event."""
+    outcome = served.outcome
+    event = _ended(outcome, served.plan, first_token_s)
+    usage = outcome.usage
+    event.usage.prompt_tokens = usage.prompt_tokens
+    event.usage.cached_tokens = usage.cached_tokens
+    event.usage.completion_tokens = usage.completion_tokens
+    event.usage.reasoning_tokens = usage.reasoning_tokens
+    event.timings.queue.FromMicroseconds(int(served.queue_ms * 1000))
+    event.timings.load.FromMicroseconds(int(served.load_ms * 1000))
+    event.timings.prefill.FromMicroseconds(int(outcome.timings.prefill_ms * 1000))
+    event.timings.decode.FromMicroseconds(int(outcome.timings.decode_ms * 1000))
+    event.warnings.extend((*served.plan.warnings, *served.loaded.warnings, *outcome.warnings))
+    event.runtime = served.loaded.runtime
+    return event
+
+
+def cut_short(outcome: Outcome, plan: LoadPlan, tokens: int, first_token_s: float) -> pb.Finished:
+    """Last event of a run that another client stopped."""
+    event = _ended(outcome, plan, first_token_s)
+    event.usage.completion_tokens = tokens
+    return event
+
+
+def _ended(outcome: Outcome, plan: LoadPlan, first_token_s: float) -> pb.Finished:
+    event = pb.Finished(
+        finish_reason=f"FINISH_REASON_{outcome.reason.value}",
+        matched_stop=outcome.matched_stop,
+        backend=BACKENDS[plan.backend],
+        backend_reason=plan.reason,
+        seed=outcome.seed,
+        template_source=outcome.template_way.value,
+    )
+    if first_token_s >= 0:
+        event.timings.first_token.FromMicroseconds(int(first_token_s * 1_000_000))
+    return event
