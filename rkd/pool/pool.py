@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -83,7 +83,7 @@ class Pool:
         plans = self._placement.candidates(ask.model, ask.wish)
         return self._desk.ticket(ask, plans)
 
-    async def stream(self, ask: Ask, run: Run) -> AsyncIterator[Update | Piece | Served]:
+    async def stream(self, ask: Ask, run: Run) -> AsyncGenerator[Update | Piece | Served, None]:
         """
         Do *run*: yield updates while it waits, then its pieces, then Served, last.
 
@@ -97,7 +97,9 @@ class Pool:
             async for item in self.follow(ticket, run):
                 yield item
 
-    async def follow(self, ticket: Ticket, run: Run) -> AsyncIterator[Update | Piece | Served]:
+    async def follow(
+        self, ticket: Ticket, run: Run
+    ) -> AsyncGenerator[Update | Piece | Served, None]:
         """Do *run* as `stream` does, with a ticket that was entered already."""
         while True:
             async for update in ticket.updates():
@@ -141,7 +143,7 @@ class Pool:
                     self._desk.done(ticket, served=True)
                     return answer
 
-    async def load(self, ask: Ask) -> AsyncIterator[Update | Resident]:
+    async def load(self, ask: Ask) -> AsyncGenerator[Update | Resident, None]:
         """Make a model resident; the Resident comes last. Close it to give up waiting."""
         wanted = replace(ask, takes_slot=False, deliberate=True)
         self._desk.do(self._desk.scheduler.on_clear(ask.model.name.key, self._desk.now()))

@@ -9,10 +9,9 @@ task; leaving the ticket does the rest.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from rkd.errors import AbortedError, Reason, RkdError
 from rkd.inference import (
@@ -30,9 +29,11 @@ from rkd.pool.placement import Wish
 from rkd.pool.pool import Pool
 from rkd.pool.state import Priority
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served, Ticket
-from rkd.service import events, refusals
+from rkd.service import events
 from rkd.service.conversation import chat_run, generate_run
+from rkd.service.meters import Meters, Stream
 from rkd.service.options import Checker, Options, read_options
+from rkd.service.resolve import Resolve
 from rkd.service.running import Running, RunningRequests
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -45,40 +46,6 @@ _PRIORITIES: dict[int, Priority] = {
     types.PRIORITY_BACKGROUND: Priority.BACKGROUND,
 }
 
-Resolve = Callable[[ModelName], Awaitable[Model]]
-"""The library's way to a usable model; raises MODEL_NOT_FOUND, MODELFILE_MISSING …"""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """
-    One inference that has ended, for whoever counts.
-
-    Args:
-        reason: a FinishReason, or the error's Reason.
-        first_token_s: negative when there was none.
-    """
-
-    model: str
-    backend: BackendKind | None
-    reason: str
-    total_s: float
-    queue_s: float = 0.0
-    load_s: float = 0.0
-    first_token_s: float = -1.0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class Observer(Protocol):
-    """Who counts inferences; the metrics, or nobody."""
-
-    def finished(self, finished: Finished) -> None:
-        """An inference has ended."""
-
-    def piece(self, model: str, gap_s: float) -> None:
-        """A piece came *gap_s* after the one before it."""
-
 
 class InferenceService(InferenceServiceServicer):
     """
@@ -88,16 +55,16 @@ class InferenceService(InferenceServiceServicer):
         resolve: finds models.
         pool: runs them.
         running: what is under way.
-        observer: counts.
+        meters: counts.
     """
 
     def __init__(
-        self, resolve: Resolve, pool: Pool, running: RunningRequests, observer: Observer
+        self, resolve: Resolve, pool: Pool, running: RunningRequests, meters: Meters
     ) -> None:
         self._resolve = resolve
         self._pool = pool
         self._running = running
-        self._observer = observer
+        self._meters = meters
 
     async def Generate(
         self, request: pb.GenerateRequest, context: Any
@@ -125,7 +92,7 @@ class InferenceService(InferenceServiceServicer):
         """Yield events of one inference, `{field of the oneof: message}`."""
         ticket = self._pool.request(_ask(model, options, context))
         with self._running.entered(options.request_id, str(model.name)) as running:
-            told = _Told(running, self._observer)
+            told = _Told(self._meters.stream(running.request_id, str(model.name)))
             way = _planned_way(model, run, ticket)
             try:
                 yield {"accepted": events.accepted(running.request_id, ticket.plan, way)}
@@ -133,13 +100,13 @@ class InferenceService(InferenceServiceServicer):
                     async for item in items:
                         yield told.event(item, options)
             except RkdError as error:
-                told.failed(error)
-                _name_request(error, running)
+                told.ended(error.reason.value)
+                _name_request(error, running, told.tokens)
                 raise
             except BaseException as error:
                 # CancelledError is how an end asked for by id arrives, and ours alone to swallow.
-                if not refusals.is_cancel(error, running):
-                    told.stopped()
+                told.ended(FinishReason.CANCELLED.value)
+                if not running.takes_back(error):
                     raise
                 yield {"finished": told.cancelled(ticket, way)}
 
@@ -208,18 +175,25 @@ class InferenceService(InferenceServiceServicer):
 
 
 class _Told:
-    """What one stream has told so far, and the clock beside it."""
+    """What one stream has told so far, counted beside it."""
 
-    def __init__(self, running: Running, observer: Observer) -> None:
-        self._running = running
-        self._observer = observer
-        self._last_s = running.started_s
+    def __init__(self, meter: Stream) -> None:
+        self._meter = meter
+        self._arrived_s = time.monotonic()
+        self._first_token_s = -1.0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens handed on so far."""
+        return self._meter.count
 
     def event(self, item: object, options: Options) -> dict[str, Any]:
         """The event for what the pool yielded."""
         match item:
             case Chunk():
-                self._count(item)
+                if self._first_token_s < 0:
+                    self._first_token_s = time.monotonic() - self._arrived_s
+                self._meter.tokens(item.tokens)
                 return {"delta": events.delta(item, with_ids=options.return_token_ids)}
             case PrefillProgress():
                 return {"prefill": events.prefill(item)}
@@ -228,70 +202,21 @@ class _Told:
             case Loading():
                 return {"loading": events.loading(item)}
             case Served():
-                self._observe_served(item)
-                return {"finished": events.finished(item, self._first_token_s())}
+                usage = item.outcome.usage
+                self._meter.prompt(usage.prompt_tokens, usage.cached_tokens)
+                self._meter.ended(item.outcome.reason.value)
+                return {"finished": events.finished(item, self._first_token_s)}
             case _:
                 raise AssertionError(f"the pool yields no {item!r}")
 
-    def _count(self, chunk: Chunk) -> None:
-        now_s = time.monotonic()
-        running = self._running
-        if not running.first_token_s:
-            running.first_token_s = now_s
-        else:
-            self._observer.piece(running.model, now_s - self._last_s)
-        self._last_s = now_s
-        running.tokens += chunk.tokens
-
-    def _first_token_s(self) -> float:
-        first_s = self._running.first_token_s
-        return first_s - self._running.started_s if first_s else -1.0
-
-    def _total_s(self) -> float:
-        return time.monotonic() - self._running.started_s
-
-    def _observe_served(self, served: Served) -> None:
-        usage = served.outcome.usage
-        self._observer.finished(
-            Finished(
-                self._running.model,
-                served.plan.backend,
-                served.outcome.reason.value,
-                self._total_s(),
-                served.queue_ms / 1000,
-                served.load_ms / 1000,
-                self._first_token_s(),
-                usage.prompt_tokens,
-                usage.completion_tokens,
-            )
-        )
-
-    def failed(self, error: RkdError) -> None:
-        """The inference failed."""
-        self._end(error.reason.value)
-
-    def stopped(self) -> None:
-        """The client went away, or its time ran out."""
-        self._end(FinishReason.CANCELLED.value)
+    def ended(self, reason: str) -> None:
+        """The inference ended without an outcome."""
+        self._meter.ended(reason)
 
     def cancelled(self, ticket: Ticket, way: TemplateWay) -> types.Finished:
         """Another client stopped it: what is known of it."""
-        self._end(FinishReason.CANCELLED.value)
         outcome = Outcome(FinishReason.CANCELLED, template_way=way)
-        return events.cut_short(outcome, ticket.plan, self._running.tokens, self._first_token_s())
-
-    def _end(self, reason: str) -> None:
-        running = self._running
-        self._observer.finished(
-            Finished(
-                running.model,
-                None,
-                reason,
-                self._total_s(),
-                first_token_s=self._first_token_s(),
-                completion_tokens=running.tokens,
-            )
-        )
+        return events.cut_short(outcome, ticket.plan, self.tokens, self._first_token_s)
 
 
 async def _numbered(
@@ -335,8 +260,8 @@ def _planned_way(model: Model, run: Run, ticket: Ticket) -> TemplateWay:
     return TemplateWay.RUNTIME if ticket.plan.backend is BackendKind.NPU else TemplateWay.RAW
 
 
-def _name_request(error: RkdError, running: Running) -> None:
+def _name_request(error: RkdError, running: Running, tokens: int) -> None:
     """Name the request in the error's metadata."""
     error.metadata.setdefault("request_id", running.request_id)
     if isinstance(error, AbortedError) and error.reason is Reason.WORKER_CRASHED:
-        error.metadata.setdefault("tokens_emitted", str(running.tokens))
+        error.metadata.setdefault("tokens_emitted", str(tokens))

@@ -1,5 +1,5 @@
 """
-Which inferences are under way: to cancel them by id, and to show them.
+Which inferences are under way, to cancel them by id; `meters.py` counts them.
 
 Knows nothing of gRPC or of engines; lives on the event loop's thread.
 """
@@ -7,11 +7,10 @@ Knows nothing of gRPC or of engines; lives on the event loop's thread.
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rkd.errors import InvalidInputError, Reason, Violation
 
@@ -24,33 +23,29 @@ class Running:
     Args:
         task: the call's own task; cancelling it is how every end comes about.
         cancelled: another client asked for the end.
-        started_s: monotonic.
-        first_token_s: monotonic; 0 before the first piece.
     """
 
     request_id: str
     model: str
     task: asyncio.Task[object]
-    started_s: float
     cancelled: bool = False
-    tokens: int = 0
-    first_token_s: float = 0.0
 
-    @property
-    def tokens_per_s(self) -> float:
-        """Speed since the first piece."""
-        passed_s = time.monotonic() - self.first_token_s
-        return self.tokens / passed_s if self.first_token_s and passed_s > 0 else 0.0
+    def takes_back(self, error: BaseException) -> bool:
+        """
+        Say whether *error* is the end another client asked for by id, and take it back if so.
+
+        Everything else that cancels a task - the client gone, its deadline, shutdown - stays.
+        """
+        if not isinstance(error, asyncio.CancelledError) or not self.cancelled:
+            return False
+        return self.task.uncancel() == 0
 
 
-@dataclass(slots=True)
 class RunningRequests:
-    """Inferences by their id, and what was served since the start."""
+    """Inferences under way by their ids."""
 
-    clock: Callable[[], float] = time.monotonic
-    requests_total: int = 0
-    tokens_total: int = 0
-    _running: dict[str, Running] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._running: dict[str, Running] = {}
 
     @contextmanager
     def entered(self, request_id: str, model: str) -> Iterator[Running]:
@@ -71,14 +66,12 @@ class RunningRequests:
         task = asyncio.current_task()
         if task is None:
             raise AssertionError("an inference runs inside a task")
-        entry = Running(name, model, task, self.clock())
+        entry = Running(name, model, task)
         self._running[name] = entry
         try:
             yield entry
         finally:
             del self._running[name]
-            self.requests_total += 1
-            self.tokens_total += entry.tokens
 
     def cancel(self, request_id: str) -> bool:
         """Stop *request_id*; False when it is not running."""
@@ -88,7 +81,3 @@ class RunningRequests:
         entry.cancelled = True
         entry.task.cancel()
         return True
-
-    def list(self) -> tuple[Running, ...]:
-        """Those under way, oldest first."""
-        return tuple(self._running.values())

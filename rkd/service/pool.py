@@ -1,0 +1,167 @@
+"""PoolService: what is resident, load, unload, pin, and what a load would do."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rkd.model import ModelName
+from rkd.pool.placement import Wish
+from rkd.pool.pool import Pool
+from rkd.pool.state import Phase, Resident
+from rkd.pool.ticket import Ask, Queued
+from rkd.service import events
+from rkd.service.options import BACKENDS, LEAST_CONTEXT_TOKENS, Checker, keep_alive_s
+from rkd.service.paging import page
+from rkd.service.resolve import Resolve
+from rkd.v1 import pool_pb2 as pb
+from rkd.v1.pool_pb2_grpc import PoolServiceServicer
+
+STATES = {
+    Phase.LOADING: pb.RESIDENT_STATE_LOADING,
+    Phase.READY: pb.RESIDENT_STATE_READY,
+    Phase.DRAINING: pb.RESIDENT_STATE_DRAINING,
+    Phase.UNLOADING: pb.RESIDENT_STATE_UNLOADING,
+    Phase.FAILED: pb.RESIDENT_STATE_FAILED,
+}
+
+
+class PoolService(PoolServiceServicer):
+    """
+    The service.
+
+    Args:
+        resolve: finds models.
+        pool: holds them.
+    """
+
+    def __init__(self, resolve: Resolve, pool: Pool) -> None:
+        self._resolve = resolve
+        self._pool = pool
+
+    async def ListResident(
+        self, request: pb.ListResidentRequest, context: Any
+    ) -> pb.ListResidentResponse:
+        """List who is in memory; resets no idle timer."""
+        del context
+        shown, following = page(
+            self._pool.residents(),
+            lambda one: f"{one.key} {one.backend}",
+            request.page_size,
+            request.page_token,
+        )
+        return pb.ListResidentResponse(
+            residents=[_resident(one) for one in shown],
+            next_page_token=following,
+            queued=self._pool.queued,
+            queue_limit=self._pool.queue_limit,
+        )
+
+    async def Load(self, request: pb.LoadRequest, context: Any) -> AsyncIterator[pb.LoadResponse]:
+        """Make a model resident."""
+        ask = await self._ask(request, context, keep_alive_s(request))
+        async with aclosing(self._pool.load(ask)) as items:
+            async for item in items:
+                if isinstance(item, Resident):
+                    yield pb.LoadResponse(resident=_resident(item))
+                elif isinstance(item, Queued):
+                    yield pb.LoadResponse(queued=events.queued(item))
+                else:
+                    yield pb.LoadResponse(loading=events.loading(item))
+
+    async def Unload(self, request: pb.UnloadRequest, context: Any) -> pb.UnloadResponse:
+        """Let a model leave."""
+        del context
+        name = ModelName.parse(request.model)
+        grace_s = request.grace.ToTimedelta().total_seconds() if request.HasField("grace") else None
+        was = await self._pool.unload(name.key, grace_s=grace_s)
+        if not was:
+            await self._resolve(name)  # a name that is no model is an error, not a "was not there"
+        return pb.UnloadResponse(was_resident=was)
+
+    async def Pin(self, request: pb.PinRequest, context: Any) -> pb.PinResponse:
+        """Keep a model resident whatever else wants room."""
+        model = await self._resolve(ModelName.parse(request.model))
+        ask = Ask(model, client=context.peer(), wait_s=context.time_remaining())
+        return pb.PinResponse(resident=_resident(await self._pool.pin(ask)))
+
+    async def Unpin(self, request: pb.UnpinRequest, context: Any) -> pb.UnpinResponse:
+        """Take a pin away."""
+        del context
+        name = ModelName.parse(request.model)
+        was = self._pool.unpin(name.key)
+        if not was:
+            await self._resolve(name)
+        return pb.UnpinResponse(was_pinned=was)
+
+    async def Plan(self, request: pb.PlanRequest, context: Any) -> pb.PlanResponse:
+        """Say what loading would do."""
+        ask = await self._ask(request, context, None)
+        preview = self._pool.plan(ask.model, ask.wish)
+        plan = preview.plan
+        response = pb.PlanResponse(
+            fits=preview.fits,
+            resident=preview.resident,
+            backend=events.BACKENDS[plan.backend],
+            backend_reason=plan.reason,
+            needed_bytes=plan.need.ram_bytes,
+            needed_measured=plan.measured,
+            available_bytes=preview.available_bytes,
+            evicting=preview.evicting,
+            explanation=preview.explanation,
+            context_tokens=plan.spec.context_tokens,
+            slots=plan.spec.slots,
+        )
+        if preview.npu_domain is not None:
+            response.npu_domain = preview.npu_domain
+        return response
+
+    async def _ask(self, request: Any, context: Any, keep_s: float | None) -> Ask:
+        model = await self._resolve(ModelName.parse(request.model))
+        tokens = request.context_tokens if request.HasField("context_tokens") else None
+        check = Checker()
+        fine = tokens is None or tokens >= LEAST_CONTEXT_TOKENS
+        check.need(fine, "context_tokens", f"should be at least {LEAST_CONTEXT_TOKENS}")
+        check.finish()
+        return Ask(
+            model,
+            Wish(BACKENDS.get(request.backend), tokens),
+            client=context.peer(),
+            keep_alive_s=keep_s,
+            wait_s=context.time_remaining(),
+        )
+
+
+def _resident(one: Resident) -> pb.Resident:
+    shown = pb.Resident(
+        model=one.model,
+        state=STATES[one.phase],
+        backend=events.BACKENDS[one.backend],
+        backend_reason="" if one.phase is Phase.FAILED else one.reason,
+        size_bytes=one.size_bytes,
+        size_measured=one.size_measured,
+        context_tokens=one.context_tokens,
+        slots=one.slots,
+        slots_used=one.slots_used,
+        queued=one.queued,
+        pinned=one.pinned,
+        pid=one.pid,
+        runtime=one.runtime,
+        reason=one.reason if one.phase is Phase.FAILED else "",
+        served=one.served,
+    )
+    if one.npu_domain is not None:
+        shown.npu_domain = one.npu_domain
+    now_s, now = time.monotonic(), datetime.now(UTC)
+    for at_s, field in (
+        (one.expires_s, shown.expires),
+        (one.ready_s, shown.loaded),
+        (one.retry_s, shown.retry),
+    ):
+        if at_s is not None and math.isfinite(at_s):
+            field.FromDatetime(now + timedelta(seconds=at_s - now_s))
+    return shown
