@@ -319,6 +319,14 @@ class TestCancel:
             own_answer(npu)
             assert [one["prompt"] for one in npu.calls("rkllm_run")] == ["short"]
 
+    @every_interface
+    def test_a_late_callback(self, version: str, tmp_path: Path) -> None:
+        """A callback that comes when its run is over does not reach the next one's answer."""
+        with loaded(version, tmp_path, prefill_ms=20) as npu:
+            npu.ask(Run(prompt="[[late=1]] first"))
+
+            assert npu.ask(Run(prompt="second")).text == "second"
+
     def test_while_another_runs(self, tmp_path: Path) -> None:
         """A waiting run can be cancelled without disturbing the one before it."""
         waiting = Handle()

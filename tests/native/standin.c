@@ -20,6 +20,7 @@
  *   run_rc run_line run_crash run_hang
  *   at_token at=crash|abrt|exit|error|hang    what happens at that token, counted from 0
  *   abort_hang abort_ignored destroy_crash
+ *   late=1   a callback of this run comes while the next one is under way
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -709,6 +710,17 @@ static void log_run(Job *job) {
   end(&line, job->settings);
 }
 
+static void *call_late(void *argument) {
+  Job *job = argument;
+  RKLLMResult result;
+  while (!job->h->running) sleep_us(100);
+  memset(&result, 0, sizeof result);
+  result.text = "<late>";
+  call(job, &result, RUN_NORMAL);
+  free(job);
+  return NULL;
+}
+
 EXPORT int rkllm_run(LLMHandle handle, RKLLMInput *input, RKLLMInferParam *infer, void *userdata) {
   Handle *h = handle;
   char text[4096];
@@ -757,10 +769,17 @@ EXPORT int rkllm_run(LLMHandle handle, RKLLMInput *input, RKLLMInferParam *infer
       if (fd >= 0 && write(fd, job.bytes, job.n_bytes) >= 0) close(fd);
     }
   }
+  int late = number(settings, "late", 0);
   free(settings);
   pthread_mutex_lock(&h->lock);
   h->running = 0;
   pthread_mutex_unlock(&h->lock);
+  if (late) {
+    pthread_t thread;
+    Job *again = malloc(sizeof job);
+    *again = job;
+    if (!pthread_create(&thread, NULL, call_late, again)) pthread_detach(thread);
+  }
   return job.rc;
 }
 

@@ -1,0 +1,187 @@
+"""RKLLM through a real worker process: the wire stays clean, and deaths are bounded."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rkd.backend.rkllm.engine import EXIT_WEDGED
+from rkd.errors import PreconditionError, UnavailableError
+from rkd.inference import Chunk, FinishReason, LoadSpec, Outcome, Run, Sampling
+from tests.contract.npu import spec
+from tests.contract.worker import WorkerClient, WorkerGoneError
+from tests.native import standin
+
+TEXT = "Grüße, 世界! 😀👩‍👩‍👧 done"
+ANSWER_BOUND_S = 2.0
+"""After a death the next answer comes within this, a new worker included."""
+
+
+def load_and_ask(worker: WorkerClient, asked: LoadSpec, run: Run) -> tuple[str, Outcome]:
+    """Load, then run to the end."""
+    worker.load(asked)
+    return worker.ask(run)
+
+
+def test_next_answer_is_quick(tmp_path: Path) -> None:
+    """A fresh worker loads and answers within the bound the crash tests rely on."""
+    began = time.monotonic()
+    with WorkerClient() as worker:
+        worker.load(spec("1.3.0", tmp_path))
+
+        assert worker.ask(Run(prompt=TEXT))[0] == TEXT
+    assert time.monotonic() - began < ANSWER_BOUND_S
+
+
+@pytest.mark.parametrize("version", standin.VERSIONS)
+def test_text_and_log_stay_apart(version: str, tmp_path: Path) -> None:
+    """What the library prints comes out of stdout, what it answers out of the socket."""
+    settings = {"piece": 3, "run_line": "E RKNN: something on stdout"}
+    with WorkerClient() as worker:
+        loaded = worker.load(spec(version, tmp_path, **settings))
+        text, outcome = worker.ask(Run(prompt=TEXT))
+
+        assert (loaded.runtime, text) == (f"rkllm {version}", TEXT)
+        assert outcome.reason is FinishReason.STOP_EOS
+    assert f"I rkllm: rkllm-runtime version: {version}" in worker.log
+    assert "E RKNN: something on stdout" in worker.log
+    assert "FROM: model.rkllm" in worker.log
+    assert "HuggingFace Path:" in worker.log
+    assert "rkd-settled" not in worker.log
+
+
+def test_two_runtimes_side_by_side(tmp_path: Path) -> None:
+    """A 1.2.3 and a 1.3.0 library, each in a worker, answer at the same time."""
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    settings = {"piece": 1, "token_us": 200}
+    with WorkerClient() as old, WorkerClient() as new:
+        assert old.load(spec("1.2.3", tmp_path / "old", **settings)).runtime == "rkllm 1.2.3"
+        assert new.load(spec("1.3.0", tmp_path / "new", **settings)).runtime == "rkllm 1.3.0"
+        for worker in (old, new):
+            worker.begin(Run(prompt=TEXT))
+        for worker in (old, new):
+            pieces = [one for one in worker.answers(1) if isinstance(one, Chunk)]
+
+            assert "".join(piece.text for piece in pieces) == TEXT
+
+
+def test_the_lease_keeps_two_workers_apart(tmp_path: Path) -> None:
+    """With a lease, runs of two processes never overlap on the NPU."""
+    lease = str(tmp_path / "npu.lock")
+    log = tmp_path / "calls.jsonl"
+    with WorkerClient() as one, WorkerClient() as two:
+        for worker in (one, two):
+            worker.load(replace(spec("1.3.0", tmp_path, prefill_ms=30), npu_lease_path=lease))
+        began = time.monotonic()
+        for worker in (one, two):
+            worker.begin(Run(prompt="x"))
+        for worker in (one, two):
+            list(worker.answers(1))
+        took_s = time.monotonic() - began
+
+    assert len(standin.calls(log, "rkllm_run")) == 2
+    assert took_s >= 0.06
+
+
+@pytest.mark.parametrize("version", ["1.2.3", "1.3.1"])
+def test_ten_thousand_short_requests(version: str, tmp_path: Path) -> None:
+    """A third cancelled at random points: every answer is exactly its own."""
+    # Only which requests are cancelled is random, and from one seed.
+    dice = random.Random(20261121)  # noqa: S311 - a choice of tests, not a secret
+    cancelled = 0
+    with WorkerClient() as worker:
+        worker.load(spec(version, tmp_path, piece=2))
+        for number in range(5000):
+            prompt = f"request {number} 😀" * dice.randint(1, 4)
+            stop_after = dice.randint(0, 3) if number % 3 == 0 else -1
+            run_id = worker.begin(Run(prompt=prompt))
+            if stop_after == 0:
+                worker.cancel(run_id)
+            text, seen = "", 0
+            outcome = Outcome(FinishReason.STOP_EOS)
+            for piece in worker.answers(run_id):
+                if isinstance(piece, Outcome):
+                    outcome = piece
+                    continue
+                text += piece.text
+                seen += 1
+                if seen == stop_after:
+                    worker.cancel(run_id)
+
+            if outcome.reason is FinishReason.CANCELLED:
+                cancelled += 1
+                assert prompt.startswith(text)
+            else:
+                assert (text, outcome.reason) == (prompt, FinishReason.STOP_EOS)
+    assert cancelled > 500
+
+
+class TestDeaths:
+    """Whatever the library does, it ends in bounded time with a code that says why."""
+
+    @pytest.mark.parametrize(
+        ("how", "code"),
+        [("segv", -signal.SIGSEGV), ("abrt", -signal.SIGABRT), ("exit", 3)],
+    )
+    @pytest.mark.parametrize("when", ["init_crash", "run_crash", "at"])
+    def test_crashes(self, when: str, how: str, code: int, tmp_path: Path) -> None:
+        """A crash at init, at run or at token 5 ends the process, its last words kept."""
+        settings: dict[str, object] = {when: how}
+        if when == "at":
+            settings = {"at": "crash" if how == "segv" else how, "at_token": 5, "piece": 1}
+        with WorkerClient() as worker, pytest.raises(WorkerGoneError) as caught:
+            load_and_ask(worker, spec("1.3.0", tmp_path, **settings), Run(prompt="hello world"))
+
+        assert caught.value.code == code
+        if how == "abrt":
+            assert "GGML_ASSERT" in caught.value.log
+
+    def test_hang_in_init(self, tmp_path: Path) -> None:
+        """A load that never ends does not keep the process from being ended."""
+        with WorkerClient() as worker:
+            worker.begin_load(spec("1.3.0", tmp_path, init_hang=1))
+            while not standin.calls(tmp_path / "calls.jsonl", "rkllm_init"):
+                time.sleep(0.01)
+            worker.process.kill()
+
+            assert worker.process.wait(2.0) == -signal.SIGKILL
+
+    @pytest.mark.parametrize("how", ["abort_hang", "abort_ignored"])
+    def test_an_abort_without_effect(self, how: str, tmp_path: Path) -> None:
+        """A stopped run that does not stop: the answer is whole, then the process ends itself."""
+        settings = {how: 1, "piece": 1, "token_us": 100_000}
+        run = Run(prompt="abcdefgh" * 200, sampling=Sampling(stop=("cd",)))
+        with (
+            WorkerClient({"RKLLM_STANDIN": ""}) as worker,
+            pytest.raises(WorkerGoneError) as caught,
+        ):
+            worker.load(spec("1.3.0", tmp_path, **settings))
+            text, outcome = worker.ask(run)
+            assert (text, outcome.reason) == ("ab", FinishReason.STOP_SEQUENCE)
+            with pytest.raises(UnavailableError, match="stopped answering"):
+                worker.ask(run)
+            worker.receive()
+
+        assert caught.value.code == EXIT_WEDGED
+
+    def test_a_failed_load_leaves_a_worker_that_says_why(self, tmp_path: Path) -> None:
+        """A refusal is an answer, not a death."""
+        with WorkerClient() as worker, pytest.raises(PreconditionError, match="malloc npu memory"):
+            worker.load(
+                spec("1.3.0", tmp_path, npu_mb=9, npu_total_mb=8, ledger=tmp_path / "ledger")
+            )
+
+    def test_the_daemon_dies(self, tmp_path: Path) -> None:
+        """A worker whose daemon is gone ends within a moment, also inside native code."""
+        with WorkerClient() as worker:
+            worker.load(spec("1.3.0", tmp_path, token_us=1000))
+            worker.begin(Run(prompt="x" * 4000))
+            worker.receive()
+        # Leaving the block closes the socket and waits for the end.
+        assert worker.process.returncode == 0
