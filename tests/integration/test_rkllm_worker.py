@@ -157,17 +157,14 @@ class TestDeaths:
         """A stopped run that does not stop: the answer is whole, then the process ends itself."""
         settings = {how: 1, "piece": 1, "token_us": 100_000}
         run = Run(prompt="abcdefgh" * 200, sampling=Sampling(stop=("cd",)))
-        with (
-            WorkerClient({"RKLLM_STANDIN": ""}) as worker,
-            pytest.raises(WorkerGoneError) as caught,
-        ):
-            worker.load(spec("1.3.0", tmp_path, **settings))
-            text, outcome = worker.ask(run)
-            assert (text, outcome.reason) == ("ab", FinishReason.STOP_SEQUENCE)
+        with WorkerClient() as worker:
+            text, outcome = load_and_ask(worker, spec("1.3.0", tmp_path, **settings), run)
             with pytest.raises(UnavailableError, match="stopped answering"):
                 worker.ask(run)
-            worker.receive()
+            with pytest.raises(WorkerGoneError) as caught:
+                worker.receive()
 
+        assert (text, outcome.reason) == ("ab", FinishReason.STOP_SEQUENCE)
         assert caught.value.code == EXIT_WEDGED
 
     def test_a_failed_load_leaves_a_worker_that_says_why(self, tmp_path: Path) -> None:
