@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -51,6 +52,30 @@ class Fetching:
             # Its failure, if it had one at that very moment, is nobody's any more.
             fetching.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
+
+    async def fetch_all(
+        self, files: Sequence[tuple[Wanted, Path]], *, progress: Callable[[str, int], None]
+    ) -> None:
+        """
+        Fetch several files, as many at once as there are threads; the first failure stops all.
+
+        Args:
+            files: what, and where to.
+            progress: told path and bytes, from the fetching threads.
+        """
+        tasks = [
+            asyncio.create_task(
+                self.fetch(wanted, target, progress=functools.partial(progress, wanted.path))
+            )
+            for wanted, target in files
+        ]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
 
     def close(self) -> None:
         """Let the threads go; every fetch was cancelled or has ended."""

@@ -11,7 +11,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -35,8 +35,11 @@ _log = structlog.get_logger(__name__)
 RUNNING_LIMIT = 4
 """Operations at work at once; further ones wait as PENDING. A board has four fast cores."""
 
-HISTORY_LIMIT = 100
+HISTORY_LIMIT = 200
 """Finished operations remembered, and kept on disk; the oldest go first."""
+
+HISTORY_AGE = timedelta(days=7)
+"""For how long they are."""
 
 _EVENT_INTERVAL_S = 1.0
 """Progress enters the event log once a second, so that it does not push other history out."""
@@ -91,10 +94,16 @@ class Operations:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
-    async def restore(self) -> None:
-        """Read the journal once, at start: go on with what can go on, and fail the rest."""
+    async def load(self) -> tuple[Operation, ...]:
+        """Read the journal once, before `restore`; nothing runs yet."""
         for operation in await self._journal.load():
-            live = self._all[operation.id] = Live(operation)
+            self._all[operation.id] = Live(operation)
+        return self.list()
+
+    async def restore(self) -> None:
+        """Go on, after `load`, with what can go on by itself, and fail the rest."""
+        for live in tuple(self._all.values()):
+            operation = live.operation
             if operation.state.final or operation.state is OperationState.PAUSED:
                 continue
             runner = self._runners.get(operation.kind)
@@ -180,10 +189,14 @@ class Operations:
         return await self._stop(operation_id, OperationState.PAUSED)
 
     async def resume(self, operation_id: str) -> Operation:
-        """Go on with a paused operation; others are left as they are."""
+        """Go on with a paused or failed operation; others are left as they are."""
         live = self._live(operation_id)
-        if live.operation.state is OperationState.PAUSED:
-            live.operation = replace(live.operation, state=OperationState.PENDING)
+        if self._closing:
+            raise _closing()
+        if live.operation.state in {OperationState.PAUSED, OperationState.FAILED}:
+            live.operation = replace(
+                live.operation, state=OperationState.PENDING, finished=None, failure=None
+            )
             self._launch(live)
             self._announce(live, "changed")
             await self._journal.save(live.operation)
@@ -360,10 +373,17 @@ class Operations:
         live.wake()
 
     async def _trim(self) -> None:
-        finished = [id_ for id_, live in self._all.items() if live.operation.state.final]
-        for operation_id in finished[: max(0, len(finished) - HISTORY_LIMIT)]:
-            del self._all[operation_id]
-            await self._journal.forget(operation_id)
+        ended = [
+            (operation_id, live.operation.finished or live.operation.created)
+            for operation_id, live in self._all.items()
+            if live.operation.state.final
+        ]
+        oldest = self._now() - HISTORY_AGE
+        beyond = len(ended) - HISTORY_LIMIT
+        for number, (operation_id, at) in enumerate(ended):
+            if number < beyond or at < oldest:
+                del self._all[operation_id]
+                await self._journal.forget(operation_id)
 
 
 def _closing() -> UnavailableError:

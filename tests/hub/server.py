@@ -418,7 +418,7 @@ class _Hub(_Handler):
             "lastModified": "2026-08-01T10:00:00.000Z",
             "createdAt": "2026-01-01T10:00:00.000Z",
             "tags": [*repository.tags, f"license:{repository.license}"],
-            "cardData": {"license": repository.license},
+            "cardData": {"license": repository.license, "base_model": repository.base or None},
             "gguf": repository.gguf,
             "siblings": [
                 {"rfilename": path} for path in sorted(repository.commits[repository.head])

@@ -68,6 +68,7 @@ class Repository:
     downloads: int = 0
     likes: int = 0
     license: str = "apache-2.0"
+    base: str = ""
     gguf: dict[str, object] | None = None
     tags: list[str] = field(default_factory=list)
     commits: dict[str, dict[str, bytes | Path]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from rkd.errors import (
 from rkd.events import Event
 from rkd.operations.journal import Journal
 from rkd.operations.operation import Operation, OperationKind, OperationState
-from rkd.operations.operations import HISTORY_LIMIT, RUNNING_LIMIT, Operations
+from rkd.operations.operations import HISTORY_AGE, HISTORY_LIMIT, RUNNING_LIMIT, Operations
 from rkd.operations.report import Report
 
 
@@ -234,6 +234,21 @@ async def test_a_failure_reaches_everybody_as_its_own_error(tmp_path: Path) -> N
         assert caught.value.metadata == {"needed_bytes": "7"}
 
 
+async def test_a_failed_operation_can_go_on(tmp_path: Path) -> None:
+    """Resuming what failed runs it again under its id."""
+    runner = FakeRunner(error=ExhaustedError(Reason.DISK_FULL, "no room"))
+    async with bench(tmp_path, runner) as b:
+        operation = await b.start()
+        b.runner.end.set()
+        await b.state(operation, OperationState.FAILED)
+        runner.error = None
+        again = await b.operations.resume(operation.id)
+        ended = await b.operations.finished(operation.id)
+
+        assert again.failure is None
+        assert ended.state is OperationState.SUCCEEDED
+
+
 async def test_a_defect_ends_the_operation_too(tmp_path: Path) -> None:
     """An error outside the taxonomy is told as INTERNAL, not left running for ever."""
     async with bench(tmp_path, FakeRunner(error=ZeroDivisionError("oops"))) as b:
@@ -251,6 +266,7 @@ async def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
         await before.runner.begun.wait()
         await before.operations.pause(paused.id)
     async with bench(tmp_path) as after:
+        await after.operations.load()
         await after.operations.restore()
         await after.state(running, OperationState.RUNNING)
 
@@ -265,6 +281,7 @@ async def test_a_restart_fails_what_cannot_go_on(tmp_path: Path) -> None:
         operation = await before.start()
         await before.runner.begun.wait()
     async with bench(tmp_path, FakeRunner(resumable=False)) as after:
+        await after.operations.load()
         await after.operations.restore()
         with pytest.raises(UnavailableError, match="interrupted by a restart"):
             await after.operations.finished(operation.id)
@@ -296,7 +313,7 @@ async def test_only_so_many_run_at_once(tmp_path: Path) -> None:
 
 
 async def test_history_is_bounded(tmp_path: Path) -> None:
-    """The oldest finished operations are forgotten, on disk too."""
+    """The oldest and the older than a week are forgotten, on disk too."""
     journal = Journal(tmp_path)
     template = Operation(
         id="",
@@ -305,13 +322,16 @@ async def test_history_is_bounded(tmp_path: Path) -> None:
         subject="old",
         request={},
         state=OperationState.SUCCEEDED,
-        created=datetime(2026, 1, 1, tzinfo=UTC),
+        created=datetime.now(UTC),
     )
+    long_ago = datetime.now(UTC) - HISTORY_AGE - timedelta(hours=1)
+    await journal.save(replace(template, id="push-00000000", created=long_ago))
     for number in range(HISTORY_LIMIT + 2):
-        born = datetime(2026, 1, 1, 0, number // 60, number % 60, tzinfo=UTC)
+        born = template.created + timedelta(seconds=number)
         await journal.save(replace(template, id=f"pull-{number:08x}", created=born))
     journal.close()
     async with bench(tmp_path) as b:
+        await b.operations.load()
         await b.operations.restore()
 
         assert len(b.operations.list()) == HISTORY_LIMIT

@@ -1,0 +1,138 @@
+"""Would these weights run on this board: a verdict with its sum, and the one to take. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rkd.hub.variants import Variant
+from rkd.model import Details, Format
+from rkd.weights.estimate import estimate
+from rkd.weights.quantization import QUANTIZATIONS, Quality
+
+_GIB = 1 << 30
+_UNKNOWN_QUALITY = Quality.FAIR
+_SMALLER_IS_BETTER = {"Q4_K_M": 0, "w8a8": 0, "IQ4_XS": 1, "Q4_K_S": 2, "Q5_K_M": 3, "Q4_0": 4}
+"""What to take among what fits: the balance most people want first."""
+
+
+class Verdict(enum.Enum):
+    """Whether weights run on this board."""
+
+    UNKNOWN = 0
+    FITS = 1
+    FITS_ALONE = 2
+    TOO_LARGE = 3
+    WRONG_PLATFORM = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """
+    What this board has.
+
+    Args:
+        available_bytes: for one more model now, the reserve taken off.
+        total_bytes: for one model if all others left.
+        platform: chip of the NPU that can be used (`rk3588`); "" where there is none.
+        context_tokens: to judge with, if the model's own is not shorter.
+    """
+
+    available_bytes: int
+    total_bytes: int
+    platform: str
+    context_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, the sum behind it for people, and what is known of the quantization."""
+
+    variant: Variant
+    verdict: Verdict
+    detail: str
+    needed_bytes: int
+    advice: str
+    recommended: bool = False
+
+
+def judge(variant: Variant, details: Details, capacity: Capacity) -> Judgement:
+    """
+    Judge *variant*.
+
+    Args:
+        variant: what is offered.
+        details: shape of the model, read from a header; empty where it could not be.
+        capacity: what the board has.
+    """
+    own = details.context_tokens or variant.context_tokens
+    context = min(capacity.context_tokens, own) if own else capacity.context_tokens
+    sum_ = estimate(details, variant.size_bytes, variant.format, context_tokens=context)
+    needed = sum_.total_bytes
+    detail = (
+        f"{_gib(sum_.weights_bytes)} weights + {_gib(sum_.kv_bytes)} context of {context} tokens "
+        f"+ {_gib(sum_.overhead_bytes)} engine = {_gib(needed)}, of "
+        f"{_gib(capacity.available_bytes)} available"
+    )
+    verdict = Verdict.TOO_LARGE
+    if needed <= capacity.available_bytes:
+        verdict = Verdict.FITS
+    elif needed <= capacity.total_bytes:
+        verdict = Verdict.FITS_ALONE
+        detail += f" ({_gib(capacity.total_bytes)} when others leave)"
+    wrong = _wrong_platform(variant, capacity)
+    if wrong:
+        verdict, detail = Verdict.WRONG_PLATFORM, wrong
+    row = QUANTIZATIONS.get(variant.quantization)
+    return Judgement(variant, verdict, detail, needed, row.note if row else "")
+
+
+def judge_all(
+    variants: Iterable[Variant], details: Details, capacity: Capacity
+) -> tuple[Judgement, ...]:
+    """Judge every variant and mark the one to take; best first."""
+    judged = [judge(variant, details, capacity) for variant in variants]
+    judged.sort(key=lambda one: _order(one, capacity))
+    if judged and judged[0].verdict in {Verdict.FITS, Verdict.FITS_ALONE}:
+        best = judged[0]
+        judged[0] = Judgement(
+            best.variant, best.verdict, best.detail, best.needed_bytes, best.advice, True
+        )
+    return tuple(judged)
+
+
+def _order(one: Judgement, capacity: Capacity) -> tuple[int, int, int, int, int]:
+    """
+    Order by what a user of this board wants first.
+
+    1. What fits now, then what fits alone, then the rest.
+    2. What runs on the NPU, if there is one.
+    3. The usual balance of quality, size and speed.
+    4. Better quality.
+    5. Smaller.
+    """
+    rank = {Verdict.FITS: 0, Verdict.FITS_ALONE: 1, Verdict.UNKNOWN: 2}
+    on_npu = one.variant.format is Format.RKLLM and bool(capacity.platform)
+    row = QUANTIZATIONS.get(one.variant.quantization)
+    return (
+        rank.get(one.verdict, 3 + one.verdict.value),
+        0 if on_npu else 1,
+        _SMALLER_IS_BETTER.get(one.variant.quantization, len(_SMALLER_IS_BETTER)),
+        int(row.quality if row else _UNKNOWN_QUALITY),
+        one.variant.size_bytes,
+    )
+
+
+def _wrong_platform(variant: Variant, capacity: Capacity) -> str:
+    if variant.format is not Format.RKLLM:
+        return ""
+    if not capacity.platform:
+        return "needs an NPU, and none can be used here"
+    if variant.platform and variant.platform != capacity.platform:
+        return f"made for {variant.platform}, this is {capacity.platform}"
+    return ""
+
+
+def _gib(size_bytes: int) -> str:
+    return f"{size_bytes / _GIB:.2f} GiB"

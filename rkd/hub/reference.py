@@ -1,0 +1,107 @@
+"""
+What people write to name a model on the hub, and the local name made from it. Pure.
+
+`user/repo`, `user/repo:Q4_K_M`, `user/repo:file.gguf`, `user/repo/file.rkllm`, any of them behind
+`hf.co/`, `huggingface.co/` or `https://`, and the addresses a browser shows.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import unquote, urlsplit
+
+from rkd.errors import InvalidInputError, Reason, Violation
+
+_PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
+_REPOSITORY = re.compile(rf"{_PART}/{_PART}")
+_HOSTS = ("hf.co/", "huggingface.co/", "www.huggingface.co/")
+_VIEWS = frozenset({"blob", "resolve", "tree", "raw"})
+_WEIGHTS = (".gguf", ".rkllm")
+_NOT_IN_NAME = re.compile(r"[^a-z0-9._-]+")
+_PACKAGING = re.compile(r"[-_.](gguf|rkllm|rk35[0-9]{2}[a-z]?)(?=$|[-_.])", re.IGNORECASE)
+_LONGEST_NAME = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """
+    A repository and what is meant in it.
+
+    Args:
+        repository: `user/repo`.
+        selection: a quantization or a file; "" leaves the choice to rkd.
+        revision: from an address; "" where it says none.
+    """
+
+    repository: str
+    selection: str = ""
+    revision: str = ""
+
+
+def parse(text: str, *, endpoint: str = "") -> Reference:
+    """
+    Read what somebody wrote.
+
+    Args:
+        text: see the module.
+        endpoint: address of a mirror that may stand before the repository too.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD.
+    """
+    bare = text.strip()
+    mirror = urlsplit(endpoint).netloc
+    bare = re.sub(r"^https?://", "", bare)
+    for host in (*_HOSTS, *([f"{mirror}/"] if mirror else [])):
+        if bare.lower().startswith(host.lower()):
+            bare = bare[len(host) :]
+            break
+    bare = bare.split("?")[0].split("#")[0].strip("/")
+    parts = [unquote(part) for part in bare.split("/")]
+    reference = _of_parts(parts)
+    if not _REPOSITORY.fullmatch(reference.repository) or ".." in bare:
+        raise _unreadable(text)
+    return reference
+
+
+def _of_parts(parts: list[str]) -> Reference:
+    if len(parts) > 3 and parts[2] in _VIEWS:  # noqa: PLR2004 - user / repo / view / revision
+        return Reference(f"{parts[0]}/{parts[1]}", "/".join(parts[4:]), parts[3])
+    head, _, selection = "/".join(parts).partition(":")
+    owner, *rest = head.split("/")
+    if not rest:
+        return Reference("")
+    if len(rest) > 1 and not selection and rest[-1].lower().endswith(_WEIGHTS):
+        return Reference(f"{owner}/{rest[0]}", "/".join(rest[1:]))
+    return Reference(f"{owner}/{'/'.join(rest)}", "" if selection == "latest" else selection)
+
+
+def with_revision(reference: Reference, revision: str) -> Reference:
+    """Let a revision asked for apart win over the one in an address; `main` in the end."""
+    return replace(reference, revision=revision or reference.revision or "main")
+
+
+def local_name(repository: str, quantization: str) -> str:
+    """
+    Make the name a model gets where nobody chose one: `qwen2.5-1.5b-instruct-q4_k_m`.
+
+    The repository's own name without its packaging, and the quantization if it is not in it.
+    """
+    stem = _PACKAGING.sub("", repository.rsplit("/", 1)[-1]).lower()
+    kind = quantization.lower()
+    if kind and kind not in stem:
+        stem = f"{stem}-{kind}"
+    name = _NOT_IN_NAME.sub("-", stem).strip(".-")
+    return name[:_LONGEST_NAME].rstrip(".-") or "model"
+
+
+def _unreadable(text: str) -> InvalidInputError:
+    message = f"{text[:160]!r} names no repository of the hub"
+    return InvalidInputError(
+        Reason.INVALID_FIELD,
+        message,
+        remedy="Write user/repo, user/repo:Q4_K_M or user/repo:file.gguf.",
+        metadata={"source": text[:160]},
+        violations=(Violation("source", message),),
+    )

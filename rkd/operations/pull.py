@@ -1,0 +1,281 @@
+"""
+Pull a model: choose, check, fetch, verify, put together, and let it appear at once.
+
+Until the last step nothing stands under the model's name, or the old version still does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+import structlog
+
+from rkd.errors import NotFoundError, RkdError, UnavailableError
+from rkd.hub.connection import Connection
+from rkd.hub.fetching import Fetching
+from rkd.hub.fit import Capacity, judge_all
+from rkd.hub.listing import Listing, look_up
+from rkd.hub.reference import Reference, local_name, parse, with_revision
+from rkd.hub.variants import Variant, select, variants_of
+from rkd.library import refusals
+from rkd.library.library import Library
+from rkd.model import Details, Model, ModelName
+from rkd.operations import bundle
+from rkd.operations.operation import Operation, OperationKind, OperationState
+from rkd.operations.operations import Operations
+from rkd.operations.report import Report
+
+_log = structlog.get_logger(__name__)
+
+_PLAN_WAITS_S = (2.0, 5.0, 10.0, 20.0, 30.0)
+"""Pauses of an operation resumed after a restart: the network may come up after rkd does."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullOrder:
+    """
+    What a client asked for, as the operation keeps it.
+
+    Args:
+        name: the local name; "" to have one made.
+        replace: a model of another origin may go.
+    """
+
+    reference: Reference
+    name: str = ""
+    replace: bool = False
+
+    @classmethod
+    def of(
+        cls, source: str, *, name: str = "", revision: str = "", replace: bool, endpoint: str
+    ) -> PullOrder:
+        """
+        Read a request.
+
+        Raises:
+            InvalidInputError: INVALID_FIELD, INVALID_NAME.
+        """
+        reference = with_revision(parse(source, endpoint=endpoint), revision)
+        return cls(reference, ModelName.parse(name).text if name else "", replace)
+
+    @property
+    def source(self) -> str:
+        """The reference as people write it."""
+        selection = self.reference.selection
+        return self.reference.repository + (f":{selection}" if selection else "")
+
+    @property
+    def key(self) -> str:
+        """What makes two orders the same download."""
+        return f"{self.source.casefold()}@{self.reference.revision}->{self.name.casefold()}"
+
+    def request(self) -> dict[str, str]:
+        """Write it down for the journal."""
+        return {
+            "repository": self.reference.repository,
+            "selection": self.reference.selection,
+            "revision": self.reference.revision,
+            "name": self.name,
+            "replace": "yes" if self.replace else "",
+        }
+
+    @classmethod
+    def restored(cls, request: Mapping[str, str]) -> PullOrder:
+        """Read it back."""
+        reference = Reference(request["repository"], request["selection"], request["revision"])
+        return cls(reference, request["name"], bool(request["replace"]))
+
+
+async def start_pull(operations: Operations, order: PullOrder) -> Operation:
+    """Start the pull *order*, or join the one that brings the same."""
+    return await operations.start(
+        OperationKind.PULL,
+        key=order.key,
+        subject=order.name or order.source,
+        request=order.request(),
+    )
+
+
+def stages_in_use(operations: tuple[Operation, ...]) -> frozenset[str]:
+    """Name the stages that pulls will go on with, for the library's sweep at start."""
+    kept = {OperationState.SUCCEEDED, OperationState.CANCELLED}
+    return frozenset(
+        _stage_of(operation)
+        for operation in operations
+        if operation.kind is OperationKind.PULL and operation.state not in kept
+    )
+
+
+def _stage_of(operation: Operation) -> str:
+    return f"pull-{hashlib.sha256(operation.key.encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a pull brings, decided before the first byte."""
+
+    listing: Listing
+    variant: Variant
+    items: tuple[bundle.Item, ...]
+    name: ModelName
+    replace: bool
+
+
+class PullRunner:
+    """
+    Carries pulls out; see `operations.Runner`.
+
+    Args:
+        connection: the way to the hub.
+        fetching: moves files.
+        library: where models appear.
+        capacity: what the board has, to choose where nobody chose.
+        reserve_bytes: disk space never filled.
+        plan_waits_s: pauses before a resumed pull gives an unreachable hub up.
+    """
+
+    resumable = True
+
+    def __init__(
+        self,
+        *,
+        connection: Connection,
+        fetching: Fetching,
+        library: Library,
+        capacity: Callable[[], Capacity],
+        reserve_bytes: Callable[[], int],
+        plan_waits_s: tuple[float, ...] = _PLAN_WAITS_S,
+    ) -> None:
+        self._connection = connection
+        self._fetching = fetching
+        self._library = library
+        self._capacity = capacity
+        self._reserve_bytes = reserve_bytes
+        self._plan_waits_s = plan_waits_s
+
+    async def run(self, operation: Operation, report: Report) -> Mapping[str, str]:
+        """Pull; see the module."""
+        order = PullOrder.restored(operation.request)
+        report.stage("planning")
+        listing = await self._listing(order, patient="commit" in operation.detail)
+        report.tell("license", listing.license)
+        report.tell("commit", listing.commit)
+        variant = self._choose(listing, order)
+        name = ModelName.parse(order.name or local_name(listing.repository, variant.quantization))
+        report.tell("model", name.text)
+        report.tell("tag", variant.tag)
+        present = self._present(name)
+        if present is not None and _is_the_same(present, listing, variant):
+            report.stage("up to date")
+            return {"unchanged": "yes"}
+        plan = await self._plan(order, listing, variant, name, report)
+        await self._bring(plan, _stage_of(operation), report)
+        _log.info("pull.finished", model=name.text, repository=listing.repository)
+        return {}
+
+    async def discard(self, operation: Operation) -> None:
+        """Remove the stage with its parts."""
+        await self._library.discard(await self._library.stage(_stage_of(operation)))
+
+    async def _listing(self, order: PullOrder, *, patient: bool) -> Listing:
+        waits = (*self._plan_waits_s, None) if patient else (None,)
+        for wait_s in waits:
+            try:
+                return await asyncio.to_thread(
+                    look_up, self._connection, order.reference.repository, order.reference.revision
+                )
+            except UnavailableError:
+                if wait_s is None:
+                    raise
+            await asyncio.sleep(wait_s)
+        raise AssertionError("the last wait is None")
+
+    def _choose(self, listing: Listing, order: PullOrder) -> Variant:
+        variants = variants_of(listing)
+        if order.reference.selection or not variants:
+            return select(listing, variants, order.reference.selection)
+        return judge_all(variants, Details(), self._capacity())[0].variant
+
+    def _present(self, name: ModelName) -> Model | None:
+        try:
+            return self._library.find(name)
+        except NotFoundError:
+            return None
+
+    async def _plan(
+        self,
+        order: PullOrder,
+        listing: Listing,
+        variant: Variant,
+        name: ModelName,
+        report: Report,
+    ) -> _Plan:
+        present = self._present(name)
+        update = present is not None and present.provenance.repository == listing.repository
+        if present is not None and not (order.replace or update):
+            raise refusals.exists(name)
+        base = None
+        if bundle.needs_tokenizer(listing, variant):
+            base = await self._base(listing, report)
+        items = bundle.items_of(listing, variant, base)
+        return _Plan(listing, variant, items, name, order.replace or update)
+
+    async def _base(self, listing: Listing, report: Report) -> Listing | None:
+        """Look the original model up; a .rkllm without tokenizer still runs, so only warn."""
+        for repository in listing.base_models[:1]:
+            with contextlib.suppress(RkdError):
+                return await asyncio.to_thread(look_up, self._connection, repository)
+        report.tell(
+            "warning",
+            f"{listing.repository} has no tokenizer.json: the runtime's own template is used "
+            "unless the Modelfile gets a TEMPLATE",
+        )
+        return None
+
+    async def _bring(self, plan: _Plan, identity: str, report: Report) -> None:
+        stage = await self._library.stage(identity)
+        await asyncio.to_thread(self._begin, plan, stage, report)
+        waiting = await asyncio.to_thread(bundle.missing, stage, plan.items)
+        report.stage("downloading")
+        twins = {group[0].file.path: group for group in waiting}
+
+        def told(path: str, done: int) -> None:
+            for item in twins[path]:
+                report.advance(item.name, done)
+
+        await self._fetching.fetch_all(
+            [(one.listing.wanted(one.file), one.waiting(stage)) for one, *_ in waiting],
+            progress=told,
+        )
+        report.stage("finishing")
+        await asyncio.to_thread(
+            bundle.assemble, stage, plan.items, plan.listing, plan.variant, datetime.now(UTC)
+        )
+        await self._library.commit(stage, plan.name, replace=plan.replace)
+
+    def _begin(self, plan: _Plan, stage: Path, report: Report) -> None:
+        for item in plan.items:
+            have = bundle.have_bytes(stage, item)
+            report.begin(item.name, item.file.size_bytes, resumed_bytes=have)
+        bundle.check_space(self._library.root, stage, plan.items, self._reserve_bytes())
+
+
+def _is_the_same(present: Model, listing: Listing, variant: Variant) -> bool:
+    """Whether *present* is what a pull would bring: then one request was enough."""
+    origin = present.provenance
+    if (origin.repository, origin.revision) != (listing.repository, listing.commit):
+        return False
+    recorded = dict(origin.digests)
+    sizes = {file.path.name: file.size_bytes for file in present.weights}
+    first = PurePosixPath(variant.name).name
+    return first in sizes and all(
+        recorded.get(PurePosixPath(file.path).name) == f"{file.algorithm}:{file.digest}"
+        for file in variant.files
+        if file.algorithm == "sha256"
+    )
