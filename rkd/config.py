@@ -136,7 +136,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("load_timeout", duration, "5m", "Longest silence of a load.", live=True),
     _row("stop_grace", duration, "30s", "How long running answers may go on at stop.", live=True),
     _row("preload", words, "", "Models to load at start, by commas."),
-    _row("token_file", path, "", "Hashed access tokens (see rkctl token)."),
+    _row("token_file", path, "(tokens)", "Hashed access tokens (see rkctl token)."),
     _row("tls_cert", path, "", "Certificate chain of the TCP listeners (PEM)."),
     _row("tls_key", path, "", "Its key (PEM)."),
     _row("tls_client_ca", path, "", "Clients must show a certificate of this CA (PEM)."),
@@ -159,12 +159,14 @@ def _defaults(environment: Mapping[str, str], user_id: int) -> dict[str, str]:
     """Resolve the defaults that depend on who runs the daemon."""
     home = environment.get("HOME") or "/"
     if user_id == 0:
-        socket, state = "/run/rkd/rkd.sock", "/var/lib/rkd"
+        socket, state, tokens = "/run/rkd/rkd.sock", "/var/lib/rkd", "/etc/rkd/tokens"
     else:
         runtime = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{user_id}"
         state_home = environment.get("XDG_STATE_HOME") or f"{home}/.local/state"
         socket, state = f"{runtime}/rkd/rkd.sock", f"{state_home}/rkd"
-    words_ = {"(state)": state, "(socket),127.0.0.1:7588": f"unix:{socket},127.0.0.1:7588"}
+        tokens = f"{environment.get('XDG_CONFIG_HOME') or f'{home}/.config'}/rkd/tokens"
+    listen = f"unix:{socket},127.0.0.1:7588"
+    words_ = {"(state)": state, "(tokens)": tokens, "(socket),127.0.0.1:7588": listen}
     resolved = {row.key: words_.get(row.default, row.default) for row in SETTINGS}
     return {
         key: value.replace("~", home, 1) if value.startswith("~") else value
@@ -176,10 +178,12 @@ def _from_file(file: Path, *, required: bool) -> dict[str, object]:
     try:
         with file.open("rb") as stream:
             return tomllib.load(stream)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, PermissionError) as error:
+        # the system's file is closed to others: a user's own daemon goes by its defaults
         if not required:
             return {}
-        raise _refuse((Violation("RKD_CONFIG", f"{file} does not exist"),)) from error
+        said = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
+        raise _refuse((Violation("RKD_CONFIG", f"{file} {said}"),)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise _refuse((Violation(str(file), str(error)),)) from error
 
@@ -237,7 +241,9 @@ def _contradictions(config: Config) -> list[Violation]:
         found.append(Violation("tls_cert, tls_key", "both or neither must be set"))
     if config.tls_client_ca and not config.tls_cert:
         found.append(Violation("tls_client_ca", "needs tls_cert and tls_key"))
-    guarded = config.tls_cert and (config.token_file or config.tls_client_ca)
+    # whether the file holds a token is judged where it is read (service/auth.py)
+    has_tokens = config.token_file is not None and config.token_file.exists()
+    guarded = config.tls_cert and (has_tokens or config.tls_client_ca)
     exposed = [str(one) for one in config.listen if not one.is_local]
     if exposed and not guarded and not config.insecure:
         found.append(

@@ -1,0 +1,44 @@
+"""`rkctl doctor`: what is wrong with the daemon and its board, and what to do."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rkctl import render
+from rkctl.failure import Exit
+from rkctl.session import Session
+from rkctl.verb import verb
+from rkd.v1 import system_pb2 as pb
+
+_MARKS = {
+    pb.SEVERITY_OK: ("ok", "green"),
+    pb.SEVERITY_NOTE: ("note", "cyan"),
+    pb.SEVERITY_WARNING: ("warning", "yellow"),
+    pb.SEVERITY_ERROR: ("error", "red"),
+}
+
+
+@verb("doctor")
+def doctor(session: Session) -> None:
+    """Check everything that commonly goes wrong; each finding has one remedy. 1 on errors."""
+    answer = session.call(session.system.Doctor, pb.DoctorRequest(), 60.0)
+    if session.json:
+        render.out(render.to_json(answer))
+    else:
+        _print(answer)
+    if any(one.severity == pb.SEVERITY_ERROR for one in answer.findings):
+        click.get_current_context().exit(Exit.ERROR)
+
+
+def _print(answer: pb.DoctorResponse) -> None:
+    width = max((len(one.check) for one in answer.findings), default=0)
+    for one in answer.findings:
+        word, colour = _MARKS.get(one.severity, ("?", "white"))
+        mark = word.ljust(7)
+        if sys.stdout.isatty():
+            mark = click.style(mark, fg=colour, bold=one.severity > pb.SEVERITY_NOTE)
+        click.echo(f"{mark}  {one.check.ljust(width)}  {render.clean(one.message)}")
+        if one.remedy:
+            click.echo(f"{' ' * (width + 11)}-> {render.clean(one.remedy)}")

@@ -1,0 +1,133 @@
+"""`rkctl top`: models, streams, loads, temperatures and memory, live."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from rkctl import render
+from rkctl.paging import PAGE_SIZE
+from rkctl.session import Session
+from rkctl.verb import verb
+from rkd.v1 import pool_pb2
+from rkd.v1 import system_pb2 as pb
+from rkd.v1 import types_pb2 as types
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_BAR = 20
+_HOT_C = 75.0
+
+
+@verb("top")
+@click.option("--interval", type=click.FloatRange(min=0.2), default=1.0, show_default=True)
+@click.option("--count", type=click.IntRange(min=1), help="So many times, then end.")
+def top(session: Session, *, interval: float, count: int | None) -> None:
+    """Show what goes on, again and again; Ctrl-C ends. Off a terminal one plain picture."""
+    if session.json:
+        for _ in range(count or 1):
+            render.out(render.to_json(_status(session)))
+        return
+    if not sys.stdout.isatty():
+        _plain(session)
+        return
+    from rich.live import Live  # noqa: PLC0415 - 60 ms, only for terminals
+
+    with Live(picture(*_look(session)), screen=count is None, auto_refresh=False) as live:
+        shown = 1
+        while count is None or shown < count:
+            time.sleep(interval)
+            live.update(picture(*_look(session)), refresh=True)
+            shown += 1
+
+
+def _status(session: Session) -> pb.GetStatusResponse:
+    return session.call(session.system.GetStatus, pb.GetStatusRequest())
+
+
+def _look(session: Session) -> tuple[pb.GetStatusResponse, pool_pb2.ListResidentResponse]:
+    request = pool_pb2.ListResidentRequest(page_size=PAGE_SIZE)
+    return _status(session), session.call(session.pool.ListResident, request)
+
+
+def _plain(session: Session) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only this verb pays for it
+
+    Console(width=100, color_system=None).print(picture(*_look(session)))
+
+
+def picture(status: pb.GetStatusResponse, pool: pool_pb2.ListResidentResponse) -> RenderableType:
+    """Draw one picture of *status* and *pool*."""
+    from rich.console import Group  # noqa: PLC0415 - only this verb pays for it
+    from rich.table import Table  # noqa: PLC0415 - the same
+    from rich.text import Text  # noqa: PLC0415 - the same
+
+    rate = sum(stream.tokens_per_s for stream in status.streams)
+    head = Text(
+        f"rkd {status.version} on {status.board or status.kernel}, up {render.ago(status.started)}"
+        f"  {len(status.streams)} streams  {rate:.1f} tokens/s  {status.queued} waiting",
+        style="bold",
+    )
+    loads = Table.grid(padding=(0, 2))
+    for name, part, words in _gauges(status):
+        loads.add_row(name, bar(part), words)
+    models = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("MODEL", "STATE", "ON", "SIZE", "SLOTS", "QUEUE"):
+        models.add_column(column)
+    for one in pool.residents:
+        models.add_row(
+            Text(render.clean(one.model)),
+            render.word(pool_pb2.ResidentState.Name(one.state), "RESIDENT_STATE_"),
+            render.word(types.Backend.Name(one.backend), "BACKEND_"),
+            render.size(one.size_bytes),
+            f"{one.slots_used}/{one.slots}",
+            str(one.queued),
+        )
+    streams = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("REQUEST", "MODEL", "TOKENS", "TOKENS/S", "AGE"):
+        streams.add_column(column)
+    for stream in status.streams:
+        streams.add_row(
+            Text(render.clean(stream.request_id)),
+            Text(render.clean(stream.model)),
+            str(stream.tokens),
+            f"{stream.tokens_per_s:.1f}",
+            render.duration(stream.age),
+        )
+    return Group(head, "", loads, "", models, "", streams)
+
+
+def _gauges(status: pb.GetStatusResponse) -> list[tuple[str, float | None, str]]:
+    memory, npu = status.memory, status.npu
+    used = memory.total_bytes - memory.available_bytes
+    rows: list[tuple[str, float | None, str]] = [
+        (
+            "CPU",
+            status.load_average / status.cores if status.cores else None,
+            f"load {status.load_average:.2f} on {status.cores} cores",
+        )
+    ]
+    if npu.available or npu.core_load:
+        clock = f", {npu.frequency_hz / 1e6:.0f} MHz" if npu.frequency_hz else ""
+        cores = " ".join(f"{load:.0%}" for load in npu.core_load)
+        mean = sum(npu.core_load) / len(npu.core_load) if npu.core_load else None
+        rows.append(("NPU", mean, (cores or "no load to see") + clock))
+    part = used / memory.total_bytes if memory.total_bytes else None
+    taken = f"{render.size(used)} of {render.size(memory.total_bytes)}"
+    rows.append(("memory", part, f"{taken}, models {render.size(memory.resident_bytes)}"))
+    if status.temperatures:
+        warmest = max(status.temperatures, key=lambda one: one.celsius)
+        hot = " (hot)" if warmest.celsius >= _HOT_C else ""
+        words = f"{warmest.zone} {warmest.celsius:.0f} °C{hot}"
+        rows.append(("warmest", warmest.celsius / 100, words))
+    return rows
+
+
+def bar(part: float | None) -> str:
+    """Draw *part* of a whole as a bar; None as an empty one."""
+    full = round(max(0.0, min(1.0, part or 0.0)) * _BAR)
+    return "█" * full + "·" * (_BAR - full)
