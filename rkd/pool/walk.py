@@ -43,8 +43,6 @@ class Walk:
         self._ahead: set[str] = set()
         self._later: list[str] = []
         self._claims: list[Held] = []
-        # Models nobody further back may use: a reload is due, or they are not ready.
-        self._held_up: set[str] = set()
         # Models whose free slots belong to somebody earlier.
         self._slots_wanted: set[str] = set()
 
@@ -68,11 +66,11 @@ class Walk:
 
         1. Its deadline has passed: LOAD_TIMEOUT; it never starts a load.
         2. Its model is in memory:
-           a. loading, draining or unloading: it waits, and so does everyone behind it for it;
+           a. loading, draining or unloading: it waits;
            b. ready and fit for it: granted if a slot and the NPU are free, or it needs none,
               and nobody earlier wants them; else it waits;
-           c. ready but needs a reload: once nobody earlier wants it as it is, it drains; from
-              this ticket on nobody passes.
+           c. ready but needs a reload: once nobody earlier waits for it, it drains, so that
+              nobody later passes.
         3. Somebody earlier waits for the same absent model: it waits for that load.
         4. No way to run it is left: MODEL_FAILED, MODEL_TOO_LARGE.
         5. It fits: the load begins.
@@ -96,7 +94,7 @@ class Walk:
 
     def _place_resident(self, waiter: Waiter, resident: Residence) -> bool:
         key = resident.key
-        if resident.phase is not Phase.READY or key in self._held_up:  # 2a
+        if resident.phase is not Phase.READY:  # 2a
             return True
         if serves(resident, waiter) and not resident.outdated:  # 2b
             taken = key in self._slots_wanted or not self._table.slot_free(resident)
@@ -105,8 +103,7 @@ class Walk:
                 return True
             self._grant(waiter, resident)
             return False
-        self._held_up.add(key)  # 2c
-        if key not in self._ahead:
+        if key not in self._ahead:  # 2c
             self.actions += self._table.leave(resident)
         return True
 

@@ -9,7 +9,10 @@ from tests.unit.pool.test_scheduler_properties import EVENTS, WORLDS, end, live
 from tests.unit.pool.world import World
 
 LONG = settings(
-    max_examples=6000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=6000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    database=None,
 )
 
 

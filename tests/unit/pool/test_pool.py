@@ -259,6 +259,18 @@ class TestVerbs:
         assert await answer(pool, Ask(model("beta"))) == "beta: hi"
         await pool.close(1)
 
+    async def test_looking_resets_no_idle_timer(self) -> None:
+        """Neither listing nor planning keeps a model alive."""
+        pool = FakeMachine().pool()
+        await answer(pool, Ask(model()))
+        (before,) = pool.residents()
+        pool.plan(model(), Wish())
+        assert pool.in_use("alpha") is False
+        (after,) = pool.residents()
+        assert before.expires_s == after.expires_s
+        assert before.expires_s is not None
+        await pool.close(1)
+
     async def test_a_pin_that_cannot_load_is_no_pin(self) -> None:
         """A failed load leaves nothing behind."""
         machine = FakeMachine()

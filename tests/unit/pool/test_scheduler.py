@@ -257,6 +257,7 @@ class TestKeepAlive:
         it = scheduler(keep_alive_s=10)
         alpha = idle(it, 1, plan())
         it.on_pin("alpha", at(1), pinned=True)
+        assert essentials(it.on_expired(at(1.5e9))) == []
         it.on_request(waiter(2, plan(), keep_alive_s=0.0), at(2))
         it.on_finished(2, at(3))
         assert essentials(it.on_expired(at(1000))) == []
@@ -400,6 +401,25 @@ class TestRoom:
         it.on_unloaded(alpha, at(4))
         assert it.table.residents["large"].phase is Phase.LOADING
 
+    def test_room_being_made_is_not_taken_in_the_same_moment(self) -> None:
+        """When the turn ends that a large model waits for, a small one behind it still waits."""
+        it = scheduler(ram=3 * GIB, turn_s=3)
+        ready(it, 1, plan("alpha", ram=2 * GIB))
+        it.on_request(waiter(2, plan("large", ram=3 * GIB)), at(1))
+        it.on_request(waiter(3, plan("small", ram=GIB)), at(2))
+        assert essentials(it.on_expired(at(3))) == []
+        assert it.table.residents["alpha"].phase is Phase.DRAINING
+
+    def test_an_idle_model_somebody_earlier_waits_for_stays(self) -> None:
+        """It is idle only because the NPU is busy: neither room nor time takes it away."""
+        it = scheduler(ram=8 * GIB, places=2, keep_alive_s=10)
+        idle(it, 1, plan("alpha", npu=GIB))
+        ready(it, 2, plan("beta", npu=GIB))
+        it.on_request(waiter(3, plan("alpha", npu=GIB)), at(1))
+        it.on_request(waiter(4, plan("gamma")), at(2))
+        it.on_expired(at(100))
+        assert it.table.residents["alpha"].phase is Phase.READY
+
     def test_a_model_in_demand_has_its_turn(self) -> None:
         """Others wait until it has served for a while, then it drains although in demand."""
         it = scheduler(places=1, turn_s=3)
@@ -452,6 +472,19 @@ class TestFailures:
         again = generation_of(it.on_unloaded(alpha, at(4)))
         actions = it.on_load_failed(again, SHORT, LoadFault.MEMORY, at(5))
         assert refused(actions) == {2: Reason.LOAD_FAILED}
+
+    def test_for_memory_it_tries_no_third_time(self) -> None:
+        """Even if somebody else has fallen idle meanwhile."""
+        it = scheduler(ram=4 * GIB)
+        alpha = idle(it, 1, plan("alpha"))
+        ready(it, 2, plan("gamma"))
+        beta = generation_of(it.on_request(waiter(3, plan("beta")), at(1)))
+        it.on_load_failed(beta, SHORT, LoadFault.MEMORY, at(2))
+        it.on_unloaded(alpha, at(3))
+        again = generation_of(it.on_unloaded(beta, at(3)))
+        it.on_finished(2, at(4))
+        actions = it.on_load_failed(again, SHORT, LoadFault.MEMORY, at(5))
+        assert refused(actions) == {3: Reason.LOAD_FAILED}
 
     def test_for_memory_alone_it_fails_at_once(self) -> None:
         """Nobody could leave: trying the same again is no use."""
