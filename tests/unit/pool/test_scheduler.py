@@ -102,9 +102,9 @@ class TestPeersDefects:
         assert granted(it.on_loaded(again, loaded(), 0, at(8))) == [3]
 
     def test_starvation_by_another_context(self) -> None:
-        """A request that needs a reload stops the fast path: later hits do not overtake it."""
+        """A request that needs a reload stops the fast path, though a slot is free all along."""
         it = scheduler()
-        alpha = ready(it, 1, plan(context=4096))
+        alpha = ready(it, 1, plan(context=4096, slots=2), slots=2)
         it.on_request(waiter(2, plan(context=8192, exact=True)), at(1))
 
         for ticket in (3, 4, 5):
