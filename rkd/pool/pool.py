@@ -212,6 +212,11 @@ class Pool:
         return views.residents(table, pids)
 
     @property
+    def free_bytes(self) -> int:
+        """Memory a further model may take now."""
+        return views.free_bytes(self._desk.scheduler.table, self._desk.now())
+
+    @property
     def queued(self) -> int:
         """How many requests wait, over all models."""
         return len(self._desk.scheduler.table.queue)

@@ -128,11 +128,17 @@ def update(
     return Queued(ahead if one is None else ahead_of_model, estimate_s)
 
 
-def preview(table: Table, waiter: Waiter, now: Moment) -> Preview:
-    """Say what a request like *waiter* would do, without doing it."""
+def free_bytes(table: Table, now: Moment) -> int:
+    """Memory a further model may take now."""
     held = tuple(one.held() for one in table.residents.values())
     jobs = tuple(table.jobs.values())
-    free = max(0, free_ram((*held, *jobs), table.capacity, now.available_bytes))
+    return max(0, free_ram((*held, *jobs), table.capacity, now.available_bytes))
+
+
+def preview(table: Table, waiter: Waiter, now: Moment) -> Preview:
+    """Say what a request like *waiter* would do, without doing it."""
+    jobs = tuple(table.jobs.values())
+    free = free_bytes(table, now)
     mine = table.residents.get(waiter.key)
     if mine is not None and not mine.leaving and serves(mine, waiter):
         domain = mine.domain if mine.on_npu else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ class Identity:
     """
 
     version: str
-    addresses: tuple[str, ...]
+    addresses: Sequence[str]
     models: Path
     cpu_engine: str
     started: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"daemon", "__main__"}),
+    frozenset({"__main__"}),
+    frozenset({"daemon"}),
     frozenset({"service"}),
     frozenset({"operations"}),
     frozenset({"library", "hub", "pool"}),
@@ -32,7 +33,7 @@ CHILD_ROOMS = frozenset({"worker", "backend"})
 DAEMON_ROOMS = frozenset({"daemon", "service", "operations", "library", "hub", "pool"})
 
 ALLOWED_IN: dict[str, tuple[str, ...]] = {
-    "grpc": ("rkd/service/", "rkd/daemon.py", "rkd/v1/", "clients/"),
+    "grpc": ("rkd/service/", "rkd/daemon/", "rkd/v1/", "clients/"),
     "ctypes": ("rkd/backend/rkllm/", "rkd/backend/ggml.py", "rkd/worker/"),
     "xllamacpp": ("rkd/backend/llamacpp.py",),
     "huggingface_hub": ("rkd/hub/",),

@@ -1,0 +1,106 @@
+"""
+Every room of the daemon, built bottom-up from the configuration; nothing runs yet.
+
+What the rooms need of each other is handed to them here, as plain callables where a whole room
+would be too much.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from rkd.access.tokens import TokenFile
+from rkd.board.memory import total_and_available
+from rkd.board.npu import npu_obstacle
+from rkd.board.read import read_board
+from rkd.board.runtime import find_libraries
+from rkd.config import Config
+from rkd.daemon.settings import pool_settings, worker_environment
+from rkd.events import Event, EventLog, Topic
+from rkd.library.library import Library
+from rkd.pool.calibration import Calibration
+from rkd.pool.pool import Pool
+from rkd.pool.worker import Launcher
+from rkd.service.activity import Activity
+from rkd.service.auth import Guard
+from rkd.service.meters import Meters
+from rkd.service.running import RunningRequests
+from rkd.service.status import StatusInterceptor
+
+_workers = structlog.get_logger("rkd.worker")
+
+
+class Rooms:
+    """
+    The rooms, each made once; `services.py` puts the gRPC faces before them.
+
+    Args:
+        config: the effective configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.events = EventLog()
+        self.meters = Meters(time.monotonic)
+        self.running = RunningRequests()
+        self.tokens = TokenFile(config.token_file)
+        libraries = find_libraries(config.rkllm_library, version_override=config.rkllm_version)
+        self.board = read_board(config.sysroot, libraries)
+        self.obstacle = npu_obstacle(self.board)
+        self.library = Library(
+            config.models, publish=self.publish, reserve_bytes=config.disk_reserve
+        )
+        environment = worker_environment(config, os.environ)
+        self.launcher = Launcher(config.state_dir / "workers", environment, _worker_said)
+        self.pool = Pool(
+            pool_settings(config, self.board),
+            obstacle=self.obstacle,
+            launch=self.launcher,
+            memory=lambda: total_and_available(config.sysroot),
+            calibration=Calibration(config.state_dir / "memory.json"),
+            publish=self.publish,
+        )
+
+    def interceptor(self) -> StatusInterceptor:
+        """What stands around every call."""
+        guard = Guard(self.tokens, insecure=self.config.insecure, clock=time.monotonic)
+        return StatusInterceptor(guard.admit, self.meters.call_ended)
+
+    def publish(self, event: Event) -> None:
+        """Take what a room announces: into the log, and to the rooms it concerns."""
+        self.events.publish(event)
+        if event.topic is Topic.MODEL and event.action in {"changed", "removed", "migrated"}:
+            self.pool.forget(event.subject.casefold())
+        if event.topic is Topic.MODEL and event.action == "removed":
+            self.meters.forget(event.subject)
+
+    def activity(self) -> Activity:
+        """What goes on now."""
+        residents = self.pool.residents()
+        taken = sum(one.size_bytes for one in residents)
+        return Activity(
+            models=len(self.library.models()),
+            residents=sum(1 for one in residents if one.ready_s is not None),
+            queued=self.pool.queued,
+            operations=0,
+            budget_bytes=self.pool.free_bytes + taken,
+            resident_bytes=taken,
+        )
+
+
+def _worker_said(model: str, pid: int, line: str) -> None:
+    _workers.debug("worker.said", model=model, pid=pid, line=line)
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space where *folder* is; 0 when it is gone."""
+    try:
+        found: Any = os.statvfs(folder)
+    except OSError:
+        return 0
+    return int(found.f_bavail * found.f_frsize)

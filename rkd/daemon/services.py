@@ -1,0 +1,123 @@
+"""The gRPC faces over the rooms: which servicer answers which service of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib import metadata
+from typing import Any
+
+import rkd
+from rkd.board.facts import Telemetry
+from rkd.board.telemetry import read_telemetry
+from rkd.config import Config
+from rkd.daemon.rooms import Rooms, free_bytes
+from rkd.daemon.settings import doctor_facts
+from rkd.errors import InvalidInputError
+from rkd.service.doctor import Finding, examine
+from rkd.service.inference import InferenceService
+from rkd.service.pool import PoolService
+from rkd.service.server import Register
+from rkd.service.system import Identity, Reloaded, SystemService
+from rkd.service.unbuilt import unbuilt
+from rkd.v1 import (
+    hub_pb2,
+    hub_pb2_grpc,
+    inference_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    operations_pb2,
+    operations_pb2_grpc,
+    pool_pb2_grpc,
+    system_pb2_grpc,
+)
+
+NAMES = (
+    "rkd.v1.ModelService",
+    "rkd.v1.InferenceService",
+    "rkd.v1.HubService",
+    "rkd.v1.PoolService",
+    "rkd.v1.OperationService",
+    "rkd.v1.SystemService",
+)
+Reload = Callable[[], Awaitable[Reloaded]]
+Current = Callable[[], Config]
+
+
+def services(
+    rooms: Rooms, addresses: list[str], current: Current, reload: Reload
+) -> tuple[tuple[str, Register, Any], ...]:
+    """
+    Make every servicer.
+
+    Args:
+        rooms: behind them.
+        addresses: filled once they are bound.
+        current: the configuration in force.
+        reload: reads it anew.
+    """
+    resolve = rooms.library.resolve
+    inference = InferenceService(resolve, rooms.pool, rooms.running, rooms.meters)
+    return (
+        (
+            NAMES[0],
+            models_pb2_grpc.add_ModelServiceServicer_to_server,
+            unbuilt(models_pb2.DESCRIPTOR.services_by_name["ModelService"]),
+        ),
+        (NAMES[1], inference_pb2_grpc.add_InferenceServiceServicer_to_server, inference),
+        (
+            NAMES[2],
+            hub_pb2_grpc.add_HubServiceServicer_to_server,
+            unbuilt(hub_pb2.DESCRIPTOR.services_by_name["HubService"]),
+        ),
+        (
+            NAMES[3],
+            pool_pb2_grpc.add_PoolServiceServicer_to_server,
+            PoolService(resolve, rooms.pool),
+        ),
+        (
+            NAMES[4],
+            operations_pb2_grpc.add_OperationServiceServicer_to_server,
+            unbuilt(operations_pb2.DESCRIPTOR.services_by_name["OperationService"]),
+        ),
+        (
+            NAMES[5],
+            system_pb2_grpc.add_SystemServiceServicer_to_server,
+            _system(rooms, addresses, current, reload),
+        ),
+    )
+
+
+def _system(rooms: Rooms, addresses: list[str], current: Current, reload: Reload) -> SystemService:
+    config, board = rooms.config, rooms.board
+
+    def telemetry() -> Telemetry:
+        return read_telemetry(config.sysroot)
+
+    def diagnose() -> tuple[Finding, ...]:
+        tokens: int | None
+        try:
+            tokens = len(rooms.tokens.current())
+        except InvalidInputError:
+            tokens = None
+        return examine(doctor_facts(current(), board, telemetry(), tokens))
+
+    return SystemService(
+        Identity(rkd.__version__, addresses, config.models, cpu_engine(config)),
+        board,
+        telemetry=telemetry,
+        free_bytes=lambda: free_bytes(config.models),
+        collect=rooms.activity,
+        meters=rooms.meters,
+        diagnose=diagnose,
+        reload=reload,
+    )
+
+
+def cpu_engine(config: Config) -> str:
+    """The CPU engine and its version, without loading it."""
+    if config.llama_server:
+        return f"llama-server {config.llama_server}"
+    try:
+        return f"llama.cpp b{metadata.version('xllamacpp').rpartition('.')[2]}"
+    except metadata.PackageNotFoundError:
+        return ""
