@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from structlog.contextvars import bind_contextvars
+
+from rkd import log
 from rkd.errors import InvalidInputError, Reason, Violation
 
 
@@ -55,7 +58,7 @@ class RunningRequests:
         Raises:
             InvalidInputError: INVALID_FIELD, when *request_id* is running already.
         """
-        name = request_id or uuid.uuid4().hex
+        name = request_id or self._of_the_call()
         if name in self._running:
             what = f"options.request_id {name} is running already"
             raise InvalidInputError(
@@ -68,10 +71,16 @@ class RunningRequests:
             raise AssertionError("an inference runs inside a task")
         entry = Running(name, model, task)
         self._running[name] = entry
+        bind_contextvars(request_id=name)
         try:
             yield entry
         finally:
             del self._running[name]
+
+    def _of_the_call(self) -> str:
+        """Take the call's own id (x-request-id), unless a proxy sends one for several calls."""
+        bound = log.request_id()
+        return bound if bound and bound not in self._running else uuid.uuid4().hex
 
     def cancel(self, request_id: str) -> bool:
         """Stop *request_id*; False when it is not running."""
