@@ -141,6 +141,32 @@ class Mover:
             metadata={"file": wanted.path, "expected": f"{wanted.algorithm}:{wanted.digest}"},
         )
 
+    def read(self, wanted: Wanted, offset_bytes: int, count: int) -> bytes:
+        """
+        Read a piece of *wanted*, unverified: for looking into a file before it is fetched.
+
+        Raises:
+            RkdError: HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND; it is not tried again.
+        """
+        import httpx2  # noqa: PLC0415 - comes with huggingface_hub, as late as it
+
+        end = min(offset_bytes + count, wanted.size_bytes)
+        found = bytearray()
+        try:
+            with self._opened(wanted, offset_bytes, end) as response:
+                skip = offset_bytes if response.status_code == HTTPStatus.OK else 0
+                for chunk in response.iter_raw():
+                    found += chunk
+                    if len(found) >= skip + end - offset_bytes:
+                        break
+        except httpx2.TransportError as error:
+            raise unreachable(
+                self._connection.endpoint, cause_of(error), what=str(wanted)
+            ) from error
+        except _TroubleError as trouble:
+            raise trouble.failure from trouble
+        return bytes(found[skip : skip + end - offset_bytes])
+
     def _complete(
         self, wanted: Wanted, part: Part, progress: Callable[[int], None], stop: Stop
     ) -> None:
@@ -221,7 +247,9 @@ class Mover:
             part.restart()
 
     @contextlib.contextmanager
-    def _opened(self, wanted: Wanted, offset_bytes: int) -> Iterator[httpx2.Response]:
+    def _opened(
+        self, wanted: Wanted, offset_bytes: int, end_bytes: int | None = None
+    ) -> Iterator[httpx2.Response]:
         """
         Ask the hub for a fresh address and follow it; yields a 200 or 206 answer.
 
@@ -230,8 +258,9 @@ class Mover:
         url = self._connection.resolve_url(wanted.repository, wanted.commit, wanted.path)
         for hop in range(_REDIRECTS + 1):
             headers = self._connection.headers_for(url) | {"Accept-Encoding": "identity"}
-            if offset_bytes:
-                headers["Range"] = f"bytes={offset_bytes}-"
+            if offset_bytes or end_bytes:
+                last = end_bytes - 1 if end_bytes else ""
+                headers["Range"] = f"bytes={offset_bytes}-{last}"
             with self._connection.session().stream(
                 "GET",
                 url,

@@ -57,7 +57,7 @@ def parse(text: str, *, endpoint: str = "") -> Reference:
         if bare.lower().startswith(host.lower()):
             bare = bare[len(host) :]
             break
-    bare = bare.split("?")[0].split("#")[0].strip("/")
+    bare = bare.split("?")[0].split("#")[0].rstrip("/")
     parts = [unquote(part) for part in bare.split("/")]
     reference = _of_parts(parts)
     if not _REPOSITORY.fullmatch(reference.repository) or ".." in bare:

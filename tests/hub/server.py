@@ -226,12 +226,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         fault = self.broken(where, path)
         what = fault.what if fault else ""
         data = bytes_of(content)
-        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         start = int(match[1]) if match and what != "no-range" else 0
         if start >= len(data) > 0:
             self.answer(416, b"", (("Content-Range", f"bytes */{len(data)}"),), where=where)
             return
-        rest = data[start:]
+        stop = int(match[2]) + 1 if match and match[2] and what != "no-range" else len(data)
+        rest = data[start:stop]
         if what == "corrupt" and fault:
             middle = fault.at_bytes % max(1, len(rest))
             flipped = bytes(byte ^ 0xFF for byte in rest[middle : middle + 16])
@@ -239,7 +240,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         announced = rest + b"x" * 7 if what == "size" else rest
         self.send_response(206 if match and what != "no-range" else 200)
         if match and what != "no-range":
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            self.send_header("Content-Range", f"bytes {start}-{start + len(rest) - 1}/{len(data)}")
         for name, value in headers:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(announced)))
@@ -383,7 +384,9 @@ class _Hub(_Handler):
             if not repository.private
             and all(word in repository.id.lower() for word in words)
             and (not author or repository.id.startswith(f"{author}/"))
-            and all(tag in repository.tags for tag in query.get("filter", []))
+            and set(query.get("filter", [])) <= {*repository.tags, f"license:{repository.license}"}
+            and query.get("gated", [str(bool(repository.gated)).lower()])[0]
+            == str(bool(repository.gated)).lower()
         ]
         key = "likes" if sort == "likes" else "downloads"
         found.sort(key=lambda repository: -int(getattr(repository, key)))

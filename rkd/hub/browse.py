@@ -1,0 +1,192 @@
+"""
+Look into a repository without pulling it: its files with a verdict, its card.
+
+A GGUF's header is read by ranges, so that layers and context are known before a model is fetched.
+Blocking; answers are cached.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Any
+
+from rkd.errors import InvalidInputError, RkdError
+from rkd.hub.cache import AnswerCache
+from rkd.hub.connection import Connection
+from rkd.hub.fit import Capacity, Judgement, judge_all
+from rkd.hub.listing import Listing, RemoteFile, look_up
+from rkd.hub.mover import Mover, Wanted
+from rkd.hub.variants import Variant, variants_of
+from rkd.model import Details, Format
+from rkd.weights.details import describe
+from rkd.weights.gguf import parse_header
+
+_BLOCK_BYTES = 1 << 20
+_MOST_BYTES = 48 << 20
+"""Longest header read: one with a vocabulary of 250 000 tokens and its merges has some 12 MB."""
+
+_CARD_BYTES = 1 << 20
+_FOR_EVER = timedelta(days=365)
+"""What is said of a commit stays true."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A repository's weights, judged for this board, best first."""
+
+    listing: Listing
+    judgements: tuple[Judgement, ...]
+    cached: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A model card: Markdown without its front matter, and the front matter, flat."""
+
+    text: str
+    metadata: dict[str, str]
+
+
+class Browser:
+    """
+    Answers questions about repositories.
+
+    Args:
+        connection: the way to the hub.
+        cache: what it answered before.
+        mover: reads ranges and small files.
+    """
+
+    def __init__(self, connection: Connection, cache: AnswerCache, mover: Mover) -> None:
+        self._connection = connection
+        self._cache = cache
+        self._mover = mover
+
+    def offer(self, repository: str, revision: str, capacity: Capacity) -> Offer:
+        """
+        List the weights of *repository* with a verdict each.
+
+        Raises:
+            RkdError: OFFLINE, HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND.
+        """
+        listing, cached = self._listing(repository, revision)
+        variants = variants_of(listing)
+        details = self._shape(listing, variants)
+        return Offer(listing, judge_all(variants, details, capacity), cached)
+
+    def card(self, repository: str, revision: str) -> Card:
+        """
+        Read the model card.
+
+        Raises:
+            RkdError: OFFLINE, HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND; a repository without a
+                card has an empty one.
+        """
+        listing, _ = self._listing(repository, revision)
+        file = listing.file("README.md")
+        if file is None:
+            return Card("", {})
+        answer = self._cache.answer(
+            f"card {repository} {listing.commit}",
+            lambda: self._mover.read(_whole(listing, file), 0, _CARD_BYTES).decode(
+                "utf-8", "replace"
+            ),
+            fresh=_FOR_EVER,
+        )
+        return parse_card(str(answer.value))
+
+    def _listing(self, repository: str, revision: str) -> tuple[Listing, datetime | None]:
+        answer = self._cache.answer(
+            f"listing {repository} {revision}",
+            lambda: json.loads(
+                json.dumps(asdict(look_up(self._connection, repository, revision)), default=str)
+            ),
+        )
+        return _listing_restored(answer.value), answer.cached
+
+    def _shape(self, listing: Listing, variants: tuple[Variant, ...]) -> Details:
+        """Read layers and heads from the smallest GGUF; the verdict is rougher without."""
+        ggufs = [variant for variant in variants if variant.format is Format.GGUF]
+        if not ggufs:
+            return Details()
+        file = ggufs[-1].files[0]
+
+        def ask() -> dict[str, Any]:
+            self._connection.require_online(f"the header of {file.path}")
+            reader = _Ranges(self._mover, _whole(listing, file))
+            header = parse_header(reader.read, file.size_bytes, PurePosixPath(file.path).name)
+            return asdict(describe(header))
+
+        try:
+            answer = self._cache.answer(f"shape {file.digest}", ask, fresh=_FOR_EVER)
+        except (RkdError, InvalidInputError):
+            return Details()
+        return Details(**answer.value)
+
+
+class _Ranges:
+    """Reads a remote file in blocks, each once."""
+
+    def __init__(self, mover: Mover, wanted: Wanted) -> None:
+        self._mover = mover
+        self._wanted = wanted
+        self._blocks: dict[int, bytes] = {}
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return up to *count* bytes from *offset* on."""
+        found = bytearray()
+        while len(found) < count:
+            number, within = divmod(offset + len(found), _BLOCK_BYTES)
+            piece = self._block(number)[within : within + count - len(found)]
+            if not piece:
+                break
+            found += piece
+        return bytes(found)
+
+    def _block(self, number: int) -> bytes:
+        start = number * _BLOCK_BYTES
+        if start >= min(self._wanted.size_bytes, _MOST_BYTES):
+            return b""
+        if number not in self._blocks:
+            self._blocks[number] = self._mover.read(self._wanted, start, _BLOCK_BYTES)
+        return self._blocks[number]
+
+
+def parse_card(text: str) -> Card:
+    """Take a card's front matter off: `key: value` lines, lists joined by commas."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    if lines[0].strip() != "---" or "---" not in (line.strip() for line in lines[1:]):
+        return Card(text, {})
+    end = next(number for number, line in enumerate(lines[1:], 1) if line.strip() == "---")
+    metadata: dict[str, str] = {}
+    key = ""
+    for line in lines[1:end]:
+        item = line.strip()
+        if item.startswith("- ") and key:
+            value = _unquoted(item[2:])
+            metadata[key] = f"{metadata[key]}, {value}" if metadata[key] else value
+        elif ":" in item and not line.startswith((" ", "\t")):
+            key, _, value = (part.strip() for part in item.partition(":"))
+            metadata[key] = _unquoted(value)
+    return Card("\n".join(lines[end + 1 :]).lstrip("\n"), metadata)
+
+
+def _unquoted(value: str) -> str:
+    return value.strip().strip("'\"")
+
+
+def _whole(listing: Listing, file: RemoteFile) -> Wanted:
+    return listing.wanted(file)
+
+
+def _listing_restored(record: dict[str, Any]) -> Listing:
+    files = tuple(RemoteFile(**file) for file in record["files"])
+    texts = {key: tuple(record[key]) for key in ("tags", "base_models")}
+    moments = {
+        key: datetime.fromisoformat(record[key]) if record[key] else None
+        for key in ("updated", "created")
+    }
+    return Listing(**(record | {"files": files} | texts | moments))

@@ -1,0 +1,217 @@
+"""HubService: find a model that fits, before a byte of it is fetched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.hub.browse import Browser
+from rkd.hub.cache import AnswerCache
+from rkd.hub.connection import Connection
+from rkd.hub.fit import Capacity, Judgement, Verdict
+from rkd.hub.listing import Listing
+from rkd.hub.reference import Reference, parse, with_revision
+from rkd.hub.search import Found, Query, Sort, search
+from rkd.model import Format
+from rkd.v1 import hub_pb2 as pb
+from rkd.v1 import types_pb2 as types
+from rkd.v1.hub_pb2_grpc import HubServiceServicer
+
+DEFAULT_PAGE = 20
+LONGEST_PAGE = 100
+
+SORTS = {
+    pb.SEARCH_SORT_UNSPECIFIED: Sort.DOWNLOADS,
+    pb.SEARCH_SORT_DOWNLOADS: Sort.DOWNLOADS,
+    pb.SEARCH_SORT_LIKES: Sort.LIKES,
+    pb.SEARCH_SORT_UPDATED: Sort.UPDATED,
+    pb.SEARCH_SORT_CREATED: Sort.CREATED,
+}
+FORMATS = {
+    Format.GGUF: types.WEIGHTS_FORMAT_GGUF,
+    Format.RKLLM: types.WEIGHTS_FORMAT_RKLLM,
+}
+VERDICTS = {
+    Verdict.UNKNOWN: pb.VERDICT_UNSPECIFIED,
+    Verdict.FITS: pb.VERDICT_FITS,
+    Verdict.FITS_ALONE: pb.VERDICT_FITS_ALONE,
+    Verdict.TOO_LARGE: pb.VERDICT_TOO_LARGE,
+    Verdict.WRONG_PLATFORM: pb.VERDICT_WRONG_PLATFORM,
+}
+
+
+class HubService(HubServiceServicer):
+    """
+    The service.
+
+    Args:
+        connection: the way to the hub.
+        cache: what it answered before.
+        browser: looks into repositories.
+        capacity: what the board has, as of now.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection: Connection,
+        cache: AnswerCache,
+        browser: Browser,
+        capacity: Callable[[], Capacity],
+    ) -> None:
+        self._connection = connection
+        self._cache = cache
+        self._browser = browser
+        self._capacity = capacity
+
+    async def Search(self, request: pb.SearchRequest, context: Any) -> pb.SearchResponse:
+        """Find repositories with weights rkd can run."""
+        del context
+        size, start = _page(request)
+        results = await asyncio.to_thread(search, self._connection, self._cache, _query(request))
+        shown = results.found[start : start + size]
+        following = start + size
+        response = pb.SearchResponse(
+            repositories=[_found(one) for one in shown],
+            next_page_token=str(following) if following < len(results.found) else "",
+            facets=[
+                pb.Facet(
+                    name=name,
+                    values=[pb.FacetValue(value=value, count=count) for value, count in values],
+                )
+                for name, values in results.facets
+            ],
+        )
+        _stamp(response.cached, results.cached)
+        return response
+
+    async def ListFiles(self, request: pb.ListFilesRequest, context: Any) -> pb.ListFilesResponse:
+        """List the weights of a repository with a verdict for this board."""
+        del context
+        reference = self._reference(request.repository, request.revision)
+        capacity = self._capacity()
+        if request.context_tokens < 0:
+            raise _bad("context_tokens", "should not be negative")
+        if request.context_tokens:
+            capacity = replace(capacity, context_tokens=request.context_tokens)
+        offer = await asyncio.to_thread(
+            self._browser.offer, reference.repository, reference.revision, capacity
+        )
+        return pb.ListFilesResponse(
+            variants=[_variant(one) for one in offer.judgements],
+            revision=offer.listing.commit,
+            repository=_repository(offer.listing, offer.judgements),
+        )
+
+    async def GetCard(self, request: pb.GetCardRequest, context: Any) -> pb.GetCardResponse:
+        """Bring the model card."""
+        del context
+        reference = self._reference(request.repository, request.revision)
+        card = await asyncio.to_thread(self._browser.card, reference.repository, reference.revision)
+        return pb.GetCardResponse(text=card.text, metadata=card.metadata)
+
+    def _reference(self, repository: str, revision: str) -> Reference:
+        return with_revision(parse(repository, endpoint=self._connection.endpoint), revision)
+
+
+def _query(request: pb.SearchRequest) -> Query:
+    for field in ("min_parameters", "max_parameters", "min_downloads"):
+        if getattr(request, field) < 0:
+            raise _bad(field, "should not be negative")
+    if request.sort not in SORTS:
+        raise _bad("sort", "is not known")
+    formats = {number: format_ for format_, number in FORMATS.items()}
+    return Query(
+        words=request.query.strip(),
+        author=request.author.strip(),
+        min_parameters=request.min_parameters,
+        max_parameters=request.max_parameters,
+        quantization=request.quantization.strip(),
+        format=formats.get(request.format),
+        sort=SORTS[request.sort],
+        min_downloads=request.min_downloads,
+        license=request.license.strip(),
+        gated=request.gated if request.HasField("gated") else None,
+    )
+
+
+def _page(request: pb.SearchRequest) -> tuple[int, int]:
+    if request.page_size < 0:
+        raise _bad("page_size", "should not be negative")
+    token = request.page_token
+    if token and not (token.isascii() and token.isdigit() and len(token) < 6):  # noqa: PLR2004 - ours are short
+        raise _bad("page_token", "is none that this daemon gave out")
+    return min(request.page_size or DEFAULT_PAGE, LONGEST_PAGE), int(token or 0)
+
+
+def _found(found: Found) -> pb.Repository:
+    message = pb.Repository(
+        id=found.id,
+        downloads=found.downloads,
+        likes=found.likes,
+        license=found.license,
+        gated=found.gated,
+        formats=[FORMATS[Format(name)] for name in found.formats],
+        quantizations=found.quantizations,
+        parameters=found.parameters,
+    )
+    _stamp(message.updated, found.updated)
+    _stamp(message.created, found.created)
+    return message
+
+
+def _repository(listing: Listing, judgements: tuple[Judgement, ...]) -> pb.Repository:
+    variants = [one.variant for one in judgements]
+    sizes = [variant.size_bytes for variant in variants]
+    message = pb.Repository(
+        id=listing.repository,
+        downloads=listing.downloads,
+        likes=listing.likes,
+        license=listing.license,
+        gated=listing.gated,
+        formats=[FORMATS[form] for form in sorted({variant.format for variant in variants})],
+        quantizations=dict.fromkeys(one.quantization for one in variants if one.quantization),
+        parameters=listing.parameters,
+        min_size_bytes=min(sizes, default=0),
+        max_size_bytes=max(sizes, default=0),
+    )
+    _stamp(message.updated, listing.updated)
+    _stamp(message.created, listing.created)
+    return message
+
+
+def _variant(judgement: Judgement) -> pb.Variant:
+    variant = judgement.variant
+    return pb.Variant(
+        files=[file.path for file in variant.files],
+        tag=variant.tag,
+        format=FORMATS[variant.format],
+        size_bytes=variant.size_bytes,
+        quantization=variant.quantization,
+        platform=variant.platform,
+        toolkit_version=variant.toolkit,
+        parameters=variant.parameters,
+        context_tokens=variant.context_tokens,
+        verdict=VERDICTS[judgement.verdict],
+        verdict_detail=judgement.detail,
+        needed_bytes=judgement.needed_bytes,
+        advice=judgement.advice,
+        recommended=judgement.recommended,
+    )
+
+
+def _stamp(target: Any, moment: datetime | None) -> None:
+    if moment is not None:
+        target.FromDatetime(moment)
+
+
+def _bad(field: str, description: str) -> InvalidInputError:
+    return InvalidInputError(
+        Reason.INVALID_FIELD,
+        f"{field} {description}.",
+        violations=(Violation(field, description),),
+    )

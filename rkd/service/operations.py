@@ -1,0 +1,172 @@
+"""OperationService: pulls, creates and pushes, listed, stopped, resumed and watched."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from rkd.errors import NotFoundError
+from rkd.events import EventLog, Topic
+from rkd.operations.operation import Operation, OperationKind, OperationState, Progress
+from rkd.operations.operations import Operations
+from rkd.service.paging import page
+from rkd.v1 import operations_pb2 as pb
+from rkd.v1 import types_pb2 as types
+from rkd.v1.operations_pb2_grpc import OperationServiceServicer
+
+KINDS = {
+    OperationKind.PULL: types.OPERATION_KIND_PULL,
+    OperationKind.CREATE: types.OPERATION_KIND_CREATE,
+    OperationKind.PUSH: types.OPERATION_KIND_PUSH,
+}
+STATES = {
+    OperationState.PENDING: types.OPERATION_STATE_PENDING,
+    OperationState.RUNNING: types.OPERATION_STATE_RUNNING,
+    OperationState.PAUSED: types.OPERATION_STATE_PAUSED,
+    OperationState.SUCCEEDED: types.OPERATION_STATE_SUCCEEDED,
+    OperationState.FAILED: types.OPERATION_STATE_FAILED,
+    OperationState.CANCELLED: types.OPERATION_STATE_CANCELLED,
+}
+
+
+class OperationService(OperationServiceServicer):
+    """
+    The service.
+
+    Args:
+        operations: what runs and ran.
+        events: the daemon's one event log.
+    """
+
+    def __init__(self, operations: Operations, events: EventLog) -> None:
+        self._operations = operations
+        self._events = events
+
+    async def List(
+        self, request: pb.OperationServiceListRequest, context: Any
+    ) -> pb.OperationServiceListResponse:
+        """List operations, newest first."""
+        del context
+        known = [
+            one
+            for one in reversed(self._operations.list())
+            if not (request.active and one.state.final)
+        ]
+        shown, following = page(known, _newest_first, request.page_size, request.page_token)
+        return pb.OperationServiceListResponse(
+            operations=[encode(one) for one in shown], next_page_token=following
+        )
+
+    async def Get(
+        self, request: pb.OperationServiceGetRequest, context: Any
+    ) -> pb.OperationServiceGetResponse:
+        """Tell one operation."""
+        del context
+        return pb.OperationServiceGetResponse(operation=encode(self._operations.get(request.id)))
+
+    async def Cancel(
+        self, request: pb.OperationServiceCancelRequest, context: Any
+    ) -> pb.OperationServiceCancelResponse:
+        """Stop an operation and give back what it had."""
+        del context
+        stopped = await self._operations.cancel(request.id)
+        return pb.OperationServiceCancelResponse(operation=encode(stopped))
+
+    async def Pause(
+        self, request: pb.OperationServicePauseRequest, context: Any
+    ) -> pb.OperationServicePauseResponse:
+        """Stop an operation and keep what it has."""
+        del context
+        paused = await self._operations.pause(request.id)
+        return pb.OperationServicePauseResponse(operation=encode(paused))
+
+    async def Resume(
+        self, request: pb.OperationServiceResumeRequest, context: Any
+    ) -> pb.OperationServiceResumeResponse:
+        """Go on with a paused or failed operation."""
+        del context
+        resumed = await self._operations.resume(request.id)
+        return pb.OperationServiceResumeResponse(operation=encode(resumed))
+
+    async def Watch(
+        self, request: pb.OperationServiceWatchRequest, context: Any
+    ) -> AsyncIterator[pb.OperationServiceWatchResponse]:
+        """Stream one operation until it ends, or all of them for ever."""
+        del context
+        if request.id and not request.HasField("start_revision"):
+            async with self._operations.attach(request.id) as updates:
+                async for operation in updates:
+                    yield self._change(operation, self._events.revision, datetime.now(UTC))
+            return
+        start = request.start_revision if request.HasField("start_revision") else None
+        async for entry in self._events.watch(start):
+            if entry.event.topic is not Topic.OPERATION:
+                continue
+            if request.id and entry.event.subject != request.id:
+                continue
+            try:
+                operation = self._operations.get(entry.event.subject)
+            except NotFoundError:
+                continue  # forgotten since: history is shorter than the log
+            yield self._change(operation, entry.revision, entry.at)
+            if request.id and operation.state.final:
+                return
+
+    def _change(
+        self, operation: Operation, revision: int, at: datetime
+    ) -> pb.OperationServiceWatchResponse:
+        change = pb.OperationServiceWatchResponse(revision=revision, operation=encode(operation))
+        change.time.FromDatetime(at)
+        return change
+
+
+def encode(operation: Operation) -> types.Operation:
+    """Write *operation* for the wire."""
+    request, failure = operation.request, operation.failure
+    source = request.get("repository", "")
+    if operation.kind is OperationKind.PULL and request.get("selection"):
+        source += f":{request['selection']}"
+    named = operation.detail.get("model") or request.get("model") or request.get("name")
+    message = types.Operation(
+        id=operation.id,
+        kind=KINDS[operation.kind],
+        model=named or operation.subject,
+        source=source,
+        state=STATES[operation.state],
+        progress=_progress(operation.progress),
+        error_reason=str(failure.reason) if failure else "",
+        error_message=failure.message if failure else "",
+        error_remedy=failure.remedy if failure else "",
+    )
+    message.created.FromDatetime(operation.created)
+    if operation.finished is not None:
+        message.finished.FromDatetime(operation.finished)
+    return message
+
+
+def _progress(progress: Progress) -> types.Progress:
+    message = types.Progress(
+        stage=progress.stage,
+        done_bytes=progress.completed_bytes,
+        total_bytes=progress.total_bytes,
+        rate_bytes_per_s=progress.bytes_per_s,
+        files=[
+            types.FileProgress(
+                name=file.name,
+                done_bytes=file.completed_bytes,
+                total_bytes=file.total_bytes,
+                resumed_bytes=file.resumed_bytes,
+            )
+            for file in progress.files
+        ],
+    )
+    if progress.remaining_s is not None:
+        message.remaining.FromMilliseconds(int(progress.remaining_s * 1000))
+    return message
+
+
+def _newest_first(operation: Operation) -> str:
+    """Give the place of *operation* in the list, as a text that grows along it."""
+    age = 2**63 - int(operation.created.timestamp() * 1_000_000)
+    return f"{age:020d} {operation.id}"

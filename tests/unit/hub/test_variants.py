@@ -1,0 +1,115 @@
+"""What a repository offers, and what somebody means by it."""
+
+from __future__ import annotations
+
+import pytest
+
+from rkd.errors import NotFoundError
+from rkd.hub.fit import Capacity, Verdict, judge_all
+from rkd.hub.listing import Listing, RemoteFile
+from rkd.hub.variants import select, variants_of
+from rkd.model import Details, Format
+
+GIB = 1 << 30
+BOARD = Capacity(6 * GIB, 12 * GIB, "rk3588", 4096)
+SHAPE = Details(layers=32, kv_heads=8, head_size=128, embedding_size=4096, context_tokens=8192)
+
+
+def listing(*files: tuple[str, int], repository: str = "org/repo") -> Listing:
+    """Make a listing of files with sizes."""
+    return Listing(
+        repository,
+        "c" * 40,
+        tuple(
+            RemoteFile(path, size, "sha256", f"{number:064x}")
+            for number, (path, size) in enumerate(files)
+        ),
+    )
+
+
+def test_shards_are_one_and_projectors_none() -> None:
+    """Shards come joined in order; a set with a hole, other files and projectors do not."""
+    found = variants_of(
+        listing(
+            ("q8/m-Q8_0-00002-of-00002.gguf", 5),
+            ("q8/m-Q8_0-00001-of-00002.gguf", 7),
+            ("m-Q4_0-00001-of-00002.gguf", 7),
+            ("mmproj-m-f16.gguf", 3),
+            ("README.md", 1),
+        )
+    )
+
+    assert [(one.tag, one.size_bytes, len(one.files)) for one in found] == [("Q8_0", 12, 2)]
+    assert found[0].name == "q8/m-Q8_0-00001-of-00002.gguf"
+
+
+def test_rkllm_files_tell_platform_and_type_by_name() -> None:
+    """What the file's name does not say the repository's may."""
+    found = variants_of(
+        listing(
+            ("Qwen2.5-1.5B_w8a8_g128.rkllm", 9),
+            ("Qwen2.5-1.5B-w8a8-rk3576.rkllm", 8),
+            repository="org/Qwen2.5-1.5B-rk3588-rkllm",
+        )
+    )
+
+    assert [(one.format, one.quantization, one.platform) for one in found] == [
+        (Format.RKLLM, "w8a8_g128", "rk3588"),
+        (Format.RKLLM, "w8a8", "rk3576"),
+    ]
+
+
+def test_two_of_a_kind_are_named_by_file() -> None:
+    """A quantization that occurs twice is no tag; the file is."""
+    known = listing(("a-Q4_0.gguf", 1), ("b-Q4_0.gguf", 2), ("c-Q8_0.gguf", 3))
+    variants = variants_of(known)
+
+    assert {one.tag for one in variants} == {"a-Q4_0.gguf", "b-Q4_0.gguf", "Q8_0"}
+    assert select(known, variants, "A-q4_0.GGUF").name == "a-Q4_0.gguf"
+    assert select(known, variants, "q8-0").name == "c-Q8_0.gguf"
+    with pytest.raises(NotFoundError, match="several Q4_0"):
+        select(known, variants, "Q4_0")
+    with pytest.raises(NotFoundError, match="no Q2_K; it has Q8_0"):
+        select(known, variants, "Q2_K")
+
+
+def test_the_balanced_one_that_fits_is_recommended() -> None:
+    """Q4_K_M before better and smaller ones; the verdict shows its sum."""
+    offered = variants_of(
+        listing(
+            ("m-Q8_0.gguf", 5 * GIB),
+            ("m-Q4_K_M.gguf", 3 * GIB),
+            ("m-Q2_K.gguf", 2 * GIB),
+            ("m-F16.gguf", 10 * GIB),
+            ("m-F32.gguf", 20 * GIB),
+        )
+    )
+    judged = judge_all(offered, SHAPE, BOARD)
+
+    assert judged[0].variant.quantization == "Q4_K_M"
+    assert [one.recommended for one in judged] == [True, False, False, False, False]
+    verdicts = {one.variant.quantization: one.verdict for one in judged}
+    assert verdicts["F16"] is Verdict.FITS_ALONE
+    assert verdicts["F32"] is Verdict.TOO_LARGE
+    assert judged[0].detail.startswith("3.00 GiB weights + 0.50 GiB context of 4096 tokens + ")
+
+
+def test_the_npu_comes_first_where_there_is_one() -> None:
+    """A .rkllm for this chip wins; one for another chip, or on no NPU, is named so."""
+    offered = variants_of(
+        listing(("m-w8a8-rk3588.rkllm", GIB), ("m-w8a8-rk3576.rkllm", GIB), ("m-Q4_K_M.gguf", GIB))
+    )
+    here = judge_all(offered, SHAPE, BOARD)
+    elsewhere = judge_all(offered, SHAPE, Capacity(6 * GIB, 12 * GIB, "", 4096))
+
+    assert here[0].variant.platform == "rk3588"
+    assert "made for rk3576, this is rk3588" in [one.detail for one in here]
+    assert elsewhere[0].variant.quantization == "Q4_K_M"
+    assert elsewhere[1].verdict is Verdict.WRONG_PLATFORM
+
+
+def test_nothing_that_fits_is_nothing_recommended() -> None:
+    """An honest table recommends no model that cannot run."""
+    judged = judge_all(variants_of(listing(("m-Q4_K_M.gguf", 40 * GIB))), SHAPE, BOARD)
+
+    assert [one.recommended for one in judged] == [False]
