@@ -327,6 +327,18 @@ class TestCancel:
 
             assert npu.ask(Run(prompt="second")).text == "second"
 
+    def test_an_abort_that_came_too_late(self, tmp_path: Path) -> None:
+        """An abort that strikes the run after its own costs time, not the answer."""
+        handle = Handle()
+        with loaded("1.3.0", tmp_path, piece=1, token_us=300, abort_sticks=1) as npu:
+            npu.ask(Run(prompt="x" * 400), handle=handle, on_chunk=lambda _: handle.cancel())
+            model = npu.backend._model
+            assert model is not None
+            model.resident._runtime.abort()
+
+            own_answer(npu)
+            assert [one["prompt"] for one in npu.calls("rkllm_run")][1:] == ["short", "short"]
+
     def test_while_another_runs(self, tmp_path: Path) -> None:
         """A waiting run can be cancelled without disturbing the one before it."""
         waiting = Handle()

@@ -20,6 +20,7 @@
  *   run_rc run_line run_crash run_hang
  *   at_token at=crash|abrt|exit|error|hang    what happens at that token, counted from 0
  *   abort_hang abort_ignored destroy_crash
+ *   abort_sticks=1   an abort without a run ends the next one
  *   late=1   a callback of this run comes while the next one is under way
  */
 #define _GNU_SOURCE
@@ -732,7 +733,6 @@ EXPORT int rkllm_run(LLMHandle handle, RKLLMInput *input, RKLLMInferParam *infer
     return -1;
   }
   h->running = 1;
-  h->abort_at = 0;
   pthread_mutex_unlock(&h->lock);
   char *settings = malloc(SETTINGS);
   Job job = {.h = h, .input = input, .infer = infer, .settings = settings};
@@ -747,6 +747,7 @@ EXPORT int rkllm_run(LLMHandle handle, RKLLMInput *input, RKLLMInferParam *infer
     settings_of(settings, h->path, input->prompt_input);
   }
   job.n_tokens = (int)((job.n_bytes + 3) / 4);
+  if (!number(settings, "abort_sticks", 0)) h->abort_at = 0;
   log_run(&job);
   maybe_crash(settings, "run_crash");
   if (number(settings, "run_hang", 0)) hang();
@@ -773,6 +774,7 @@ EXPORT int rkllm_run(LLMHandle handle, RKLLMInput *input, RKLLMInferParam *infer
   free(settings);
   pthread_mutex_lock(&h->lock);
   h->running = 0;
+  h->abort_at = 0;
   pthread_mutex_unlock(&h->lock);
   if (late) {
     pthread_t thread;
@@ -798,12 +800,12 @@ EXPORT int rkllm_abort(LLMHandle handle) {
   settings_of(settings, h->path, NULL);
   begin(&line, "rkllm_abort");
   end(&line, settings);
-  int hangs = number(settings, "abort_hang", 0);
+  int hangs = number(settings, "abort_hang", 0), sticks = number(settings, "abort_sticks", 0);
   double at = now_s() + number(settings, "abort_ms", 0) / 1e3;
   pthread_mutex_unlock(&one);
   if (hangs) hang();
   pthread_mutex_lock(&h->lock);
-  if (h->running && !h->abort_at) h->abort_at = at;
+  if ((h->running || sticks) && !h->abort_at) h->abort_at = at;
   pthread_mutex_unlock(&h->lock);
   return 0;
 }

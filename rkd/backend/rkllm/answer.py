@@ -78,6 +78,11 @@ class Answer:
         return 0 < self._max_tokens <= self.tokens
 
     @property
+    def untouched(self) -> bool:
+        """Whether nothing came, nothing failed, and nobody asked for the end."""
+        return not (self.tokens or self.failed or self.closed or self._handle.cancelled)
+
+    @property
     def measured_ms(self) -> tuple[float, float]:
         """Time to the first token and from there to the end, by our own clock."""
         if not self._first_s:

@@ -136,6 +136,10 @@ class RkllmBackend:
             answer.begin()
             try:
                 model.resident.run(params, answer.on_result, prompt_cache=run.prompt_cache)
+                if model.engine.just_aborted and answer.untouched:
+                    # Whether an abort that came too late ends the next run is not documented;
+                    # an answer without one token may be its doing, so it is asked for once more.
+                    model.resident.run(params, answer.on_result)
             except StatusError as error:
                 # What an aborted run returns is not documented; it was asked to end.
                 if not (answer.closed or handle.cancelled):

@@ -50,6 +50,7 @@ class Turn:
         self._error: BaseException | None = None
         self._notes: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self.over = threading.Event()
+        self._aborting: threading.Thread | None = None
 
     def stop(self) -> None:
         """Ask for the end, from any thread; returns at once."""
@@ -66,8 +67,21 @@ class Turn:
         except BaseException as error:  # noqa: BLE001 - raised again by `result`, in its caller
             self._error = error
         finally:
-            self.over.set()
+            with self._lock:
+                self.over.set()
             self._notes.put(True)
+
+    def abort_by(self, aborting: threading.Thread) -> None:
+        """Start *aborting*, which asks the library to end this turn, unless it is over."""
+        with self._lock:
+            if not self.over.is_set():
+                aborting.start()
+                self._aborting = aborting
+
+    @property
+    def aborting(self) -> threading.Thread | None:
+        """Who asked the library to end it; settled once the turn is over."""
+        return self._aborting
 
     def stop_asked(self) -> bool:
         """Wait for the end or for being asked to stop; True for the latter."""
@@ -113,6 +127,8 @@ class Engine:
         self._thread.start()
         self.lost = False
         """Whether the library stopped answering; nothing can be asked of it any more."""
+        self.just_aborted = False
+        """Whether the turn before this one was aborted; read on the engine's thread."""
 
     def perform(self, turn: Turn) -> bool:
         """
@@ -147,20 +163,21 @@ class Engine:
 
     def _ended(self, turn: Turn) -> bool:
         """Have *turn* aborted; False, and the process on its way out, when that does not help."""
-        aborting = threading.Thread(
-            target=self._keep_aborting, args=(turn,), name="rkllm-abort", daemon=True
+        turn.abort_by(
+            threading.Thread(
+                target=self._keep_aborting, args=(turn,), name="rkllm-abort", daemon=True
+            )
         )
-        aborting.start()
-        ended = turn.over.wait(self._abort_bound_s)
-        # A call that does not come back would meet a handle that is gone.
-        aborting.join(self._abort_bound_s if ended else 0.0)
-        if ended and not aborting.is_alive():
+        if turn.over.wait(self._abort_bound_s):
             return True
+        self._lose()
+        return False
+
+    def _lose(self) -> None:
         self.lost = True
         ending = threading.Timer(LEAVE_S, self._leave, (EXIT_WEDGED,))
         ending.daemon = True
         ending.start()
-        return ended
 
     def _keep_aborting(self, turn: Turn) -> None:
         while not turn.over.is_set():
@@ -171,6 +188,14 @@ class Engine:
         while (turn := self._turns.get()) is not None:
             with self._leased():
                 turn.carry_out()
+            # An abort still on its way would end the next run: that one waits until it is back.
+            aborting = turn.aborting
+            self.just_aborted = aborting is not None
+            if aborting is not None:
+                aborting.join(self._abort_bound_s)
+                if aborting.is_alive():
+                    self._lose()
+                    return
 
     @contextmanager
     def _leased(self) -> Iterator[None]:

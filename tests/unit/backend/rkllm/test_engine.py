@@ -133,10 +133,35 @@ def test_an_abort_that_does_not_return_costs_the_process() -> None:
     thread = stop_when_begun(library, turn)
 
     assert engine.perform(turn)
-    assert engine.lost
     assert leave.left.wait(10)
+    assert (engine.lost, leave.code) == (True, EXIT_WEDGED)
     release.set()
     thread.join()
+
+
+def test_an_abort_on_its_way_keeps_the_next_turn_back() -> None:
+    """The next run does not begin while an abort meant for the one before may still strike."""
+    library = FakeLibrary()
+    back = threading.Event()
+    order: list[str] = []
+
+    def abort() -> None:
+        library.ended.set()
+        back.wait(10)
+        order.append("abort is back")
+
+    engine = Engine("", abort)
+    turn = Turn(library.run)
+    thread = stop_when_begun(library, turn)
+    engine.perform(turn)
+    late = threading.Timer(0.05, back.set)
+    late.start()
+    engine.perform(Turn(lambda: order.append(f"next, after an abort: {engine.just_aborted}")))
+
+    assert order == ["abort is back", "next, after an abort: True"]
+    thread.join()
+    late.join()
+    assert engine.close()
 
 
 def test_the_lease_is_waited_for_and_given_back(tmp_path: Path) -> None:

@@ -69,3 +69,19 @@ def test_forgotten_lines_are_gone(pipe: tuple[int, int]) -> None:
     tap.close()
     os.close(reading)
     os.close(printing)
+
+
+def test_a_swapped_descriptor_is_taken_again(pipe: tuple[int, int]) -> None:
+    """Whoever puts another file in its place gets the lines from then on, and so do we."""
+    reading, printing = pipe
+    tap = Tap(printing)
+    other_reading, other = os.pipe()
+    os.dup2(other, printing)
+    tap.take()
+    os.write(printing, b"E rkllm: bad\n")
+
+    assert tap.take() == ("E rkllm: bad",)
+    assert os.read(other_reading, 100) == b"E rkllm: bad\n"
+    tap.close()
+    for descriptor in (reading, printing, other_reading, other):
+        os.close(descriptor)
