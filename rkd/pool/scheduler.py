@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from rkd.errors import RkdError
+from rkd.errors import Reason, RkdError
 from rkd.inference import Loaded
 from rkd.pool import refusals
 from rkd.pool.admission import serves
@@ -99,7 +99,7 @@ class Scheduler:
             resident.holders.pop(ticket, None)
         if self._stopping:
             return (Refuse(ticket, refusals.shutting_down()), *self._settle(now))
-        granted.waiter.crashes += 1
+        granted.waiter.retries += 1
         self.table.queue.rejoin(granted.waiter)
         return self._settle(now)
 
@@ -143,11 +143,14 @@ class Scheduler:
         actions: list[Action] = [Stop(generation, resident.plan.model, kill=True)]
         again = self.table.press(resident) if fault is LoadFault.MEMORY else []
         actions += again
+        # A worker killed while loading may have been short of memory; with nobody to evict, that
+        # guess leads nowhere, and it counts as any other death.
+        crashed = fault is LoadFault.CRASHED or error.reason is Reason.WORKER_CRASHED
         retried = False
         for waiter in [one for one in self.table.queue if serves(resident, one)]:
             if fault is LoadFault.MEMORY and again and not waiter.pressed:
                 waiter.pressed = retried = True
-            elif fault is LoadFault.CRASHED and not waiter.crashes:
+            elif crashed and not waiter.crashes:
                 waiter.crashes += 1
                 retried = True
             else:

@@ -117,7 +117,9 @@ class Waiter:
     pressed: bool = False
     """A load for it failed for memory once already."""
     crashes: int = 0
-    """How many workers died under it."""
+    """How many workers died loading for it."""
+    retries: int = 0
+    """How often it was put back because its worker died before saying anything."""
 
     @property
     def key(self) -> str:

@@ -109,7 +109,7 @@ def update(
     one = table.residents.get(waiter.key)
     if one is not None and one.phase is Phase.LOADING and serves(one, waiter):
         stage, fraction = said.get(one.generation, ("starting", -1.0))
-        again = waiter.pressed or waiter.crashes
+        again = waiter.pressed or waiter.crashes or waiter.retries
         if one.plan.backend is not planned:
             stage = "falling-back"
         elif again:

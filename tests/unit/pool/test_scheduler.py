@@ -502,6 +502,15 @@ class TestFailures:
         actions = it.on_load_failed(second, DIED, LoadFault.CRASHED, at(3))
         assert refused(actions) == {1: Reason.WORKER_CRASHED}
 
+    def test_killed_while_loading_alone_is_a_crash(self) -> None:
+        """It looked like memory, but there is nobody to evict: tried once more all the same."""
+        it = scheduler()
+        first = generation_of(it.on_request(waiter(1, plan()), at(0)))
+        it.on_load_failed(first, DIED, LoadFault.MEMORY, at(1))
+        second = generation_of(it.on_unloaded(first, at(2)))
+        actions = it.on_load_failed(second, DIED, LoadFault.MEMORY, at(3))
+        assert refused(actions) == {1: Reason.WORKER_CRASHED}
+
     def test_a_failing_model_rests_longer_each_time(self) -> None:
         """MODEL_FAILED while it rests; a deliberate load, an unload or a change clears it."""
         it = scheduler()
