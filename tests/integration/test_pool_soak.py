@@ -8,12 +8,14 @@ import os
 import random
 import signal
 import time
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import pytest
 
+from rkd.inference import Chunk, Run
 from rkd.model import Model
+from rkd.pool.budget import MIB
 from rkd.pool.ticket import Ask
 from tests.integration.pool_board import Board, Tally, answer, board, children, open_files
 
@@ -112,21 +114,64 @@ async def test_for_minutes(tmp_path: Path, kills: bool) -> None:  # noqa: FBT001
     assert tally.answered > CLIENTS
 
 
-@pytest.mark.timeout(120)
-async def test_an_hour_of_swaps_leaves_nothing(tmp_path: Path) -> None:
-    """A hundred swaps: no file descriptor, no child, no task is left, and no record grows."""
+async def swaps(it: Board, models: list[Model], count: int) -> None:
+    """Ask one model after the other, each in place of the last."""
+    for number in range(count):
+        text, _ = await answer(it.pool, Ask(models[number % len(models)]), f"swap {number}")
+        assert text == f"swap {number}"
+    await asyncio.sleep(0.05)
+    gc.collect()
+
+
+def resident_bytes() -> int:
+    """Memory of this process."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
+async def test_swaps_leave_nothing(tmp_path: Path, count: int) -> None:
+    """An hour of swaps, pressed together: descriptors, children, tasks and memory stay flat."""
     async with board(tmp_path, max_resident=1) as it:
         models = [it.model(f"model-{number}", load_ms=1) for number in range(3)]
-        for model in models:
-            await answer(it.pool, Ask(model), "warm")
-        gc.collect()
-        files, tasks = open_files(), len(asyncio.all_tasks())
-        for number in range(100):
-            text, _ = await answer(it.pool, Ask(models[number % 3]), f"swap {number}")
-            assert text == f"swap {number}"
-        gc.collect()
+        await swaps(it, models, 6)
+        files, tasks, memory = open_files(), len(asyncio.all_tasks()), resident_bytes()
+        await swaps(it, models, count)
 
         assert open_files() <= files
         assert len(asyncio.all_tasks()) <= tasks
         assert len(children()) == 1
+        assert resident_bytes() - memory < 4 * MIB
     assert list((tmp_path / "workers").iterdir()) == []
+
+
+@pytest.mark.timeout(60)
+async def test_sixteen_clients_are_answered_in_the_order_they_came(tmp_path: Path) -> None:
+    """On one model with one slot, first tokens come in order of arrival."""
+    async with board(tmp_path) as it:
+        model = it.model("one", token_us=500, piece=3)
+        order: list[int] = []
+
+        async def client(number: int) -> None:
+            async with aclosing(
+                it.pool.stream(Ask(model, client=f"c{number}"), Run(prompt=f"client {number}"))
+            ) as items:
+                async for item in items:
+                    if isinstance(item, Chunk) and number not in order:
+                        order.append(number)
+
+        await asyncio.gather(*(client(number) for number in range(16)))
+        assert order == list(range(16))
+
+
+@pytest.mark.timeout(60)
+async def test_two_models_at_once(tmp_path: Path) -> None:
+    """Both are resident, in NPU domains of their own, and answer side by side."""
+    async with board(tmp_path) as it:
+        models = [it.model(name, piece=1) for name in ("first", "second")]
+        texts = await asyncio.gather(
+            *(answer(it.pool, Ask(one, client=str(one.name)), "é世😀" * 20) for one in models)
+        )
+        assert [text for text, _ in texts] == ["é世😀" * 20] * 2
+        assert sorted(one.npu_domain or 0 for one in it.pool.residents()) == [0, 1]
