@@ -1,0 +1,97 @@
+"""Machines and packages for the system tests."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.models import tiny
+from tests.system.machine import ROOT, Machine, build_wheel, wheelhouse, why_not
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything here, and skip it with the reason where no machine can be booted."""
+    reason = why_not()
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.system)
+            item.add_marker(pytest.mark.timeout(600))
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def copy_of_the_source(folder: Path, version: str) -> Path:
+    """Copy what a wheel is made of, as *version*."""
+    kept = ("rkd", "clients", "systemd", "proto", "pyproject.toml", "README.md", "LICENSE")
+    folder.mkdir(parents=True)
+    for name in kept:
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, folder / name, ignore=ignored)
+        elif source.exists():
+            shutil.copy(source, folder)
+    init = folder / "rkd" / "__init__.py"
+    text = init.read_text()
+    before = text[text.index("__version__") :].partition("\n")[0]
+    init.write_text(text.replace(before, f'__version__ = "{version}"'))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """
+    Folders of packages, each with one rkd.
+
+    `good` and `next` work; `broken` starts, checks its configuration and dies before it is ready.
+    """
+    base = tmp_path_factory.mktemp("wheels")
+    for name, version in (("good", "0.0.1"), ("next", "0.0.2"), ("broken", "0.0.3")):
+        source = copy_of_the_source(base / "source" / name, version)
+        if name == "broken":
+            daemon = source / "rkd" / "service" / "limits.py"
+            text = daemon.read_text().replace(
+                "def server_options() -> list[tuple[str, int]]:\n",
+                "def server_options() -> list[tuple[str, int]]:\n    raise OSError('broken')\n",
+            )
+            daemon.write_text(text)
+        target = base / name
+        build_wheel(source, target)
+        for wheel in wheelhouse().iterdir():
+            (target / wheel.name).hardlink_to(wheel) if same_disk(wheel, target) else shutil.copy(
+                wheel, target
+            )
+    return base
+
+
+def same_disk(one: Path, other: Path) -> bool:
+    """Tell whether a hard link between the two can be made."""
+    return one.stat().st_dev == other.stat().st_dev
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `tiny.gguf`, quick, and `slow.gguf`, which takes a while for every token."""
+    folder = tmp_path_factory.mktemp("models")
+    tiny.write(folder / "tiny.gguf")
+    tiny.write(folder / "slow.gguf", layers=96)
+    for name in ("tiny", "slow"):
+        (folder / f"Modelfile.{name}").write_text(f"FROM ./{name}.gguf\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def machine(
+    tmp_path_factory: pytest.TempPathFactory, wheels: Path, models: Path
+) -> Iterator[Machine]:
+    """A bare Debian with a user alice, running."""
+    folder = tmp_path_factory.mktemp("machine") / "m"
+    shared = {"/src": ROOT, "/wheels": wheels, "/weights": models}
+    with Machine(folder, shared) as booted:
+        booted.run("useradd -m -s /bin/sh alice && echo key > /home/alice/secret")
+        booted.run("mknod -m 666 /dev/rknpu c 10 229 && mknod -m 666 /dev/other c 10 229")
+        yield booted

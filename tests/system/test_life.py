@@ -1,0 +1,253 @@
+"""
+The life of an installation, told in order: installed, killed, hung, rebooted, upgraded, removed.
+
+Each test is the next step of the same machine.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.system.machine import Machine
+
+INSTALL = "/bin/sh /src/install.sh --yes"
+UNTIL_S = 60.0
+LEFT_BY_DEBIAN = (
+    "/etc/group-",
+    "/etc/gshadow-",
+    "/etc/passwd-",
+    "/etc/shadow-",
+    "/etc/subgid-",
+    "/etc/subuid-",
+    "/etc/.pwd.lock",
+    "/var/lib/systemd",
+    "/var/log",
+    "/var/tmp",
+    "/root/.cache",
+)
+"""What the system's own tools leave when users are made and services run."""
+
+
+def await_(truth: Callable[[], bool], what: str) -> None:
+    """Wait until *truth* holds."""
+    end = time.monotonic() + UNTIL_S
+    while not truth():
+        assert time.monotonic() < end, f"not within {UNTIL_S:.0f} s: {what}"
+        time.sleep(0.1)
+
+
+def everything(machine: Machine) -> set[str]:
+    """Every path of the machine that is not of this boot alone."""
+    skipped = " -o ".join(f"-path /{name}" for name in ("proc", "sys", "dev", "run", "tmp", "src"))
+    found = machine.run(
+        f"find / \\( {skipped} -o -path /wheels -o -path /weights \\) -prune -o -print"
+    )
+    return set(found.stdout.splitlines())
+
+
+def is_active(machine: Machine) -> bool:
+    """Tell whether the service runs."""
+    return machine.property("ActiveState") == "active"
+
+
+@pytest.fixture(scope="module")
+def before(machine: Machine) -> set[str]:
+    """What was there before rkd was."""
+    return everything(machine)
+
+
+def test_the_exposure_of_the_bare_machine_is_known(before: set[str]) -> None:
+    """A bare Debian has none of our files."""
+    assert not [path for path in before if "rkd" in path]
+
+
+def test_installed_for_alice_the_service_is_active(machine: Machine) -> None:
+    """One command on a bare system, offline; active at boot, as alice, quiet in verify."""
+    machine.run(f"{INSTALL} --user alice --wheelhouse /wheels/good", timeout_s=400)
+
+    assert is_active(machine)
+    assert machine.property("User") == "alice"
+    assert machine.run("systemctl is-enabled rkd").stdout.strip() == "enabled"
+    verified = machine.run("systemd-analyze verify rkd.service")
+    assert verified.stderr == ""
+    machine.run("systemd-analyze security --threshold=20 rkd.service")
+
+
+def test_a_model_answers(machine: Machine) -> None:
+    """As alice, who is in the group of the socket."""
+    for name in ("tiny", "slow"):
+        machine.run(f"cd /weights && rkctl create {name} -f Modelfile.{name}", user="alice")
+    answer = machine.run("rkctl run tiny hello --max-tokens 8 --seed 1", user="alice")
+
+    assert answer.stdout
+    assert machine.run("ls /home/alice/RKLLAMA/models", user="alice").stdout.split() == [
+        "slow",
+        "tiny",
+    ]
+
+
+def test_others_may_not(machine: Machine) -> None:
+    """Who is not in the group cannot reach the socket, and is told so."""
+    done = machine.run(
+        "runuser -u nobody -- rkctl --endpoint unix:/run/rkd/rkd.sock list", check=False
+    )
+
+    assert done.returncode == 5
+    assert "usermod -aG rkd" in done.stderr
+
+
+def test_of_the_home_only_the_models_are_visible(machine: Machine) -> None:
+    """The daemon sees an empty home but for the models, which it may write."""
+    pid = machine.property("MainPID")
+    seen = machine.run(f"nsenter -t {pid} -m find /home -maxdepth 4 -not -type f").stdout.split()
+
+    assert "/home/alice/RKLLAMA/models/tiny" in seen
+    assert machine.run(f"nsenter -t {pid} -m cat /home/alice/secret", check=False).returncode
+
+
+def test_devices_are_closed_but_for_the_npu(machine: Machine) -> None:
+    """In the service's control group /dev/rknpu opens, a node of the same driver does not."""
+    group = machine.property("ControlGroup")
+    inside = f"echo $$ > /sys/fs/cgroup{group}/cgroup.procs; exec 3<>"
+
+    assert machine.run(f"sh -c '{inside}/dev/rknpu'", check=False).returncode == 0
+    other = machine.run(f"sh -c '{inside}/dev/other'", check=False)
+    assert other.returncode
+    assert "not permitted" in other.stderr
+
+
+def test_the_journal_has_fields(machine: Machine) -> None:
+    """`journalctl RKD_EVENT=rkd.ready` finds the line, with its priority."""
+    found = machine.run("journalctl RKD_EVENT=rkd.ready -o json -n 1").stdout
+    line = json.loads(found)
+
+    assert line["SYSLOG_IDENTIFIER"] == "rkd"
+    assert line["_SYSTEMD_UNIT"] == "rkd.service"
+    assert line["PRIORITY"] == "6"
+
+
+def test_reload_applies_or_fails_loudly(machine: Machine) -> None:
+    """A good change is in force; a bad one fails the reload and the old stays."""
+    machine.run("sed -i '$a keep_alive = \"77s\"' /etc/rkd/rkd.toml && systemctl reload rkd")
+    machine.run("sed -i 's/77s/soon/' /etc/rkd/rkd.toml")
+    failed = machine.run("systemctl reload rkd", check=False)
+    machine.run("sed -i 's/soon/77s/' /etc/rkd/rkd.toml && systemctl reload rkd")
+
+    assert failed.returncode
+    assert is_active(machine)
+
+
+def test_a_killed_daemon_is_started_again(machine: Machine) -> None:
+    """SIGKILL to the main process; the next call works and no worker is left over."""
+    before = machine.property("MainPID")
+    machine.run("systemctl kill --kill-whom=main --signal=KILL rkd")
+    await_(lambda: machine.property("MainPID") not in {before, "0"}, "another main process")
+    await_(lambda: is_active(machine), "active again")
+
+    assert machine.run("rkctl run tiny hi --max-tokens 4", user="alice").stdout
+
+
+def test_a_blocked_loop_is_started_again(machine: Machine) -> None:
+    """When the event loop hangs, the pings end and systemd acts."""
+    site = machine.run(
+        "/opt/rkd/current/bin/python -c 'import site; print(site.getsitepackages()[0])'"
+    ).stdout.strip()
+    hang = "import signal, time\\nsignal.signal(signal.SIGUSR2, lambda *_: time.sleep(600))\\n"
+    machine.run(f"printf '{hang}' > {site}/sitecustomize.py")
+    machine.run(
+        "mkdir -p /run/systemd/system/rkd.service.d && printf '[Service]\\nWatchdogSec=3\\n' "
+        "> /run/systemd/system/rkd.service.d/watchdog.conf && systemctl daemon-reload"
+    )
+    machine.run("systemctl restart rkd")
+    before = int(machine.property("NRestarts"))
+    machine.run("systemctl kill --kill-whom=main --signal=USR2 rkd")
+    await_(lambda: int(machine.property("NRestarts")) > before, "a restart by the watchdog")
+    await_(lambda: is_active(machine), "active again")
+    said = machine.run("journalctl -u rkd -o cat -n 200").stdout
+    machine.run(f"rm {site}/sitecustomize.py /run/systemd/system/rkd.service.d/watchdog.conf")
+    machine.run("systemctl daemon-reload && systemctl restart rkd")
+
+    assert "Watchdog timeout" in said
+
+
+def test_a_second_daemon_says_so_and_exits_78(machine: Machine) -> None:
+    """On the same state directory, whatever it would listen on."""
+    done = machine.run(
+        "runuser -u alice -g rkd -- env RKD_STATE_DIR=/var/lib/rkd RKD_LISTEN=127.0.0.1:0 "
+        "RKD_MODELS=/home/alice/RKLLAMA/models /opt/rkd/current/bin/rkd",
+        check=False,
+    )
+
+    assert done.returncode == 78
+    assert "/var/lib/rkd" in done.stderr
+
+
+def test_a_taken_port_says_so_and_exits_78(machine: Machine) -> None:
+    """On the same port, with a state directory of its own."""
+    done = machine.run(
+        "runuser -u alice -g rkd -- env RKD_STATE_DIR=/tmp/other RKD_LISTEN=127.0.0.1:7588 "
+        "RKD_MODELS=/tmp/models /opt/rkd/current/bin/rkd",
+        check=False,
+    )
+
+    assert done.returncode == 78
+    assert "7588" in done.stderr
+
+
+def test_after_a_reboot_it_is_still_there(machine: Machine) -> None:
+    """Nobody has to log in."""
+    machine.reboot()
+    await_(lambda: is_active(machine), "active after boot")
+
+    assert machine.run("rkctl run tiny hi --max-tokens 4", user="alice").stdout
+
+
+def test_an_upgrade_lets_a_stream_end(machine: Machine) -> None:
+    """The answer under way is whole; the changed configuration is kept, new defaults beside it."""
+    stream = machine.popen(
+        "rkctl generate slow 'tell me' --max-tokens 400 --temperature 1 --seed 7 --json",
+        user="alice",
+    )
+    await_(
+        lambda: bool(json.loads(machine.run("rkctl status --json").stdout).get("streams")),
+        "a stream under way",
+    )
+    machine.run(f"{INSTALL} --wheelhouse /wheels/next", timeout_s=400)
+    said, complained = stream.communicate(timeout=60)
+
+    assert stream.returncode == 0, complained
+    assert json.loads(said.splitlines()[-1])["finished"]["usage"]["completion_tokens"] > 100
+    assert machine.run("rkd --version").stdout.split()[-1] == "0.0.2"
+    assert "77s" in machine.run("cat /etc/rkd/rkd.toml").stdout
+    assert "77s" not in machine.run("cat /etc/rkd/rkd.toml.new").stdout
+
+
+def test_a_broken_upgrade_is_undone(machine: Machine) -> None:
+    """The version before runs again, and the installer says so and fails."""
+    done = machine.run(f"{INSTALL} --wheelhouse /wheels/broken", check=False, timeout_s=400)
+
+    assert done.returncode == 1
+    assert "the version before runs again" in done.stderr
+    assert is_active(machine)
+    assert machine.run("rkd --version").stdout.split()[-1] == "0.0.2"
+    assert machine.run("rkctl run tiny hi --max-tokens 4", user="alice").stdout
+    assert not machine.run("ls /opt/rkd/versions | grep 0.0.3", check=False).stdout
+
+
+def test_uninstalled_only_the_models_are_left(machine: Machine, before: set[str]) -> None:
+    """Not a file, not a user, not a group; and the models are alice's."""
+    machine.run(f"{INSTALL} --uninstall")
+    left = {
+        path
+        for path in everything(machine) - before
+        if not path.startswith((*LEFT_BY_DEBIAN, "/home/alice/RKLLAMA"))
+    }
+
+    assert left == set()
+    owners = machine.run("stat -c %U:%G /home/alice/RKLLAMA/models/tiny/*").stdout.split()
+    assert set(owners) == {"alice:alice"}
+    assert machine.run("getent passwd rkd; getent group rkd", check=False).stdout == ""
