@@ -24,6 +24,7 @@ from rkd.setting import (
     fraction,
     integer,
     listen_addresses,
+    loopback_address,
     path,
     paths,
     text,
@@ -64,7 +65,7 @@ class Config:
     tls_key: Path | None
     tls_client_ca: Path | None
     insecure: bool
-    metrics_listen: str
+    metrics_listen: Listen | None
     log_level: str
     offline: bool
     sysroot: Path
@@ -141,7 +142,9 @@ SETTINGS: tuple[Setting, ...] = (
     _row("tls_key", path, "", "Its key (PEM)."),
     _row("tls_client_ca", path, "", "Clients must show a certificate of this CA (PEM)."),
     _row("insecure", boolean, "false", "Allow open non-loopback listeners.", variable=""),
-    _row("metrics_listen", text, "", "host:port for Prometheus, loopback; empty: none."),
+    _row(
+        "metrics_listen", loopback_address, "", "host:port for Prometheus, loopback; empty: none."
+    ),
     _row("log_level", choice("debug", "info", "warning", "error"), "info", "Log level.", live=True),
     _row("offline", boolean, "false", "Never contact the Hub.", live=True),
     _row("sysroot", path, "/", "Prefix of the board's /proc, /sys and /dev."),

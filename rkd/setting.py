@@ -172,6 +172,17 @@ def listen_addresses(value: object) -> tuple[Listen, ...]:
     return found
 
 
+def loopback_address(value: object) -> Listen | None:
+    """One `host:port` only this machine can reach; empty is none."""
+    given = text(value)
+    if not given:
+        return None
+    found = _listen(given)
+    if found.socket or not found.is_local:
+        raise ValueError(f"{given!r} should be host:port on loopback: it asks for no token")
+    return found
+
+
 def _listen(given: str) -> Listen:
     if given.startswith(("unix:", "/")):
         socket = given.removeprefix("unix:")

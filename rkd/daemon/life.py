@@ -16,6 +16,7 @@ import structlog
 import rkd
 from rkd import config as configuration
 from rkd.config import Config
+from rkd.daemon.doors import check_doors, open_metrics, raise_file_limit
 from rkd.daemon.rooms import Rooms
 from rkd.daemon.services import NAMES, services
 from rkd.daemon.settings import changes, pool_settings
@@ -61,6 +62,8 @@ class Daemon:
         """
         began_s = time.monotonic()
         rooms, config = self._rooms, self._config
+        check_doors(config, rooms)
+        raise_file_limit()
         faces = services(rooms, self._addresses, lambda: self._config, self.reload)
         server = Server(faces, self._health, [rooms.interceptor()])
         credentials = None
@@ -70,6 +73,9 @@ class Daemon:
         # Bound first: a second daemon finds out before it touches anything.
         self._addresses.extend(server.bind(config.listen, credentials))
         self._stack.push_async_callback(server.stop, 0)
+        metrics = await open_metrics(config, rooms)
+        if metrics is not None:
+            self._stack.push_async_callback(metrics.close)
         await rooms.library.start()
         self._stack.push_async_callback(rooms.library.close)
         self._stack.push_async_callback(rooms.pool.close, config.stop_grace)
@@ -167,6 +173,7 @@ class Daemon:
         _log.info(
             "rkd.ready",
             addresses=addresses,
+            metrics=self._rooms.metrics_address,
             version=rkd.__version__,
             models=len(self._rooms.library.models()),
             took_ms=round(took_s * 1000),

@@ -48,6 +48,7 @@ class Rooms:
         self.events = EventLog()
         self.meters = Meters(time.monotonic)
         self.running = RunningRequests()
+        self.metrics_address = ""
         self.tokens = TokenFile(config.token_file)
         libraries = find_libraries(config.rkllm_library, version_override=config.rkllm_version)
         self.board = read_board(config.sysroot, libraries)
