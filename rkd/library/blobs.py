@@ -112,6 +112,25 @@ class Blobs:
         partial = self._partial(digest)
         return Standing(partial.stat().st_size if partial.exists() else 0, complete=False)
 
+    def check_room(self, digest: str, size_bytes: int) -> None:
+        """
+        Check that what is missing of *digest* fits on the disk.
+
+        Raises:
+            InvalidInputError: INVALID_FIELD for an impossible size.
+            ExhaustedError: DISK_FULL.
+        """
+        if size_bytes <= 0:
+            what = f"size_bytes is {size_bytes}, a file has at least one byte"
+            raise InvalidInputError(
+                Reason.INVALID_FIELD, what, violations=(Violation("size_bytes", what),)
+            )
+        self._folder.mkdir(exist_ok=True)
+        free = self._free_bytes(self._folder)
+        wanted_bytes = size_bytes - self.standing(digest).committed_bytes
+        if wanted_bytes + self._reserve_bytes > free:
+            raise disk_full(self._folder.parent, wanted_bytes, free)
+
     def receive(self, digest: str, size_bytes: int, offset_bytes: int) -> Receiving:
         """
         Begin or go on receiving *digest* at *offset_bytes*.
@@ -124,12 +143,7 @@ class Blobs:
                 `committed_bytes` says where), INVALID_FIELD for an impossible size.
             ExhaustedError: DISK_FULL, before the first byte.
         """
-        if size_bytes <= 0:
-            what = f"size_bytes is {size_bytes}, a file has at least one byte"
-            raise InvalidInputError(
-                Reason.INVALID_FIELD, what, violations=(Violation("size_bytes", what),)
-            )
-        self._folder.mkdir(exist_ok=True)
+        self.check_room(digest, size_bytes)
         partial = self._partial(digest)
         older = self._open.pop(digest, None)
         if older is not None:
@@ -140,7 +154,6 @@ class Blobs:
             held = 0
         if offset_bytes != held:
             raise wrong_offset(offset_bytes, held)
-        self._check_space(size_bytes - held)
         self._step("receive")
         blob = self._folder / check_digest(digest)
         receiving = Receiving(partial.open("ab"), partial, blob, size_bytes, self._step)
@@ -185,11 +198,6 @@ class Blobs:
 
     def _partial(self, digest: str) -> Path:
         return self._folder / f"{check_digest(digest)}.partial"
-
-    def _check_space(self, wanted_bytes: int) -> None:
-        free = self._free_bytes(self._folder)
-        if wanted_bytes + self._reserve_bytes > free:
-            raise disk_full(self._folder.parent, wanted_bytes, free)
 
 
 class Receiving:

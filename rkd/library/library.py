@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,22 +21,24 @@ import structlog
 
 from rkd.errors import RkdError
 from rkd.events import Publish
-from rkd.library import changes, integrity, migrate, provenance, refusals
+from rkd.library import changes, integrity, provenance, refusals
 from rkd.library.arrival import CLOSED_QUIET_S, QUIET_S, Sightings
 from rkd.library.blobs import RESERVE_BYTES, Blobs
-from rkd.library.copying import copy_folder, own_bytes
+from rkd.library.disk import Disk
 from rkd.library.durable import Step, no_step
 from rkd.library.header import is_short
 from rkd.library.integrity import Finding
-from rkd.library.layout import format_of, model_name, name_for
+from rkd.library.layout import Cause, format_of, model_name, name_for
 from rkd.library.migrate import Outcome
-from rkd.library.scan import Snapshot, scan
-from rkd.library.staging import Recovered, Staging
+from rkd.library.scan import Snapshot
 from rkd.model import Model, ModelName, ModelState
 
 _log = structlog.get_logger(__name__)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+_PASSING = frozenset({Cause.INCOMING, Cause.HIDDEN})
+"""Why a file is left that somebody is still bringing: no news for the log."""
 
 DEBOUNCE_S = 0.1
 """Events of one copy come in crowds; this long they are collected before the disk is looked at."""
@@ -64,10 +67,13 @@ class Library:
     ) -> None:
         self.root = root
         self.blobs = Blobs(root, known=self._path_of_digest, reserve_bytes=reserve_bytes, step=step)
-        self._staging = Staging(root, step=step)
+        self._disk = Disk(
+            root,
+            blobs=self.blobs,
+            sightings=sightings or Sightings(is_short=is_short),
+            step=step,
+        )
         self._publish = publish
-        self._sightings = sightings or Sightings(is_short=is_short)
-        self._step = step
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rkd-library")
         self._snapshot = Snapshot()
         self._woken = asyncio.Event()
@@ -121,10 +127,14 @@ class Library:
 
     async def resolve(self, name: ModelName) -> Model:
         """Return what `get` returns, after another look at the disk if it is not there yet."""
+        await self.look_for(name)
+        return self.get(name)
+
+    async def look_for(self, name: ModelName) -> None:
+        """Look at the disk again unless the model *name* is known and ready."""
         described = self._snapshot.by_key.get(name.key)
         if described is None or described.model.state is not ModelState.READY:
             await self.current()
-        return self.get(name)
 
     async def start(self, *, keep: frozenset[str] = frozenset()) -> None:
         """
@@ -136,7 +146,7 @@ class Library:
         Raises:
             InternalError: the models folder cannot be made or read.
         """
-        recovered = await self._on_disk(self._recover, keep)
+        recovered = await self._on_disk(self._disk.recover, keep)
         for folder in recovered.finished:
             _log.info("library.replacement_finished", model=folder)
         for hidden in recovered.swept:
@@ -179,7 +189,7 @@ class Library:
             InternalError: the models folder cannot be read.
         """
         closed, self._closed = frozenset(self._closed), set()
-        outcome, after = await self._on_disk(self._survey, touched, closed)
+        outcome, after = await self._on_disk(self._disk.survey, self._snapshot, touched, closed)
         for move in outcome.moved:
             _log.info("library.migrated", source=move.name, folder=move.folder)
             self._publish(changes.migrated(move))
@@ -187,7 +197,10 @@ class Library:
         for event in changes.between(before, after):
             self._publish(event)
         for left in set(after.left) - set(before.left):
-            _log.warning("library.left_alone", name=left.name, cause=str(left.cause), why=left.text)
+            level = logging.DEBUG if left.cause in _PASSING else logging.WARNING
+            _log.log(
+                level, "library.left_alone", name=left.name, cause=str(left.cause), why=left.text
+            )
         return outcome
 
     async def current(self) -> Snapshot:
@@ -208,17 +221,15 @@ class Library:
         if not dry_run:
             await self._settle()
             return await self.refresh()
-        return await self._on_disk(
-            partial(migrate.migrate, self.root, judge=self._sightings.wait_s, dry_run=True)
-        )
+        return await self._on_disk(self._disk.plan)
 
     async def stage(self, identity: str) -> Path:
         """Make the hidden folder in which a new model is put together, or find it again."""
-        return await self._on_disk(self._staging.open, identity)
+        return await self._on_disk(self._disk.open_stage, identity)
 
     async def discard(self, stage: Path) -> None:
         """Throw a stage away."""
-        await self._on_disk(self._staging.discard, stage)
+        await self._on_disk(self._disk.discard, stage)
 
     async def commit(self, stage: Path, name: ModelName, *, replace: bool = False) -> Model:
         """
@@ -230,7 +241,7 @@ class Library:
         """
         replaces = self._check_free(name, replace=replace)
         try:
-            await self._on_disk(self._commit, stage, name, replaces)
+            await self._on_disk(self._disk.commit, stage, name, replaces)
         except FileExistsError as error:
             raise refusals.exists(name, f"{name} is taken in the models folder.") from error
         await self.refresh(frozenset({name.text, replaces}))
@@ -251,7 +262,7 @@ class Library:
         self._check_free(target, replace=replace and source.key != target.key)
         stage = await self.stage(f"copy-{secrets.token_hex(6)}")
         try:
-            await self._on_disk(copy_folder, model.folder, stage)
+            await self._on_disk(self._disk.copy, model.folder, stage)
             return await self.commit(stage, target, replace=replace)
         finally:
             await self.discard(stage)
@@ -269,8 +280,7 @@ class Library:
         model = self.find(name)
         if any(file.path.parent == self.root for file in model.weights):
             raise refusals.incoming(name)
-        freed_bytes = await self._on_disk(own_bytes, model.folder)
-        await self._on_disk(self._staging.remove, model.folder.name)
+        freed_bytes = await self._on_disk(self._disk.remove, model.folder)
         await self.refresh(frozenset({model.folder.name}))
         return freed_bytes
 
@@ -286,7 +296,7 @@ class Library:
         found = await asyncio.to_thread(lambda: tuple(integrity.verify(model.folder, recorded)))
         new = {one.file: one.digest for one in found if one.holds and not one.recorded}
         if new and model.folder.parent == self.root and model.state is not ModelState.INCOMING:
-            await self._on_disk(_record, model, new)
+            await self._on_disk(self._disk.record, model, new)
             await self.refresh(frozenset({model.folder.name}))
         return found
 
@@ -341,30 +351,6 @@ class Library:
         except OSError as error:
             raise refusals.disk(error, self.root) from error
 
-    def _recover(self, keep: frozenset[str]) -> Recovered:
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.blobs.sweep()
-        return self._staging.recover(keep)
-
-    def _survey(
-        self, touched: frozenset[str] | None, closed: frozenset[Path]
-    ) -> tuple[Outcome, Snapshot]:
-        """Migrate and scan; in the library's thread."""
-        for path in closed:
-            self._sightings.closed(path)
-        judge = self._sightings.wait_s
-        outcome = migrate.migrate(self.root, judge=judge, step=self._step)
-        moved = frozenset(move.folder for move in outcome.moved)
-        looked = None if touched is None else touched | moved
-        left = outcome.left
-        return outcome, scan(self.root, judge, previous=self._snapshot, touched=looked, left=left)
-
-    def _commit(self, stage: Path, name: ModelName, replaces: str) -> None:
-        for file in stage.rglob("*"):
-            if file.is_file():
-                self._sightings.trust(file.stat())
-        self._staging.commit(stage, name.text, replaces=replaces)
-
     def _path_of_digest(self, digest: str) -> Path | None:
         """Find a file by the digest recorded for it, unless it changed since."""
         for model in self._snapshot.models():
@@ -384,7 +370,3 @@ def _changed_ns(root: Path) -> int:
         return root.stat().st_mtime_ns
     except OSError:
         return -1
-
-
-def _record(model: Model, digests: dict[str, str]) -> None:
-    provenance.write(model.folder, provenance.with_digests(model.provenance, digests))

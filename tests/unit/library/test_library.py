@@ -20,7 +20,7 @@ from rkd.errors import (
     Reason,
 )
 from rkd.events import Event
-from rkd.library import library as library_module
+from rkd.library import disk
 from rkd.library.arrival import Sightings, Writer
 from rkd.library.library import Library
 from rkd.model import Model, ModelName, ModelState
@@ -310,7 +310,7 @@ class TestChange:
             raise OSError(28, "No space left on device")
 
         put(tmp_path / "x" / "x.gguf")
-        monkeypatch.setattr(library_module, "copy_folder", full)
+        monkeypatch.setattr(disk, "copy_folder", full)
         async with library_of(tmp_path) as library:
             with pytest.raises(ExhaustedError) as caught:
                 await library.copy(X, Y)

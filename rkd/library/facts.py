@@ -1,0 +1,112 @@
+"""What Show tells beyond the snapshot: chat template, header metadata, capabilities. Blocking."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rkd.errors import InvalidInputError
+from rkd.model import Format, Model
+from rkd.weights import gguf, rkllm
+from rkd.weights.gguf import Header
+
+_MAX_VALUE = 400
+"""Characters of a metadata value people get to see; templates are shown on their own."""
+_MAX_TEMPLATE_FILE_BYTES = 16 << 20
+_TEMPLATE_KEY = "tokenizer.chat_template"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """
+    What the files of a model say.
+
+    Args:
+        template: Jinja; "" when the runtime's own is used.
+        metadata: of the weights' header, long values cut, arrays left out.
+    """
+
+    template: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
+
+
+def facts_of(model: Model) -> Facts:
+    """Read what the files of *model* say; what cannot be read is left out."""
+    header = _header(model)
+    metadata = _metadata(header) if header else {}
+    own = header.text(_TEMPLATE_KEY) if header else ""
+    template = model.recipe.template or _beside(model.folder) or own
+    npu = model.weights_of(Format.RKLLM)
+    if npu is not None:
+        metadata |= _npu(npu.path)
+    return Facts(template, metadata, _capabilities(model, template, metadata))
+
+
+def _header(model: Model) -> Header | None:
+    file = model.weights_of(Format.GGUF)
+    if file is None:
+        return None
+    try:
+        return gguf.read_header(file.path)
+    except (InvalidInputError, OSError):
+        return None
+
+
+def _metadata(header: Header) -> dict[str, str]:
+    scalars = {
+        key: str(value)
+        for key, value in header.metadata.items()
+        if isinstance(value, int | float | str) and key != _TEMPLATE_KEY
+    }
+    return {
+        key: value if len(value) <= _MAX_VALUE else value[: _MAX_VALUE - 1] + "…"
+        for key, value in scalars.items()
+    }
+
+
+def _npu(path: Path) -> dict[str, str]:
+    try:
+        facts = rkllm.look(path)
+    except OSError:
+        return {}
+    said = {"rkllm.toolkit": facts.toolkit, "rkllm.platform": facts.platform}
+    said["rkllm.problem"] = facts.problem
+    return {key: value for key, value in said.items() if value}
+
+
+def _beside(folder: Path) -> str:
+    """Return the template a file next to the weights holds, or ""."""
+    plain = _text(folder / "chat_template.jinja")
+    if plain:
+        return plain
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        try:
+            record = json.loads(_text(folder / name) or "{}")
+        except ValueError:
+            continue
+        template = record.get("chat_template") if isinstance(record, dict) else None
+        if isinstance(template, str):
+            return template
+    return ""
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_TEMPLATE_FILE_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _capabilities(model: Model, template: str, metadata: dict[str, str]) -> tuple[str, ...]:
+    architecture = model.details.architecture
+    embeds = metadata.get(f"{architecture}.pooling_type", "0") != "0" or "bert" in architecture
+    if embeds:
+        return ("embedding",)
+    # The NPU's runtime brings a template of its own.
+    chats = bool(template) or model.weights_of(Format.RKLLM) is not None
+    thinks = "enable_thinking" in template or "<think>" in template
+    named = (("chat", chats), ("tools", "tools" in template), ("thinking", thinks))
+    return ("completion", *(name for name, holds in named if holds))

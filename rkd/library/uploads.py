@@ -1,0 +1,100 @@
+"""Brings a stream of pieces into the blob store, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.library.blobs import Blobs, Receiving, Standing
+
+MAX_PIECE_BYTES = 1 << 20
+"""Source: the contract of Upload."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One message of an upload; digest and size count in the first one."""
+
+    digest: str
+    size_bytes: int
+    offset_bytes: int
+    data: bytes
+
+
+class Uploads:
+    """
+    Receives uploads into *blobs*, in the thread `rkd-upload`.
+
+    One thread for all of them: a disk gains nothing from two writers, and the newest upload of a
+    digest takes over from an older one without a lock.
+    """
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rkd-upload")
+
+    async def close(self) -> None:
+        """Let the thread end."""
+        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
+
+    async def receive(self, pieces: AsyncIterator[Piece]) -> Standing:
+        """
+        Take *pieces* in until they end; returns where the upload then stands.
+
+        What was received stays when the stream breaks, and the next upload goes on there.
+
+        Raises:
+            InvalidInputError: INVALID_FIELD, UPLOAD_OFFSET.
+            ExhaustedError: DISK_FULL, before the first byte where the size tells.
+            DataLossError: DIGEST_MISMATCH.
+        """
+        first = await anext(pieces, None)
+        if first is None:
+            raise _bad("digest", "the upload has no message")
+        standing = await self._run(self._blobs.standing, first.digest)
+        if standing.complete:
+            return standing
+        await self._run(self._blobs.check_room, first.digest, first.size_bytes)
+        receiving: Receiving | None = None
+        piece: Piece | None = first
+        try:
+            while piece is not None:
+                if len(piece.data) > MAX_PIECE_BYTES:
+                    raise _bad("data", f"{len(piece.data)} bytes; {MAX_PIECE_BYTES} is the most")
+                if piece.data and receiving is None:
+                    receiving = await self._run(
+                        self._blobs.receive, first.digest, first.size_bytes, piece.offset_bytes
+                    )
+                if piece.data and receiving is not None:
+                    await self._run(receiving.write, piece.offset_bytes, piece.data)
+                piece = await anext(pieces, None)
+            return await self._end(first, standing, receiving)
+        finally:
+            if receiving is not None:
+                await asyncio.shield(self._run(receiving.abandon))
+
+    async def _end(self, first: Piece, standing: Standing, receiving: Receiving | None) -> Standing:
+        if receiving is None and standing.committed_bytes == first.size_bytes > 0:
+            # Killed after the last byte and before the check: only the check is left.
+            receiving = await self._run(
+                self._blobs.receive, first.digest, first.size_bytes, first.size_bytes
+            )
+        return standing if receiving is None else await self._run(receiving.close)
+
+    async def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, partial(work, *args, **kwargs))
+
+
+def _bad(field: str, description: str) -> InvalidInputError:
+    return InvalidInputError(
+        Reason.INVALID_FIELD, f"{field}: {description}", violations=(Violation(field, description),)
+    )

@@ -1,0 +1,87 @@
+"""Models as messages: pure."""
+
+from __future__ import annotations
+
+import hashlib
+
+from rkd.library.facts import Facts
+from rkd.model import Format, Model, ModelState, WeightsFile
+from rkd.v1 import models_pb2 as pb
+from rkd.v1 import types_pb2 as types
+
+STATES = {
+    ModelState.READY: types.MODEL_STATE_READY,
+    ModelState.NEEDS_MODELFILE: types.MODEL_STATE_NEEDS_MODELFILE,
+    ModelState.INCOMING: types.MODEL_STATE_INCOMING,
+    ModelState.INVALID: types.MODEL_STATE_INVALID,
+}
+FORMATS = {
+    Format.RKLLM: types.WEIGHTS_FORMAT_RKLLM,
+    Format.GGUF: types.WEIGHTS_FORMAT_GGUF,
+}
+
+
+def summary(model: Model, *, resident: bool = False) -> types.ModelSummary:
+    """Write *model* in short."""
+    details = model.details
+    message = types.ModelSummary(
+        name=model.name.text,
+        state=STATES[model.state],
+        reason=model.reason,
+        size_bytes=model.size_bytes,
+        formats=[FORMATS[file.format] for file in model.weights],
+        architecture=details.architecture,
+        parameters=details.parameters,
+        quantization=details.quantization,
+        context_tokens=details.context_tokens,
+        digest=digest(model),
+        resident=resident,
+    )
+    if model.modified is not None:
+        message.modified.FromDatetime(model.modified)
+    return message
+
+
+def fill(response: pb.ShowResponse, model: Model, facts: Facts) -> None:
+    """Write everything about *model* but its summary into *response*."""
+    recipe = model.recipe
+    recorded = dict(model.provenance.digests)
+    response.weights.extend(_weights(file, recorded) for file in model.weights)
+    response.modelfile = model.modelfile_text
+    response.system = recipe.system or ""
+    response.template = facts.template
+    response.parameters.extend(
+        pb.Parameter(key=key, value=_text(value)) for key, value in recipe.parameters
+    )
+    response.messages.extend(
+        types.Message(role=turn.role, content=turn.content) for turn in recipe.messages
+    )
+    response.licenses.extend(recipe.licenses)
+    response.huggingface_path = recipe.huggingface_path
+    response.capabilities.extend(facts.capabilities)
+    response.repository = model.provenance.repository
+    response.revision = model.provenance.revision
+    response.metadata.update(facts.metadata)
+
+
+def digest(model: Model) -> str:
+    """Hash the recorded digests of *model*; "" while one of its weights has none."""
+    recorded = dict(model.provenance.digests)
+    if not model.weights or any(file.path.name not in recorded for file in model.weights):
+        return ""
+    lines = "".join(f"{name} {value}\n" for name, value in sorted(recorded.items()))
+    text = lines + model.modelfile_text
+    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()}"
+
+
+def _weights(file: WeightsFile, recorded: dict[str, str]) -> types.WeightsFile:
+    return types.WeightsFile(
+        name=file.path.name,
+        format=FORMATS[file.format],
+        size_bytes=file.size_bytes,
+        digest=recorded.get(file.path.name, ""),
+    )
+
+
+def _text(value: float | bool | str) -> str:  # noqa: FBT001 - a value of a Modelfile
+    return str(value).lower() if isinstance(value, bool) else str(value)
