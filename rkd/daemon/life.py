@@ -76,7 +76,7 @@ class Daemon:
         metrics = await open_metrics(config, rooms)
         if metrics is not None:
             self._stack.push_async_callback(metrics.close)
-        await rooms.library.start()
+        await rooms.library.start(keep=await rooms.hub.stages())
         self._stack.push_async_callback(rooms.library.close)
         self._stack.push_async_callback(rooms.pool.close, config.stop_grace)
         await self._health.serving(npu=rooms.obstacle is None)
@@ -85,6 +85,7 @@ class Daemon:
         # Stopped first of all: no new call comes in while the rooms close.
         self._stack.push_async_callback(server.stop, config.stop_grace)
         await rooms.pool.start(await self._preloads())
+        await rooms.hub.operations.restore()
         self._own(self._follow(), "rkd-follow")
         interval_s = watchdog_interval_s(os.environ)
         if interval_s is not None:
@@ -105,6 +106,8 @@ class Daemon:
         self._notifier.stopping("finishing what runs")
         await self._health.stopping()
         self._rooms.events.close()
+        # Before the server: who is attached to a pull hears that it goes on after the restart.
+        await self._rooms.hub.close()
         await self._stack.aclose()
         for task in self._tasks:
             task.cancel()
@@ -124,6 +127,7 @@ class Daemon:
         new = configuration.read(os.environ)
         told = changes(self._config, new)
         self._config = new
+        self._rooms.in_force = new
         self._rooms.pool.reload(pool_settings(new, self._rooms.board))
         self._rooms.publish(Event(Topic.SYSTEM, "reloaded", "configuration"))
         _log.info("rkd.reloaded", applied=told.applied, needs_restart=told.needs_restart)

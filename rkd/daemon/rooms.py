@@ -21,7 +21,9 @@ from rkd.board.read import read_board
 from rkd.board.runtime import find_libraries
 from rkd.config import Config
 from rkd.daemon.settings import pool_settings, worker_environment
+from rkd.daemon.transfers import HubRooms
 from rkd.events import Event, EventLog, Topic
+from rkd.hub.fit import Capacity
 from rkd.library.library import Library
 from rkd.pool.calibration import Calibration
 from rkd.pool.pool import Pool
@@ -45,6 +47,8 @@ class Rooms:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.in_force = config
+        """The configuration as of the last reload; `config` is the one rooms were built from."""
         self.events = EventLog()
         self.meters = Meters(time.monotonic)
         self.running = RunningRequests()
@@ -66,6 +70,19 @@ class Rooms:
             calibration=Calibration(config.state_dir / "memory.json"),
             publish=self.publish,
         )
+        self.hub = HubRooms(
+            lambda: self.in_force,
+            library=self.library,
+            capacity=self.capacity,
+            publish=self.publish,
+        )
+
+    def capacity(self) -> Capacity:
+        """What the board has for one more model."""
+        taken = sum(one.size_bytes for one in self.pool.residents())
+        free = self.pool.free_bytes
+        platform = self.board.platform if self.obstacle is None else ""
+        return Capacity(free, free + taken, platform, self.in_force.max_context)
 
     def interceptor(self) -> StatusInterceptor:
         """What stands around every call."""
@@ -79,6 +96,9 @@ class Rooms:
             self.pool.forget(event.subject.casefold())
         if event.topic is Topic.MODEL and event.action == "removed":
             self.meters.forget(event.subject)
+        if event.topic is Topic.OPERATION and event.action in {"finished", "cancelled"}:
+            told = dict(event.detail)
+            self.meters.operation_ended(told["kind"], told["state"])
 
     def activity(self) -> Activity:
         """What goes on now."""
@@ -88,7 +108,7 @@ class Rooms:
             models=len(self.library.models()),
             residents=sum(1 for one in residents if one.ready_s is not None),
             queued=self.pool.queued,
-            operations=0,
+            operations=sum(1 for one in self.hub.operations.list() if not one.state.final),
             budget_bytes=self.pool.free_bytes + taken,
             resident_bytes=taken,
         )

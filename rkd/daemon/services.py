@@ -14,18 +14,18 @@ from rkd.daemon.rooms import Rooms, free_bytes
 from rkd.daemon.settings import doctor_facts
 from rkd.errors import InvalidInputError
 from rkd.service.doctor import Finding, examine
+from rkd.service.hub import HubService
 from rkd.service.inference import InferenceService
+from rkd.service.operations import OperationService
 from rkd.service.pool import PoolService
 from rkd.service.server import Register
 from rkd.service.system import Identity, Reloaded, SystemService
 from rkd.service.unbuilt import unbuilt
 from rkd.v1 import (
-    hub_pb2,
     hub_pb2_grpc,
     inference_pb2_grpc,
     models_pb2,
     models_pb2_grpc,
-    operations_pb2,
     operations_pb2_grpc,
     pool_pb2_grpc,
     system_pb2_grpc,
@@ -67,7 +67,12 @@ def services(
         (
             NAMES[2],
             hub_pb2_grpc.add_HubServiceServicer_to_server,
-            unbuilt(hub_pb2.DESCRIPTOR.services_by_name["HubService"]),
+            HubService(
+                connection=rooms.hub.connection,
+                cache=rooms.hub.cache,
+                browser=rooms.hub.browser,
+                capacity=rooms.capacity,
+            ),
         ),
         (
             NAMES[3],
@@ -77,7 +82,7 @@ def services(
         (
             NAMES[4],
             operations_pb2_grpc.add_OperationServiceServicer_to_server,
-            unbuilt(operations_pb2.DESCRIPTOR.services_by_name["OperationService"]),
+            OperationService(rooms.hub.operations, rooms.events),
         ),
         (
             NAMES[5],

@@ -130,8 +130,7 @@ class Operations:
         Raises:
             UnavailableError: SHUTTING_DOWN.
         """
-        if self._closing:
-            raise _closing()
+        self.require_running()
         for live in self._all.values():
             known = live.operation
             if known.kind is kind and known.key == key and not known.state.final:
@@ -191,8 +190,7 @@ class Operations:
     async def resume(self, operation_id: str) -> Operation:
         """Go on with a paused or failed operation; others are left as they are."""
         live = self._live(operation_id)
-        if self._closing:
-            raise _closing()
+        self.require_running()
         if live.operation.state in {OperationState.PAUSED, OperationState.FAILED}:
             live.operation = replace(
                 live.operation, state=OperationState.PENDING, finished=None, failure=None
@@ -236,9 +234,24 @@ class Operations:
             async for _ in updates:
                 pass
         operation = self.get(operation_id)
-        if self._closing and not operation.state.final:
-            raise _closing()
+        if not operation.state.final:
+            self.require_running()
         return succeeded(operation)
+
+    def require_running(self) -> None:
+        """
+        Go on only while operations can start and be watched.
+
+        Raises:
+            UnavailableError: SHUTTING_DOWN.
+        """
+        if self._closing:
+            raise UnavailableError(
+                Reason.SHUTTING_DOWN,
+                "rkd is stopping",
+                remedy="Try again in a moment; operations under way go on by themselves.",
+                retry_after_s=5,
+            )
 
     async def close(self) -> None:
         """Stop everything, keeping it resumable: what ran is still RUNNING in the journal."""
@@ -384,12 +397,3 @@ class Operations:
             if number < beyond or at < oldest:
                 del self._all[operation_id]
                 await self._journal.forget(operation_id)
-
-
-def _closing() -> UnavailableError:
-    return UnavailableError(
-        Reason.SHUTTING_DOWN,
-        "rkd is stopping",
-        remedy="Try again in a moment; operations under way go on by themselves.",
-        retry_after_s=5,
-    )

@@ -51,6 +51,9 @@ class Transfers:
                 yield pb.PullResponse(
                     operation=encode(update), license=update.detail.get("license", "")
                 )
+                if update.state.final:
+                    return
+        self._operations.require_running()
 
     async def push(self, request: pb.PushRequest, context: Any) -> AsyncIterator[pb.PushResponse]:
         """Upload a model; the last response has ended, a failure is the call's own."""
@@ -75,6 +78,9 @@ class Transfers:
                 yield pb.PushResponse(
                     operation=encode(update), commit_url=update.detail.get("commit_url", "")
                 )
+                if update.state.final:
+                    return
+        self._operations.require_running()
 
 
 def _raise_failure(operation: Operation) -> None:

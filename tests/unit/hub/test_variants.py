@@ -91,7 +91,7 @@ def test_the_balanced_one_that_fits_is_recommended() -> None:
     verdicts = {one.variant.quantization: one.verdict for one in judged}
     assert verdicts["F16"] is Verdict.FITS_ALONE
     assert verdicts["F32"] is Verdict.TOO_LARGE
-    assert judged[0].detail.startswith("3.00 GiB weights + 0.50 GiB context of 4096 tokens + ")
+    assert judged[0].detail.startswith("3.00 GiB weights + 512 MiB context of 4096 tokens + ")
 
 
 def test_the_npu_comes_first_where_there_is_one() -> None:

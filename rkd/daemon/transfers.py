@@ -1,0 +1,100 @@
+"""The way to the hub and what runs over it: connection, cache, mover, operations; built once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from rkd.config import Config
+from rkd.events import Publish
+from rkd.hub.browse import Browser
+from rkd.hub.cache import AnswerCache
+from rkd.hub.connection import Connection, Limits
+from rkd.hub.fetching import Fetching
+from rkd.hub.fit import Capacity
+from rkd.hub.mover import Mover
+from rkd.library.library import Library
+from rkd.operations.journal import Journal
+from rkd.operations.operation import OperationKind
+from rkd.operations.operations import Operations, Runner
+from rkd.operations.pull import PullRunner, stages_in_use
+from rkd.operations.push import PushRunner
+
+_log = structlog.get_logger("rkd.daemon")
+
+
+class HubRooms:
+    """
+    The hub's rooms and the operations.
+
+    Args:
+        current: the configuration in force; offline, time limits and reserve change live.
+        library: where models are.
+        capacity: what the board has for one more model.
+        publish: where operations announce themselves.
+        create: carries creates out, once there is one.
+    """
+
+    def __init__(
+        self,
+        current: Callable[[], Config],
+        *,
+        library: Library,
+        capacity: Callable[[], Capacity],
+        publish: Publish,
+        create: Runner | None = None,
+    ) -> None:
+        config = current()
+        self._library = library
+        self.connection = Connection(
+            endpoint=config.hf_endpoint,
+            token=lambda: token_of(current()),
+            offline=lambda: current().offline,
+            home=config.state_dir / "hf",
+            limits=lambda: Limits(current().hub_connect_timeout, current().hub_read_timeout),
+        )
+        self.cache = AnswerCache(config.state_dir / "hub", self.connection)
+        mover = Mover(self.connection)
+        self.browser = Browser(self.connection, self.cache, mover)
+        self._fetching = Fetching(mover)
+        runners: dict[OperationKind, Runner] = {
+            OperationKind.PULL: PullRunner(
+                connection=self.connection,
+                fetching=self._fetching,
+                library=library,
+                capacity=capacity,
+                reserve_bytes=lambda: current().disk_reserve,
+            ),
+            OperationKind.PUSH: PushRunner(connection=self.connection, library=library),
+        }
+        if create is not None:
+            runners[OperationKind.CREATE] = create
+        self.operations = Operations(
+            journal=Journal(config.state_dir / "operations"), runners=runners, publish=publish
+        )
+
+    async def stages(self) -> frozenset[str]:
+        """Read the journal; names the stages the library must not sweep at its start."""
+        return stages_in_use(await self.operations.load())
+
+    async def close(self) -> None:
+        """Stop what runs, resumable, and let everybody go who waits for it."""
+        await self.operations.close()
+        self._fetching.close()
+
+
+def token_of(config: Config) -> str | None:
+    """Read the hub's token as of now: the environment's, else the file's."""
+    if config.hf_token:
+        return config.hf_token
+    return _read(config.hf_token_file) if config.hf_token_file else None
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except OSError as error:
+        _log.warning("hub.token_unreadable", path=str(path), error=error.strerror)
+        return None
