@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from rkd.backend import mix
+from rkd.backend import gguf_write, mix
 from rkd.backend.ggml import Ggml
 from rkd.errors import InvalidInputError, Reason
 from rkd.weights import details, gguf, shards
@@ -46,20 +45,6 @@ class Made:
     quantization: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One tensor's way from *old* to *kind* at *offset* of the new file's weights."""
-
-    old: Tensor
-    kind: int
-    offset: int
-
-    @property
-    def size_bytes(self) -> int:
-        stored = TENSOR_TYPES[self.kind]
-        return self.old.weights // stored.block_weights * stored.block_bytes
-
-
 def quantize(
     source: Path, target: Path, wanted: str, engine: Ggml, *, threads: int, progress: Progress
 ) -> Made:
@@ -84,20 +69,24 @@ def quantize(
     details.check(header, source.name)
     _check_source(header, source.name)
     rows = _plan(header, wanted)
+    pairs = [
+        gguf_write.pair("general.file_type", mix.FILE_NUMBER[wanted]),
+        gguf_write.pair("general.quantization_version", 2),
+    ]
     with source.open("rb") as opened, target.open("wb") as out:
-        out.write(_head(header, rows, opened, wanted))
-        out.write(bytes(-out.tell() % header.alignment))
-        total = sum(row.old.weights for row in rows) or 1
+        kept = [_read(opened, *at) for key, at in header.spans.items() if key not in _REPLACED]
+        out.write(gguf_write.head([*kept, *pairs], rows, header.alignment))
+        total = sum(row.weights for row in rows) or 1
         done = 0
         with (
             mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data,
             ThreadPoolExecutor(max_workers=threads) as pool,
         ):
             turner = _Turner(engine, pool, threads, data)
-            for row in rows:
-                out.writelines(turner.pieces(row, header.data_offset + row.old.offset))
-                out.write(bytes(-row.size_bytes % header.alignment))
-                done += row.old.weights
+            for old, row in zip(header.tensors, rows, strict=True):
+                out.writelines(turner.pieces(old, row.kind, header.data_offset + old.offset))
+                out.write(bytes(gguf_write.padding(row.size_bytes, header.alignment)))
+                done += row.weights
                 progress("quantizing", done / total)
         out.flush()
         os.fsync(out.fileno())
@@ -118,7 +107,7 @@ def _check_source(header: Header, name: str) -> None:
             )
 
 
-def _plan(header: Header, wanted: str) -> tuple[_Row, ...]:
+def _plan(header: Header, wanted: str) -> tuple[gguf_write.Row, ...]:
     """Decide every tensor's type and place."""
     told = details.describe(header)
     model = mix.Shape(
@@ -128,72 +117,55 @@ def _plan(header: Header, wanted: str) -> tuple[_Row, ...]:
         has_output=any(tensor.name == "output.weight" for tensor in header.tensors),
         experts=header.number(f"{told.architecture}.expert_count"),
     )
-    rows: list[_Row] = []
-    offset = 0
-    for tensor in header.tensors:
-        kind = mix.tensor_type(tensor.name, tensor.shape, tensor.type, wanted, model)
-        rows.append(_Row(tensor, kind, offset))
-        offset += rows[-1].size_bytes
-        offset += -offset % header.alignment
-    return tuple(rows)
-
-
-def _head(header: Header, rows: tuple[_Row, ...], source: BinaryIO, wanted: str) -> bytes:
-    """Everything before the weights."""
-    kept = [span for key, span in header.spans.items() if key not in _REPLACED]
-    pairs = [_read(source, *span) for span in kept]
-    pairs.append(_u32_pair("general.file_type", mix.FILE_NUMBER[wanted]))
-    pairs.append(_u32_pair("general.quantization_version", 2))
-    table = [
-        _text(row.old.name)
-        + struct.pack(f"<I{len(row.old.shape)}Q", len(row.old.shape), *row.old.shape)
-        + struct.pack("<IQ", row.kind, row.offset)
-        for row in rows
-    ]
-    counts = struct.pack("<IQQ", 3, len(rows), len(pairs))
-    return b"GGUF" + counts + b"".join(pairs) + b"".join(table)
+    return gguf_write.place(
+        [
+            (old.name, old.shape, mix.tensor_type(old.name, old.shape, old.type, wanted, model))
+            for old in header.tensors
+        ],
+        header.alignment,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Turner:
-    """Turns tensors of the mapped file *data*, *threads* pieces at a time."""
+    """Turns tensors of the mapped file *data* into type *kind*, *threads* pieces at a time."""
 
     engine: Ggml
     pool: ThreadPoolExecutor
     threads: int
     data: mmap.mmap
 
-    def pieces(self, row: _Row, start: int) -> Iterator[bytes]:
+    def pieces(self, old: Tensor, kind: int, start: int) -> Iterator[bytes]:
         """Yield the tensor that begins at *start* in its new type, piece by piece, in order."""
-        if row.kind == row.old.type:
-            end = start + row.old.size_bytes
+        if kind == old.type:
+            end = start + old.size_bytes
             for at in range(start, end, _COPY_BYTES):
                 yield self.data[at : min(at + _COPY_BYTES, end)]
             return
-        width = row.old.shape[0]
-        height = row.old.weights // width
+        width = old.shape[0]
+        height = old.weights // width
         step = max(1, _CHUNK_WEIGHTS // width)
         cuts = [(first, min(step, height - first)) for first in range(0, height, step)]
         # Not one map over all: it would take every piece of a large tensor into memory at once.
         for first in range(0, len(cuts), self.threads):
             yield from self.pool.map(
-                lambda cut: self._turn(row, start, *cut), cuts[first : first + self.threads]
+                lambda cut: self._turn(old, kind, start, *cut), cuts[first : first + self.threads]
             )
 
-    def _turn(self, row: _Row, start: int, first: int, count: int) -> bytes:
+    def _turn(self, old: Tensor, kind: int, start: int, first: int, count: int) -> bytes:
         """Return *count* rows of the tensor, from row *first*."""
-        width = row.old.shape[0]
-        row_bytes = width * TENSOR_TYPES[row.old.type].block_bytes
+        width = old.shape[0]
+        row_bytes = width * TENSOR_TYPES[old.type].block_bytes
         raw = self.data[start + first * row_bytes : start + (first + count) * row_bytes]
-        values = as_float32(raw, row.old.type).reshape(count, width)
+        values = as_float32(raw, old.type).reshape(count, width)
         if not np.isfinite(values).all():
             raise InvalidInputError(
                 Reason.WEIGHTS_INVALID,
-                f"the tensor {row.old.name} holds a value that is no finite number",
+                f"the tensor {old.name} holds a value that is no finite number",
                 remedy="The model was damaged in training or conversion; take another.",
-                metadata={"tensor": row.old.name},
+                metadata={"tensor": old.name},
             )
-        return packed(values, row.kind, self.engine)
+        return packed(values, kind, self.engine)
 
 
 def as_float32(raw: bytes, kind: int) -> npt.NDArray[np.float32]:
@@ -227,12 +199,3 @@ def as_bfloat16(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
 def _read(source: BinaryIO, start: int, end: int) -> bytes:
     source.seek(start)
     return source.read(end - start)
-
-
-def _text(value: str) -> bytes:
-    encoded = value.encode()
-    return struct.pack("<Q", len(encoded)) + encoded
-
-
-def _u32_pair(key: str, value: int) -> bytes:
-    return _text(key) + struct.pack("<II", 4, value)

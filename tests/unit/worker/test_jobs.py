@@ -9,6 +9,7 @@ import pytest
 from rkd.errors import ExhaustedError, InvalidInputError, Reason
 from rkd.inference import LoadProgress
 from rkd.worker import jobs
+from tests.unit.backend.checkpoint_bytes import write
 from tests.unit.weights.gguf_bytes import build
 
 
@@ -75,3 +76,16 @@ def test_quantize_tells_progress(tmp_path: Path) -> None:
         "quantization": "Q8_0",
     }
     assert told[-1] == LoadProgress("quantizing", 1.0)
+
+
+def test_convert_then_quantize(tmp_path: Path) -> None:
+    """A checkpoint folder becomes a GGUF, and that one another; results are strings."""
+    folder = write(tmp_path / "m", "qwen2")
+    whole, small = tmp_path / "f16.gguf", tmp_path / "q8.gguf"
+    made = jobs.run("convert", {"source": str(folder), "target": str(whole), "name": "m"}, quiet)
+    arguments = {"source": str(whole), "target": str(small), "type": "Q8_0", "threads": "1"}
+    jobs.run("quantize", arguments, quiet)
+
+    assert made["architecture"] == "qwen2"
+    assert made["warnings"] == ""
+    assert jobs.run("inspect", {"path": str(small)}, quiet)["quantization"] == "Q8_0"

@@ -1,0 +1,96 @@
+"""
+Rotary position scaling: what checkpoints call it, and what a GGUF says instead.
+
+Carried over: none, `linear`, `llama3`. Others are refused by name. **Source**: transformers
+`modeling_rope_utils.py` for the formulas, llama.cpp's `rope_freqs.weight` for llama3's factors.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rkd.errors import InvalidInputError, Reason
+
+_PLAIN = frozenset({"", "default", "none"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rope:
+    """
+    How positions turn queries and keys.
+
+    Args:
+        base: `rope_theta`.
+        linear_factor: positions are divided by this; 1 for none.
+        factors: what each frequency is divided by (llama3), or empty.
+    """
+
+    base: float
+    linear_factor: float = 1.0
+    factors: tuple[float, ...] = ()
+
+
+def read_rope(config: dict[str, object], head_size: int, context: int, what: str) -> Rope:
+    """
+    Read `rope_theta`, `rope_scaling` and the newer `rope_parameters` of a config.
+
+    Raises:
+        InvalidInputError: ARCHITECTURE_UNSUPPORTED, naming the kind of scaling.
+    """
+    scaling: dict[str, object] = {}
+    for key in ("rope_scaling", "rope_parameters"):
+        value = config.get(key)
+        if isinstance(value, dict):
+            scaling |= value
+    base = _number(scaling, "rope_theta", _number(config, "rope_theta", 10_000.0, what), what)
+    for source in (config, scaling):
+        if source.get("partial_rotary_factor", 1) not in (1, 1.0, None):
+            raise _refused(what, "it turns only part of each head (partial_rotary_factor)")
+    kind = scaling.get("rope_type", scaling.get("type")) or ""
+    if kind in _PLAIN:
+        return Rope(base)
+    if kind == "linear":
+        return Rope(base, linear_factor=_number(scaling, "factor", 1.0, what))
+    if kind == "llama3":
+        return Rope(base, factors=_llama3(scaling, base, head_size, context, what))
+    raise _refused(what, f"its rope scaling is {str(kind)[:40]!r}; linear and llama3 are known")
+
+
+def _llama3(
+    scaling: dict[str, object], base: float, head_size: int, context: int, what: str
+) -> tuple[float, ...]:
+    """Llama 3.1's rule: slow frequencies are divided, fast ones kept, between them both mixed."""
+    factor = _number(scaling, "factor", 8.0, what)
+    low = _number(scaling, "low_freq_factor", 1.0, what)
+    high = _number(scaling, "high_freq_factor", 4.0, what)
+    trained = _number(scaling, "original_max_position_embeddings", float(context), what)
+    if not low < high:
+        raise _refused(what, "its llama3 rope scaling has no room between low and high")
+    factors: list[float] = []
+    for index in range(0, head_size, 2):
+        wavelength = 2 * math.pi * base ** (index / head_size)
+        if wavelength < trained / high:
+            factors.append(1.0)
+        elif wavelength > trained / low:
+            factors.append(factor)
+        else:
+            smooth = (trained / wavelength - low) / (high - low)
+            factors.append(1 / ((1 - smooth) / factor + smooth))
+    return tuple(factors)
+
+
+def _number(table: dict[str, object], key: str, default: float, what: str) -> float:
+    value = table.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:  # noqa: PLR2004 - any sane base or factor
+        raise _refused(what, f"its {key} is {str(value)[:40]}")
+    return float(value)
+
+
+def _refused(what: str, problem: str) -> InvalidInputError:
+    return InvalidInputError(
+        Reason.ARCHITECTURE_UNSUPPORTED,
+        f"{what} cannot be converted: {problem}",
+        remedy="Pull a .gguf of this model (`rkctl search NAME`), or convert it elsewhere.",
+        metadata={"model": what},
+    )

@@ -1,0 +1,102 @@
+"""A tensor of a checkpoint, still in its file: a mapped array and what its bits mean."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rkd.errors import InvalidInputError, Reason
+
+Raw = (
+    npt.NDArray[np.uint16]
+    | npt.NDArray[np.float16]
+    | npt.NDArray[np.float32]
+    | npt.NDArray[np.float64]
+)
+
+LAYOUTS: dict[str, type[np.generic]] = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "BF16": np.uint16,
+}
+"""Number types a checkpoint may have; bfloat16 has no numpy type and is kept as its bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """
+    One tensor.
+
+    Args:
+        kind: a key of `LAYOUTS`.
+        raw: a read-only view of the file, outermost dimension first.
+    """
+
+    name: str
+    kind: str
+    raw: npt.NDArray[np.generic]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Outermost dimension first, as the checkpoint has it."""
+        return self.raw.shape
+
+
+def as_float32(raw: npt.NDArray[np.generic], kind: str) -> npt.NDArray[np.float32]:
+    """Return the numbers *raw* stands for, as f32, in C order."""
+    if kind == "BF16":
+        bits = np.ascontiguousarray(raw).astype(np.uint32) << 16
+        return bits.view(np.float32)
+    return np.ascontiguousarray(raw).astype(np.float32, copy=False)
+
+
+def map_file(path: Path) -> memoryview:
+    """Map *path* for reading; the mapping lives as long as a view of it does."""
+    with path.open("rb") as opened:
+        if path.stat().st_size == 0:
+            raise broken(path.name, "it is empty")
+        return memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def view(
+    data: memoryview, kind: str, start: int, shape: tuple[int, ...], what: str
+) -> npt.NDArray[np.generic]:
+    """
+    Return the array of *shape* that begins at byte *start* of *data*.
+
+    Raises:
+        InvalidInputError: WEIGHTS_INVALID; it reaches outside the file.
+    """
+    count = 1
+    for dimension in shape:
+        count *= dimension
+    layout = np.dtype(LAYOUTS[kind])
+    if start < 0 or count < 0 or start + count * layout.itemsize > len(data):
+        raise broken(what, "a tensor reaches past the end of the file")
+    return np.frombuffer(data, layout, count, start).reshape(shape)
+
+
+def broken(what: str, problem: str) -> InvalidInputError:
+    """Build the WEIGHTS_INVALID error of the checkpoint file *what*."""
+    return InvalidInputError(
+        Reason.WEIGHTS_INVALID,
+        f"{what} cannot be read: {problem}",
+        remedy="Download or save the checkpoint again, and compare its size and digest.",
+        metadata={"file": what},
+    )
+
+
+def quantized(what: str, method: str) -> InvalidInputError:
+    """Build the error of a checkpoint that is quantized by *method*."""
+    return InvalidInputError(
+        Reason.WEIGHTS_INVALID,
+        f"{what} is quantized already ({method}) and cannot be converted",
+        remedy="Take the original checkpoint (F16, BF16 or F32), create from it, and let rkd "
+        "quantize: `rkctl create NAME -f Modelfile -q Q4_K_M`.",
+        metadata={"file": what, "quantization": method},
+    )
