@@ -53,7 +53,7 @@ KEEP_ALIVE = click.option(
     help="How long the model stays: 5m, 0 to leave at once, -1 for ever.",
 )
 
-_SAMPLING: tuple[Callable[[Any], Any], ...] = (
+SAMPLING: tuple[Callable[[Any], Any], ...] = (
     click.option("--system", metavar="TEXT", help="System prompt instead of the model's."),
     click.option("--temperature", type=float, metavar="T", help="0 takes the best token."),
     click.option("--top-k", type=int, metavar="N", help="Only the N best tokens; 0: all."),
@@ -129,7 +129,7 @@ def sampling(function: Callable[..., None]) -> Callable[..., None]:
         function(*args, asked=asked, **given)
 
     decorated: Callable[..., None] = joined
-    for option in reversed(_SAMPLING):
+    for option in reversed(SAMPLING):
         decorated = option(decorated)
     return decorated
 

@@ -29,7 +29,7 @@ def follow(session: Session, steps: Iterable[Step], verb: str) -> Step:
     """
     last: Step | None = None
     # Steps are shown as JSON or as progress, never both.
-    with progress(quiet=session.json) as shown, _detaching(verb) as seen:
+    with _detaching(verb) as seen, progress(quiet=session.json) as shown:
         for last in steps:
             operation = last.operation
             seen[:] = [operation.id]

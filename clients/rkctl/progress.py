@@ -63,7 +63,7 @@ class Lines:
             self._next_s = 0.0
         if total > 0:
             part = int(100 * done / total)
-            text += f" {part}% ({render.size(done)} of {render.size(total)})"
+            text += f" {part}% ({render.size(done) if done else 0} of {render.size(total)})"
         elif done > 0:
             text += f" {render.size(done)}"
         self._line = text

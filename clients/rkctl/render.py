@@ -51,7 +51,10 @@ def out(text: str) -> None:
 
 def note(text: str) -> None:
     """Print a line for the user that is no data."""
-    click.echo(clean(text), err=True)
+    # Not click.echo: rich takes the place of sys.stderr while bars are shown, and click would
+    # write past it, into the bars.
+    sys.stderr.write(f"{clean(text)}\n")
+    sys.stderr.flush()
 
 
 def clean(text: str) -> str:
@@ -112,7 +115,7 @@ def seconds(value_s: float) -> str:
     if value_s < 1:
         return f"{value_s * 1000:.0f} ms"
     if value_s < 60:  # noqa: PLR2004 - a minute
-        return f"{value_s:.1f} s"
+        return f"{value_s:.3g} s" if value_s < 9.95 else f"{value_s:.0f} s"  # noqa: PLR2004
     minutes, rest = divmod(round(value_s), 60)
     if minutes < 60:  # noqa: PLR2004 - an hour
         return f"{minutes}m {rest:02}s"

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from rkctl import flags, render
+from rkctl import flags, naming, render
 from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import inference_pb2 as pb
@@ -42,10 +42,14 @@ class Sample:
 
 
 @verb("bench")
-@click.argument("model")
-@click.option("--runs", type=click.IntRange(1, 1000), default=5, help="How often.  [5]")
-@click.option("--parallel", type=click.IntRange(1, 64), default=1, help="Streams at once.  [1]")
-@click.option("--max-tokens", type=click.IntRange(2), default=128, help="Tokens a run.  [128]")
+@naming.MODEL
+@click.option("--runs", type=click.IntRange(1, 1000), default=5, metavar="N", help="How often: 5.")
+@click.option(
+    "--parallel", type=click.IntRange(1, 64), default=1, metavar="N", help="Streams at once: 1."
+)
+@click.option(
+    "--max-tokens", type=click.IntRange(2), default=128, metavar="N", help="Tokens a run: 128."
+)
 @click.option("--prompt", default=PROMPT, metavar="TEXT", help="What to ask.")
 @flags.BACKEND
 def bench(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from google.protobuf import json_format
 
-from rkctl import asking, flags
+from rkctl import asking, flags, naming
 from rkctl.chat_repl import Chat
 from rkctl.reply import Reply
 from rkctl.session import Session
@@ -21,7 +21,7 @@ Parsed = TypeVar("Parsed", types.Message, types.Tool)
 
 
 @verb("chat")
-@click.argument("model")
+@naming.MODEL
 @click.argument("message", nargs=-1)
 @click.option("--messages", metavar="FILE", help="JSON list of turns before it; - is stdin.")
 @click.option("--tools", metavar="FILE", help="JSON list of functions the model may call.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from rkctl import asking, flags
+from rkctl import asking, flags, naming
 from rkctl.session import Session
 from rkctl.verb import verb
 
 
 @verb("generate")
-@click.argument("model")
+@naming.MODEL
 @click.argument("prompt", nargs=-1)
 @flags.sampling
 def generate(session: Session, model: str, prompt: tuple[str, ...], asked: flags.Asked) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 
 import click
 
-from rkctl import render
+from rkctl import naming, render
 from rkctl.operation import follow
 from rkctl.session import Session
 from rkctl.verb import verb
@@ -69,7 +69,7 @@ def _begun(session: Session, steps: Iterable[pb.PullResponse | pb.PushResponse])
 
 
 @verb("push")
-@click.argument("model")
+@naming.MODEL
 @click.argument("repository", metavar="USER/REPO")
 @click.option("--private", is_flag=True, help="Create the repository private.")
 @click.option("--message", default="", metavar="TEXT", help="Commit message.")
@@ -116,8 +116,10 @@ def parameters(text: str) -> int:
 @click.option("--max-params", type=parameters, default="", metavar="N", help="Most parameters.")
 @click.option("--quant", default="", metavar="TYPE", help="Only with this quantization.")
 @click.option("--format", "kind", type=click.Choice(["gguf", "rkllm"]), help="Only this format.")
-@click.option("--sort", type=click.Choice(["downloads", "likes", "updated", "created"]))
-@click.option("--limit", type=click.IntRange(1, 100), default=20, help="Most results.")
+@click.option(
+    "--sort", type=click.Choice(["downloads", "likes", "updated", "created"]), help="Best first."
+)
+@click.option("--limit", type=click.IntRange(1, 100), default=20, metavar="N", help="Most: 20.")
 @click.option("--page", default="", metavar="TOKEN", help="Go on where a search stopped.")
 @click.option("--min-downloads", type=int, default=0, metavar="N", help="Fewest downloads.")
 @click.option("--license", "licence", default="", metavar="ID", help="Only under this licence.")
@@ -185,7 +187,9 @@ def _repository(one: hub.Repository) -> tuple[str, ...]:
 @verb("files")
 @click.argument("repository", metavar="USER/REPO")
 @click.option("--revision", default="", metavar="REV", help="Branch, tag or commit.")
-@click.option("--num-ctx", "context_tokens", type=int, default=0, metavar="TOKENS")
+@click.option(
+    "--num-ctx", "context_tokens", type=int, default=0, metavar="TOKENS", help="Judge with."
+)
 def files(session: Session, repository: str, *, revision: str, context_tokens: int) -> None:
     """List the weights of USER/REPO with a verdict for this board; * marks the one to take."""
     request = hub.ListFilesRequest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rkctl import render
+from rkctl import naming, render
 from rkctl.paging import PAGE_SIZE, whole
 from rkctl.session import SLOW_S, Session
 from rkctl.verb import verb
@@ -50,7 +50,7 @@ def _row(model: types.ModelSummary) -> tuple[str, ...]:
 
 
 @verb("cp")
-@click.argument("source")
+@click.argument("source", shell_complete=naming.complete)
 @click.argument("destination")
 @click.option("--replace", is_flag=True, help="Replace a model of that name.")
 def copy(session: Session, source: str, destination: str, *, replace: bool) -> None:
@@ -61,7 +61,7 @@ def copy(session: Session, source: str, destination: str, *, replace: bool) -> N
 
 
 @verb("rm")
-@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@naming.MODELS
 @click.option("--drain", is_flag=True, help="Let running answers end first.")
 def remove(session: Session, models: tuple[str, ...], *, drain: bool) -> None:
     """Delete models and the space only they use."""

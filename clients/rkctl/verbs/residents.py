@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rkctl import flags, render
+from rkctl import flags, naming, render
 from rkctl.paging import PAGE_SIZE, whole
 from rkctl.session import SLOW_S, Session
 from rkctl.status_line import StatusLine
@@ -52,7 +52,7 @@ def _row(one: pb.Resident) -> tuple[str, ...]:
         one.model,
         render.word(pb.ResidentState.Name(one.state), "RESIDENT_STATE_"),
         render.word(types.Backend.Name(one.backend), "BACKEND_") or "-",
-        f"{'' if one.size_measured else '~'}{render.size(one.size_bytes)}",
+        f"{'~' if one.size_bytes and not one.size_measured else ''}{render.size(one.size_bytes)}",
         str(one.context_tokens or "-"),
         f"{one.slots_used}/{one.slots}",
         str(one.queued),
@@ -73,7 +73,7 @@ def _until(one: pb.Resident) -> str:
 
 
 @verb("load")
-@click.argument("model")
+@naming.MODEL
 @click.option("--plan", is_flag=True, help="Only say whether it would fit and who would leave.")
 @flags.BACKEND
 @flags.CONTEXT_TOKENS
@@ -142,10 +142,11 @@ def _plan(session: Session, model: str, backend: types.Backend, context_tokens: 
 
 
 @verb("stop")
-@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@naming.MODELS
 @click.option(
     "--grace",
     type=flags.length_of_time,
+    metavar="TIME",
     help="Wait for running answers at most this long. Default: as long as they run.",
 )
 def stop(session: Session, models: tuple[str, ...], grace: float | None) -> None:
@@ -162,7 +163,7 @@ def stop(session: Session, models: tuple[str, ...], grace: float | None) -> None
 
 
 @verb("pin")
-@click.argument("model")
+@naming.MODEL
 def pin(session: Session, model: str) -> None:
     """Keep MODEL in memory until unpin, stop or shutdown; loads it first."""
     answer = session.call(session.pool.Pin, pb.PinRequest(model=model), SLOW_S)
@@ -173,7 +174,7 @@ def pin(session: Session, model: str) -> None:
 
 
 @verb("unpin")
-@click.argument("model")
+@naming.MODEL
 def unpin(session: Session, model: str) -> None:
     """Take the pin of MODEL away; its keep-alive counts from now."""
     answer = session.call(session.pool.Unpin, pb.UnpinRequest(model=model))

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from rkctl import asking, flags, render
+from rkctl import asking, flags, naming, render
 from rkctl.chat_repl import Chat
 from rkctl.session import Session
 from rkctl.verb import verb
@@ -17,7 +17,7 @@ _NAME_FILE_REPO = 2
 
 
 @verb("run")
-@click.argument("model")
+@naming.MODEL
 @click.argument("prompt", nargs=-1)
 @flags.sampling
 def run(session: Session, model: str, prompt: tuple[str, ...], asked: flags.Asked) -> None:

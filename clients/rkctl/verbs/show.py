@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rkctl import render
+from rkctl import naming, render
 from rkctl.failure import Failure
 from rkctl.session import QUICK_S, SLOW_S, Session
 from rkctl.verb import verb
@@ -15,7 +15,7 @@ _PARTS = ("modelfile", "template", "system", "parameters", "license")
 
 
 @verb("show")
-@click.argument("model")
+@naming.MODEL
 @click.option("--modelfile", "part", flag_value="modelfile", help="Only the Modelfile.")
 @click.option("--template", "part", flag_value="template", help="Only the chat template.")
 @click.option("--system", "part", flag_value="system", help="Only the system prompt.")

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from rkctl import flags, render
+from rkctl import flags, naming, render
 from rkctl.session import SLOW_S, Session
 from rkctl.verb import verb
 from rkd.v1 import inference_pb2 as pb
@@ -22,7 +22,7 @@ def _options(
 
 
 @verb("embed")
-@click.argument("model")
+@naming.MODEL
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 @click.option("--lines", is_flag=True, help="Every line of stdin is a text.")
 @click.option("--normalize/--no-normalize", default=None, help="Scale to length 1 (default).")
@@ -62,7 +62,7 @@ def embed(
 
 
 @verb("tokenize")
-@click.argument("model")
+@naming.MODEL
 @click.argument("text", required=False)
 @click.option("--special", is_flag=True, help="Add the tokens the model wants at the beginning.")
 @click.option("--plain", is_flag=True, help="Read <|im_start|> and the like as plain text.")
@@ -93,7 +93,7 @@ def tokenize(
 
 
 @verb("detokenize")
-@click.argument("model")
+@naming.MODEL
 @click.argument("ids", metavar="[ID]...", nargs=-1, type=int)
 @flags.BACKEND
 @flags.KEEP_ALIVE
