@@ -109,7 +109,7 @@ def test_ten_thousand_short_requests(version: str, tmp_path: Path) -> None:
     under_way: dict[int, Asked] = {}
     begun = cancelled = 0
     with WorkerClient() as worker:
-        worker.load(spec(version, tmp_path, piece=2, token_us=1))
+        worker.load(spec(version, tmp_path, piece=2, token_us=20))
         while begun < REQUESTS or under_way:
             while begun < REQUESTS and len(under_way) < 3:
                 after = dice.randint(0, 4) if begun % 3 == 0 else -1
