@@ -21,17 +21,6 @@ from transformers import (
 )
 
 TEXT = (Path(__file__).resolve().parents[2] / "LICENSE").read_text(encoding="utf-8")
-PROBES = (
-    "Hello world",
-    "The quick brown fox jumps over 13 lazy dogs, doesn't it?",
-    "  leading and   inner blanks\n\nand lines\t\ttabs",
-    "3 33 333 3333 33333 3.14159",
-    "naïve café — ünïcödé ✓ 你好 🦙🚀",
-    "def f(x):\n    return x**2  # squared\n",
-    "I'LL we've THEY'RE 's 'D",
-    "a",
-    " ",
-)
 
 QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"

@@ -19,7 +19,8 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from rkd.backend.convert.checkpoint import Converted, convert
-from tests.slow.checkpoints import PROBES, TOKENS, byte_level, random_model, sentence_pieces
+from tests.slow.checkpoint_text import TEXTS
+from tests.slow.checkpoints import TOKENS, byte_level, random_model, sentence_pieces
 from tests.slow.engine import Engine
 from tests.unit.backend.checkpoint_bytes import CONFIGS, write
 
@@ -153,7 +154,7 @@ def test_byte_level_ids(style: str, tmp_path: Path) -> None:
     original = byte_level(folder, style)
     engine = Engine(converted(folder)[0])
 
-    for text in (*PROBES, "<|im_start|>user\nhi<|im_end|>"):
+    for text in (*TEXTS, "<|im_start|>user\nhi<|im_end|>"):
         assert engine.tokenize(text, special=True) == original.encode(text).ids, text
 
 
@@ -170,7 +171,7 @@ def test_sentencepiece_ids(file: str, prefix: bool, tmp_path: Path) -> None:  # 
         path.unlink()
     engine = Engine(converted(folder)[0])
 
-    for text in PROBES:
+    for text in TEXTS:
         assert engine.tokenize(text, special=False) == original.encode(text), text
         assert engine.tokenize(text, special=True)[0] == original.bos_id()
 
@@ -221,7 +222,7 @@ def test_saved_fast_tokenizer(tmp_path: Path) -> None:
     tokenizer.save_pretrained(folder)
     engine = Engine(converted(folder)[0])
 
-    for text in PROBES:
+    for text in TEXTS:
         assert engine.tokenize(text, special=True) == tokenizer(text)["input_ids"], text
 
 

@@ -163,7 +163,7 @@ def tokenizer_json() -> Json:
             ],
         },
         "post_processor": None,
-        "decoder": {"type": "ByteLevel"},
+        "decoder": None,
         "model": {
             "type": "BPE",
             "dropout": None,

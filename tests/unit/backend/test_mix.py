@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from rkd.backend.mix import BASE, FILE_NUMBER, Shape, tensor_type
@@ -114,3 +117,14 @@ def test_the_advice_names_what_can_be_made() -> None:
     """The table people see and the table of mixes agree, and each has a file type."""
     assert {name for name, row in QUANTIZATIONS.items() if row.makes} == set(BASE)
     assert set(BASE) <= set(FILE_NUMBER)
+
+
+def test_a_published_file() -> None:
+    """All 127 matrices of a published Q4_K_M (Gemma 3 270M, rows of 640) keep their types."""
+    path = Path(__file__).resolve().parents[2] / "data" / "gemma3-270m-q4_k_m.json"
+    table = json.loads(path.read_text())
+    model = Shape("gemma3", layers=18, sharing=4, has_output=False)
+    found = {name: kind(name, "Q4_K_M", model, tuple(shape)) for name, (shape, _) in table.items()}
+
+    assert found == {name: expected for name, (_, expected) in table.items()}
+    assert len(found) == 127

@@ -1,0 +1,178 @@
+"""
+Size, time and perplexity of every quantization rkd makes, on one model and one text.
+
+    python bench/quantize.py model-f16.gguf [--tokens 1024] [--threads 2]
+
+The F16 file is the peer: perplexities are given as ratios to its own, on the same tokens. The text
+is the LICENSE at the top of the repository; only the ratios say something.
+A file that is quantized already is first unpacked to F16 (with the gguf package), and said to be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import math
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from gguf import GGMLQuantizationType
+from gguf.quants import dequantize
+
+from rkd.backend import gguf_write, mix
+from rkd.backend.ggml import Ggml, engine_library
+from rkd.backend.quantize import packed, quantize
+from rkd.weights import gguf
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class _Opaque(ctypes.Structure):
+    """Room for any parameter struct of llama.h; passed and returned in memory."""
+
+    _fields_ = (("room", ctypes.c_uint8 * 1024),)
+
+
+class _Batch(ctypes.Structure):
+    """`struct llama_batch` of llama.h, with room behind it."""
+
+    _fields_ = (
+        ("n_tokens", ctypes.c_int32),
+        ("token", ctypes.POINTER(ctypes.c_int32)),
+        ("embd", ctypes.c_void_p),
+        ("pos", ctypes.POINTER(ctypes.c_int32)),
+        ("n_seq_id", ctypes.POINTER(ctypes.c_int32)),
+        ("seq_id", ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))),
+        ("logits", ctypes.POINTER(ctypes.c_int8)),
+        ("room", ctypes.c_uint8 * 512),
+    )
+
+
+_Log = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+_quiet = _Log(lambda *_: None)
+
+
+def engine() -> ctypes.CDLL:
+    """The engine's library with the functions this script calls declared."""
+    lib = ctypes.CDLL(str(engine_library()))
+    pointer, number, flag = ctypes.c_void_p, ctypes.c_int32, ctypes.c_bool
+    for name, result, arguments in (
+        ("llama_log_set", None, (_Log, pointer)),
+        ("llama_model_default_params", _Opaque, ()),
+        ("llama_context_default_params", _Opaque, ()),
+        ("llama_model_load_from_file", pointer, (ctypes.c_char_p, _Opaque)),
+        ("llama_model_free", None, (pointer,)),
+        ("llama_init_from_model", pointer, (pointer, _Opaque)),
+        ("llama_free", None, (pointer,)),
+        ("llama_model_get_vocab", pointer, (pointer,)),
+        ("llama_vocab_n_tokens", number, (pointer,)),
+        ("llama_batch_init", _Batch, (number, number, number)),
+        ("llama_decode", number, (pointer, _Batch)),
+        ("llama_get_logits_ith", ctypes.POINTER(ctypes.c_float), (pointer, number)),
+        (
+            "llama_tokenize",
+            number,
+            (pointer, ctypes.c_char_p, number, pointer, number, *[ctypes.c_bool] * 2),
+        ),
+    ):
+        function = getattr(lib, name)
+        function.restype, function.argtypes = result, arguments
+    lib.llama_log_set(_quiet, None)
+    lib.llama_backend_init()
+    return lib
+
+
+def perplexity(lib: ctypes.CDLL, path: Path, text: str, tokens: int) -> tuple[float, int]:
+    """Perplexity over the second half of each window of 512 tokens, and how many counted."""
+    model = lib.llama_model_load_from_file(str(path).encode(), lib.llama_model_default_params())
+    assert model
+    vocabulary = lib.llama_model_get_vocab(model)
+    width = lib.llama_vocab_n_tokens(vocabulary)
+    encoded = text.encode()
+    room = (ctypes.c_int32 * (len(encoded) + 8))()
+    count = lib.llama_tokenize(vocabulary, encoded, len(encoded), room, len(room), False, False)
+    ids = list(room[: min(count, tokens)])
+    window, surprise, counted = 512, 0.0, 0
+    for first in range(0, len(ids) - window + 1, window):
+        context = lib.llama_init_from_model(model, lib.llama_context_default_params())
+        batch = lib.llama_batch_init(window, 0, 1)
+        batch.n_tokens = window
+        for place, token in enumerate(ids[first : first + window]):
+            batch.token[place], batch.pos[place] = token, place
+            batch.n_seq_id[place], batch.seq_id[place][0] = 1, 0
+            batch.logits[place] = place >= window // 2 - 1
+        assert lib.llama_decode(context, batch) == 0
+        for place in range(window // 2 - 1, window - 1):
+            row = np.ctypeslib.as_array(lib.llama_get_logits_ith(context, place), (width,))
+            row = row.astype(np.float64)
+            top = row.max()
+            surprise += top + math.log(np.exp(row - top).sum()) - row[ids[first + place + 1]]
+            counted += 1
+        lib.llama_free(context)
+    lib.llama_model_free(model)
+    return math.exp(surprise / counted), counted
+
+
+def unpacked(source: Path, target: Path) -> bool:
+    """Write *source* as F16 to *target* if its matrices are blocks; tell whether that was so."""
+    header = gguf.read_header(source)
+    if all(tensor.type in {0, 1, 30} for tensor in header.tensors):
+        return False
+    data = np.memmap(source, np.uint8, "r")
+    kinds = [(t.name, t.shape, 1 if len(t.shape) > 1 else 0) for t in header.tensors]
+    rows = gguf_write.place(kinds, header.alignment)
+    pairs = [bytes(data[a:b]) for k, (a, b) in header.spans.items() if k != "general.file_type"]
+    pairs.append(gguf_write.pair("general.file_type", 1))
+    tool = Ggml(engine_library())
+    with target.open("wb") as out:
+        out.write(gguf_write.head(pairs, rows, header.alignment))
+        for old, row in zip(header.tensors, rows, strict=True):
+            start = header.data_offset + old.offset
+            raw = data[start : start + old.size_bytes]
+            kind = GGMLQuantizationType(old.type)
+            values = raw.view(np.float32) if old.type == 0 else dequantize(raw, kind)
+            out.write(packed(values.astype(np.float32), row.kind, tool))
+            out.write(bytes(gguf_write.padding(row.size_bytes, header.alignment)))
+    return True
+
+
+def main() -> None:
+    """Print one line a type."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--tokens", type=int, default=1024)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--types", default=",".join(mix.BASE))
+    given = parser.parse_args()
+    lib, tool = engine(), Ggml(engine_library())
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source.gguf"
+        if unpacked(given.model, source):
+            print(f"{given.model.name} was quantized: unpacked to F16 first")
+        else:
+            source = given.model
+        base, counted = perplexity(lib, source, text, given.tokens)
+        print(
+            f"source: {source.stat().st_size / 1e6:.1f} MB, perplexity {base:.4f}, {counted} tokens"
+        )
+        print(f"{'type':8} {'MB':>7} {'of F16':>7} {'s':>6} {'perplexity':>11} {'ratio':>7}")
+        for wanted in given.types.split(","):
+            target = Path(folder) / "target.gguf"
+            start = time.perf_counter()
+            made = quantize(
+                source, target, wanted, tool, threads=given.threads, progress=lambda *_: None
+            )
+            took = time.perf_counter() - start
+            found, _ = perplexity(lib, target, text, given.tokens)
+            size, share = made.size_bytes / 1e6, made.size_bytes / whole
+            row = (
+                f"{wanted:8} {size:7.1f} {share:7.3f} {took:6.1f} {found:11.4f} {found / base:7.4f}"
+            )
+            print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
