@@ -57,7 +57,7 @@ _quiet = _Log(lambda *_: None)
 def engine() -> ctypes.CDLL:
     """The engine's library with the functions this script calls declared."""
     lib = ctypes.CDLL(str(engine_library()))
-    pointer, number, flag = ctypes.c_void_p, ctypes.c_int32, ctypes.c_bool
+    pointer, number = ctypes.c_void_p, ctypes.c_int32
     for name, result, arguments in (
         ("llama_log_set", None, (_Log, pointer)),
         ("llama_model_default_params", _Opaque, ()),
@@ -155,9 +155,8 @@ def main() -> None:
         else:
             source = given.model
         base, counted = perplexity(lib, source, text, given.tokens)
-        print(
-            f"source: {source.stat().st_size / 1e6:.1f} MB, perplexity {base:.4f}, {counted} tokens"
-        )
+        whole = source.stat().st_size
+        print(f"source: {whole / 1e6:.1f} MB, perplexity {base:.4f}, {counted} tokens")
         print(f"{'type':8} {'MB':>7} {'of F16':>7} {'s':>6} {'perplexity':>11} {'ratio':>7}")
         for wanted in given.types.split(","):
             target = Path(folder) / "target.gguf"
