@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from importlib import metadata
+from functools import partial
 from typing import Any
 
 import rkd
@@ -107,7 +107,7 @@ def _system(rooms: Rooms, addresses: list[str], current: Current, reload: Reload
         return examine(doctor_facts(current(), board, telemetry(), tokens))
 
     return SystemService(
-        Identity(rkd.__version__, addresses, config.models, cpu_engine(config)),
+        Identity(rkd.__version__, addresses, config.models, partial(cpu_engine, config)),
         board,
         telemetry=telemetry,
         free_bytes=lambda: free_bytes(config.models),
@@ -120,6 +120,8 @@ def _system(rooms: Rooms, addresses: list[str], current: Current, reload: Reload
 
 def cpu_engine(config: Config) -> str:
     """The CPU engine and its version, without loading it."""
+    from importlib import metadata  # noqa: PLC0415 - brings the email package: 2 MB when asked for
+
     if config.llama_server:
         return f"llama-server {config.llama_server}"
     try:

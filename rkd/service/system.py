@@ -34,13 +34,13 @@ class Identity:
 
     Args:
         addresses: as bound.
-        cpu_engine: name and version of the CPU engine.
+        cpu_engine: tells name and version of the CPU engine.
     """
 
     version: str
     addresses: Sequence[str]
     models: Path
-    cpu_engine: str
+    cpu_engine: Callable[[], str]
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -106,7 +106,7 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
                 system_pb2.Temperature(zone=zone.removesuffix("-thermal"), celsius=degrees)
                 for zone, degrees in now.temperatures_c
             ],
-            cpu_engine=identity.cpu_engine,
+            cpu_engine=identity.cpu_engine(),
             models=activity.models,
             residents=activity.residents,
             queued=activity.queued,

@@ -37,7 +37,7 @@ def service(meters: Meters, reload: FakeReload, *, npu: bool = True) -> SystemSe
     library = RuntimeLibrary(Path("/usr/lib/librkllmrt.so"), "1.2.3")
     board = read_board(BOARD, (library,) if npu else (), access=lambda _: True)
     return SystemService(
-        Identity("1.2.3", ("unix:/run/rkd/rkd.sock",), Path("/models"), "llama.cpp b7000"),
+        Identity("1.2.3", ("unix:/run/rkd/rkd.sock",), Path("/models"), lambda: "llama.cpp b7000"),
         board,
         telemetry=lambda: read_telemetry(BOARD),
         free_bytes=lambda: 42,
