@@ -104,8 +104,6 @@ def serves(resident: Residence, waiter: Waiter) -> bool:
             continue
         if want.version != have.version:
             return False
-        if want.spec.embeddings and not have.spec.embeddings:
-            return False
         wanted = want.spec.context_tokens
         if want.exact_context:
             enough = wanted in {have.spec.context_tokens, loaded}

@@ -29,6 +29,9 @@ from rkd.pool.ticket import Ask, Lease, Ticket
 MEMORY_FRESH_S = 0.05
 """How long a reading of the machine's memory is believed: it costs several file reads."""
 
+CALL_BOUND_S = 60.0
+"""Longest an embedding nobody waits for any more may keep its slot."""
+
 Memory = Callable[[], tuple[int, int]]
 """Reads (total, available) bytes of the machine, or of our control group."""
 
@@ -132,12 +135,12 @@ class Desk:
             self._drop(ticket)
             self.do(self.scheduler.on_cancel(ticket.number, self.now()))
             return
-        stream = ticket.lease.stream
-        if stream is None or stream.ended.is_set():
-            self.done(ticket, served=stream is not None and stream.outcome is not None)
-        else:
+        lease = ticket.lease
+        if lease.busy:
             # The lease outlives its request: nobody else gets the slot before the run is over.
-            self.own(self._stop_run(ticket))
+            self.own(self._outlast(ticket, lease))
+        else:
+            self.done(ticket, served=lease.stream is not None and lease.stream.outcome is not None)
 
     def done(self, ticket: Ticket, *, served: bool) -> None:
         """End a lease."""
@@ -173,10 +176,13 @@ class Desk:
         if not lease.worker.died.done() and ticket.holds(lease):
             self.done(ticket, served=stream.outcome is not None)
 
-    async def _stop_run(self, ticket: Ticket) -> None:
-        stream = ticket.lease.stream
-        if stream is not None:
-            await stream.aclose()
+    async def _outlast(self, ticket: Ticket, lease: Lease) -> None:
+        if lease.stream is not None:
+            await lease.stream.aclose()
+        elif lease.call is not None:
+            await asyncio.wait([lease.call], timeout=CALL_BOUND_S)
+            lease.call.cancel()
+            await asyncio.gather(lease.call, return_exceptions=True)
         self.done(ticket, served=False)
 
     def own(self, work: Coroutine[Any, Any, None]) -> None:

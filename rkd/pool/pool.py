@@ -134,8 +134,11 @@ class Pool:
         async with self.request(ask) as ticket:
             while True:
                 lease = await ticket.ready()
+                work: asyncio.Future[T] = asyncio.ensure_future(call(lease))
+                lease.call = work
                 try:
-                    answer = await call(lease)
+                    # Shielded: a caller that goes away leaves the engine at it, and the slot taken.
+                    answer = await asyncio.shield(work)
                 except WorkerDiedError as error:
                     if not self._desk.again(ticket, lease, error.death):
                         raise refusals.crashed(lease.plan.model, error.death) from error

@@ -29,8 +29,8 @@ class PoolSettings:
         keep_alive_s: idle seconds before a model leaves; 0 at once, `math.inf` never.
         max_queue: most requests waiting, over all models; at least 1.
         parallel: slots of a CPU model.
-        default_context_tokens: context where nobody says.
-        max_context_tokens: most context anybody gets; 0 leaves it to the model.
+        threads: CPU threads of an engine; 0 leaves it to the backend.
+        default_context_tokens: context of a slot where neither request nor Modelfile says.
         kv_cache_type: `auto`, `f16`, `q8_0` or `q4_0`.
         backend: what `auto` requests of models that do not say get.
         npu_parallel_runs: NPU runs at once, over all models; 0 lets them all.
@@ -54,8 +54,8 @@ class PoolSettings:
     keep_alive_s: float = 300.0
     max_queue: int = 64
     parallel: int = 1
+    threads: int = 0
     default_context_tokens: int = 4096
-    max_context_tokens: int = 0
     kv_cache_type: str = "auto"
     backend: BackendChoice = BackendChoice.AUTO
     npu_parallel_runs: int = 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from rkd.errors import RkdError
 from rkd.inference import Loaded, Outcome, Run
@@ -129,6 +129,15 @@ class Lease:
         self.queue_ms = queue_ms
         self.load_ms = load_ms
         self.stream: RunStream | None = None
+        self.call: asyncio.Future[Any] | None = None
+        """For the pool: what `Pool.use` does with it."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether the worker is still at it."""
+        if self.call is not None:
+            return not self.call.done()
+        return self.stream is not None and not self.stream.ended.is_set()
 
     def run(self, run: Run) -> RunStream:
         """Begin the one run of this lease; leaving the ticket stops it."""

@@ -126,7 +126,7 @@ class InferenceService(InferenceServiceServicer):
         async def embed(lease: Lease) -> tuple[Embeddings, BackendKind]:
             return await lease.worker.embed(spec), lease.plan.backend
 
-        ask = _ask(model, options, context, embeddings=True)
+        ask = _ask(model, options, context)
         with self._running.entered(options.request_id, str(model.name)):
             found, backend = await self._pool.use(ask, embed)
         return pb.EmbedResponse(
@@ -234,13 +234,12 @@ def _ask(
     context: Any,
     *,
     takes_slot: bool = True,
-    embeddings: bool = False,
 ) -> Ask:
     left_s: float | None = context.time_remaining()
     bounds = [one for one in (left_s, options.queue_timeout_s) if one is not None]
     return Ask(
         model=model,
-        wish=Wish(options.backend, options.context_tokens, embeddings),
+        wish=Wish(options.backend, options.context_tokens),
         client=context.peer(),
         priority=_PRIORITIES.get(options.priority, Priority.NORMAL),
         keep_alive_s=options.keep_alive_s,

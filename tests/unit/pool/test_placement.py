@@ -163,27 +163,27 @@ class TestLoad:
     """Context, slots, cache, memory."""
 
     @pytest.mark.parametrize(
-        ("asked", "num_ctx", "own", "limit", "expected"),
+        ("asked", "num_ctx", "own", "default", "expected"),
         [
-            (None, None, 0, 0, 4096),
-            (None, None, 2048, 0, 2048),
-            (None, 8192, 0, 0, 8192),
-            (None, 8192, 4000, 0, 4000),
-            (None, 8192, 0, 6000, 6000),
-            (512, 8192, 0, 6000, 512),
-            (99999, None, 32768, 0, 32768),
-            (1, None, 0, 0, 64),
+            (None, None, 0, 4096, 4096),
+            (None, None, 2048, 4096, 2048),
+            (None, None, 2048, 1024, 1024),
+            (None, 8192, 0, 4096, 8192),
+            (None, 8192, 4000, 4096, 4000),
+            (512, 8192, 0, 4096, 512),
+            (99999, None, 32768, 4096, 32768),
+            (1, None, 0, 4096, 64),
         ],
     )
     def test_context(
-        self, asked: int | None, num_ctx: int | None, own: int, limit: int, expected: int
+        self, asked: int | None, num_ctx: int | None, own: int, default: int, expected: int
     ) -> None:
-        """Request, Modelfile, default; within the setting and the model's own."""
+        """Request, Modelfile, setting; never more than the model was made for."""
         made = model(
             parameters=(("num_ctx", num_ctx),) if num_ctx else (),
             details=Details(context_tokens=own),
         )
-        it = placement(max_context_tokens=limit)
+        it = placement(default_context_tokens=default)
         (plan,) = it.candidates(made, Wish(CPU, context_tokens=asked))
         assert plan.spec.context_tokens == expected
         assert plan.exact_context == (asked is not None)

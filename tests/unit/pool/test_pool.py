@@ -18,7 +18,7 @@ from rkd.pool.placement import Wish
 from rkd.pool.pool import Pool
 from rkd.pool.settings import PoolSettings, RuntimeLibrary
 from rkd.pool.state import Phase, Resident
-from rkd.pool.ticket import Ask, Loading, Queued, Served
+from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served
 from tests.unit.pool.fakes import FakeMachine, model, settled
 
 ROOMY = PoolSettings(memory_fraction=1.0, reserve_bytes=0)
@@ -291,6 +291,25 @@ class TestVerbs:
         )
         assert len(vectors.vectors) == 2
         assert not pool.in_use("alpha")
+        await pool.close(1)
+
+    async def test_a_call_nobody_waits_for_keeps_its_slot(self) -> None:
+        """The engine is still at it: the next one waits until it is done."""
+        pool = FakeMachine().pool()
+        over = asyncio.Event()
+
+        async def slowly(lease: Lease) -> int:
+            await over.wait()
+            return len(lease.plan.model)
+
+        first = asyncio.ensure_future(pool.use(Ask(model()), slowly))
+        await settled()
+        first.cancel()
+        await asyncio.wait([first])
+        assert [one.slots_used for one in pool.residents()] == [1]
+        over.set()
+        await settled()
+        assert [one.slots_used for one in pool.residents()] == [0]
         await pool.close(1)
 
     async def test_unload_waits_for_the_run_and_kills_after_the_grace(self) -> None:

@@ -86,7 +86,7 @@ def test_invariants_in_short_lives(world: World, events: list[tuple[int, int, in
     live(world, events)
 
 
-@settings(QUICK, max_examples=130)
+@settings(QUICK, max_examples=90)
 @given(WORLDS, EVENTS)
 def test_invariants_in_long_lives(world: World, events: list[tuple[int, int, int]]) -> None:
     """The same over more than ten thousand steps."""
