@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from rkd import __version__
 from rkd.errors import InvalidInputError, PreconditionError, Reason, RkdError, Violation
 from rkd.hub.environment import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, settle_environment
 from rkd.hub.refusal import RETRIED_STATUSES, Answer, refusal, retry_after_s, unreachable
@@ -116,7 +117,12 @@ class Connection:
         self._prepare()
         from huggingface_hub import HfApi  # noqa: PLC0415 - 33 MB, only when the hub is used
 
-        return HfApi(endpoint=self.endpoint, token=self.token or False, library_name="rkd")
+        return HfApi(
+            endpoint=self.endpoint,
+            token=self.token or False,
+            library_name="rkd",
+            library_version=__version__,
+        )
 
     def session(self) -> httpx2.Client:
         """Give the library's session: it knows proxies, certificates and our time limits."""
@@ -132,7 +138,8 @@ class Connection:
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # noqa: PLC0415 - 33 MB
 
         own = _origin(url) == _origin(self.endpoint)
-        return build_hf_headers(token=(self.token or False) if own else False, library_name="rkd")
+        token = (self.token or False) if own else False
+        return build_hf_headers(token=token, library_name="rkd", library_version=__version__)
 
     def resolve_url(self, repository: str, revision: str, path: str) -> str:
         """Give the address of a file at a commit."""

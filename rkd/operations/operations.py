@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -91,7 +92,7 @@ class Operations:
         self._now = now
         self._slots = asyncio.Semaphore(RUNNING_LIMIT)
         self._all: dict[str, Live] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._closing = False
 
     async def load(self) -> tuple[Operation, ...]:
@@ -221,7 +222,7 @@ class Operations:
             live.watchers -= 1
             unwanted = cancel_when_left and not live.watchers and not self._closing
             if unwanted and not live.operation.state.final:
-                self._own(self._cancel_unwatched(operation_id))
+                self._own(self.cancel(operation_id))
 
     async def finished(self, operation_id: str) -> Operation:
         """
@@ -279,7 +280,7 @@ class Operations:
         live.stop_as = None
         self._own(self._carry_out(live))
 
-    def _own(self, coroutine: Coroutine[None, None, None]) -> None:
+    def _own(self, coroutine: Coroutine[None, None, object]) -> None:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -305,7 +306,9 @@ class Operations:
         elif isinstance(error, RkdError):
             await self._finish(live, OperationState.FAILED, failure=Failure.of(error))
         else:
-            _log.error("operation.defect", id=live.operation.id, exc_info=error)
+            # As text: a renderer that shows local variables would show the hub's token.
+            trace = "".join(traceback.format_exception(error))
+            _log.error("operation.defect", id=live.operation.id, trace=trace)
             failure = Failure(Reason.INTERNAL, f"{live.operation.id} met a defect: {error!r}")
             await self._finish(live, OperationState.FAILED, failure=failure)
 
@@ -339,9 +342,6 @@ class Operations:
             return
         await self._runners[live.operation.kind].discard(live.operation)
         await self._finish(live, OperationState.CANCELLED)
-
-    async def _cancel_unwatched(self, operation_id: str) -> None:
-        await self.cancel(operation_id)
 
     async def _finish(
         self,

@@ -31,6 +31,7 @@ class Report:
         loop: where *changed* is called.
         changed: takes the news in; called on the loop.
         known: how far an earlier run of the same operation was told to be.
+        interval_s: between two announcements of counted bytes.
         clock: monotonic seconds.
     """
 
@@ -40,11 +41,13 @@ class Report:
         changed: Callable[[], None],
         *,
         known: Progress = _NOTHING,
+        interval_s: float = INTERVAL_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._loop = loop
         self._changed = changed
         self._clock = clock
+        self._interval_s = interval_s
         self._lock = threading.Lock()
         self._stage = known.stage
         self._files = {file.name: file for file in known.files}
@@ -53,6 +56,7 @@ class Report:
         self._measured_s = clock()
         self._arrived_bytes = 0
         self._announced_s = float("-inf")
+        self._flush_is_due = False
 
     def stage(self, text: str) -> None:
         """Say what is being done now; told at once."""
@@ -89,12 +93,10 @@ class Report:
                 return
             self._arrived_bytes += completed_bytes - known.completed_bytes
             self._files[name] = replace(known, completed_bytes=completed_bytes)
-            now = self._clock()
-            due = now - self._announced_s >= INTERVAL_S
-            if due:
-                self._announced_s = now
-        if due:
-            self._announce()
+            due = not self._flush_is_due
+            self._flush_is_due = True
+        if due and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._flush_soon)
 
     @property
     def detail(self) -> dict[str, str]:
@@ -125,6 +127,17 @@ class Report:
         weight = min(1.0, passed_s / _SMOOTHING_S) if self._speed else 1.0
         self._speed += (sample - self._speed) * weight
         self._measured_s, self._arrived_bytes = now, 0
+
+    def _flush_soon(self) -> None:
+        """Announce what was counted: at once, or when the last time is long enough ago."""
+        wait_s = self._announced_s + self._interval_s - self._clock()
+        self._loop.call_later(max(0.0, wait_s), self._flush)
+
+    def _flush(self) -> None:
+        with self._lock:
+            self._flush_is_due = False
+        self._announced_s = self._clock()
+        self._changed()
 
     def _announce(self) -> None:
         # A runner's thread may outlive the loop by a moment at shutdown: nobody is left to tell.

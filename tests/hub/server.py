@@ -305,6 +305,10 @@ class _Cdn(_Handler):
             return
         data = self.rfile.read(expected)
         self.store.log(Served("put", oid, fault.status if fault else 200, 0, len(data), self.token))
+        if fault and fault.what == "stall":
+            self.store.released.wait(20)
+            self.cut(reset=True)
+            return
         if fault:
             self.answer(fault.status, b"", where="put-answer")
             return
@@ -479,7 +483,7 @@ class _Hub(_Handler):
         if id_ in self.store.repositories:
             self.answer(409, {"error": "exists", "url": f"{self.hub.endpoint}/{id_}"})
             return
-        repository = Repository(id_, private=bool(wanted.get("private")))
+        repository = Repository(id_, private=wanted.get("visibility") == "private")
         repository.commit({".gitattributes": b""})
         self.store.repositories[id_] = repository
         self.answer(200, {"url": f"{self.hub.endpoint}/{id_}", "name": id_})
