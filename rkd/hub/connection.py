@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from rkd import __version__
+import rkd
 from rkd.errors import InvalidInputError, PreconditionError, Reason, RkdError, Violation
 from rkd.hub.environment import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, settle_environment
 from rkd.hub.refusal import RETRIED_STATUSES, Answer, refusal, retry_after_s, unreachable
@@ -121,7 +121,7 @@ class Connection:
             endpoint=self.endpoint,
             token=self.token or False,
             library_name="rkd",
-            library_version=__version__,
+            library_version=rkd.__version__,
         )
 
     def session(self) -> httpx2.Client:
@@ -139,7 +139,7 @@ class Connection:
 
         own = _origin(url) == _origin(self.endpoint)
         token = (self.token or False) if own else False
-        return build_hf_headers(token=token, library_name="rkd", library_version=__version__)
+        return build_hf_headers(token=token, library_name="rkd", library_version=rkd.__version__)
 
     def resolve_url(self, repository: str, revision: str, path: str) -> str:
         """Give the address of a file at a commit."""
