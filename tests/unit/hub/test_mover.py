@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -254,17 +253,19 @@ def test_a_rotten_part_costs_one_fetch(bench: Bench) -> None:
 def test_a_stop_keeps_the_part(bench: Bench) -> None:
     """Stopping ends within a chunk, keeps what is there, and a later call goes on."""
     stop = Stop()
-    bench.hub.rate_bytes_per_s = 20 * MEBI
-    stopper = threading.Timer(0.05, stop.set)
-    stopper.start()
+
+    def stop_in_the_middle(done: int) -> None:
+        if done >= MEBI:
+            stop.set()
+
     with pytest.raises(StoppedError):
-        bench.fetch(stop=stop)
-    stopper.join()
+        Mover(bench.connection, patience=QUICK).fetch(
+            bench.wanted(), bench.target, progress=stop_in_the_middle, stop=stop
+        )
     kept = bytes_in_part(bench.target)
-    bench.hub.rate_bytes_per_s = 0
     bench.fetch()
 
-    assert 0 < kept < len(CONTENT)
+    assert MEBI <= kept < len(CONTENT)
     assert bench.target.read_bytes() == CONTENT
 
 
