@@ -1,11 +1,12 @@
 """
 Size, time and perplexity of every quantization rkd makes, on one model and one text.
 
-    python bench/quantize.py model-f16.gguf [--tokens 1024] [--threads 2]
+    python bench/quantize.py model-f16.gguf [--tokens 1024] [--threads 2] [--text FILE]
 
-The F16 file is the peer: perplexities are given as ratios to its own, on the same tokens. The text
-is the LICENSE at the top of the repository; only the ratios say something.
-A file that is quantized already is first unpacked to F16 (with the gguf package), and said to be.
+The F16 file is the peer: perplexities are given as ratios to its own, on the same tokens. A file
+that is quantized already is first unpacked to F16 (with the gguf package), and said to be; its
+weights then lie on its own type's grid, which that type and its kin meet exactly and others do not,
+so that the order of types says something only for a model never rounded (`little_model.py`).
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def engine() -> ctypes.CDLL:
 
 
 def perplexity(lib: ctypes.CDLL, path: Path, text: str, tokens: int) -> tuple[float, int]:
-    """Perplexity over the second half of each window of 512 tokens, and how many counted."""
+    """Perplexity over the second half of each window of 256 tokens, and how many counted."""
     model = lib.llama_model_load_from_file(str(path).encode(), lib.llama_model_default_params())
     assert model
     vocabulary = lib.llama_model_get_vocab(model)
@@ -94,7 +95,7 @@ def perplexity(lib: ctypes.CDLL, path: Path, text: str, tokens: int) -> tuple[fl
     room = (ctypes.c_int32 * (len(encoded) + 8))()
     count = lib.llama_tokenize(vocabulary, encoded, len(encoded), room, len(room), False, False)
     ids = list(room[: min(count, tokens)])
-    window, surprise, counted = 512, 0.0, 0
+    window, surprise, counted = 256, 0.0, 0
     for first in range(0, len(ids) - window + 1, window):
         context = lib.llama_init_from_model(model, lib.llama_context_default_params())
         batch = lib.llama_batch_init(window, 0, 1)
@@ -143,11 +144,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("--tokens", type=int, default=1024)
+    parser.add_argument("--text", type=Path, default=ROOT / "LICENSE")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--types", default=",".join(mix.BASE))
     given = parser.parse_args()
     lib, tool = engine(), Ggml(engine_library())
-    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    text = given.text.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source.gguf"
         if unpacked(given.model, source):

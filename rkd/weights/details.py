@@ -2,8 +2,9 @@
 What a GGUF says of its model, and whether an engine may be given it.
 
 `check` refuses what would abort the engine's process instead of failing: absurd layer counts, a
-context of 0. **Source**: 24 damaged files through llama.cpp b11549; `block_count` of a million and
-`context_length` of 0 raised SIGABRT, all other damage raised an error of its own.
+context of 0, and the like. **Source**: 197 altered headers through llama.cpp b11549, one process
+each: 101 raised an error of the engine's own, 60 loaded, 36 aborted; of those `check` refuses all
+but two, vocabularies of one token repeated, which only reading every token would find.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ MAX_LAYERS = 512
 """llama.cpp's LLAMA_MAX_LAYERS, an assertion there; the deepest released model has 126."""
 MAX_CONTEXT_TOKENS = 2**31 - 1
 MAX_WIDTH = 2**20
+_ROPE_SCALINGS = frozenset({"none", "linear", "yarn", "longrope"})
 _GUESSED = 1024
 """Bit of `general.file_type` that llama.cpp sets where it guessed."""
 
@@ -91,6 +93,49 @@ def check(header: Header, what: str) -> None:
         if not low <= value <= high:
             said = "missing" if value == -1 else str(value)
             raise gguf.invalid(what, f"{architecture}.{key} is {said}; {low} to {high} is possible")
+    problem = _assertion(header, architecture) or _vocabulary_problem(header)
+    if problem:
+        raise gguf.invalid(what, problem)
+
+
+def _assertion(header: Header, architecture: str) -> str:
+    """Say which other value of the metadata would trip an assertion of the engine, or ""."""
+    for key in ("attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"):
+        value = header.metadata.get(f"{architecture}.{key}", 0.0)
+        if isinstance(value, float) and not 0 <= value < 1:
+            return f"{architecture}.{key} is {value}"
+    scaling = header.text(f"{architecture}.rope.scaling.type", "none")
+    if scaling not in _ROPE_SCALINGS:
+        return f"its rope scaling {scaling[:40]!r} is unknown"
+    experts = header.number(f"{architecture}.expert_count")
+    used = header.number(f"{architecture}.expert_used_count")
+    if (experts or used) and not 1 <= used <= experts:
+        return f"it uses {used} of {experts} experts"
+    return _sharing_problem(header, architecture)
+
+
+def _sharing_problem(header: Header, architecture: str) -> str:
+    """Hold key/value heads given for each layer against the query heads of the same layer."""
+    groups = header.metadata.get(f"{architecture}.attention.head_count_kv")
+    if not isinstance(groups, gguf.Array):
+        return ""
+    heads = header.metadata.get(f"{architecture}.attention.head_count")
+    queries = heads.values if isinstance(heads, gguf.Array) else (heads,) * groups.length
+    for query, group in zip(queries, groups.values, strict=False):
+        if isinstance(query, int) and group and query % group:
+            return f"{query} heads cannot share {group} key/value heads"
+    return ""
+
+
+def _vocabulary_problem(header: Header) -> str:
+    """Say what is wrong with the vocabulary as far as its lengths tell, or ""."""
+    kind = header.text("tokenizer.ggml.model")
+    if kind in {"none", "no_vocab"}:
+        return "it brings no vocabulary"
+    tokens = header.length("tokenizer.ggml.tokens")
+    if kind == "llama" and header.length("tokenizer.ggml.scores") != tokens:
+        return f"its vocabulary has {tokens} tokens and not as many scores"
+    return ""
 
 
 def quantization(header: Header, others: tuple[Header, ...] = ()) -> str:

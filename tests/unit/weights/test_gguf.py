@@ -86,6 +86,15 @@ def test_head_count_of_each_layer() -> None:
     assert (told.kv_heads, told.head_size) == (3, 40)
 
 
+def test_heads_and_groups_may_both_differ_by_layer() -> None:
+    """Layers of 12 heads over 3 groups and of 20 over 5 are a model, as OpenELM's are."""
+    arrays: dict[str, Value] = {
+        "llama.attention.head_count": [12, 20],
+        "llama.attention.head_count_kv": [3, 5],
+    }
+    details.check(parsed(build({**LLAMA, **arrays})), "x.gguf")
+
+
 def test_version_two_reads_alike() -> None:
     """Version 2 has the layout of version 3."""
     assert parsed(build(version=2)).version == 2
@@ -194,6 +203,32 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "a million layers": (build(LLAMA | {"llama.block_count": 1_000_000}), "block_count is 1000000"),
     "no layers": (build(LLAMA | {"llama.block_count": 0}), "block_count is 0"),
     "no context": (build(LLAMA | {"llama.context_length": 0}), "context_length is 0"),
+    "norm that is no number": (
+        build({**LLAMA, "llama.attention.layer_norm_rms_epsilon": float("nan")}),
+        "layer_norm_rms_epsilon is nan",
+    ),
+    "negative norm": (
+        build({**LLAMA, "llama.attention.layer_norm_rms_epsilon": -1.0}),
+        "layer_norm_rms_epsilon is -1.0",
+    ),
+    "unknown rope scaling": (
+        build({**LLAMA, "llama.rope.scaling.type": "foo"}),
+        "rope scaling 'foo' is unknown",
+    ),
+    "experts never used": (build({**LLAMA, "llama.expert_count": 4}), "uses 0 of 4 experts"),
+    "more experts than there are": (
+        build({**LLAMA, "llama.expert_count": 1, "llama.expert_used_count": 8}),
+        "uses 8 of 1 experts",
+    ),
+    "heads that do not share": (
+        build({**LLAMA, "llama.attention.head_count_kv": [2, 3]}),
+        "4 heads cannot share 3 key/value heads",
+    ),
+    "no vocabulary": (build({**LLAMA, "tokenizer.ggml.model": "none"}), "brings no vocabulary"),
+    "fewer scores than tokens": (
+        build({**LLAMA, "tokenizer.ggml.model": "llama"}),
+        "3 tokens and not as many scores",
+    ),
     "no width": (build({**LLAMA, "llama.embedding_length": "x"}), "embedding_length is missing"),
 }
 
