@@ -100,6 +100,9 @@ class Held:
     place: bool = True
 
 
+PLACES = "resident places"
+
+
 @dataclass(frozen=True, slots=True)
 class Shortfall:
     """Why something does not fit; needed and available are in the unit `what` is counted in."""
@@ -109,6 +112,8 @@ class Shortfall:
     available: int
 
     def __str__(self) -> str:
+        if self.what == PLACES:
+            return "needs a place and finds all of them taken (RKD_MAX_RESIDENT)"
         if self.what == "memory":
             return f"needs {size(self.needed)} of memory, {size(self.available)} can be had"
         return f"needs {self.needed} {self.what}, {self.available} can be had"
@@ -162,7 +167,7 @@ def shortfall(
     """Why *need* does not fit beside *held*; None when it does."""
     places = sum(one.place for one in held)
     if capacity.max_resident and places >= capacity.max_resident:
-        return Shortfall("of the resident places", 1, capacity.max_resident - places)
+        return Shortfall(PLACES, 1, 0)
     free = free_ram(held, capacity, available_bytes)
     if need.ram_bytes > free:
         return Shortfall("memory", need.ram_bytes, max(0, free))

@@ -11,7 +11,7 @@ from rkd.errors import (
     TimedOutError,
     UnavailableError,
 )
-from rkd.pool.budget import Shortfall
+from rkd.pool.budget import Shortfall, size
 from rkd.pool.handle import Death
 from rkd.pool.state import Failure
 
@@ -91,6 +91,19 @@ def load_stalled(model: str, silence_s: float) -> RkdError:
         f"loading {model} made no progress for {silence_s:.0f} s and was ended",
         remedy="See `rkctl doctor` and the log; a slow disk may need a longer RKD_LOAD_TIMEOUT.",
         metadata={"model": model, "silence_s": f"{silence_s:.0f}"},
+    )
+
+
+def short_of_memory(error: RkdError, needed: int, available: int) -> RkdError:
+    """LOAD_FAILED for memory, with the numbers the engine does not tell."""
+    if error.reason is not Reason.LOAD_FAILED:
+        return error
+    return PreconditionError(
+        Reason.LOAD_FAILED,
+        f"{error.message.rstrip('.')} (it was thought to need {size(needed)}, {size(available)} "
+        "were available, and nothing idle was left to evict)",
+        remedy=error.remedy,
+        metadata={**error.metadata, "needed": str(needed), "available": str(available)},
     )
 
 

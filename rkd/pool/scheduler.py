@@ -143,6 +143,9 @@ class Scheduler:
         actions: list[Action] = [Stop(generation, resident.plan.model, kill=True)]
         again = self.table.press(resident) if fault is LoadFault.MEMORY else []
         actions += again
+        if fault is LoadFault.MEMORY:
+            needed = resident.need.ram_bytes
+            error = refusals.short_of_memory(error, needed, now.available_bytes)
         # A worker killed while loading may have been short of memory; with nobody to evict, that
         # guess leads nowhere, and it counts as any other death.
         crashed = fault is LoadFault.CRASHED or error.reason is Reason.WORKER_CRASHED

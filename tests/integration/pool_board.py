@@ -12,13 +12,14 @@ from pathlib import Path
 from rkd.errors import Reason, RkdError
 from rkd.events import Event
 from rkd.inference import Chunk, Run
-from rkd.model import Format, Model, ModelName, ModelState, WeightsFile
+from rkd.model import Format, Model, ModelName, ModelState, Recipe, WeightsFile
 from rkd.pool.budget import GIB
 from rkd.pool.calibration import Calibration
 from rkd.pool.pool import Pool
 from rkd.pool.settings import PoolSettings, RuntimeLibrary
 from rkd.pool.ticket import Ask, Served
 from rkd.pool.worker import Launcher
+from tests.models import tiny
 from tests.native import standin
 
 VERSION = "1.3.0"
@@ -34,14 +35,23 @@ class Board:
     events: list[Event] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
-    def model(self, name: str, **settings: object) -> Model:
-        """A model for the stand-in, told how to behave."""
+    def model(
+        self, name: str, *, gguf: bool = False, runtime: str = "", **settings: object
+    ) -> Model:
+        """A model for the stand-in, told how to behave; with a tiny GGUF beside it if asked."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        file = standin.weights(folder / f"{name}.rkllm", **settings)
-        size = file.stat().st_size
-        weights = (WeightsFile(file, Format.RKLLM, size, 0),)
-        return Model(ModelName(name), folder, ModelState.READY, weights=weights, version="1")
+        files = [(standin.weights(folder / f"{name}.rkllm", **settings), Format.RKLLM)]
+        if gguf:
+            files.append((tiny.write(folder / f"{name}.gguf"), Format.GGUF))
+        return Model(
+            ModelName(name),
+            folder,
+            ModelState.READY,
+            weights=tuple(WeightsFile(file, kind, file.stat().st_size, 0) for file, kind in files),
+            recipe=Recipe(parameters=(("rkllm_version", runtime),) if runtime else ()),
+            version="1",
+        )
 
     def workers(self) -> list[int]:
         """Process ids of the workers there are."""
@@ -49,12 +59,14 @@ class Board:
 
 
 @asynccontextmanager
-async def board(folder: Path, **fields: object) -> AsyncIterator[Board]:
-    """A board with a pool of these settings; everything is gone afterwards."""
+async def board(
+    folder: Path, *, versions: tuple[str, ...] = (VERSION,), **fields: object
+) -> AsyncIterator[Board]:
+    """A board with these runtimes and a pool of these settings; all is gone afterwards."""
     settings = PoolSettings(
         memory_fraction=1.0,
         reserve_bytes=0,
-        libraries=(RuntimeLibrary(standin.build(VERSION), VERSION),),
+        libraries=tuple(RuntimeLibrary(standin.build(one), one) for one in versions),
         libraries_given=True,
         npu_lease_path=str(folder / "npu.lock"),
         **fields,  # type: ignore[arg-type]

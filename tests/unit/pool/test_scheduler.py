@@ -490,8 +490,11 @@ class TestFailures:
         """Nobody could leave: trying the same again is no use."""
         it = scheduler()
         alpha = generation_of(it.on_request(waiter(1, plan()), at(0)))
-        actions = it.on_load_failed(alpha, SHORT, LoadFault.MEMORY, at(1))
-        assert refused(actions) == {1: Reason.LOAD_FAILED}
+        actions = it.on_load_failed(alpha, SHORT, LoadFault.MEMORY, Moment(1, GIB // 4))
+        (refusal,) = [one for one in actions if isinstance(one, Refuse)]
+        assert refusal.error.reason is Reason.LOAD_FAILED
+        assert refusal.error.metadata["needed"] == str(GIB)
+        assert "256 MiB were available" in refusal.error.message
 
     def test_a_crash_while_loading_is_forgiven_once(self) -> None:
         """The second one is told."""
