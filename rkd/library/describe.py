@@ -117,10 +117,11 @@ def _weights(
 
     What FROM names wins among files of its format; the other format's file joins as the fallback.
     """
+    adapters = {modelfiles.file_of(one) for one in reading.recipe.adapters} if reading else set()
     groups: dict[tuple[Format, str], list[FoundFile]] = {}
     for file in top:
         kind = format_of(file.path.name)
-        if kind is not None and not is_projector(file.path.name):
+        if kind is not None and not is_projector(file.path.name) and file.path.name not in adapters:
             shard = shard_of(file.path.name)
             groups.setdefault((kind, shard[0] if shard else file.path.name), []).append(file)
     chosen: list[WeightsFile] = []

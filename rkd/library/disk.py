@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 from rkd.library import migrate, provenance
 from rkd.library.arrival import Sightings
 from rkd.library.blobs import Blobs
-from rkd.library.copying import copy_folder, own_bytes
-from rkd.library.durable import Step
+from rkd.library.copying import clone_or_copy, copy_folder, own_bytes
+from rkd.library.durable import Step, write_file
+from rkd.library.layout import MODELFILE
 from rkd.library.migrate import Outcome
 from rkd.library.scan import Snapshot, scan
 from rkd.library.staging import Recovered, Staging
@@ -85,3 +87,27 @@ class Disk:
     def record(self, model: Model, digests: dict[str, str]) -> None:
         """Record digests that were missing."""
         provenance.write(model.folder, provenance.with_digests(model.provenance, digests))
+
+    def adopt(self, folder: Path, text: str, stage: Path) -> None:
+        """
+        Give a model its Modelfile, and the files of *stage* it does not have.
+
+        The Modelfile comes last: until then the model is what it was. One that is there already
+        is kept as `Modelfile.old`.
+        """
+        for path in sorted(stage.iterdir()):
+            if not (folder / path.name).exists():
+                self._step(f"bring {path.name}")
+                path.rename(folder / path.name)
+        current = folder / MODELFILE
+        if current.exists():
+            self._step("keep old")
+            clone_or_copy(current, _free_name(folder, f"{MODELFILE}.old"))
+        self._step("write modelfile")
+        write_file(current, text.encode())
+
+
+def _free_name(folder: Path, name: str) -> Path:
+    """Return `<folder>/<name>`, with a number behind it while that is taken."""
+    candidates = (folder / (f"{name}.{number}" if number else name) for number in count())
+    return next(path for path in candidates if not path.exists())

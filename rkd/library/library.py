@@ -267,6 +267,12 @@ class Library:
         finally:
             await self.discard(stage)
 
+    async def adopt(self, model: Model, text: str, stage: Path) -> Model:
+        """Give *model* the Modelfile *text*, and the files of *stage* that it lacks."""
+        await self._on_disk(self._disk.adopt, model.folder, text, stage)
+        await self.refresh(frozenset({model.folder.name}))
+        return self.find(model.name)
+
     async def delete(self, name: ModelName) -> int:
         """
         Delete a model's folder; returns the bytes given back.

@@ -45,7 +45,7 @@ def write(folder: Path, provenance: Provenance) -> None:
         "version": _VERSION,
         "repository": provenance.repository,
         "revision": provenance.revision,
-        "created": (provenance.created or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "created": (provenance.created or datetime.now(UTC)).isoformat(timespec="microseconds"),
         "digests": dict(provenance.digests),
     }
     draft = folder / f"{FILE_NAME}.new"

@@ -53,6 +53,17 @@ def incoming(name: ModelName) -> PreconditionError:
     )
 
 
+def full(root: Path, wanted_bytes: int, free_bytes: int) -> ExhaustedError:
+    """What is to be made would not fit."""
+    return ExhaustedError(
+        Reason.DISK_FULL,
+        f"{wanted_bytes} bytes are needed in {root} and {free_bytes} are free, of which some stay "
+        "reserved.",
+        remedy="Delete models with `rkctl rm`, or give the models folder a larger disk.",
+        metadata={"needed_bytes": str(wanted_bytes), "free_bytes": str(free_bytes)},
+    )
+
+
 def disk(error: OSError, root: Path) -> RkdError:
     """The models folder could not be changed."""
     if error.errno in _FULL:

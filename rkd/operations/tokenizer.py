@@ -1,0 +1,40 @@
+"""Brings tokenizer and chat template of a repository beside weights that came without."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from rkd.hub.connection import Connection
+from rkd.hub.fetching import Fetching
+from rkd.hub.listing import look_up
+from rkd.operations.bundle import TOKENIZER_FILES
+
+
+class TokenizerSource:
+    """
+    Fetches the small files a model needs to be used without a network.
+
+    Args:
+        connection: the way to the hub.
+        fetching: moves files.
+    """
+
+    def __init__(self, connection: Connection, fetching: Fetching) -> None:
+        self._connection = connection
+        self._fetching = fetching
+
+    async def __call__(self, repository: str, folder: Path) -> None:
+        """
+        Bring what *repository* has of them into *folder*.
+
+        Raises:
+            RkdError: OFFLINE, HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND.
+        """
+        self._connection.require_online(f"the tokenizer of {repository}")
+        listing = await asyncio.to_thread(look_up, self._connection, repository)
+        files = [file for file in listing.files if file.path in TOKENIZER_FILES]
+        await self._fetching.fetch_all(
+            [(listing.wanted(file), folder / file.path) for file in files],
+            progress=lambda _path, _bytes: None,
+        )

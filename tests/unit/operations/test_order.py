@@ -1,0 +1,103 @@
+"""What kind of work a create is, and what it may not ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from rkd.errors import InvalidInputError, Reason
+from rkd.model import ModelName
+from rkd.operations.order import CreateOrder, Work, file_name, inside
+
+DIGEST = "sha256:" + "0" * 64
+
+
+def order(modelfile: str = "", *files: str, **more: str) -> CreateOrder:
+    """A create of `x` that brought *files*."""
+    brought = tuple((name, DIGEST) for name in files)
+    return CreateOrder(ModelName("x"), modelfile, brought, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "work"),
+    [
+        (order("FROM ./a.gguf", "./a.gguf"), Work.WEIGHTS),
+        (order("FROM C:\\a.gguf", "C:\\a.gguf"), Work.WEIGHTS),
+        (order("FROM ./a.rkllm", "./a.rkllm"), Work.WEIGHTS),
+        (order("FROM ./blob", "./blob"), Work.WEIGHTS),
+        (order("FROM .", "model.safetensors", "config.json"), Work.CHECKPOINT),
+        (order("FROM .", "sub/pytorch_model.bin", "sub/config.json"), Work.CHECKPOINT),
+        (order("FROM smollm2"), Work.PARENT),
+        (order("FROM smollm2\nADAPTER ./a.gguf", "./a.gguf"), Work.PARENT),
+        (order("FROM hf.co/u/r:Q4_0"), Work.HUB),
+        (order("FROM hf.co/u/r:Q4_0", parent="r-q4_0"), Work.PARENT),
+        (order(existing_file="x.rkllm", huggingface_path="u/r"), Work.EXISTING),
+        (order(existing_file="x.rkllm", huggingface_path="https://hf.co/u/r"), Work.EXISTING),
+        (order(existing_file="x.rkllm"), Work.EXISTING),
+    ],
+)
+def test_work(wanted: CreateOrder, work: Work) -> None:
+    """By what FROM names and what was brought."""
+    assert wanted.work() is work
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        (order("FROM ./a.gguf"), "files"),
+        (order("FROM /etc/passwd"), "files"),
+        (order("FROM ./a.gguf\nFROM ./b.gguf"), "modelfile"),
+        (order("FROM ./a", "./a", "./a"), "files"),
+        (order("FROM ./a", "a/.."), "files.name"),
+        (order("FROM ./a", "a/.rkd.json"), "files.name"),
+        (order("FROM ./a", "Modelfile"), "files.name"),
+        (order(existing_file="../x.rkllm"), "existing_file"),
+        (order(existing_file="x.txt"), "existing_file"),
+        (order("FROM x", existing_file="x.rkllm"), "existing_file"),
+        (order(existing_file="x.rkllm", huggingface_path="not a repo"), "huggingface_path"),
+        (CreateOrder(ModelName("x"), "FROM ./a", (("./a", "md5:1"),)), "files.digest"),
+    ],
+)
+def test_refused(wanted: CreateOrder, field: str) -> None:
+    """INVALID_FIELD naming the field."""
+    with pytest.raises(InvalidInputError) as caught:
+        wanted.work()
+
+    assert caught.value.reason is Reason.INVALID_FIELD
+    assert caught.value.violations[0].field == field
+
+
+@pytest.mark.parametrize("text", ["", "SYSTEM x", "FROM x\nPARAMETER temprature 1", "FROM x\nNO y"])
+def test_a_bad_modelfile_is_refused_with_its_place(text: str) -> None:
+    """Before anything is done."""
+    with pytest.raises(InvalidInputError) as caught:
+        order(text).work()
+
+    assert caught.value.reason is Reason.INVALID_MODELFILE
+    assert caught.value.violations[0].field.startswith("line ")
+
+
+def test_the_journal_keeps_everything() -> None:
+    """Written down and read back it is the same order, under the same key."""
+    wanted = order("FROM ./a", "./a", quantize="Q4_K_M")
+
+    assert CreateOrder.restored(wanted.request()) == wanted
+    assert CreateOrder.restored(wanted.request()).key == wanted.key
+
+
+def test_the_same_work_has_the_same_key() -> None:
+    """And other work under the same name another one."""
+    assert order("FROM a").key == order("FROM a").key
+    assert order("FROM a").key != order("FROM b").key
+    assert order("FROM b").key.split(" ")[0] == "x"
+
+
+def test_an_uploaded_name_becomes_its_last_part() -> None:
+    """Whatever the client's machine calls folders."""
+    assert [file_name(name) for name in ("./a/b.gguf", "C:\\a\\b.gguf", "b.gguf")] == ["b.gguf"] * 3
+
+
+@pytest.mark.parametrize("name", ["../a", "/a", "a/../b", ".hidden/a", "a\\b", "a/.git"])
+def test_a_checkpoint_stays_inside(name: str) -> None:
+    """No path leads out of the folder it is put together in."""
+    with pytest.raises(InvalidInputError):
+        inside(name)
