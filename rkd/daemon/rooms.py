@@ -115,7 +115,13 @@ class Rooms:
 
 
 def _worker_said(model: str, pid: int, line: str) -> None:
-    _workers.debug("worker.said", model=model, pid=pid, line=line)
+    """Log a worker's line at the level it deserves; an engine's chatter may quote prompts."""
+    if line.startswith(("FROM: ", "HuggingFace Path: ")):
+        _workers.info("worker.said", model=model, pid=pid, line=line)
+    elif line.lstrip().startswith(("E rkllm", "E RKNN", "W rkllm", "W RKNN")):
+        _workers.warning("worker.said", model=model, pid=pid, line=line)
+    else:
+        _workers.debug("worker.said", model=model, pid=pid, line=line)
 
 
 def free_bytes(folder: Path) -> int:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from rkd.errors import PreconditionError, Reason, RkdError
-from rkd.inference import LoadSpec
+from rkd.inference import LoadSpec, Sampling
 from rkd.model import BackendChoice, BackendKind, Format, Model, WeightsFile
 from rkd.pool.budget import (
     CPU_OVERHEAD_BYTES,
@@ -24,6 +25,19 @@ from rkd.pool.settings import PoolSettings, RuntimeLibrary
 from rkd.pool.state import LoadPlan
 
 LEAST_CONTEXT_TOKENS = 64
+NPU_SAMPLING = (
+    "temperature",
+    "top_k",
+    "top_p",
+    "repeat_penalty",
+    "frequency_penalty",
+    "presence_penalty",
+    "mirostat",
+    "mirostat_tau",
+    "mirostat_eta",
+)
+"""What an RKLLM runtime samples with, in the Modelfile's spelling."""
+
 NPU_CONTEXT_STEP_TOKENS = 32
 """Source: RKLLM SDK guide 1.3.0: max_context is a multiple of 32."""
 
@@ -152,6 +166,7 @@ class Placement:
             cpu_mask=self._settings.cpu_mask,
             adapters=_adapters(model),
             npu_lease_path=self._settings.npu_lease_path,
+            sampling=_sampling(model),
             embeddings=True,
         )
         estimate = npu_bytes + NPU_OVERHEAD_BYTES
@@ -252,6 +267,15 @@ def _keep_alive(model: Model) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return math.inf if value < 0 else float(value)
+
+
+def _sampling(model: Model) -> Sampling:
+    """What the Modelfile says of sampling: runtimes before 1.3.0 fix it when they load."""
+    given = {name: model.recipe.parameter(name) for name in NPU_SAMPLING}
+    numbers: dict[str, Any] = {
+        name: value for name, value in given.items() if isinstance(value, int | float)
+    }
+    return Sampling(**numbers)
 
 
 def _adapters(model: Model) -> tuple[tuple[str, str, float], ...]:

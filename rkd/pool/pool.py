@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from rkd.errors import RkdError
+from rkd.errors import Reason, RkdError, UnavailableError
 from rkd.events import Event, Publish, Topic
 from rkd.inference import Chunk, Run
 from rkd.model import Model
@@ -117,6 +117,11 @@ class Pool:
                 if not self._desk.again(ticket, lease, error.death, seen):
                     raise refusals.crashed(lease.plan.model, error.death, seen) from error
                 continue
+            except UnavailableError as error:
+                # The engine gave up and its worker lives: part of the answer is lost all the same.
+                if error.reason is Reason.WORKER_CRASHED and seen:
+                    raise refusals.cut_short(error, seen) from error
+                raise
             outcome = stream.outcome
             if outcome is None:
                 raise AssertionError("a run that ended well has an outcome")

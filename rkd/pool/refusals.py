@@ -125,6 +125,16 @@ def crashed(model: str, death: Death, tokens_emitted: int = 0) -> RkdError:
     )
 
 
+def cut_short(error: RkdError, tokens_emitted: int) -> AbortedError:
+    """WORKER_CRASHED, as ABORTED: the engine failed when part of the answer had been seen."""
+    return AbortedError(
+        Reason.WORKER_CRASHED,
+        error.message,
+        remedy=error.remedy,
+        metadata={**error.metadata, "tokens_emitted": str(tokens_emitted)},
+    )
+
+
 def shutting_down() -> RkdError:
     """SHUTTING_DOWN: nothing new is begun."""
     return UnavailableError(

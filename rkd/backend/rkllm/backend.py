@@ -155,7 +155,8 @@ class RkllmBackend:
             stop=turn.stop,
         )
         handle.on_cancel(turn.stop)
-        model.engine.perform(turn)
+        if not model.engine.perform(turn) and model.engine.lost and handle.cancelled:
+            model.engine.await_end()
         if answer.failed and not (answer.closed or handle.cancelled):
             raise model.resident.failure(0)
         answer.finish()

@@ -9,12 +9,15 @@ NPU back.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from rkd.errors import Reason, UnavailableError
 
@@ -24,11 +27,20 @@ How long an aborted run may go on: it ends with its prefill (**Source:** rknn-ll
 RK3588 some 4 s per 1000 tokens; loading the model anew costs about as much as waiting longer.
 """
 
+ABORT_CALL_BOUND_S = 1.2
+"""
+How long the call that asks for the end may itself take. It only has to leave word; a board that
+takes longer is one more thing `docs/board.md` asks about.
+"""
+
 ABORT_AGAIN_S = 0.25
 """An abort that comes before the library has begun is forgotten by it, so it is said again."""
 
-LEAVE_S = 1.0
+LEAVE_S = 0.1
 """How long the worker has to send what it knows before a lost process ends."""
+
+STAY_S = 2.0
+"""How long callers of a lost process wait for its end, which explains itself better than they."""
 
 EXIT_WEDGED = 75
 """Exit code of a worker whose library stopped answering (EX_TEMPFAIL of sysexits.h)."""
@@ -51,6 +63,8 @@ class Turn:
         self._notes: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self.over = threading.Event()
         self._aborting: threading.Thread | None = None
+        self.asked_s = math.inf
+        """Since when the library has been asked to end it and has not come back."""
 
     def stop(self) -> None:
         """Ask for the end, from any thread; returns at once."""
@@ -108,6 +122,7 @@ class Engine:
         abort: asks the library to end what runs; may block for ever.
         leave: ends the process; called when the library is lost.
         abort_bound_s: see ABORT_BOUND_S.
+        call_bound_s: see ABORT_CALL_BOUND_S.
     """
 
     def __init__(
@@ -117,7 +132,9 @@ class Engine:
         *,
         leave: Callable[[int], object] = os._exit,
         abort_bound_s: float = ABORT_BOUND_S,
+        call_bound_s: float = ABORT_CALL_BOUND_S,
     ) -> None:
+        self._call_bound_s = call_bound_s
         self._lease_path = Path(lease_path) if lease_path else None
         self._abort = abort
         self._leave = leave
@@ -138,9 +155,10 @@ class Engine:
             False when it was stopped before it began, or the library did not end it in time.
 
         Raises:
-            UnavailableError: WORKER_CRASHED, when the library was lost before.
+            UnavailableError: WORKER_CRASHED, when the library was lost before, see `await_end`.
         """
-        self._check_alive()
+        if self.lost:
+            self.await_end()
         self._turns.put(turn)
         if turn.stop_asked() and (turn.abandon() or not self._ended(turn)):
             return False
@@ -153,25 +171,34 @@ class Engine:
         self._thread.join(0.0 if self.lost else self._abort_bound_s)
         return not self._thread.is_alive()
 
-    def _check_alive(self) -> None:
-        if self.lost:
-            raise UnavailableError(
-                Reason.WORKER_CRASHED,
-                "the NPU runtime stopped answering; its process is about to end",
-                remedy="Try again; the model is loaded anew.",
-            )
+    def await_end(self) -> NoReturn:
+        """
+        Wait for the lost process to end: whoever asked sees it die, and asks another.
+
+        Raises:
+            UnavailableError: WORKER_CRASHED, should it be there still.
+        """
+        time.sleep(STAY_S)
+        raise UnavailableError(
+            Reason.WORKER_CRASHED,
+            "the NPU runtime stopped answering; its process is about to end",
+            remedy="Try again; the model is loaded anew.",
+        )
 
     def _ended(self, turn: Turn) -> bool:
         """Have *turn* aborted; False, and the process on its way out, when that does not help."""
+        until_s = time.monotonic() + self._abort_bound_s
         turn.abort_by(
             threading.Thread(
                 target=self._keep_aborting, args=(turn,), name="rkllm-abort", daemon=True
             )
         )
-        if turn.over.wait(self._abort_bound_s):
-            return True
-        self._lose()
-        return False
+        while not turn.over.wait(min(self._call_bound_s, until_s - time.monotonic())):
+            now_s = time.monotonic()
+            if now_s >= until_s or now_s - turn.asked_s >= self._call_bound_s:
+                self._lose()
+                return False
+        return True
 
     def _lose(self) -> None:
         self.lost = True
@@ -181,7 +208,9 @@ class Engine:
 
     def _keep_aborting(self, turn: Turn) -> None:
         while not turn.over.is_set():
+            turn.asked_s = time.monotonic()
             self._abort()
+            turn.asked_s = math.inf
             turn.over.wait(ABORT_AGAIN_S)
 
     def _serve(self) -> None:
@@ -192,7 +221,7 @@ class Engine:
             aborting = turn.aborting
             self.just_aborted = aborting is not None
             if aborting is not None:
-                aborting.join(self._abort_bound_s)
+                aborting.join(self._call_bound_s)
                 if aborting.is_alive():
                     self._lose()
                     return

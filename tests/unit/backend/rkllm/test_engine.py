@@ -128,7 +128,7 @@ def test_an_abort_that_does_not_return_costs_the_process() -> None:
         library.ended.set()
         release.wait(30)
 
-    engine = Engine("", abort, leave=leave, abort_bound_s=0.2)
+    engine = Engine("", abort, leave=leave, abort_bound_s=0.2, call_bound_s=0.2)
     turn = Turn(library.run)
     thread = stop_when_begun(library, turn)
 
@@ -136,6 +136,23 @@ def test_an_abort_that_does_not_return_costs_the_process() -> None:
     assert leave.left.wait(10)
     assert (engine.lost, leave.code) == (True, EXIT_WEDGED)
     release.set()
+    thread.join()
+
+
+def test_an_abort_that_hangs_is_given_up_soon() -> None:
+    """A call that only has to leave word and does not come back is not waited for as long."""
+    library, leave = FakeLibrary(), FakeExit()
+    release = threading.Event()
+    engine = Engine(
+        "", lambda: bool(release.wait(30)), leave=leave, abort_bound_s=30, call_bound_s=0.1
+    )
+    turn = Turn(library.run)
+    thread = stop_when_begun(library, turn)
+
+    assert not engine.perform(turn)
+    assert leave.left.wait(10)
+    release.set()
+    library.ended.set()
     thread.join()
 
 

@@ -1,0 +1,116 @@
+"""A whole daemon over stand-in RKLLM runtimes, and a client of it, for tests and measurements."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from rkd.v1 import inference_pb2 as pb
+from rkd.v1 import inference_pb2_grpc, pool_pb2, pool_pb2_grpc, types_pb2
+from tests.native import standin
+
+ROOT = Path(__file__).resolve().parents[2]
+BOUND_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class NpuDaemon:
+    """A running daemon."""
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+    inference: inference_pb2_grpc.InferenceServiceStub
+    pool: pool_pb2_grpc.PoolServiceStub
+
+    @property
+    def control(self) -> Path:
+        """Settings of the stand-in that hold for every model from now on."""
+        return self.folder / "control"
+
+    @property
+    def log(self) -> str:
+        """What the daemon logged up to now."""
+        return (self.folder / "log").read_text(encoding="utf-8")
+
+    def generate(self, model: str, prompt: str, *, timeout_s: float = BOUND_S) -> grpc.Call:
+        """Begin a generation on the NPU."""
+        options = types_pb2.InferenceOptions(backend=types_pb2.BACKEND_NPU)
+        request = pb.GenerateRequest(model=model, prompt=prompt, options=options)
+        return self.inference.Generate(request, timeout=timeout_s)
+
+    def ask(self, model: str, prompt: str) -> tuple[str, types_pb2.Finished]:
+        """Generate to the end; text and how it finished."""
+        text, finished = "", types_pb2.Finished()
+        for event in self.generate(model, prompt):
+            text += event.delta.text
+            if event.HasField("finished"):
+                finished = event.finished
+        return text, finished
+
+    def unload(self, model: str) -> None:
+        """Let *model* leave memory; nothing happens when it is not there."""
+        with contextlib.suppress(grpc.RpcError):
+            self.pool.Unload(pool_pb2.UnloadRequest(model=model), timeout=BOUND_S)
+
+    def children(self) -> list[int]:
+        """Processes of the daemon that are still there."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in path.read_text(encoding="ascii").split()]
+
+
+def add_model(folder: Path, name: str, modelfile: str, **settings: object) -> None:
+    """Put a model into the models of the daemon at *folder*, before it starts."""
+    home = folder / "models" / name
+    home.mkdir(parents=True)
+    standin.weights(home / "m.rkllm", log=folder / f"{name}.jsonl", **settings)
+    (home / "Modelfile").write_text(modelfile, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def running(folder: Path, versions: Sequence[str]) -> Iterator[NpuDaemon]:
+    """Run a daemon whose runtimes are stand-ins of *versions*, the first one preferred."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'clients'}",
+        "RKD_MODELS": str(folder / "models"),
+        "RKD_STATE_DIR": str(folder / "state"),
+        "RKD_LISTEN": f"unix:{folder}/rkd.sock",
+        "RKD_READY_FILE": str(folder / "ready"),
+        "RKD_OFFLINE": "1",
+        "RKD_RKLLM_LIBRARY": ":".join(str(standin.build(version)) for version in versions),
+        "RKLLM_STANDIN_FILE": str(folder / "control"),
+    }
+    with (folder / "log").open("wb") as log:
+        command = [sys.executable, "-m", "rkd"]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
+    try:
+        until_s = time.monotonic() + BOUND_S
+        while not (folder / "ready").exists():
+            if process.poll() is not None or time.monotonic() > until_s:
+                raise AssertionError((folder / "log").read_text(encoding="utf-8"))
+            time.sleep(0.02)
+        json.loads((folder / "ready").read_text(encoding="utf-8"))
+        with grpc.insecure_channel(f"unix:{folder}/rkd.sock") as channel:
+            yield NpuDaemon(
+                folder,
+                process,
+                inference_pb2_grpc.InferenceServiceStub(channel),
+                pool_pb2_grpc.PoolServiceStub(channel),
+            )
+    finally:
+        process.terminate()
+        try:
+            process.wait(BOUND_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
