@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from rkctl.failure import Exit, Failure
+from rkctl.transport import explain
 
 _EXITS = {
     grpc.StatusCode.NOT_FOUND: Exit.NOT_FOUND,
@@ -17,8 +18,6 @@ _EXITS = {
     grpc.StatusCode.UNAUTHENTICATED: Exit.PERMISSION,
     grpc.StatusCode.PERMISSION_DENIED: Exit.PERMISSION,
 }
-
-_TLS_SIGNS = ("ssl", "tls", "handshake", "certificate")
 
 
 @dataclass(slots=True)
@@ -56,12 +55,12 @@ def details_of(error: grpc.Call) -> Details:
     return found
 
 
-def failure_of(error: grpc.RpcError, endpoint: str) -> Failure:
-    """Say what the failed call *error* to *endpoint* means for the user."""
+def failure_of(error: grpc.RpcError, endpoint: str, *, secure: bool = False) -> Failure:
+    """Say what the failed call *error* to *endpoint*, with TLS or not, means for the user."""
     call = cast("grpc.Call", error)  # every RpcError of a call is one as well
     code, details = call.code(), details_of(call)
     if not details.reason:
-        return _bare(code, str(call.details() or ""), endpoint)
+        return explain(code, str(call.details() or ""), endpoint, secure=secure)
     # The daemon ends the message with the remedy, for clients that show nothing else.
     message = str(call.details() or "")
     for remedy in details.remedies:
@@ -76,26 +75,3 @@ def failure_of(error: grpc.RpcError, endpoint: str) -> Failure:
 def _told(violation: str, message: str) -> bool:
     """Tell whether the message says already what the violation says."""
     return violation.partition(": ")[2].rstrip(".") in message
-
-
-def _bare(code: grpc.StatusCode, message: str, endpoint: str) -> Failure:
-    """Explain a status that did not come from rkd's own table: transport, proxy, old daemon."""
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        remedy = ("is it overloaded? see `rkctl status`; --timeout SECONDS waits longer",)
-        said = f"the daemon at {endpoint} did not answer in time"
-        return Failure(said, code.name, remedy, Exit.UNAVAILABLE)
-    if code is grpc.StatusCode.UNAVAILABLE:
-        if any(sign in message.lower() for sign in _TLS_SIGNS):
-            remedy = (
-                "check the certificate authority (--ca FILE); an endpoint without TLS takes none",
-            )
-            said = f"no trusted TLS connection to {endpoint}: {message}"
-            return Failure(said, code.name, remedy, Exit.UNAVAILABLE)
-        remedy = ("look at it: systemctl status rkd; journalctl -u rkd",)
-        said = f"the connection to the daemon at {endpoint} broke: {message}"
-        return Failure(said, code.name, remedy, Exit.UNAVAILABLE)
-    if code is grpc.StatusCode.UNIMPLEMENTED:
-        remedy = ("update rkd on the board: it is older than this rkctl",)
-        said = f"the daemon at {endpoint} does not know this call"
-        return Failure(said, code.name, remedy)
-    return Failure(message or "the call failed", code.name, (), _EXITS.get(code, Exit.ERROR))

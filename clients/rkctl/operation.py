@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+
+import grpc
 
 from rkctl import render
 from rkctl.failure import Failure, of_operation
@@ -83,10 +85,20 @@ def _judge(operation: types.Operation, verb: str) -> None:
 
 @contextmanager
 def _detaching(verb: str) -> Iterator[list[str]]:
-    """On Ctrl-C say how to attach; the list holds the operation's id once it is known."""
+    """
+    On Ctrl-C, or when the daemon goes, say how to attach.
+
+    The list yielded holds the operation's id once it is known.
+    """
     seen: list[str] = []
     try:
         yield seen
+    except grpc.RpcError as error:
+        # Raised again, and told by the session; what is kept on the board outlives the daemon.
+        call = cast("grpc.Call", error)
+        if seen and call.code() is grpc.StatusCode.UNAVAILABLE:
+            render.note(f"the {verb} goes on when the daemon is back: rkctl ops attach {seen[0]}")
+        raise
     except KeyboardInterrupt:
         if seen:
             render.note(f"\ndetached; the {verb} goes on. Attach again: rkctl ops attach {seen[0]}")

@@ -147,7 +147,7 @@ class Session:
 
     def failure(self, error: grpc.RpcError) -> Failure:
         """Say what *error* means for the user."""
-        return failure_of(error, self.endpoint)
+        return failure_of(error, self.endpoint, secure=self._secure(self._endpoint))
 
     def close(self) -> None:
         """Close the channel; calls still open are cancelled."""
@@ -171,9 +171,12 @@ class Session:
             self._channel = self._dial(self._endpoint)
         return self._channel
 
+    def _secure(self, chosen: Endpoint) -> bool:
+        return not chosen.path and bool(chosen.tls or self._where.ca or self._where.cert)
+
     def _dial(self, chosen: Endpoint) -> grpc.Channel:
         where = self._where
-        if chosen.path or not (chosen.tls or where.ca or where.cert):
+        if not self._secure(chosen):
             return grpc.insecure_channel(chosen.target, options=_OPTIONS)
         credentials = grpc.ssl_channel_credentials(
             _bytes_of(where.ca), _bytes_of(where.key), _bytes_of(where.cert)

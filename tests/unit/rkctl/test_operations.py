@@ -13,7 +13,7 @@ import pytest
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import operations_pb2 as ops
 from rkd.v1 import types_pb2 as types
-from tests.unit.rkctl.fake_board import FakeBoard, Rkctl, until_cancelled
+from tests.unit.rkctl.fake_board import FakeBoard, Refusal, Rkctl, until_cancelled
 
 TOTAL = 93_000_000
 
@@ -133,6 +133,22 @@ def test_ops_change_an_operation(rkctl: Rkctl, board: FakeBoard, verb: str) -> N
     board.answers[f"OperationService.{name}"] = answer
 
     assert rkctl("ops", verb, "op1").stderr == "op1: running\n"
+
+
+def test_a_daemon_that_stops_leaves_the_operation_to_its_return(
+    rkctl: Rkctl, board: FakeBoard
+) -> None:
+    """Exit 4, and how to attach when it is back."""
+    board.answers["ModelService.Pull"] = [
+        pb.PullResponse(operation=operation(1)),
+        Refusal("UNAVAILABLE", "SHUTTING_DOWN", "The daemon stops."),
+    ]
+
+    result = rkctl("pull", "a/b")
+
+    assert "goes on when the daemon is back: rkctl ops attach op1\n" in result.stderr
+    assert "[SHUTTING_DOWN]" in result.stderr
+    assert result.exit_code == 4
 
 
 def test_ctrl_c_detaches_and_says_how_to_attach(board: FakeBoard, tmp_path: Path) -> None:
