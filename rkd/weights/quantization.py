@@ -171,8 +171,8 @@ _ROWS = (
         "Q4_0", 4.6, Quality.FAIR, Speed.FAST, "fastest on ARM, repacked at load", makes=True
     ),
     Quantization("MXFP4_MOE", 4.4, Quality.GOOD, Speed.MIDDLE, "experts as they were trained"),
-    Quantization("Q3_K_L", 4.3, Quality.FAIR, Speed.SLOW, "audible loss"),
-    Quantization("Q3_K_M", 3.9, Quality.FAIR, Speed.SLOW, "audible loss", makes=True),
+    Quantization("Q3_K_L", 4.3, Quality.FAIR, Speed.SLOW, "noticeable loss"),
+    Quantization("Q3_K_M", 3.9, Quality.FAIR, Speed.SLOW, "noticeable loss", makes=True),
     Quantization("Q3_K_S", 3.5, Quality.POOR, Speed.SLOW, "strong loss"),
     Quantization("IQ3_M", 3.7, Quality.FAIR, Speed.SLOW, "slow to unpack"),
     Quantization("IQ3_S", 3.5, Quality.FAIR, Speed.SLOW, "slow to unpack"),
