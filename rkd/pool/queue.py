@@ -30,6 +30,11 @@ class Queue:
         self._last_tag: dict[str, int] = {}
         self._served_tag = 0
 
+    def reload(self, limit: int, ageing_s: float) -> None:
+        """Go by other numbers; nobody who waits already is sent away."""
+        self.limit = limit
+        self._ageing_s = ageing_s
+
     def __len__(self) -> int:
         return len(self._waiting)
 

@@ -119,6 +119,10 @@ class Scheduler:
         failure = self.table.failures.pop((resident.key, resident.plan.backend), None)
         if failure is not None and failure.crashes:
             self.table.failures[resident.key, resident.plan.backend] = replace(failure, loads=0)
+        for waiter in self.table.queue:
+            if waiter.key == resident.key:
+                # It can be loaded after all: what failed before was not its fault.
+                waiter.pressed, waiter.crashes = False, 0
         self.table.fall_idle(resident, now)
         ready = Announce(
             "ready",
@@ -146,14 +150,14 @@ class Scheduler:
         if fault is LoadFault.MEMORY:
             needed = resident.need.ram_bytes
             error = refusals.short_of_memory(error, needed, now.available_bytes)
-        # A worker killed while loading may have been short of memory; with nobody to evict, that
-        # guess leads nowhere, and it counts as any other death.
-        crashed = fault is LoadFault.CRASHED or error.reason is Reason.WORKER_CRASHED
+        # Killed by somebody, maybe the kernel for memory: worth the try even with nobody to evict,
+        # and if that was not it, one more as for any other death.
+        killed = fault is LoadFault.MEMORY and error.reason is Reason.WORKER_CRASHED
         retried = False
         for waiter in [one for one in self.table.queue if serves(resident, one)]:
-            if fault is LoadFault.MEMORY and again and not waiter.pressed:
+            if fault is LoadFault.MEMORY and (again or killed) and not waiter.pressed:
                 waiter.pressed = retried = True
-            elif crashed and not waiter.crashes:
+            elif (killed or fault is LoadFault.CRASHED) and not waiter.crashes:
                 waiter.crashes += 1
                 retried = True
             else:
@@ -240,7 +244,7 @@ class Scheduler:
         """Go by other numbers from now on."""
         self.table.capacity = capacity
         self.table.rules = rules
-        self.table.queue.limit = rules.max_queue
+        self.table.queue.reload(rules.max_queue, rules.ageing_s)
         return self._settle(now)
 
     def would_serve(self, waiter: Waiter) -> LoadPlan | None:

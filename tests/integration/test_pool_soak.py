@@ -52,7 +52,7 @@ async def clients(it: Board, models: list[Model], seconds: float, *, cancel: boo
 async def killer(it: Board, dice: random.Random) -> None:
     """Kill a random worker now and then."""
     while True:
-        await asyncio.sleep(0.3 + dice.random() * 0.7)
+        await asyncio.sleep(0.5 + dice.random() * 1.5)
         pids = it.workers()
         if pids:
             with suppress(ProcessLookupError):

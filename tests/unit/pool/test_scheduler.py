@@ -505,14 +505,39 @@ class TestFailures:
         actions = it.on_load_failed(second, DIED, LoadFault.CRASHED, at(3))
         assert refused(actions) == {1: Reason.WORKER_CRASHED}
 
-    def test_killed_while_loading_alone_is_a_crash(self) -> None:
-        """It looked like memory, but there is nobody to evict: tried once more all the same."""
+    def test_killed_while_loading_is_tried_twice_more(self) -> None:
+        """Once as if it had been short of memory, once as any other death; then it is told."""
         it = scheduler()
-        first = generation_of(it.on_request(waiter(1, plan()), at(0)))
-        it.on_load_failed(first, DIED, LoadFault.MEMORY, at(1))
-        second = generation_of(it.on_unloaded(first, at(2)))
-        actions = it.on_load_failed(second, DIED, LoadFault.MEMORY, at(3))
+        it.on_request(waiter(1, plan()), at(0))
+        for generation in (1, 2):
+            it.on_load_failed(generation, DIED, LoadFault.MEMORY, at(generation))
+            assert generation_of(it.on_unloaded(generation, at(generation))) == generation + 1
+        actions = it.on_load_failed(3, DIED, LoadFault.MEMORY, at(3))
         assert refused(actions) == {1: Reason.WORKER_CRASHED}
+
+    def test_a_load_that_succeeds_forgives_who_still_waits(self) -> None:
+        """Only deaths in a row end a request that has not begun."""
+        it = scheduler()
+        it.on_request(waiter(1, plan()), at(0))
+        it.on_request(waiter(2, plan()), at(0))
+        it.on_load_failed(1, DIED, LoadFault.CRASHED, at(1))
+        it.on_unloaded(1, at(1))
+        it.on_loaded(2, loaded(), 0, at(2))
+        it.on_worker_died(2, DIED, at(3))
+        it.on_finished(1, at(3), served=False)
+        it.on_unloaded(2, at(3))
+        actions = it.on_load_failed(3, DIED, LoadFault.CRASHED, at(4))
+        assert refused(actions) == {}
+
+    def test_new_numbers_count_from_now_on(self) -> None:
+        """A reload of the settings moves limits without sending anybody away."""
+        it = scheduler(places=1, queue=1)
+        ready(it, 1, plan("alpha"))
+        it.on_request(waiter(2, plan("beta")), at(1))
+        rules = Rules(max_queue=3, turn_s=0.0)
+        actions = it.on_settings(Capacity(4 * GIB), rules, at(2))
+        assert [type(one) for one in essentials(actions)] == [Launch]
+        assert refused(it.on_request(waiter(3, plan("beta")), at(2))) == {}
 
     def test_a_failing_model_rests_longer_each_time(self) -> None:
         """MODEL_FAILED while it rests; a deliberate load, an unload or a change clears it."""
