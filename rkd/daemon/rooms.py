@@ -22,9 +22,12 @@ from rkd.board.runtime import find_libraries
 from rkd.config import Config
 from rkd.daemon.settings import pool_settings, worker_environment
 from rkd.daemon.transfers import HubRooms
+from rkd.errors import PreconditionError, Reason
 from rkd.events import Event, EventLog, Topic
 from rkd.hub.fit import Capacity
 from rkd.library.library import Library
+from rkd.library.uploads import Uploads
+from rkd.model import ModelName
 from rkd.pool.calibration import Calibration
 from rkd.pool.pool import Pool
 from rkd.pool.worker import Launcher
@@ -70,12 +73,28 @@ class Rooms:
             calibration=Calibration(config.state_dir / "memory.json"),
             publish=self.publish,
         )
+        self.uploads = Uploads(self.library.blobs)
         self.hub = HubRooms(
             lambda: self.in_force,
             library=self.library,
             capacity=self.capacity,
             publish=self.publish,
         )
+
+    async def release(self, name: ModelName, drain: bool) -> None:  # noqa: FBT001 - `service.models.Release`
+        """Make a model leave memory; with *drain*, after what runs has ended."""
+        if not drain and self.pool.in_use(name.key):
+            raise PreconditionError(
+                Reason.MODEL_BUSY,
+                f"{name} is answering or being waited for.",
+                remedy="Try again when it is done, or ask to drain it first.",
+                metadata={"model": name.text},
+            )
+        await self.pool.unload(name.key)
+
+    def is_resident(self, key: str) -> bool:
+        """Whether the model of *key* is in memory."""
+        return any(one.key == key for one in self.pool.residents())
 
     def capacity(self) -> Capacity:
         """What the board has for one more model."""

@@ -16,15 +16,15 @@ from rkd.errors import InvalidInputError
 from rkd.service.doctor import Finding, examine
 from rkd.service.hub import HubService
 from rkd.service.inference import InferenceService
+from rkd.service.models import ModelService
 from rkd.service.operations import OperationService
 from rkd.service.pool import PoolService
 from rkd.service.server import Register
 from rkd.service.system import Identity, Reloaded, SystemService
-from rkd.service.unbuilt import unbuilt
+from rkd.service.transfers import Transfers
 from rkd.v1 import (
     hub_pb2_grpc,
     inference_pb2_grpc,
-    models_pb2,
     models_pb2_grpc,
     operations_pb2_grpc,
     pool_pb2_grpc,
@@ -61,7 +61,14 @@ def services(
         (
             NAMES[0],
             models_pb2_grpc.add_ModelServiceServicer_to_server,
-            unbuilt(models_pb2.DESCRIPTOR.services_by_name["ModelService"]),
+            ModelService(
+                rooms.library,
+                uploads=rooms.uploads,
+                events=rooms.events,
+                release=rooms.release,
+                is_resident=rooms.is_resident,
+                transfers=Transfers(rooms.hub.operations, rooms.hub.connection),
+            ),
         ),
         (NAMES[1], inference_pb2_grpc.add_InferenceServiceServicer_to_server, inference),
         (

@@ -76,7 +76,7 @@ class Live:
         """Build the entry of the event log that tells of *action*."""
         detail = (
             ("kind", str(self.operation.kind)),
-            ("subject", self.operation.subject),
+            ("about", self.operation.subject),
             ("state", str(self.operation.state)),
         )
         return Event(Topic.OPERATION, action, self.operation.id, detail)

@@ -76,10 +76,10 @@ class Progress:
 
     @property
     def remaining_s(self) -> float | None:
-        """Seconds to go at the present speed; None while unknown."""
-        if self.bytes_per_s <= 0 or self.total_bytes <= 0:
+        """Seconds to go at the present speed; None while unknown, and when all is there."""
+        if self.bytes_per_s <= 0 or self.completed_bytes >= self.total_bytes:
             return None
-        return max(0, self.total_bytes - self.completed_bytes) / self.bytes_per_s
+        return (self.total_bytes - self.completed_bytes) / self.bytes_per_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,8 +18,8 @@ from rkd.operations.operation import FileProgress, Progress
 INTERVAL_S = 0.1
 """Watchers are woken at most ten times a second: as often as a bar can be read."""
 
-_SMOOTHING_S = 4.0
-"""Time constant of the speed: long enough to be read, short enough to notice a stall."""
+_WINDOW_S = 5.0
+"""The speed is that of the last seconds: enough to be read, few enough to notice a stall."""
 
 _NOTHING = Progress()
 
@@ -52,9 +53,9 @@ class Report:
         self._stage = known.stage
         self._files = {file.name: file for file in known.files}
         self._detail: dict[str, str] = {}
-        self._speed = 0.0
-        self._measured_s = clock()
         self._arrived_bytes = 0
+        self._begun_s = clock()
+        self._samples: deque[tuple[float, int]] = deque()
         self._announced_s = float("-inf")
         self._flush_is_due = False
 
@@ -78,6 +79,7 @@ class Report:
             self._files[name] = FileProgress(
                 name, max(before, resumed_bytes), total_bytes, resumed_bytes
             )
+            self._begun_s = self._clock()
         self._announce()
 
     def advance(self, name: str, completed_bytes: int) -> None:
@@ -91,6 +93,8 @@ class Report:
             known = self._files[name]
             if completed_bytes <= known.completed_bytes:
                 return
+            if not self._samples:  # what came before the first byte was no transfer
+                self._samples.append((self._begun_s, 0))
             self._arrived_bytes += completed_bytes - known.completed_bytes
             self._files[name] = replace(known, completed_bytes=completed_bytes)
             due = not self._flush_is_due
@@ -108,25 +112,26 @@ class Report:
         """Sum up, with the speed as of now; call on the loop."""
         with self._lock:
             files = tuple(self._files.values())
-            self._measure()
+            speed = self._speed()
             return Progress(
                 stage=self._stage,
                 completed_bytes=sum(file.completed_bytes for file in files),
                 total_bytes=sum(file.total_bytes for file in files),
                 resumed_bytes=sum(file.resumed_bytes for file in files),
-                bytes_per_s=self._speed,
+                bytes_per_s=speed,
                 files=files,
             )
 
-    def _measure(self) -> None:
+    def _speed(self) -> float:
+        if not self._samples:
+            return 0.0
         now = self._clock()
-        passed_s = now - self._measured_s
-        if passed_s < INTERVAL_S / 2:
-            return
-        sample = self._arrived_bytes / passed_s
-        weight = min(1.0, passed_s / _SMOOTHING_S) if self._speed else 1.0
-        self._speed += (sample - self._speed) * weight
-        self._measured_s, self._arrived_bytes = now, 0
+        if now - self._samples[-1][0] >= self._interval_s / 2:
+            self._samples.append((now, self._arrived_bytes))
+        while len(self._samples) > 2 and now - self._samples[1][0] >= _WINDOW_S:  # noqa: PLR2004 - two ends
+            self._samples.popleft()
+        (from_s, from_bytes), (to_s, to_bytes) = self._samples[0], self._samples[-1]
+        return (to_bytes - from_bytes) / (to_s - from_s) if to_s > from_s else 0.0
 
     def _flush_soon(self) -> None:
         """Announce what was counted: at once, or when the last time is long enough ago."""

@@ -56,7 +56,7 @@ def test_only_a_success_passes() -> None:
 
 
 def test_remaining_time_is_unknown_until_there_is_a_speed() -> None:
-    """Seconds to go come from the speed, and are never below zero."""
+    """Seconds to go come from the speed; there are none when all is there."""
     assert Progress(total_bytes=10).remaining_s is None
     assert Progress(total_bytes=10, completed_bytes=4, bytes_per_s=2.0).remaining_s == 3.0
-    assert Progress(total_bytes=10, completed_bytes=12, bytes_per_s=2.0).remaining_s == 0
+    assert Progress(total_bytes=10, completed_bytes=10, bytes_per_s=2.0).remaining_s is None

@@ -90,6 +90,23 @@ async def test_speed_counts_what_arrived_in_this_run() -> None:
     assert report.progress().bytes_per_s == 250.0
 
 
+async def test_speed_is_that_of_the_last_seconds() -> None:
+    """Waiting before the first byte does not count, and a stall shows within the window."""
+    clock = FakeClock()
+    report = Report(asyncio.get_running_loop(), FakeListener(), clock=clock)
+    clock.now_s += 60
+    report.begin("a", 10_000)
+    speeds = []
+    for done in (100, 200, 300, 300, 300, 300, 300, 300, 300):
+        clock.now_s += 1
+        report.advance("a", done)
+        speeds.append(report.progress().bytes_per_s)
+
+    assert speeds[:3] == [100.0, 100.0, 100.0]
+    assert speeds[5] < 100.0
+    assert speeds[-1] == 0.0
+
+
 async def test_numbers_may_come_from_other_threads() -> None:
     """A mover's thread reports; the listener is called on the loop."""
     listener = FakeListener()
