@@ -86,6 +86,8 @@ def quantize(
             for old, row in zip(header.tensors, rows, strict=True):
                 out.writelines(turner.pieces(old, row.kind, header.data_offset + old.offset))
                 out.write(bytes(gguf_write.padding(row.size_bytes, header.alignment)))
+                # Read once and done with: let the kernel have the pages, not this process.
+                data.madvise(mmap.MADV_DONTNEED)
                 done += row.weights
                 progress("quantizing", done / total)
         out.flush()
