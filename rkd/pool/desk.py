@@ -304,12 +304,11 @@ class Desk:
         return peak
 
     def _note_peak(self, lease: Lease) -> None:
-        resident = self.scheduler.table.of(lease.generation)
-        if resident is None:
-            return
-        peak = self._peak(lease.generation)
-        if peak > resident.need.ram_bytes:
-            self.do(self.scheduler.on_measured(lease.generation, peak, self.now()))
+        if self.crew.of(lease.generation) is not None:
+            peak = self._peak(lease.generation)
+            actions = self.scheduler.on_measured(lease.generation, peak, self.now())
+            if actions:
+                self.do(actions)
 
     def _calibrate(self, generation: int) -> None:
         """Remember what a worker that has served took at most."""

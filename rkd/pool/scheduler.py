@@ -192,12 +192,13 @@ class Scheduler:
         return (Announce("unloaded", resident.plan.model), *self._settle(now))
 
     def on_measured(self, generation: int, measured_bytes: int, now: Moment) -> Actions:
-        """Believe what a worker was seen to take when it is more than what was thought."""
+        """Note what a worker was seen to take; more than was thought makes others leave."""
         resident = self.table.of(generation)
         if resident is None:
             return ()
+        grows = measured_bytes > resident.need.ram_bytes
         self.table.measure(resident, measured_bytes)
-        return self._settle(now)
+        return self._settle(now) if grows else ()
 
     def on_expired(self, now: Moment) -> Actions:
         """Look again: a deadline, a keep-alive or a turn may have ended."""

@@ -135,6 +135,8 @@ class Residence:
     Args:
         generation: its identity: events about an earlier worker of the same model do not match.
         holders: tickets that hold a reference, and whether each holds a slot.
+        seen_bytes: the most its worker was seen to take; the budget keeps to `need`, since a
+            cache fills later.
         expires_s: when it leaves if nobody asks, on the monotonic clock; None: not counting.
         outdated: the model changed on disk since.
     """
@@ -149,6 +151,7 @@ class Residence:
     loaded: Loaded | None = None
     need: Need = field(default_factory=lambda: Need(0))
     measured: bool = False
+    seen_bytes: int = 0
     ready_s: float = 0.0
     load_s: float = 0.0
     idle_since_s: float = 0.0

@@ -141,7 +141,8 @@ class Table:
             resident.expires_s = now.at_s + resident.keep_alive_s
 
     def measure(self, resident: Residence, measured_bytes: int) -> None:
-        """Believe a measurement that is more than what was thought."""
+        """Note a measurement, and believe one that is more than what was thought."""
+        resident.seen_bytes = max(resident.seen_bytes, measured_bytes)
         if measured_bytes > resident.need.ram_bytes:
             resident.need = replace(resident.need, ram_bytes=measured_bytes)
             resident.measured = True

@@ -62,6 +62,8 @@ def residents(table: Table, pids: dict[int, int]) -> tuple[Resident, ...]:
 
 
 def _resident(table: Table, one: Residence, queued: int, pid: int) -> Resident:
+    # The NPU's buffers are not in the worker's memory: there a measurement only raises.
+    seen = bool(one.seen_bytes and one.served and not one.on_npu)
     context = one.loaded.context_tokens if one.loaded else one.plan.spec.context_tokens
     return Resident(
         model=one.plan.model,
@@ -70,8 +72,8 @@ def _resident(table: Table, one: Residence, queued: int, pid: int) -> Resident:
         generation=one.generation,
         backend=one.plan.backend,
         reason=one.plan.reason,
-        size_bytes=one.need.ram_bytes,
-        size_measured=one.measured,
+        size_bytes=one.seen_bytes if seen else one.need.ram_bytes,
+        size_measured=seen or one.measured,
         context_tokens=context,
         slots=one.slots,
         slots_used=one.slots_used,

@@ -96,6 +96,18 @@ class TestResidents:
         assert seen.expires_s == 303
         assert seen.served == 2
 
+    def test_a_cpu_model_is_shown_at_its_measured_size_once_it_has_served(self) -> None:
+        """The budget keeps to the estimate; on the NPU a process does not show its buffers."""
+        it = scheduler(ram=8 * GIB)
+        for ticket, what in ((1, plan("cpu")), (2, plan("npu", npu=GIB))):
+            generation = ready(it, ticket, what)
+            it.on_finished(ticket, at(1))
+            it.on_measured(generation, GIB // 2, at(2))
+        cpu, npu = views.residents(it.table, {})
+        assert (cpu.size_bytes, cpu.size_measured) == (GIB // 2, True)
+        assert (npu.size_bytes, npu.size_measured) == (GIB, False)
+        assert it.table.residents["cpu"].need.ram_bytes == GIB
+
     def test_a_failed_one_is_shown_with_its_reason(self) -> None:
         """And when it may be tried again."""
         it = scheduler()
