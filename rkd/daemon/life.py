@@ -79,6 +79,8 @@ class Daemon:
         await rooms.library.start(keep=await rooms.hub.stages())
         self._stack.push_async_callback(rooms.library.close)
         self._stack.push_async_callback(rooms.uploads.close)
+        await rooms.watch.start()
+        self._stack.push_async_callback(rooms.watch.close)
         self._stack.push_async_callback(rooms.pool.close, config.stop_grace)
         await self._health.serving(npu=rooms.obstacle is None)
         await self._tell_models()

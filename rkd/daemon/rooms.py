@@ -27,8 +27,10 @@ from rkd.events import Event, EventLog, Topic
 from rkd.hub.fit import Capacity
 from rkd.library.library import Library
 from rkd.library.uploads import Uploads
+from rkd.library.watch import Watch, is_network
 from rkd.model import ModelName
 from rkd.pool.calibration import Calibration
+from rkd.pool.job import Jobs
 from rkd.pool.pool import Pool
 from rkd.pool.worker import Launcher
 from rkd.service.activity import Activity
@@ -74,11 +76,15 @@ class Rooms:
             publish=self.publish,
         )
         self.uploads = Uploads(self.library.blobs)
+        self.watch = Watch(
+            config.models, self.library.changed, poll=is_network(config.models, _mounts())
+        )
         self.hub = HubRooms(
             lambda: self.in_force,
             library=self.library,
             capacity=self.capacity,
             publish=self.publish,
+            run_job=Jobs(self.launcher.start, self.pool.job),
         )
 
     async def release(self, name: ModelName, drain: bool) -> None:  # noqa: FBT001 - `service.models.Release`
@@ -131,6 +137,13 @@ class Rooms:
             budget_bytes=self.pool.free_bytes + taken,
             resident_bytes=taken,
         )
+
+
+def _mounts() -> str:
+    try:
+        return Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _worker_said(model: str, pid: int, line: str) -> None:

@@ -13,6 +13,7 @@ from rkd.config import Config
 from rkd.daemon.rooms import Rooms, free_bytes
 from rkd.daemon.settings import doctor_facts
 from rkd.errors import InvalidInputError
+from rkd.service.creating import Creates
 from rkd.service.doctor import Finding, examine
 from rkd.service.hub import HubService
 from rkd.service.inference import InferenceService
@@ -68,6 +69,12 @@ def services(
                 release=rooms.release,
                 is_resident=rooms.is_resident,
                 transfers=Transfers(rooms.hub.operations, rooms.hub.connection),
+                create=Creates(
+                    rooms.hub.operations,
+                    rooms.library,
+                    in_use=rooms.pool.in_use,
+                    hub_endpoint=rooms.hub.connection.endpoint,
+                ),
             ),
         ),
         (NAMES[1], inference_pb2_grpc.add_InferenceServiceServicer_to_server, inference),

@@ -16,11 +16,13 @@ from rkd.hub.fetching import Fetching
 from rkd.hub.fit import Capacity
 from rkd.hub.mover import Mover
 from rkd.library.library import Library
+from rkd.operations.create import CreateRunner, RunJob
 from rkd.operations.journal import Journal
 from rkd.operations.operation import OperationKind
 from rkd.operations.operations import Operations, Runner
 from rkd.operations.pull import PullRunner, stages_in_use
 from rkd.operations.push import PushRunner
+from rkd.operations.tokenizer import TokenizerSource
 
 _log = structlog.get_logger("rkd.daemon")
 
@@ -34,7 +36,7 @@ class HubRooms:
         library: where models are.
         capacity: what the board has for one more model.
         publish: where operations announce themselves.
-        create: carries creates out, once there is one.
+        run_job: starts conversions and quantizations in a child.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class HubRooms:
         library: Library,
         capacity: Callable[[], Capacity],
         publish: Publish,
-        create: Runner | None = None,
+        run_job: RunJob,
     ) -> None:
         config = current()
         self._library = library
@@ -69,8 +71,13 @@ class HubRooms:
             ),
             OperationKind.PUSH: PushRunner(connection=self.connection, library=library),
         }
-        if create is not None:
-            runners[OperationKind.CREATE] = create
+        runners[OperationKind.CREATE] = CreateRunner(
+            library=library,
+            run_job=run_job,
+            fetch_tokenizer=TokenizerSource(self.connection, self._fetching),
+            reserve_bytes=lambda: current().disk_reserve,
+            tool=quantize_tool(config),
+        )
         self.operations = Operations(
             journal=Journal(config.state_dir / "operations"), runners=runners, publish=publish
         )
@@ -83,6 +90,14 @@ class HubRooms:
         """Stop what runs, resumable, and let everybody go who waits for it."""
         await self.operations.close()
         self._fetching.close()
+
+
+def quantize_tool(config: Config) -> str:
+    """Find the native `llama-quantize` beside a native llama-server; "" where there is none."""
+    if config.llama_server is None:
+        return ""
+    tool = config.llama_server.with_name("llama-quantize")
+    return str(tool) if tool.is_file() else ""
 
 
 def token_of(config: Config) -> str | None:
