@@ -270,7 +270,8 @@ def _needs_modelfile(name: ModelName, weights: tuple[WeightsFile, ...]) -> Verdi
         reason,
         lambda: PreconditionError(
             Reason.MODELFILE_MISSING,
-            f"Modelfile not found in '{name}' directory.",
+            # These words are rkllama's: its users look for them.
+            f"Modelfile not found in '{name}' directory. Weights alone do not say how to use them.",
             remedy=f"Write it with `rkctl run {name} {file} HF_REPO`, where HF_REPO is the "
             "`user/repo` on Hugging Face that the weights were made from.",
             metadata={"model": name.text, "file": file},
