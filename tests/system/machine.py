@@ -73,15 +73,38 @@ def wheelhouse() -> Path:
         if not target.exists():
             draft = CACHE / "wheelhouse.part"
             shutil.rmtree(draft, ignore_errors=True)
-            own = build_wheel(ROOT, draft)
+            own = build_wheel(copy_of_the_source(draft / "source", "0"), draft)
             command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(draft)]
             chosen = ["--only-binary=:all:", "--python-version=3.11", f"--find-links={draft}"]
             wanted = [f"rkd[daemon,metrics] @ file://{own}"]
             subprocess.run([*command, *chosen, *wanted], check=True, timeout=900)
-            for path in draft.glob("rkd-*"):
-                path.unlink()
+            # a bare Debian has no OpenMP; without network it comes from here as well
+            subprocess.run(
+                ["apt-get", "-qq", "download", "libgomp1", "gcc-12-base"], cwd=draft, check=True
+            )
+            own.unlink()
+            shutil.rmtree(draft / "source")
             draft.rename(target)
     return target
+
+
+def copy_of_the_source(folder: Path, version: str) -> Path:
+    """Copy what a wheel is made of, as *version*."""
+    kept = ("rkd", "clients", "systemd", "proto", "pyproject.toml", "README.md", "LICENSE")
+    folder.mkdir(parents=True)
+    for name in kept:
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, folder / name, ignore=ignored)
+        elif source.exists():
+            shutil.copy(source, folder)
+    (folder / "README.md").touch()
+    init = folder / "rkd" / "__init__.py"
+    text = init.read_text()
+    before = text[text.index("__version__") :].partition("\n")[0]
+    init.write_text(text.replace(before, f'__version__ = "{version}"'))
+    return folder
 
 
 def build_wheel(source: Path, folder: Path) -> Path:
