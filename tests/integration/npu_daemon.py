@@ -81,6 +81,7 @@ def running(folder: Path, versions: Sequence[str]) -> Iterator[NpuDaemon]:
     environment = {
         **os.environ,
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'clients'}",
+        "RKD_CONFIG": str(folder / "rkd.toml"),
         "RKD_MODELS": str(folder / "models"),
         "RKD_STATE_DIR": str(folder / "state"),
         "RKD_LISTEN": f"unix:{folder}/rkd.sock",
@@ -89,6 +90,7 @@ def running(folder: Path, versions: Sequence[str]) -> Iterator[NpuDaemon]:
         "RKD_RKLLM_LIBRARY": ":".join(str(standin.build(version)) for version in versions),
         "RKLLM_STANDIN_FILE": str(folder / "control"),
     }
+    (folder / "rkd.toml").write_text('load_timeout = "3s"\n', encoding="utf-8")
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-m", "rkd"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)

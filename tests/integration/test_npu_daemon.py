@@ -116,7 +116,21 @@ def test_deaths(daemon: NpuDaemon, settings: str, code: grpc.StatusCode, reason:
     assert time.monotonic() - began < NEXT_ANSWER_S
 
 
-@pytest.mark.parametrize("settings", ["init_hang=1", "abort_hang=1;token_us=500000", "run_hang=1"])
+def test_a_load_that_hangs(daemon: NpuDaemon) -> None:
+    """A load without a sign of life ends in LOAD_TIMEOUT, its worker with it."""
+    daemon.unload("victim")
+    daemon.control.write_text("init_hang=1", encoding="utf-8")
+    try:
+        with pytest.raises(grpc.RpcError) as caught:
+            daemon.ask("victim", "hello world")
+    finally:
+        daemon.control.write_text("", encoding="utf-8")
+
+    assert reason_of(caught.value) == "LOAD_TIMEOUT"
+    assert daemon.ask("victim", "and then")[0] == "and then"
+
+
+@pytest.mark.parametrize("settings", ["abort_hang=1;token_us=500000", "run_hang=1"])
 def test_hangs(daemon: NpuDaemon, settings: str) -> None:
     """A library that hangs costs its request the deadline, and the next one a fresh worker."""
     daemon.unload("victim")
