@@ -50,6 +50,7 @@ typedef struct {
   LLMResultCallback callback;
   void *userdata;
   pthread_mutex_t lock;
+  pthread_cond_t abort_asked;
   volatile int running;
   volatile double abort_at; /* seconds, 0: not asked */
   int own_template;
@@ -408,6 +409,10 @@ EXPORT int rkllm_init(LLMHandle *handle, RKLLMParam *p, LLMResultCallback result
   h->callback = result_callback;
   h->userdata = userdata;
   pthread_mutex_init(&h->lock, NULL);
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&h->abort_asked, &monotonic);
   *handle = h;
   return 0;
 }
@@ -460,12 +465,15 @@ static int aborted(Job *job) {
 
 /* Sleep, but notice an abort; false when aborted. */
 static int wait_us(Job *job, long us) {
+  if (us <= 0) return !aborted(job);
   double until = now_s() + us / 1e6;
-  while (us > 0 && now_s() < until) {
-    if (aborted(job)) return 0;
-    double left = until - now_s();
-    sleep_us(left > 0.002 ? 2000 : (long)(left * 1e6));
+  pthread_mutex_lock(&job->h->lock);
+  while (!aborted(job) && now_s() < until) {
+    double at = job->h->abort_at, next = at > now_s() && at < until ? at : until;
+    struct timespec t = {(time_t)next, (long)((next - (time_t)next) * 1e9)};
+    pthread_cond_timedwait(&job->h->abort_asked, &job->h->lock, &t);
   }
+  pthread_mutex_unlock(&job->h->lock);
   return !aborted(job);
 }
 
@@ -806,6 +814,7 @@ EXPORT int rkllm_abort(LLMHandle handle) {
   if (hangs) hang();
   pthread_mutex_lock(&h->lock);
   if ((h->running || sticks) && !h->abort_at) h->abort_at = at;
+  pthread_cond_broadcast(&h->abort_asked);
   pthread_mutex_unlock(&h->lock);
   return 0;
 }

@@ -1,0 +1,198 @@
+"""
+What rkd costs on top of an RKLLM runtime, over the stand-in: speed, CPU, memory, first token.
+
+    python bench/npu.py [--runs 5]
+
+The peer, in the same run, is the bare library: a ctypes callback that does nothing but count.
+Figures are medians; they are of this machine, and say so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime
+from rkd.librkllmrt import identify
+from tests.integration.npu_daemon import NpuDaemon, add_model, running
+from tests.native import standin
+
+VERSION = "1.3.0"
+TOKENS = 16_000
+SLOW_TOKENS = 90
+VOCABULARY = 150_000
+MODELFILE = "FROM ./m.rkllm\nPARAMETER num_ctx 16384\n"
+
+
+def median_of(runs: int, measure: Callable[[], float]) -> float:
+    """The median of *runs* measurements."""
+    return statistics.median(measure() for _ in range(runs))
+
+
+def bare(folder: Path, runs: int) -> float:
+    """Tokens a second of the library itself, counted in a callback."""
+    path = standin.weights(folder / "bare.rkllm", answer="count", tokens=TOKENS)
+    runtime = Runtime(identify(standin.build(VERSION)))
+    runtime.init(InitParams(str(path), 16384, 0xF0))
+    seen = 0
+
+    def count(_result: object, _state: int) -> None:
+        nonlocal seen
+        seen += 1
+
+    def once() -> float:
+        nonlocal seen
+        seen = 0
+        began = time.perf_counter()
+        runtime.run(RunParams(text="x"), count)
+        return seen / (time.perf_counter() - began)
+
+    rate = median_of(runs, once)
+    runtime.destroy()
+    return rate
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of *pid*, threads that have ended included: its process clock."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def resident_mb(pid: int, key: str = "Pss") -> float:
+    """Proportional (or resident) memory of *pid*."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(f"no {key} in smaps_rollup")
+
+
+def worker_of(daemon: NpuDaemon, model: str) -> int:
+    """The worker that holds *model*: the newest child after unloading and loading it."""
+    daemon.unload(model)
+    before = set(daemon.children())
+    daemon.ask(model, "x")
+    (fresh,) = set(daemon.children()) - before
+    return fresh
+
+
+def flat_out(daemon: NpuDaemon, runs: int) -> float:
+    """Tokens a second over gRPC, the whole request."""
+
+    def once() -> float:
+        began = time.perf_counter()
+        _, finished = daemon.ask("fast", "x")
+        return finished.usage.completion_tokens / (time.perf_counter() - began)
+
+    once()
+    return median_of(runs, once)
+
+
+def cpu_per_token_ms(daemon: NpuDaemon) -> tuple[float, float]:
+    """CPU of daemon and of worker for one token, at 15 tokens a second."""
+    pids = (daemon.process.pid, worker_of(daemon, "slow"))
+    before = [cpu_s(pid) for pid in pids]
+    _, finished = daemon.ask("slow", "x")
+    tokens = finished.usage.completion_tokens
+    ours, theirs = (
+        (cpu_s(pid) - then) / tokens * 1e3 for pid, then in zip(pids, before, strict=True)
+    )
+    return ours, theirs
+
+
+def first_token_ms(daemon: NpuDaemon, runs: int) -> float:
+    """From sending a request to its first text, of a library that needs no time for it."""
+
+    def once() -> float:
+        began = time.perf_counter()
+        for event in daemon.generate("short", "x"):
+            if event.HasField("delta"):
+                took_s = time.perf_counter() - began
+        return took_s * 1e3
+
+    once()
+    return median_of(runs * 20, once)
+
+
+def bare_process_mb() -> float:
+    """Memory of an interpreter that has loaded the library and nothing else."""
+    code = (
+        "import ctypes, sys, time; ctypes.CDLL(sys.argv[1]); print('ready', flush=True); "
+        "time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(standin.build(VERSION))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        found = resident_mb(process.pid, "Rss")
+        process.kill()
+    return found
+
+
+def add_large_tokenizer(folder: Path) -> None:
+    """Put a tokenizer of VOCABULARY tokens, and a template, beside the weights in *folder*."""
+    vocabulary = {chr(33 + index % 90) * 1 + f"{index:x}": index for index in range(VOCABULARY)}
+    vocabulary["x"] = len(vocabulary)
+    made = {
+        "version": "1.0",
+        "added_tokens": [],
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": [], "unk_token": "x"},
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(made), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"chat_template": "{{ messages[0].content }}"}), encoding="utf-8"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory(prefix="rkd-bench-") as name:
+        folder = Path(name)
+        peer = bare(folder, runs)
+        add_model(folder, "fast", MODELFILE, answer="count", tokens=TOKENS)
+        add_model(folder, "slow", MODELFILE, answer="count", tokens=SLOW_TOKENS, token_us=66_667)
+        add_model(folder, "short", MODELFILE, answer="count", tokens=1)
+        add_model(folder, "large", MODELFILE, answer="count", tokens=1)
+        add_large_tokenizer(folder / "models" / "large")
+        with running(folder, [VERSION]) as daemon:
+            rate = flat_out(daemon, runs)
+            first = first_token_ms(daemon, runs)
+            ours, theirs = cpu_per_token_ms(daemon)
+            plain = worker_of(daemon, "short")
+            plain_mb, plain_pss = resident_mb(plain, "Rss"), resident_mb(plain)
+            large = worker_of(daemon, "large")
+            large_mb, large_pss = resident_mb(large, "Rss"), resident_mb(large)
+    alone = bare_process_mb()
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"stand-in {VERSION}, medians of {runs}"
+    )
+    print(f"bare library, ctypes callback       {peer:>10.0f} tokens/s")
+    print(f"rkd over gRPC, whole request        {rate:>10.0f} tokens/s   {rate / peer:.2f} of it")
+    print(f"first token, nothing to prefill     {first:>10.2f} ms")
+    print(
+        f"CPU of daemon + worker a token      {ours + theirs:>10.3f} ms at 15 tokens/s: "
+        f"{ours:.3f} + {theirs:.3f}"
+    )
+    print(f"interpreter with the library        {alone:>10.1f} MB resident")
+    print(f"worker without tokenizer            {plain_mb:>10.1f} MB, {plain_pss:.1f} proportional")
+    print(
+        f"worker, vocabulary of {VOCABULARY:,}     {large_mb:>10.1f} MB, {large_pss:.1f} "
+        "proportional"
+    )
+
+
+if __name__ == "__main__":
+    main()
