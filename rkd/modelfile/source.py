@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 _HUB_HOST = re.compile(
     r"(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/|hf://(?:models/)?", re.IGNORECASE
@@ -89,8 +89,3 @@ def repository_of(text: str) -> str:
         return source.repository
     plain = _HUB_REST.fullmatch(text)
     return plain["repo"] if plain and text == plain["repo"] else ""
-
-
-def is_absolute(text: str) -> bool:
-    """Tell whether *text* is a path that does not depend on the Modelfile's folder."""
-    return text.startswith(("/", "~")) or bool(PureWindowsPath(text).drive)

@@ -146,6 +146,10 @@ def test_sixteen_bit_checkpoints(tmp_path: Path) -> None:
         ({"rope_scaling": {"rope_type": "longrope"}}, "rope scaling is 'longrope'"),
         ({"rope_scaling": {"rope_type": "linear", "factor": "x"}}, "its factor is x"),
         ({"partial_rotary_factor": 0.5}, "only part of each head"),
+        (
+            {"rope_scaling": {"rope_type": "llama3", "low_freq_factor": 4, "high_freq_factor": 1}},
+            "no room between low and high",
+        ),
         ({"layer_types": ["full_attention", "linear_attention"]}, "layer_types"),
     ],
 )
@@ -279,6 +283,7 @@ def test_values_too_large_are_refused(tmp_path: Path) -> None:
         ("model.safetensors", b"\xff" * 64, "header does not fit"),
         ("model.safetensors", b"\x05" + bytes(7) + b"{nope", "no JSON"),
         ("model.safetensors", b"\x02" + bytes(7) + b"{}", "tensors are missing"),
+        ("model.safetensors", b"\x02" + bytes(7) + b"[]", "its header is no table"),
         ("model.safetensors", b"\x08" + bytes(7) + b'{"a":{}}', "entry for 'a' is incomplete"),
         ("tokenizer.json", b'{"model": 1}', "its tokenizer is missing"),
     ],
@@ -325,6 +330,8 @@ def tokenizer_with(folder: Path, **changes: object) -> Path:
         ({"pre_tokenizer": {"type": "Whitespace"}}, "unknown to rkd: Whitespace"),
         ({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True}}, "puts a blank"),
         ({"normalizer": {"type": "Lowercase"}}, "normalizes text with Lowercase"),
+        ({"model": {"vocab": {"a": 1}, "end_of_word_suffix": "</w>"}}, "uses end_of_word_suffix"),
+        ({"pre_tokenizer": {"type": "Digits", "individual_digits": True}}, "rkd: digits"),
     ],
 )
 def test_unknown_tokenizers_are_refused(
@@ -421,3 +428,51 @@ def test_unknown_target_types_are_refused(tmp_path: Path) -> None:
         run(write(tmp_path / "m", "llama"), "Q8_0")
 
     assert caught.value.reason is Reason.INVALID_FIELD
+
+
+@pytest.mark.parametrize(
+    ("gone", "there", "message"),
+    [
+        ("config.json", "", "no config.json is in the folder"),
+        ("model.safetensors", "training_args.bin", "no safetensors or PyTorch weights"),
+        ("model.safetensors", "adapter_config.json", "it is a LoRA adapter, not a model"),
+    ],
+)
+def test_incomplete_folders_are_named(gone: str, there: str, message: str, tmp_path: Path) -> None:
+    """A folder without its config or weights, or with an adapter's, is said to be so."""
+    folder = write(tmp_path / "m", "llama")
+    (folder / gone).unlink()
+    if there:
+        (folder / there).write_bytes(b"{}")
+
+    assert message in refusal(folder).message
+
+
+def test_llama3_words_without_whole_words_first(tmp_path: Path) -> None:
+    """Llama 3's expression without ignore_merges gets the name that merges every word."""
+    table = tokenizer_json()
+    text = json.dumps(table).replace("p{N}|", "p{N}{1,3}|")
+    folder = write(tmp_path / "m", "llama")
+    (folder / "tokenizer.json").write_text(text)
+    assert gguf.read_header(run(folder)[0]).text("tokenizer.ggml.pre") == "smaug-bpe"
+
+    whole = json.loads(text)
+    whole["model"]["ignore_merges"] = True
+    (folder / "tokenizer.json").write_text(json.dumps(whole))
+    assert gguf.read_header(run(folder)[0]).text("tokenizer.ggml.pre") == "llama-bpe"
+
+
+def test_what_the_tokenizers_config_says(tmp_path: Path) -> None:
+    """A Llama tokenizer's own settings decide on BOS; BERT's processing puts both ends."""
+    folder = tokenizer_with(
+        write(tmp_path / "m", "llama"), post_processor={"type": "BertProcessing"}
+    )
+    header = gguf.read_header(run(folder)[0])
+    assert header.metadata["tokenizer.ggml.add_eos_token"] is True
+
+    settings = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": False}
+    settings["added_tokens_decoder"] = {"5": {"content": "<tool>", "special": False}, "x": 1}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    path, _ = run(folder)
+    assert gguf.read_header(path).metadata["tokenizer.ggml.add_bos_token"] is False
+    assert GGUFReader(path).fields["tokenizer.ggml.token_type"].contents()[5] == 4

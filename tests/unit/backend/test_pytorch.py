@@ -149,6 +149,7 @@ def test_lying_tables_are_refused(
         (b"\x80\x02h\x07.", "a damaged pickle"),
         (b"\x80\x02}]K\x01s.", "a damaged pickle"),
         (b"\x80\x02I1\n.", "the opcode INT"),
+        (b"\x80\x02]K\x01a](K\x01e.", "no table of tensors"),
     ],
 )
 def test_damaged_pickles_are_refused(pickled_table: bytes, message: str, tmp_path: Path) -> None:
@@ -157,6 +158,20 @@ def test_damaged_pickles_are_refused(pickled_table: bytes, message: str, tmp_pat
         values(archive(tmp_path / "x.bin", pickled_table))
 
     assert message in caught.value.message
+
+
+def test_endless_pickles_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pickle of more operations than any checkpoint has is left off."""
+    monkeypatch.setattr(pickle_table, "MAX_STEPS", 10)
+    with pytest.raises(pickle_table.UnreadableError, match="more than 10 operations"):
+        pickle_table.read(b"\x80\x02" + b"K\x01" * 20 + b".")
+
+
+def test_absurd_tables_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table longer than any checkpoint's is refused unread."""
+    monkeypatch.setattr(pytorch, "_MAX_PICKLE_BYTES", 10)
+    with pytest.raises(InvalidInputError, match="absurdly long"):
+        values(archive(tmp_path / "x.bin", pickled(8, 0, (2,), (1,))))
 
 
 def test_archives_are_held_to_torchs_form(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from rkd.errors import InvalidInputError
 from rkd.model import Message, Recipe
 from rkd.modelfile.commands import Dialect
-from rkd.modelfile.parse import parse
+from rkd.modelfile.parse import Modelfile, parse
 from rkd.modelfile.render import compose, render, render_env
 
 RKLLAMA = """FROM="Qwen2.5-1.5B-w8a8.rkllm"
@@ -80,6 +80,8 @@ def test_keeps_what_it_does_not_know() -> None:
         ("HUGGINGFACE_PATH=a/b\nSYSTEM=x", "line 2, column 9", "no FROM line"),
         ('FROM=""\nSYSTEM=x', "line 2, column 9", "no FROM line"),
         ('FROM="x"\nMESSAGES="[1]"', "line 2, column 10", "each of MESSAGES"),
+        ('FROM="x"\nMESSAGES="hi"', "line 2, column 10", "must be a JSON list"),
+        ('FROM="x"\nMESSAGES="[1"', "line 2, column 10", "must be a JSON list"),
     ],
 )
 def test_broken_files_are_named_by_place(text: str, place: str, message: str) -> None:
@@ -122,3 +124,19 @@ def test_the_smallest_file_is_rkllamas() -> None:
     text = render_env(compose(made, ("x.rkllm",), Dialect.ENV))
 
     assert text == 'FROM="x.rkllm"\nHUGGINGFACE_PATH=""\nSYSTEM=""\nTEMPERATURE=1.0\n'
+
+
+def test_a_plain_text_is_a_list_of_one() -> None:
+    """STOP and LICENSE may be a plain text, and an empty one is none."""
+    made = parse('FROM="x"\nSTOP="<end>"\nLICENSE=""\nTOP_K=\n').recipe()
+
+    assert made == Recipe(parameters=(("stop", "<end>"),))
+
+
+def test_unknown_keys_become_comments_in_the_other_dialect() -> None:
+    """A key the Ollama dialect cannot spell is kept as a comment, so that it still reads."""
+    modelfile = parse(RKLLAMA)
+    text = render(Modelfile(modelfile.commands, Dialect.OLLAMA))
+
+    assert '# IMAGE_WIDTH="448"\n' in text
+    assert parse(text).recipe().parameters == modelfile.recipe().parameters

@@ -106,6 +106,19 @@ def test_with_assignment_and_comments() -> None:
     assert rendered(source, [SYSTEM, HI]) == '1(Be brief.){{"raw""Be brief."'
 
 
+def test_smaller_functions() -> None:
+    """Index, print, nil, escapes and an empty range mean what they mean in Go."""
+    source = (
+        '{{ (index .Messages 0).Content }}{{ print "\\n\\"" }}{{ if ne .System nil }}!{{ end }}'
+        "{{ range .Tools }}tool{{ else }}none{{ end }}"
+    )
+
+    assert rendered(source.replace("(index .Messages 0).Content", "print .System"), [SYSTEM]) == (
+        'Be brief.\n"!none'
+    )
+    assert rendered("{{ with index .Messages 1 }}{{ .Content }}{{ end }}", [SYSTEM, HI]) == "hi"
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -142,6 +155,11 @@ def test_jinja_stays(source: str) -> None:
         ("{{ if .Prompt }}" * 50, "nested deeper"),
         ("{{ " + "(" * 50 + ".Prompt" + ")" * 50 + " }}", "nested deeper"),
         ("{{ if }}{{ .Prompt }}{{ end }}", "empty expression"),
+        ("{{ if .Prompt }}{{ else }}a{{ else }}b{{ end }}", "unexpected {{ else }}"),
+        ("{{ range $a, $b, $c := .Messages }}{{ end }}", "range"),
+        ("{{ .Prompt ? }}", "cannot read '?'"),
+        ("{{ | json }}{{ .Prompt }}", "empty expression"),
+        ("{{ if , }}{{ .Prompt }}{{ end }}", "cannot read ','"),
     ],
 )
 def test_the_rest_is_refused_by_name(source: str, message: str) -> None:

@@ -149,3 +149,20 @@ def test_inherited_modelfile_says_what_derive_says(child: str) -> None:
     assert kept.recipe().messages == derived.messages
     assert kept.recipe().licenses == derived.licenses
     assert kept.recipe().adapters == derived.adapters
+
+
+def test_a_template_that_cannot_be_read_is_named() -> None:
+    """A Go template outside the common kind is refused at its place, by the part."""
+    with pytest.raises(
+        InvalidInputError, match=r"template error: function .shout. not defined"
+    ) as e:
+        parse("FROM x\nTEMPLATE {{ .Prompt | shout }}").recipe()
+
+    assert e.value.violations[0].field == "line 2, column 10"
+
+
+def test_sources_are_classified() -> None:
+    """Each FROM of a Modelfile comes with what it names."""
+    modelfile = parse("FROM ./a.gguf\nFROM hf.co/u/r")
+
+    assert [str(source.kind) for source in modelfile.sources] == ["path", "hub"]

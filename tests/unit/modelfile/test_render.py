@@ -119,4 +119,6 @@ def test_lint_is_silent_when_all_is_well() -> None:
 def test_lint_names_bad_bytes_and_unknown_keys() -> None:
     """Bytes that are no text and keys nobody knows are told."""
     assert lint(b"FROM \xff")[0].place == "line 1, column 6"
+    mixed = lint("FROM x\nTEMPLATE {% if a %}{{ .Prompt }}{% endif %}")
+    assert mixed[0].message == "the template mixes Jinja and Go: read as Jinja"
     assert "did you mean TEMPERATURE?" in lint('FROM="x"\nTEMPERATUR=1')[0].message

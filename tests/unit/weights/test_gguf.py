@@ -115,6 +115,23 @@ def test_reads_only_the_header() -> None:
     assert all(count <= 1024 * 1024 for _, count in asked)
 
 
+def test_a_source_that_gives_less_is_refused() -> None:
+    """A range that comes back short is an error, not a header of zeros."""
+    data = build()
+    with pytest.raises(InvalidInputError, match="only part of the header"):
+        gguf.parse_header(
+            lambda at, count: data[at : at + min(count, 5 if at else 64)], len(data), "x"
+        )
+
+
+def test_long_number_arrays_are_passed_over() -> None:
+    """Token types and the like are counted, not kept."""
+    header = parsed(build(LLAMA | {"x.long": list(range(5000)), "z.last": "end"}))
+
+    assert header.metadata["x.long"] == gguf.Array(5000, 4)
+    assert header.text("z.last") == "end"
+
+
 def test_windows_are_crossed() -> None:
     """A vocabulary longer than a window is walked over in several."""
     words = [f"token-{number:07}" for number in range(150_000)]
