@@ -80,7 +80,8 @@ def status_of(error: errors.RkdError) -> status_pb2.Status:
         help_.links.add(description=error.remedy)
         attach(help_)
     code = code_pb2.Code.Value(CODES[type(error)].name)
-    message = f"{error.message} {error.remedy}".strip()
+    told = error.message if error.message.endswith((".", "!", "?", ":")) else f"{error.message}."
+    message = f"{told} {error.remedy}".strip()
     return status_pb2.Status(code=code, message=message, details=details)
 
 
