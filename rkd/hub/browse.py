@@ -7,8 +7,10 @@ Blocking; answers are cached.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,6 +23,7 @@ from rkd.hub.listing import Listing, RemoteFile, look_up
 from rkd.hub.mover import Mover, Wanted
 from rkd.hub.variants import Variant, variants_of
 from rkd.model import Details, Format
+from rkd.weights import rkllm
 from rkd.weights.details import describe
 from rkd.weights.gguf import parse_header
 
@@ -29,6 +32,15 @@ _MOST_BYTES = 48 << 20
 """Longest header read: one with a vocabulary of 250 000 tokens and its merges has some 12 MB."""
 
 _CARD_BYTES = 1 << 20
+_TAIL_BYTES = 4096
+_MOST_TAILS = 12
+"""Ends of .rkllm files read for one listing; a repository seldom has more."""
+
+_TOOLKIT = re.compile(
+    r"(?:rkllm|toolkit|sdk)[-_ ]{0,3}(?:toolkit|version)?[-_ :]{0,3}"
+    r"v?([0-9]+\.[0-9]+\.[0-9]+(?:b[0-9]+)?)",
+    re.IGNORECASE,
+)
 _FOR_EVER = timedelta(days=365)
 """What is said of a commit stays true."""
 
@@ -75,7 +87,13 @@ class Browser:
         listing, cached = self._listing(repository, revision)
         variants = variants_of(listing)
         details = self._shape(listing, variants)
-        return Offer(listing, judge_all(variants, details, capacity), cached)
+        dated = tuple(
+            replace(variant, toolkit=self._toolkit(listing, variant))
+            if variant.format is Format.RKLLM and number < _MOST_TAILS
+            else variant
+            for number, variant in enumerate(variants)
+        )
+        return Offer(listing, judge_all(dated, details, capacity), cached)
 
     def card(self, repository: str, revision: str) -> Card:
         """
@@ -86,17 +104,21 @@ class Browser:
                 card has an empty one.
         """
         listing, _ = self._listing(repository, revision)
+        return parse_card(self._card(listing))
+
+    def _card(self, listing: Listing) -> str:
         file = listing.file("README.md")
         if file is None:
-            return Card("", {})
-        answer = self._cache.answer(
-            f"card {repository} {listing.commit}",
-            lambda: self._mover.read(_whole(listing, file), 0, _CARD_BYTES).decode(
+            return ""
+
+        def ask() -> str:
+            self._connection.require_online(f"the card of {listing.repository}")
+            return self._mover.read(_whole(listing, file), 0, _CARD_BYTES).decode(
                 "utf-8", "replace"
-            ),
-            fresh=_FOR_EVER,
-        )
-        return parse_card(str(answer.value))
+            )
+
+        question = f"card {listing.repository} {listing.commit}"
+        return str(self._cache.answer(question, ask, fresh=_FOR_EVER).value)
 
     def _listing(self, repository: str, revision: str) -> tuple[Listing, datetime | None]:
         answer = self._cache.answer(
@@ -126,6 +148,26 @@ class Browser:
             return Details()
         return Details(**answer.value)
 
+    def _toolkit(self, listing: Listing, variant: Variant) -> str:
+        """Find the toolkit's version: in the file's last bytes, else in names, else in the card."""
+        file = variant.files[0]
+        start = max(0, file.size_bytes - _TAIL_BYTES)
+
+        def ask() -> str:
+            self._connection.require_online(f"the end of {file.path}")
+            tail = self._mover.read(_whole(listing, file), start, _TAIL_BYTES)
+            return rkllm.judge(PurePosixPath(file.path).name, file.size_bytes, b"", tail).toolkit
+
+        told = ""
+        with contextlib.suppress(RkdError):
+            told = str(self._cache.answer(f"toolkit {file.digest}", ask, fresh=_FOR_EVER).value)
+        named = told or toolkit_in(file.path) or toolkit_in(listing.repository)
+        if named:
+            return named
+        with contextlib.suppress(RkdError):
+            return toolkit_in(self._card(listing))
+        return ""
+
 
 class _Ranges:
     """Reads a remote file in blocks, each once."""
@@ -153,6 +195,12 @@ class _Ranges:
         if number not in self._blocks:
             self._blocks[number] = self._mover.read(self._wanted, start, _BLOCK_BYTES)
         return self._blocks[number]
+
+
+def toolkit_in(text: str) -> str:
+    """Find a version of rkllm-toolkit in a name or a card; "" when none is told."""
+    found = _TOOLKIT.search(text)
+    return found.group(1) if found else ""
 
 
 def parse_card(text: str) -> Card:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rkd.errors import NotFoundError, PreconditionError, UnavailableError
-from rkd.hub.browse import Browser, parse_card
+from rkd.hub.browse import Browser, parse_card, toolkit_in
 from rkd.hub.cache import KEPT_ANSWERS, AnswerCache
 from rkd.hub.connection import Connection, Limits
 from rkd.hub.fit import Capacity
@@ -176,6 +176,35 @@ def test_a_card_loses_its_front_matter(bench: Bench) -> None:
     assert bench.browser.card("npu/Tiny-1B-rkllm", "main").text == ""
     with pytest.raises(NotFoundError):
         bench.browser.card("org/Tiny-1B-GGUF", "no-such-revision")
+
+
+def test_the_toolkit_of_an_rkllm_is_read_from_its_end(bench: Bench, hub: LocalHub) -> None:
+    """Its last bytes tell the version; where they do not, the names or the card do."""
+    made = os.urandom(9000) + b"rkllm-toolkit version: 1.2.1\0" + os.urandom(64)
+    hub.add("npu/told", {"a-w8a8-rk3588.rkllm": made, "b-w8a8_g128.rkllm": os.urandom(9000)})
+    hub.add("npu/card", {"c.rkllm": os.urandom(9000), "README.md": b"Made with RKLLM v1.1.4."})
+    told = bench.browser.offer("npu/told", "main", BOARD).judgements
+    card = bench.browser.offer("npu/card", "main", BOARD).judgements
+
+    assert {one.variant.quantization: one.variant.toolkit for one in told} == {
+        "w8a8": "1.2.1",
+        "w8a8_g128": "",
+    }
+    assert card[0].variant.toolkit == "1.1.4"
+    assert hub.sent_bytes() <= 3 * 4096 + 64
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Qwen-rkllm-1.1.4-w8a8.rkllm", "1.1.4"),
+        ("using rkllm-toolkit version: 1.2.1b1", "1.2.1b1"),
+        ("model v1.0.0 for people", ""),
+    ],
+)
+def test_versions_in_words(text: str, expected: str) -> None:
+    """Only the toolkit's own versions count."""
+    assert toolkit_in(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "# no front", "---\nnever: closed\n# x"])
