@@ -98,9 +98,9 @@ class Rooms:
             )
         await self.pool.unload(name.key)
 
-    def is_resident(self, key: str) -> bool:
-        """Whether the model of *key* is in memory."""
-        return any(one.key == key for one in self.pool.residents())
+    def resident_keys(self) -> frozenset[str]:
+        """Keys of the models in memory."""
+        return frozenset(one.key for one in self.pool.residents())
 
     def capacity(self) -> Capacity:
         """What the board has for one more model."""

@@ -67,7 +67,7 @@ def services(
                 uploads=rooms.uploads,
                 events=rooms.events,
                 release=rooms.release,
-                is_resident=rooms.is_resident,
+                residents=rooms.resident_keys,
                 transfers=Transfers(rooms.hub.operations, rooms.hub.connection),
                 create=Creates(
                     rooms.hub.operations,

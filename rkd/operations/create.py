@@ -133,6 +133,7 @@ class _Draft:
 
     Args:
         weights: names in the stage that FROM will name.
+        made: those of them that were converted or quantized here.
         digests: of files whose digest is known, by name.
         warnings: what the caller should know but did not fail.
     """
@@ -142,6 +143,7 @@ class _Draft:
     stage: Path
     report: Report
     weights: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
     digests: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -261,7 +263,7 @@ class CreateRunner:
         draft.warnings += [line for line in results.get("warnings", "").splitlines() if line]
         await asyncio.to_thread(shutil.rmtree, source)
         await asyncio.to_thread(workshop.check, target)
-        draft.weights = (target.name,)
+        draft.weights = draft.made = (target.name,)
 
     async def _quantize(self, draft: _Draft, *, converted: bool) -> None:
         kind = draft.order.quantize.upper()
@@ -288,6 +290,7 @@ class CreateRunner:
         await self._job("quantize", "quantizing", arguments, size, draft.report)
         await asyncio.to_thread(workshop.drop_weights, draft.stage, name)
         draft.weights = tuple(target.name if one == name else one for one in draft.weights)
+        draft.made = (target.name,)
 
     async def _finish(self, draft: _Draft) -> None:
         order, stage = draft.order, draft.stage
@@ -304,14 +307,10 @@ class CreateRunner:
         await asyncio.to_thread(blobs.drop, [digest for _, digest in order.files])
 
     async def _record(self, draft: _Draft) -> None:
-        """Hash what no digest is known of, and write the provenance."""
-        known = await asyncio.to_thread(workshop.known_digests, draft.stage)
-        for name in draft.weights:
-            if name in draft.digests or name in known:
-                continue
-            path = draft.stage / name
+        """Write the provenance, with digests of what was made here; a parent's stay as they are."""
+        for name in draft.made:
             draft.report.stage("hashing")
-            draft.digests[name] = await asyncio.to_thread(sha256_of, path)
+            draft.digests[name] = await asyncio.to_thread(sha256_of, draft.stage / name)
         await asyncio.to_thread(workshop.record, draft.stage, draft.digests, self._now())
 
     async def _job(

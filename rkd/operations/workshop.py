@@ -153,11 +153,6 @@ def check_adapters(stage: Path, adapters: tuple[str, ...]) -> None:
             )
 
 
-def known_digests(stage: Path) -> dict[str, str]:
-    """Return the digests that came along with a parent."""
-    return dict(provenance.read(stage).digests)
-
-
 def record(stage: Path, digests: Mapping[str, str], now: datetime) -> None:
     """Write the provenance of the new model; what a parent brought along stays."""
     origin = provenance.read(stage)

@@ -50,7 +50,7 @@ class ModelService(ModelServiceServicer):
         uploads: brings files in.
         events: the daemon's one log.
         release: makes a model leave memory.
-        is_resident: whether the model of a key is in memory.
+        residents: keys of the models in memory.
         transfers: Pull and Push.
         create: Create.
     """
@@ -62,7 +62,7 @@ class ModelService(ModelServiceServicer):
         uploads: Uploads,
         events: EventLog,
         release: Release,
-        is_resident: Callable[[str], bool] = lambda _key: False,
+        residents: Callable[[], frozenset[str]] = frozenset,
         transfers: Streams | None = None,
         create: Creating | None = None,
     ) -> None:
@@ -70,7 +70,7 @@ class ModelService(ModelServiceServicer):
         self._uploads = uploads
         self._events = events
         self._release = release
-        self._is_resident = is_resident
+        self._residents = residents
         self._transfers = transfers
         self._create = create
 
@@ -83,8 +83,11 @@ class ModelService(ModelServiceServicer):
         shown, following = page(
             models, lambda one: one.name.key, request.page_size, request.page_token
         )
+        residents = self._residents()
         return pb.ListResponse(
-            models=[self._summary(model) for model in shown],
+            models=[
+                describing.summary(model, resident=model.name.key in residents) for model in shown
+            ],
             next_page_token=following,
             left_alone=_left(snapshot.left),
         )
@@ -131,7 +134,7 @@ class ModelService(ModelServiceServicer):
         async with aclosing(self._create(request)) as steps:  # type: ignore[type-var]
             async for step in steps:
                 if step.operation.model and step.HasField("model"):
-                    step.model.resident = self._is_resident(step.model.name.casefold())
+                    step.model.resident = step.model.name.casefold() in self._residents()
                 yield step
 
     async def Copy(self, request: pb.CopyRequest, context: Any) -> pb.CopyResponse:
@@ -194,7 +197,7 @@ class ModelService(ModelServiceServicer):
                     yield _change(entry)
 
     def _summary(self, model: Model) -> Any:
-        return describing.summary(model, resident=self._is_resident(model.name.key))
+        return describing.summary(model, resident=model.name.key in self._residents())
 
 
 async def _pieces(requests: AsyncIterator[pb.UploadRequest]) -> AsyncGenerator[Piece, None]:
