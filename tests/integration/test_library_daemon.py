@@ -14,6 +14,7 @@ import pytest
 from rkd.v1 import inference_pb2, models_pb2
 from rkd.v1 import types_pb2 as types
 from tests.integration.daemon_process import DaemonProcess, reason_of, wait_for
+from tests.unit.backend import checkpoint_bytes
 
 
 def rkctl(daemon: DaemonProcess, *words: str) -> subprocess.CompletedProcess[str]:
@@ -143,6 +144,24 @@ class TestCreate:
         assert set(left) == {"derived", "smaller", "copied"}
         assert "Be long." in shown.stdout
         assert works == [True] * 3
+
+    @pytest.mark.parametrize("name", ["llama", "mistral", "gemma", "qwen2"])
+    def test_a_checkpoint_folder_becomes_a_model(self, empty: DaemonProcess, name: str) -> None:
+        """Brought file by file, converted and quantized in children, answering."""
+        folder = checkpoint_bytes.write(empty.folder / "checkpoint", name)
+        with empty:
+            plain = rkctl(empty, "create", "plain", "--from", str(folder))
+            small = rkctl(empty, "create", "small", "--from", str(folder), "-q", "Q8_0")
+            works = [answers(empty, model) for model in ("plain", "small")]
+            with empty.stubs() as stubs:
+                shown = stubs.models.Show(models_pb2.ShowRequest(model="small", verify=True))
+
+        assert plain.returncode == 0, plain.stderr
+        assert small.returncode == 0, small.stderr
+        assert works == [True, True]
+        assert shown.summary.quantization == "Q8_0"
+        assert shown.verified
+        assert shown.weights[0].digest
 
     def test_damaged_files_are_refused_with_what_is_wrong(
         self, empty: DaemonProcess, tiny_gguf: Path
