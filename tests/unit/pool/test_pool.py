@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -394,4 +395,120 @@ class TestVerbs:
         machine.may_load.set()
         await settled()
         assert [one.phase for one in pool.residents()] == [Phase.READY]
+        await pool.close(1)
+
+    async def test_a_preload_that_fails_is_announced(self) -> None:
+        """Nobody waits for it, so the event log says it."""
+        machine = FakeMachine()
+        pool = machine.pool()
+        await pool.start((Ask(model(gguf=20 * GIB)),))
+        await settled()
+        told = [one for one in machine.events if one.action == "failed"]
+        assert [one.subject for one in told] == ["alpha"]
+        assert ("reason", "MODEL_TOO_LARGE") in told[0].detail
+        await pool.close(1)
+
+    async def test_new_settings_count_at_once(self) -> None:
+        """More places let the waiting load begin; contexts and queue follow too."""
+        one_place = replace(ROOMY, max_resident=1, max_queue=3)
+        machine = FakeMachine(answer=False)
+        pool = machine.pool(one_place)
+        first = asyncio.ensure_future(answer(pool, Ask(model("alpha"))))
+        await settled()
+        second = asyncio.ensure_future(answer(pool, Ask(model("beta"))))
+        await settled()
+        assert (pool.queued, pool.queue_limit) == (1, 3)
+        pool.reload(replace(one_place, max_resident=2, max_queue=9, default_context_tokens=512))
+        await settled()
+        assert [one.model for one in pool.residents()] == ["alpha", "beta"]
+        assert pool.queue_limit == 9
+        assert pool.plan(model("gamma"), Wish()).plan.spec.context_tokens == 512
+        for worker in machine.workers:
+            worker.streams[0].finish()
+        await asyncio.gather(first, second)
+        await pool.close(1)
+
+    async def test_close_kills_after_the_grace(self) -> None:
+        """A run that does not end is ended."""
+        machine = FakeMachine(answer=False)
+        pool = machine.pool()
+        running = asyncio.ensure_future(answer(pool, Ask(model())))
+        await settled()
+        await pool.close(0.01)
+        with pytest.raises(UnavailableError):
+            await running
+        assert machine.alive == []
+
+    async def test_measured_memory_that_cannot_be_kept_is_announced(self, tmp_path: Path) -> None:
+        """Nothing else depends on it."""
+        file = tmp_path / "memory.json"
+        file.mkdir()
+        machine = FakeMachine()
+        pool = machine.pool(calibration=Calibration(file))
+        await answer(pool, Ask(model()))
+        await pool.close(1)
+        assert "calibration" in [one.subject for one in machine.events]
+
+    async def test_free_memory_is_told(self) -> None:
+        """What a further model may take."""
+        pool = FakeMachine().pool()
+        assert pool.free_bytes == 16 * GIB
+        await pool.close(1)
+
+
+class TestTime:
+    """What happens by time alone, by the pool's own timer."""
+
+    async def test_an_idle_model_leaves(self) -> None:
+        """Its keep-alive was so short."""
+        machine = FakeMachine()
+        pool = machine.pool(replace(ROOMY, keep_alive_s=0.01))
+        await answer(pool, Ask(model()))
+        await machine.workers[0].died
+        assert machine.alive == []
+        await pool.close(1)
+
+    async def test_a_waiter_is_told_at_its_deadline(self) -> None:
+        """LOAD_TIMEOUT, without anything else happening."""
+        machine = FakeMachine()
+        machine.may_load.clear()
+        pool = machine.pool()
+        with pytest.raises(RkdError) as caught:
+            await answer(pool, Ask(model(), wait_s=0.01))
+        assert caught.value.reason is Reason.LOAD_TIMEOUT
+        await pool.close(1)
+
+
+class TestUse:
+    """Embed and tokenize under a dying worker."""
+
+    async def test_once_more_and_then_told(self) -> None:
+        """The first death is silent, the second WORKER_CRASHED."""
+        machine = FakeMachine()
+        pool = machine.pool()
+        used = []
+
+        async def dies(lease: Lease) -> None:
+            used.append(lease.generation)
+            machine.workers[-1].die()
+            await lease.worker.embed(EmbedSpec(("a",)))
+
+        with pytest.raises(UnavailableError) as caught:
+            await pool.use(Ask(model()), dies)
+        assert used == [1, 2]
+        assert caught.value.reason is Reason.WORKER_CRASHED
+        await pool.close(1)
+
+    async def test_an_engine_that_gives_up_after_text_is_aborted(self) -> None:
+        """Its worker lives, but part of the answer is lost."""
+        machine = FakeMachine(answer=False)
+        pool = machine.pool()
+        running = asyncio.ensure_future(answer(pool, Ask(model())))
+        await settled()
+        stream = machine.workers[0].streams[0]
+        stream.say("half")
+        stream.fail(UnavailableError(Reason.WORKER_CRASHED, "the runtime gave up"))
+        with pytest.raises(AbortedError):
+            await running
+        assert machine.alive
         await pool.close(1)
