@@ -286,11 +286,11 @@ class Runtime:
             given.prompt_input = text
             return given, text
         ids = array("i", params.tokens)
-        buffer = (c_int32 * len(ids)).from_buffer(ids)
+        address, _ = ids.buffer_info()
         given.input_type = RKLLMInputType.RKLLM_INPUT_TOKEN
-        given.token_input.input_ids = cast(buffer, POINTER(c_int32))
+        given.token_input.input_ids = cast(address, POINTER(c_int32))
         given.token_input.n_tokens = len(ids)
-        return given, buffer
+        return given, ids
 
     def _infer(self, params: RunParams) -> tuple[Any, object]:
         infer = self._abi.make("RKLLMInferParam")
