@@ -1,12 +1,13 @@
 """
-Size, time and perplexity of every quantization rkd makes, on one model and one text.
+Size, time, perplexity and divergence of every quantization rkd makes, on one model and one text.
 
     python bench/quantize.py model-f16.gguf [--tokens 1024] [--threads 2] [--text FILE]
 
-The F16 file is the peer: perplexities are given as ratios to its own, on the same tokens. A file
-that is quantized already is first unpacked to F16 (with the gguf package), and said to be; its
-weights then lie on its own type's grid, which that type and its kin meet exactly and others do not,
-so that the order of types says something only for a model never rounded (`little_model.py`).
+The F16 file is the peer: perplexities are given as ratios to its own, on the same tokens, and
+divergence (KL, nats a token) is from its probabilities, which noise in the text cannot flatter.
+A file that is quantized already is first unpacked to F16 (with the gguf package), and said to be;
+its weights then lie on its own type's grid, which that type and its kin meet exactly and others do
+not: the order of types says something only for a model never rounded (`little_model.py`).
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import ctypes
 import math
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from gguf import GGMLQuantizationType
 from gguf.quants import dequantize
 
@@ -28,6 +31,8 @@ from rkd.backend.quantize import packed, quantize
 from rkd.weights import gguf
 
 ROOT = Path(__file__).resolve().parents[1]
+WINDOW = 256
+COMPARED = 1024
 
 
 class _Opaque(ctypes.Structure):
@@ -85,8 +90,27 @@ def engine() -> ctypes.CDLL:
     return lib
 
 
-def perplexity(lib: ctypes.CDLL, path: Path, text: str, tokens: int) -> tuple[float, int]:
-    """Perplexity over the second half of each window of 256 tokens, and how many counted."""
+@dataclass(slots=True)
+class Reading:
+    """How a model read the text: its surprise, and its log-probabilities at the first places."""
+
+    surprise: float = 0.0
+    tokens: int = 0
+    log_probabilities: list[npt.NDArray[np.float32]] = field(default_factory=list)
+
+    @property
+    def perplexity(self) -> float:
+        """Exp of the mean surprise."""
+        return math.exp(self.surprise / self.tokens)
+
+    def divergence(self, other: Reading) -> float:
+        """Mean Kullback-Leibler divergence of *other* from this one, in nats a token."""
+        pairs = zip(self.log_probabilities, other.log_probabilities, strict=True)
+        return float(np.mean([np.sum(np.exp(p) * (p - q)) for p, q in pairs]))
+
+
+def read(lib: ctypes.CDLL, path: Path, text: str, tokens: int) -> Reading:
+    """Read *text* in windows; the second half of each window counts."""
     model = lib.llama_model_load_from_file(str(path).encode(), lib.llama_model_default_params())
     assert model
     vocabulary = lib.llama_model_get_vocab(model)
@@ -95,25 +119,27 @@ def perplexity(lib: ctypes.CDLL, path: Path, text: str, tokens: int) -> tuple[fl
     room = (ctypes.c_int32 * (len(encoded) + 8))()
     count = lib.llama_tokenize(vocabulary, encoded, len(encoded), room, len(room), False, False)
     ids = list(room[: min(count, tokens)])
-    window, surprise, counted = 256, 0.0, 0
-    for first in range(0, len(ids) - window + 1, window):
+    found = Reading()
+    for first in range(0, len(ids) - WINDOW + 1, WINDOW):
         context = lib.llama_init_from_model(model, lib.llama_context_default_params())
-        batch = lib.llama_batch_init(window, 0, 1)
-        batch.n_tokens = window
-        for place, token in enumerate(ids[first : first + window]):
+        batch = lib.llama_batch_init(WINDOW, 0, 1)
+        batch.n_tokens = WINDOW
+        for place, token in enumerate(ids[first : first + WINDOW]):
             batch.token[place], batch.pos[place] = token, place
             batch.n_seq_id[place], batch.seq_id[place][0] = 1, 0
-            batch.logits[place] = place >= window // 2 - 1
+            batch.logits[place] = place >= WINDOW // 2 - 1
         assert lib.llama_decode(context, batch) == 0
-        for place in range(window // 2 - 1, window - 1):
+        for place in range(WINDOW // 2 - 1, WINDOW - 1):
             row = np.ctypeslib.as_array(lib.llama_get_logits_ith(context, place), (width,))
             row = row.astype(np.float64)
-            top = row.max()
-            surprise += top + math.log(np.exp(row - top).sum()) - row[ids[first + place + 1]]
-            counted += 1
+            row -= row.max() + math.log(np.exp(row - row.max()).sum())
+            found.surprise -= row[ids[first + place + 1]]
+            found.tokens += 1
+            if len(found.log_probabilities) < COMPARED:
+                found.log_probabilities.append(row.astype(np.float32))
         lib.llama_free(context)
     lib.llama_model_free(model)
-    return math.exp(surprise / counted), counted
+    return found
 
 
 def unpacked(source: Path, target: Path) -> bool:
@@ -156,10 +182,12 @@ def main() -> None:
             print(f"{given.model.name} was quantized: unpacked to F16 first")
         else:
             source = given.model
-        base, counted = perplexity(lib, source, text, given.tokens)
+        base = read(lib, source, text, given.tokens)
         whole = source.stat().st_size
-        print(f"source: {whole / 1e6:.1f} MB, perplexity {base:.4f}, {counted} tokens")
-        print(f"{'type':8} {'MB':>7} {'of F16':>7} {'s':>6} {'perplexity':>11} {'ratio':>7}")
+        print(
+            f"source: {whole / 1e6:.1f} MB, perplexity {base.perplexity:.4f}, {base.tokens} tokens"
+        )
+        print(f"{'type':8} {'MB':>7} {'of F16':>7} {'s':>6} {'ratio':>7} {'KL':>9}")
         for wanted in given.types.split(","):
             target = Path(folder) / "target.gguf"
             start = time.perf_counter()
@@ -167,11 +195,11 @@ def main() -> None:
                 source, target, wanted, tool, threads=given.threads, progress=lambda *_: None
             )
             took = time.perf_counter() - start
-            found, _ = perplexity(lib, target, text, given.tokens)
+            found = read(lib, target, text, given.tokens)
+            ratio = found.perplexity / base.perplexity
             size, share = made.size_bytes / 1e6, made.size_bytes / whole
-            row = (
-                f"{wanted:8} {size:7.1f} {share:7.3f} {took:6.1f} {found:11.4f} {found / base:7.4f}"
-            )
+            row = f"{wanted:8} {size:7.1f} {share:7.3f} {took:6.1f} {ratio:7.4f}"
+            row += f" {base.divergence(found):9.6f}"
             print(row, flush=True)
 
 
