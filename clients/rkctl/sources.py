@@ -7,6 +7,7 @@ Modelfile's folder, and travel as digests.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from rkctl.failure import Exit, Failure
 from rkd.modelfile.commands import Dialect
 from rkd.modelfile.parse import decode, parse
 from rkd.modelfile.source import Source, SourceKind, classify
+
+_SHARD = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<total>\d{5})\.gguf")
+"""How the engine's split tool names the parts of a GGUF."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,25 @@ def _files(values: tuple[str, ...], base: Path, *, adapter: bool = False) -> tup
             listed = checkpoint.files_of(path)
             found += [LocalFile(prefix + name, inside) for name, inside in listed]
         else:
-            found.append(LocalFile(value, path))
+            # The daemon looks at the last part of a name only, which is what tells shards apart.
+            found += [LocalFile(value, path), *_other_shards(value, path)]
     return tuple(found)
+
+
+def _other_shards(value: str, path: Path) -> list[LocalFile]:
+    """Return the other files of a split GGUF, named beside *value*, its first."""
+    match = _SHARD.fullmatch(path.name)
+    if match is None:
+        return []
+    written = value.removesuffix(path.name)
+    total = int(match["total"])
+    names = [f"{match['stem']}-{n:05}-of-{total:05}.gguf" for n in range(1, total + 1)]
+    others = [LocalFile(written + name, path.with_name(name)) for name in names]
+    missing = [str(one.path) for one in others if not one.path.is_file()]
+    if missing:
+        said = f"{value} is split, and {len(missing)} of its {total} parts are not there"
+        raise Failure(said, "FILE_NOT_FOUND", (f"missing: {missing[0]}",), Exit.NOT_FOUND)
+    return [one for one in others if one.path != path]
 
 
 def _local(source: Source, base: Path) -> Path | None:

@@ -97,6 +97,9 @@ class Carrier:
                 standing = self._ask(one)
                 if standing.complete:
                     break
+                if standing.committed_bytes >= one.size_bytes:
+                    said = f"the board holds other bytes under the digest of {one.file.path}"
+                    raise Failure(said, "DIGEST_MISMATCH")
                 tries = 0 if standing.committed_bytes > committed else tries
                 committed = standing.committed_bytes
                 if self._send(one, committed).complete:

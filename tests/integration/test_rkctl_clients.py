@@ -14,6 +14,7 @@ import pytest
 
 from rkd.v1 import inference_pb2, models_pb2
 from rkd.v1 import types_pb2 as types
+from tests.integration.daemon_process import DaemonProcess
 from tests.unit.rkctl import canned
 from tests.unit.rkctl.fake_board import FakeBoard, Refusal
 
@@ -89,3 +90,37 @@ def test_node_lists_and_streams_canned_answers(node_client: list[str], tmp_path:
     assert lines[4]["finished"]["usage"]["completion_tokens"] == 3
     assert json.loads(said)["code"] == "ABORTED"
     assert json.loads(said)["reason"] == "WORKER_CRASHED"
+
+
+def test_node_lists_and_streams_from_a_daemon(
+    node_client: list[str], daemon: DaemonProcess
+) -> None:
+    """A real answer over TCP, as another machine's program would get it."""
+    address = next(one for one in daemon.addresses if not one.startswith("unix:"))
+
+    lines, said = run(node_client, address, str(ROOT / "proto"), "tiny", "hello", "8")
+
+    assert said == ""
+    assert lines[0] == {"models": ["tiny"]}
+    kinds = [next(iter(event)) for event in lines[1:]]
+    assert kinds.count("accepted") == kinds.count("finished") == 2
+    assert kinds[-1] == "finished"
+    assert lines[-1]["finished"]["usage"]["completion_tokens"] <= 8
+
+
+def test_a_stranger_finds_everything_by_reflection(daemon: DaemonProcess) -> None:
+    """With no stub and no proto file: services, methods, models and a stream."""
+    client = [sys.executable, str(ROOT / "clients" / "reflection" / "client.py")]
+
+    lines, said = run(client, f"unix:{daemon.socket}", "tiny", "hello", "8")
+
+    assert said == ""
+    services = lines[0]["services"]
+    assert "Search" in services["rkd.v1.HubService"]
+    assert {name for name in services if name.startswith("rkd.")} == {
+        f"rkd.v1.{name}Service"
+        for name in ("Model", "Inference", "Hub", "Pool", "Operation", "System")
+    }
+    assert lines[1] == {"models": ["tiny"]}
+    assert "accepted" in lines[2]
+    assert lines[-1]["finished"]["finish_reason"].startswith("FINISH_REASON_")

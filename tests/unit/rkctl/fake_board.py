@@ -94,7 +94,9 @@ class FakeBoard:
 
     def environment(self, home: Path) -> dict[str, str]:
         """Return an environment whose rkctl finds this board and nothing of the user."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("RKD_")}
+        # PYTHONUNBUFFERED of the one who runs the tests would hide a flush that is missing.
+        ours = ("RKD_", "PYTHON")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         kept.update(RKD_ENDPOINT=str(self.socket), HOME=str(home), XDG_CONFIG_HOME=str(home))
         kept.update(XDG_STATE_HOME=str(home))
         return kept

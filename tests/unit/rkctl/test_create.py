@@ -170,6 +170,18 @@ def test_a_board_that_stays_away_is_given_up(
     assert len(asked) == 5
 
 
+def test_bytes_that_never_become_right_are_given_up(
+    rkctl: Rkctl, store: FakeStore, folder: Path
+) -> None:
+    """A board that holds as much as there is, but other bytes, is not asked for ever."""
+    store.held = bytearray(len(WEIGHTS))
+
+    result = rkctl("create", "new", "-f", str(folder / "Modelfile"))
+
+    assert "[DIGEST_MISMATCH]" in result.stderr
+    assert store.received == []
+
+
 def test_names_and_repositories_stay_with_the_board(
     rkctl: Rkctl, board: FakeBoard, store: FakeStore
 ) -> None:
@@ -210,6 +222,23 @@ def test_a_checkpoint_folder_is_brought_file_by_file(
     names = [one.name for one in board.requests("ModelService.Create")[0].files]
     assert names == ["config.json", "model.safetensors", "tokenizer.json"]
     assert store.asked == 0
+
+
+def test_every_part_of_a_split_file_is_brought(
+    rkctl: Rkctl, board: FakeBoard, folder: Path
+) -> None:
+    """FROM names the first; a part that is missing is told before anything is asked."""
+    for part in (1, 2):
+        (folder / f"m-0000{part}-of-00002.gguf").write_text(str(part))
+    (folder / "Modelfile").write_text("FROM ./m-00001-of-00002.gguf\n")
+    board.answers["ModelService.Upload"] = pb.UploadResponse(complete=True)
+    board.answers["ModelService.Create"] = created()
+
+    assert rkctl("create", "new", "-f", str(folder / "Modelfile")).exit_code == 0
+    names = [one.name for one in board.requests("ModelService.Create")[0].files]
+    assert names == ["./m-00001-of-00002.gguf", "./m-00002-of-00002.gguf"]
+    (folder / "m-00002-of-00002.gguf").unlink()
+    assert rkctl("create", "new", "-f", str(folder / "Modelfile")).exit_code == 3
 
 
 def test_a_link_out_of_the_folder_is_refused(rkctl: Rkctl, board: FakeBoard, folder: Path) -> None:

@@ -80,6 +80,7 @@ def test_pull_detach_prints_the_id(rkctl: Rkctl, board: FakeBoard) -> None:
         (types.OPERATION_STATE_FAILED, "DISK_FULL", 1),
         (types.OPERATION_STATE_FAILED, "HUB_GATED", 5),
         (types.OPERATION_STATE_FAILED, "HUB_UNREACHABLE", 4),
+        (types.OPERATION_STATE_FAILED, "HUB_NOT_FOUND", 3),
         (types.OPERATION_STATE_CANCELLED, "CANCELLED", 1),
         (types.OPERATION_STATE_PAUSED, "PAUSED", 1),
     ],
