@@ -20,6 +20,7 @@ from rkd.library.layout import MODELFILE, format_of
 from rkd.model import ModelName
 from rkd.modelfile.parse import Modelfile, parse
 from rkd.modelfile.source import SourceKind, repository_of
+from rkd.weights.quantization import QUANTIZATIONS
 
 _CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _CONFIG = "config.json"
@@ -117,6 +118,9 @@ class CreateOrder:
             return Work.EXISTING
         modelfile = self.read()
         self._check_files()
+        if self.quantize and self.quantize.upper() not in QUANTIZATIONS:
+            known = ", ".join(name for name, one in QUANTIZATIONS.items() if one.makes)
+            raise refuse("quantize", f"{self.quantize[:40]!r} is no type; there are {known}")
         if self.parent:
             return Work.PARENT
         brought = self.weights(modelfile)

@@ -50,6 +50,7 @@ def test_work(wanted: CreateOrder, work: Work) -> None:
         (order("FROM ./a", "a/.."), "files.name"),
         (order("FROM ./a", "a/.rkd.json"), "files.name"),
         (order("FROM ./a", "Modelfile"), "files.name"),
+        (order("FROM p", quantize="Q17"), "quantize"),
         (order(existing_file="../x.rkllm"), "existing_file"),
         (order(existing_file="x.txt"), "existing_file"),
         (order("FROM x", existing_file="x.rkllm"), "existing_file"),
