@@ -128,7 +128,7 @@ def choose_plan(
             continue
         short = never_fits(plan.need, capacity)
         if short is not None:
-            refusal = refusal or refusals.too_large(plan.model, short)
+            refusal = refusal or refusals.too_large(plan.model, short, plan.total)
             continue
         if refusal is not None and not plan.reason:
             return replace(plan, reason=refusal.message)

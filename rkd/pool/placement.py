@@ -20,6 +20,7 @@ from rkd.pool.budget import (
     NPU_OVERHEAD_BYTES,
     Need,
     kv_cache_bytes,
+    size,
 )
 from rkd.pool.settings import PoolSettings, RuntimeLibrary
 from rkd.pool.state import LoadPlan
@@ -179,6 +180,7 @@ class Placement:
             spec=spec,
             need=Need(max(estimate, seen), npu_bytes, library.version.startswith("1.1.")),
             measured=seen >= estimate,
+            total=_total(weights, kv_bytes, context, NPU_OVERHEAD_BYTES, seen=seen >= estimate),
             choice=choice,
             exact_context=wish.context_tokens is not None,
             calibration_key=key,
@@ -228,6 +230,9 @@ class Placement:
             spec=spec,
             need=Need(estimate if seen is None else seen),
             measured=seen is not None,
+            total=_total(
+                weights, kv_bytes, context * slots, CPU_OVERHEAD_BYTES, seen=seen is not None
+            ),
             choice=choice,
             exact_context=wish.context_tokens is not None,
             reason=reason,
@@ -247,6 +252,14 @@ class Placement:
                 warnings = (f"context {asked} was cut to {limit}, what the model was made for",)
             wanted = limit
         return max(wanted, LEAST_CONTEXT_TOKENS), warnings
+
+
+def _total(weights: WeightsFile, kv_bytes: int, tokens: int, rest_bytes: int, *, seen: bool) -> str:
+    """The sum of an estimate in words; nothing once it was measured."""
+    if seen:
+        return ""
+    cache = f"{size(kv_bytes)} cache of {tokens} tokens"
+    return f"{size(weights.size_bytes)} weights + {cache} + {size(rest_bytes)} besides"
 
 
 def _is_version(version: str, wanted: str) -> bool:

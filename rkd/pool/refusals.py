@@ -37,11 +37,12 @@ def queue_full(model: str, limit: int, estimate_s: float | None) -> RkdError:
     )
 
 
-def too_large(model: str, short: Shortfall) -> RkdError:
+def too_large(model: str, short: Shortfall, total: str) -> RkdError:
     """MODEL_TOO_LARGE: not even an empty board of this capacity has room."""
+    shown = f" ({total})" if total else ""
     return PreconditionError(
         Reason.MODEL_TOO_LARGE,
-        f"{model} {short}, even with nothing else in memory",
+        f"{model} {short}, even with nothing else in memory{shown}",
         remedy="Use a smaller quantization or context (num_ctx), or raise RKD_MEMORY_FRACTION.",
         metadata=_numbers(model, short),
     )

@@ -64,6 +64,7 @@ class LoadPlan:
         choice: what was asked for.
         exact_context: the context was asked for by the request itself.
         reason: why it is not the NPU, one sentence; "" when it is or the CPU was asked for.
+        total: the sum behind `need`, in words; "" when it was measured.
         calibration_key: under which the measured memory is kept.
         warnings: told with the answer.
     """
@@ -77,6 +78,7 @@ class LoadPlan:
     choice: BackendChoice = BackendChoice.AUTO
     exact_context: bool = False
     reason: str = ""
+    total: str = ""
     calibration_key: str = ""
     keep_alive_s: float | None = None
     """The model's own; None leaves it to the daemon."""

@@ -166,7 +166,9 @@ def preview(table: Table, waiter: Waiter, now: Moment) -> Preview:
 
 
 def _explain(plan: LoadPlan, situation: Situation, free: int, leaving: tuple[str, ...]) -> Preview:
-    total = f"{plan.model} needs {size(plan.need.ram_bytes)}, {size(free)} are free"
+    needed = f"{plan.model} needs {size(plan.need.ram_bytes)}"
+    parts = f" ({plan.total})" if plan.total else ""
+    total = f"{needed}{parts}, {size(free)} are free"
     match decide(plan, situation):
         case Admit(_, domain):
             shown = domain if domain >= 0 else None

@@ -220,6 +220,7 @@ class TestLoad:
         assert npu.need.npu_bytes == 5 * GIB + cache
         assert npu.need.domains == 2
         assert not cpu.measured
+        assert cpu.total == "1 MiB weights + 4 MiB cache of 4096 tokens + 128 MiB besides"
 
     def test_measured_memory_corrects_the_estimate(self) -> None:
         """Both ways on the CPU; upwards only on the NPU, whose buffers a process does not show."""
@@ -229,6 +230,7 @@ class TestLoad:
         npu2, cpu2 = placement(LIBRARY, measured=seen).candidates(made, Wish())
         assert cpu2.need.ram_bytes == 3 * MIB
         assert cpu2.measured
+        assert cpu2.total == ""
         assert npu2.need.ram_bytes == npu.need.ram_bytes
         assert not npu2.measured
 
