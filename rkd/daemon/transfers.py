@@ -89,7 +89,6 @@ class HubRooms:
     async def close(self) -> None:
         """Stop what runs, resumable, and let everybody go who waits for it."""
         await self.operations.close()
-        self._fetching.close()
 
 
 def quantize_tool(config: Config) -> str:

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rkd.hub.mover import Mover, Wanted
 from rkd.hub.stop import Stop, StoppedError
+from rkd.hub.threads import in_thread
 
 FILES_AT_ONCE = 4
 """Connections at once: one rarely fills a line to a CDN, more than four gain nothing at home."""
@@ -31,7 +31,7 @@ class Fetching:
 
     def __init__(self, mover: Mover, *, files_at_once: int = FILES_AT_ONCE) -> None:
         self._mover = mover
-        self._threads = ThreadPoolExecutor(files_at_once, thread_name_prefix="rkd-fetch")
+        self._slots = asyncio.Semaphore(files_at_once)
 
     async def fetch(self, wanted: Wanted, target: Path, *, progress: Callable[[int], None]) -> None:
         """Fetch as `Mover.fetch` does; cancelling stops it and keeps the part."""
@@ -43,15 +43,17 @@ class Fetching:
                 stop.check()
                 self._mover.fetch(wanted, target, progress=progress, stop=stop)
 
-        fetching = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        try:
-            await asyncio.shield(fetching)
-        except asyncio.CancelledError:
-            stop.set()
-            await asyncio.wait({fetching}, timeout=_STOP_WAIT_S)
-            # Its failure, if it had one at that very moment, is nobody's any more.
-            fetching.add_done_callback(lambda done: done.cancelled() or done.exception())
-            raise
+        async with self._slots:
+            fetching = asyncio.ensure_future(in_thread(work, name="rkd-fetch"))
+            try:
+                await asyncio.shield(fetching)
+            except asyncio.CancelledError:
+                stop.set()
+                await asyncio.wait({fetching}, timeout=_STOP_WAIT_S)
+                # Its failure, if it had one at that very moment, is nobody's any more.
+                if not fetching.cancel() and not fetching.cancelled():
+                    fetching.exception()
+                raise
 
     async def fetch_all(
         self, files: Sequence[tuple[Wanted, Path]], *, progress: Callable[[str, int], None]
@@ -76,7 +78,3 @@ class Fetching:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
-
-    def close(self) -> None:
-        """Let the threads go; every fetch was cancelled or has ended."""
-        self._threads.shutdown(wait=False, cancel_futures=True)

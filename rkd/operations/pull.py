@@ -22,6 +22,7 @@ from rkd.hub.fetching import Fetching
 from rkd.hub.fit import Capacity, judge_all
 from rkd.hub.listing import Listing, look_up
 from rkd.hub.reference import Reference, local_name, parse, with_revision
+from rkd.hub.threads import in_thread
 from rkd.hub.variants import Variant, select, variants_of
 from rkd.library import refusals
 from rkd.library.library import Library
@@ -187,14 +188,18 @@ class PullRunner:
         waits = (*self._plan_waits_s, None) if patient else (None,)
         for wait_s in waits:
             try:
-                return await asyncio.to_thread(
-                    look_up, self._connection, order.reference.repository, order.reference.revision
-                )
+                wanted = order.reference
+                return await self._look_up(wanted.repository, wanted.revision)
             except UnavailableError:
                 if wait_s is None:
                     raise
             await asyncio.sleep(wait_s)
         raise AssertionError("the last wait is None")
+
+    async def _look_up(self, repository: str, revision: str) -> Listing:
+        return await in_thread(
+            lambda: look_up(self._connection, repository, revision), name="rkd-plan"
+        )
 
     def _choose(self, listing: Listing, order: PullOrder) -> Variant:
         variants = variants_of(listing)
@@ -230,7 +235,7 @@ class PullRunner:
         """Look the original model up; a .rkllm without tokenizer still runs, so only warn."""
         for repository in listing.base_models[:1]:
             with contextlib.suppress(RkdError):
-                return await asyncio.to_thread(look_up, self._connection, repository)
+                return await self._look_up(repository, "main")
         report.tell(
             "warning",
             f"{listing.repository} has no tokenizer.json: the runtime's own template is used "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rkd.errors import ForbiddenError, Reason
 from rkd.hub.connection import Connection
 from rkd.hub.reference import parse
 from rkd.hub.stop import Stop
+from rkd.hub.threads import in_thread
 from rkd.hub.upload import Outgoing, upload
 from rkd.library.library import Library
 from rkd.model import Format, Model, ModelName
@@ -90,25 +92,25 @@ class PushRunner:
         self, operation: Operation, model: Model, files: tuple[Outgoing, ...], report: Report
     ) -> str:
         request, stop = operation.request, Stop()
-        sending = asyncio.create_task(
-            asyncio.to_thread(
-                upload,
-                self._connection,
-                request["repository"],
-                files,
-                private=bool(request["private"]),
-                message=request["message"] or f"Upload {model.name} with rkd",
-                progress=report.advance,
-                stop=stop,
-            )
+        send = functools.partial(
+            upload,
+            self._connection,
+            request["repository"],
+            files,
+            private=bool(request["private"]),
+            message=request["message"] or f"Upload {model.name} with rkd",
+            progress=report.advance,
+            stop=stop,
         )
+        sending = asyncio.ensure_future(in_thread(send, name="rkd-push"))
         try:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
             stop.set()
             await asyncio.wait({sending}, timeout=_STOP_WAIT_S)
             # A stopped upload ends with an error of its own, which nobody needs.
-            sending.add_done_callback(lambda done: done.cancelled() or done.exception())
+            if not sending.cancel() and not sending.cancelled():
+                sending.exception()
             raise
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +15,7 @@ from rkd.hub.fit import Capacity, Judgement, Verdict
 from rkd.hub.listing import Listing
 from rkd.hub.reference import Reference, parse, with_revision
 from rkd.hub.search import Found, Query, Sort, search
+from rkd.hub.threads import in_thread
 from rkd.model import Format
 from rkd.v1 import hub_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -72,7 +72,10 @@ class HubService(HubServiceServicer):
         """Find repositories with weights rkd can run."""
         del context
         size, start = _page(request)
-        results = await asyncio.to_thread(search, self._connection, self._cache, _query(request))
+        query = _query(request)
+        results = await in_thread(
+            lambda: search(self._connection, self._cache, query), name="rkd-search"
+        )
         shown = results.found[start : start + size]
         following = start + size
         response = pb.SearchResponse(
@@ -98,8 +101,9 @@ class HubService(HubServiceServicer):
             raise _bad("context_tokens", "should not be negative")
         if request.context_tokens:
             capacity = replace(capacity, context_tokens=request.context_tokens)
-        offer = await asyncio.to_thread(
-            self._browser.offer, reference.repository, reference.revision, capacity
+        offer = await in_thread(
+            lambda: self._browser.offer(reference.repository, reference.revision, capacity),
+            name="rkd-files",
         )
         return pb.ListFilesResponse(
             variants=[_variant(one) for one in offer.judgements],
@@ -111,7 +115,9 @@ class HubService(HubServiceServicer):
         """Bring the model card."""
         del context
         reference = self._reference(request.repository, request.revision)
-        card = await asyncio.to_thread(self._browser.card, reference.repository, reference.revision)
+        card = await in_thread(
+            lambda: self._browser.card(reference.repository, reference.revision), name="rkd-card"
+        )
         return pb.GetCardResponse(text=card.text, metadata=card.metadata)
 
     def _reference(self, repository: str, revision: str) -> Reference:

@@ -108,7 +108,6 @@ async def running(rooms: Rooms) -> AsyncIterator[Rooms]:
         yield rooms
     finally:
         await rooms.operations.close()
-        rooms.fetching.close()
         await rooms.library.close()
 
 

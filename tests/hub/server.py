@@ -194,6 +194,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 200, b"<html>Please log in</html>", (("Content-Type", "text/html"),), where=where
             )
             raise _DoneError
+        if fault.what == "silence":
+            self.store.released.wait(60)
+            self.cut(reset=False)
+            raise _DoneError
         if fault.what == "close":
             self.cut(reset=False)
             raise _DoneError

@@ -31,7 +31,7 @@ class Fault:
     Args:
         where: `api`, `resolve`, `cdn`, `put`, `batch`, `commit`: which request it meets.
         what: `drop`, `reset`, `stall`, `status`, `corrupt`, `short`, `no-range`, `captive`,
-            `size`, `dead-port`, `close`; `pass` lets one request through.
+            `size`, `dead-port`, `close`, `silence`; `pass` lets one request through.
         at_bytes: after how many bytes of this answer, for drop, reset, stall, short and corrupt.
         status: for `status`.
         headers: sent with it.

@@ -16,7 +16,8 @@ from rkd.v1.hub_pb2_grpc import HubServiceStub
 from rkd.v1.models_pb2_grpc import ModelServiceStub
 from rkd.v1.operations_pb2_grpc import OperationServiceStub
 from tests.hub.server import LocalHub
-from tests.integration.daemon_process import DaemonProcess, reason_of
+from tests.hub.store import Fault
+from tests.integration.daemon_process import DaemonProcess, reason_of, wait_for
 
 MEBI = 1 << 20
 WEIGHTS = b"GGUF" + os.urandom(16 * MEBI)
@@ -142,6 +143,19 @@ def test_a_killed_daemon_goes_on_by_itself(hub: LocalHub, tmp_path: Path) -> Non
         assert changes[-1].operation.state == types.OPERATION_STATE_SUCCEEDED
         assert (daemon.models / "tiny" / FILE).read_bytes() == WEIGHTS
         assert hub.sent_bytes(FILE) <= len(WEIGHTS) + 2 * MEBI
+
+
+@pytest.mark.parametrize("where", ["api", "hub"])
+def test_a_silent_hub_does_not_hold_up_the_end(hub: LocalHub, tmp_path: Path, where: str) -> None:
+    """SIGTERM while a question, or a file, waits for its first byte: the daemon ends at once."""
+    hub.break_with(Fault(where, "silence"))
+    with daemon_of(hub, tmp_path, RKD_HUB_READ_TIMEOUT="5m") as daemon, daemon.channel() as channel:
+        steps = pull(channel)
+        next(steps)
+        wait_for(lambda: not hub.store.faults, "the hub to be asked")
+        daemon.signal(signal.SIGTERM)
+
+        assert daemon.wait() == 0
 
 
 def test_the_hub_is_browsed(hub: LocalHub, tmp_path: Path) -> None:
