@@ -41,9 +41,16 @@ class NpuDaemon:
         """What the daemon logged up to now."""
         return (self.folder / "log").read_text(encoding="utf-8")
 
-    def generate(self, model: str, prompt: str, *, timeout_s: float = BOUND_S) -> grpc.Call:
-        """Begin a generation on the NPU."""
-        options = types_pb2.InferenceOptions(backend=types_pb2.BACKEND_NPU)
+    def generate(
+        self,
+        model: str,
+        prompt: str,
+        *,
+        backend: types_pb2.Backend.ValueType = types_pb2.BACKEND_NPU,
+        timeout_s: float = BOUND_S,
+    ) -> grpc.Call:
+        """Begin a generation, on the NPU where nothing else is said."""
+        options = types_pb2.InferenceOptions(backend=backend)
         request = pb.GenerateRequest(model=model, prompt=prompt, options=options)
         return self.inference.Generate(request, timeout=timeout_s)
 
@@ -75,9 +82,32 @@ def add_model(folder: Path, name: str, modelfile: str, **settings: object) -> No
     (home / "Modelfile").write_text(modelfile, encoding="utf-8")
 
 
+def make_board(root: Path) -> Path:
+    """Write the facts of an Orange Pi 5 with a good NPU driver under *root*."""
+    facts = {
+        "proc/device-tree/compatible": "xunlong,orangepi-5\0rockchip,rk3588\0",
+        "sys/module/rknpu/version": "0.9.8\n",
+        "dev/rknpu": "",
+    }
+    for name, content in facts.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    return root
+
+
 @contextlib.contextmanager
-def running(folder: Path, versions: Sequence[str]) -> Iterator[NpuDaemon]:
-    """Run a daemon whose runtimes are stand-ins of *versions*, the first one preferred."""
+def running(
+    folder: Path, versions: Sequence[str], *, sysroot: Path | None = None
+) -> Iterator[NpuDaemon]:
+    """
+    Run a daemon whose runtimes are stand-ins of *versions*, the first one preferred.
+
+    Args:
+        folder: for everything the daemon has.
+        versions: of the runtimes.
+        sysroot: where the facts of the board are read; None: this machine.
+    """
     environment = {
         **os.environ,
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'clients'}",
@@ -88,6 +118,7 @@ def running(folder: Path, versions: Sequence[str]) -> Iterator[NpuDaemon]:
         "RKD_READY_FILE": str(folder / "ready"),
         "RKD_OFFLINE": "1",
         "RKD_RKLLM_LIBRARY": ":".join(str(standin.build(version)) for version in versions),
+        "RKD_SYSROOT": str(sysroot or "/"),
         "RKLLM_STANDIN_FILE": str(folder / "control"),
     }
     (folder / "rkd.toml").write_text('load_timeout = "3s"\n', encoding="utf-8")
