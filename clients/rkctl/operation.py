@@ -18,6 +18,8 @@ from rkctl.progress import Shown, progress
 from rkctl.session import Session
 from rkd.v1 import types_pb2 as types
 
+_RESTING = {types.OPERATION_STATE_PENDING, types.OPERATION_STATE_PAUSED}
+
 Step = TypeVar("Step", bound=Any)
 
 
@@ -64,7 +66,9 @@ def _show(shown: Shown, operation: types.Operation) -> None:
     remaining_s = None
     if progress_.HasField("remaining"):
         remaining_s = progress_.remaining.ToNanoseconds() / 1e9
-    stage = progress_.stage or state_of(operation)
+    stage = progress_.stage
+    if not stage and operation.state in _RESTING:
+        stage = state_of(operation)
     shown.update(title, stage, progress_.done_bytes, progress_.total_bytes, parts)
     shown.speed(progress_.rate_bytes_per_s, remaining_s)
 

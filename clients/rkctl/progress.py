@@ -57,6 +57,9 @@ class Lines:
     ) -> None:
         """Remember the line; a new stage makes it due."""
         del parts  # a line for each file would be many
+        if not stage and not total:  # nothing to tell yet
+            self._line = self._said
+            return
         text = f"{title}: {stage}"
         if stage != self._stage:
             self._stage = stage
