@@ -35,16 +35,13 @@ def details_of(weights: tuple[WeightsFile, ...]) -> Details:
 
 
 def is_short(path: Path) -> bool:
-    """Whether *path* begins as a GGUF and lacks bytes its own header speaks of."""
+    """Whether *path* is a GGUF that ends before its own header says; other trouble is none."""
     if format_of(path.name) is not Format.GGUF:
         return False
     try:
-        with path.open("rb") as file:
-            if file.read(4) != b"GGUF":
-                return False
         gguf.read_header(path)
-    except InvalidInputError:
-        return True
+    except InvalidInputError as error:
+        return error.remedy == gguf.INCOMPLETE
     except OSError:
         return False
     return False

@@ -131,10 +131,18 @@ class Library:
         return self.get(name)
 
     async def look_for(self, name: ModelName) -> None:
-        """Look at the disk again unless the model *name* is known and ready."""
+        """
+        Look at the disk again unless the model *name* is known and ready.
+
+        One that only has to be quiet for a moment is waited for, QUIET_S at most.
+        """
         described = self._snapshot.by_key.get(name.key)
-        if described is None or described.model.state is not ModelState.READY:
-            await self.current()
+        if described is not None and described.model.state is ModelState.READY:
+            return
+        described = (await self.current()).by_key.get(name.key)
+        if described is not None and described.recheck_s:
+            await asyncio.sleep(min(QUIET_S, described.recheck_s))
+            await self._catch_up()
 
     async def start(self, *, keep: frozenset[str] = frozenset()) -> None:
         """

@@ -39,6 +39,9 @@ MAX_DIMENSIONS = 4
 KEPT_ELEMENTS = 1024
 """Arrays of numbers up to this length are kept: per-layer head counts are such."""
 
+INCOMPLETE = "The file is incomplete: download it again."
+"""Remedy of a file that ends too early, and of no other trouble."""
+
 _STRING, _ARRAY, _BOOL = 8, 9, 7
 _NUMBERS = {
     0: struct.Struct("<B"),
@@ -227,7 +230,7 @@ def _check_tensors(header: Header, what: str) -> None:
             what,
             f"its tensors need {needed} bytes and the file has {header.size_bytes}: "
             f"{missing} are missing",
-            "The file is incomplete: download it again.",
+            INCOMPLETE,
         )
 
 
@@ -256,7 +259,7 @@ class _Cursor:
             raise invalid(
                 self.what,
                 f"{short} inside the header, at byte {self.at}",
-                "The file is incomplete: download it again.",
+                INCOMPLETE,
             )
         wanted = max(count, _WINDOW_BYTES)
         self._window = self.read(self.at, min(wanted, self.size_bytes - self.at))

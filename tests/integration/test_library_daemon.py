@@ -83,6 +83,20 @@ class TestFlat:
             'FROM="n.rkllm"\nHUGGINGFACE_PATH="u/r"\nSYSTEM=""\nTEMPERATURE=1.0\n'
         )
 
+    def test_a_truncated_file_fails_in_the_engines_own_words(
+        self, empty: DaemonProcess, tiny_gguf: Path
+    ) -> None:
+        """Asked for the moment it was put there, and the daemon goes on."""
+        with empty:
+            for name, size in (("cut", 20_000), ("stump", 30)):
+                (empty.models / name).mkdir()
+                whole = tiny_gguf.read_bytes()
+                (empty.models / name / "x.gguf").write_bytes(whole[:size])
+                with pytest.raises(grpc.RpcError) as caught:
+                    answers(empty, name)
+                assert reason_of(caught.value)[0] == "LOAD_FAILED"
+            assert set(states(empty).values()) == {types.MODEL_STATE_READY}
+
     def test_a_slow_copy_is_taken_when_its_writer_closes(
         self, empty: DaemonProcess, tiny_gguf: Path
     ) -> None:
