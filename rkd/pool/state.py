@@ -114,7 +114,7 @@ class Waiter:
     deadline_s: float = math.inf
     deliberate: bool = False
     arrived_s: float = 0.0
-    tag: int = 0
+    tag: float = 0.0
     """Its place among the clients, see `queue.py`."""
     pressed: bool = False
     """A load for it failed for memory once already."""
