@@ -213,12 +213,22 @@ def modelfile_of(items: tuple[Item, ...], listing: Listing, variant: Variant) ->
     return render(compose(recipe, (first,), Dialect.ENV))
 
 
+def keep_modelfile(stage: Path, text: str, variant: Variant) -> None:
+    """Keep the Modelfile an older version stood with, edited or not, if it fits these weights."""
+    if text and _names_weights(text.encode(), variant):
+        write_file(stage / MODELFILE, text.encode())
+
+
 def _usable_modelfile(stage: Path, variant: Variant) -> bool:
     """Whether the repository's own Modelfile is one, and of these weights."""
     path = stage / MODELFILE
+    return path.is_file() and _names_weights(path.read_bytes(), variant)
+
+
+def _names_weights(content: bytes, variant: Variant) -> bool:
     try:
-        sources = parse(path.read_bytes()).values("FROM")
-    except (OSError, InvalidInputError):
+        sources = parse(content).values("FROM")
+    except InvalidInputError:
         return False
     names = {PurePosixPath(file.path).name for file in variant.files}
     return bool(sources) and {PurePosixPath(source).name for source in sources} <= names

@@ -119,13 +119,20 @@ def _stage_of(operation: Operation) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a pull brings, decided before the first byte."""
+    """
+    What a pull brings, decided before the first byte.
+
+    Args:
+        modelfile: the one an older version of the same origin stands with; what somebody set in
+            it outlives the update.
+    """
 
     listing: Listing
     variant: Variant
     items: tuple[bundle.Item, ...]
     name: ModelName
     replace: bool
+    modelfile: str = ""
 
 
 class PullRunner:
@@ -222,14 +229,15 @@ class PullRunner:
         report: Report,
     ) -> _Plan:
         present = self._present(name)
-        update = present is not None and present.provenance.repository == listing.repository
+        update = present is not None and _is_older(present, listing, variant)
         if present is not None and not (order.replace or update):
             raise refusals.exists(name)
         base = None
         if bundle.needs_tokenizer(listing, variant):
             base = await self._base(listing, report)
         items = bundle.items_of(listing, variant, base)
-        return _Plan(listing, variant, items, name, order.replace or update)
+        text = present.modelfile_text if present is not None and update else ""
+        return _Plan(listing, variant, items, name, order.replace or update, text)
 
     async def _base(self, listing: Listing, report: Report) -> Listing | None:
         """Look the original model up; a .rkllm without tokenizer still runs, so only warn."""
@@ -262,6 +270,7 @@ class PullRunner:
         await asyncio.to_thread(
             bundle.assemble, stage, plan.items, plan.listing, plan.variant, datetime.now(UTC)
         )
+        await asyncio.to_thread(bundle.keep_modelfile, stage, plan.modelfile, plan.variant)
         await self._library.commit(stage, plan.name, replace=plan.replace)
 
     def _begin(self, plan: _Plan, stage: Path, report: Report) -> None:
@@ -269,6 +278,13 @@ class PullRunner:
             have = bundle.have_bytes(stage, item)
             report.begin(item.name, item.file.size_bytes, resumed_bytes=have)
         bundle.check_space(self._library.root, stage, plan.items, self._reserve_bytes())
+
+
+def _is_older(present: Model, listing: Listing, variant: Variant) -> bool:
+    """Whether *present* is the same variant at another commit: then nobody has to say replace."""
+    names = {file.path.name for file in present.weights}
+    same = present.provenance.repository == listing.repository
+    return same and PurePosixPath(variant.name).name in names
 
 
 def _is_the_same(present: Model, listing: Listing, variant: Variant) -> bool:

@@ -113,6 +113,25 @@ async def test_an_update_leaves_the_old_version_until_the_new_one_is_whole(
         assert rooms.hidden() == []
 
 
+async def test_an_update_keeps_what_somebody_set(hub: LocalHub, tmp_path: Path) -> None:
+    """An edited Modelfile outlives a new commit of the same weights' name, not another model."""
+    async with running(Rooms(hub.endpoint, tmp_path)) as rooms:
+        await rooms.pulled(REPOSITORY, "tiny")
+        edited = "FROM ./tiny-1b-Q4_K_M.gguf\nPARAMETER temperature 0.1\n"
+        (rooms.models / "tiny" / "Modelfile").write_text(edited)
+        await rooms.library.refresh()
+        hub.add(REPOSITORY, {"tiny-1b-Q4_K_M.gguf": OTHER})
+        await rooms.pulled(REPOSITORY, "tiny")
+        assert (rooms.models / "tiny" / "Modelfile").read_text() == edited
+        assert (rooms.models / "tiny" / "tiny-1b-Q4_K_M.gguf").read_bytes() == OTHER
+        hub.add(REPOSITORY, {"tiny-v2-Q4_K_M.gguf": OTHER})
+        with pytest.raises(AlreadyExistsError):
+            await rooms.pulled(REPOSITORY, "tiny")
+        await rooms.pulled(REPOSITORY, "tiny", replace=True)
+
+        assert (rooms.models / "tiny" / "Modelfile").read_text() == "FROM ./tiny-v2-Q4_K_M.gguf\n"
+
+
 async def test_a_name_of_other_origin_is_not_taken(hub: LocalHub, tmp_path: Path) -> None:
     """MODEL_EXISTS comes before the first byte; with replace the new model takes over."""
     async with running(Rooms(hub.endpoint, tmp_path)) as rooms:
