@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 
 import click
@@ -48,6 +49,19 @@ def converse(
 def is_conversation() -> bool:
     """Tell whether a person sits at both ends."""
     return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def waiting_prompt() -> str:
+    """
+    Return what waits on stdin, "" when nothing does.
+
+    For a verb that needs no prompt: a pipe that somebody holds open and silent must not hold it.
+    """
+    try:
+        ready, _, _ = select.select([sys.stdin], [], [], 0)
+    except (OSError, ValueError):  # no file behind it, as in tests, or closed
+        ready = [] if sys.stdin.closed else [sys.stdin]
+    return sys.stdin.read().strip("\n") if ready else ""
 
 
 def prompt_of(words: tuple[str, ...]) -> str:

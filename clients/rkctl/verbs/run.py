@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from rkctl import asking, flags, naming, render
@@ -30,9 +28,10 @@ def run(session: Session, model: str, prompt: tuple[str, ...], asked: flags.Aske
     """
     if len(prompt) == _NAME_FILE_REPO and prompt[0].lower().endswith(_WEIGHTS):
         _adopt(session, model, prompt[0], prompt[1])
-        if not sys.stdin.isatty():
+        waiting = "" if asking.is_conversation() else asking.waiting_prompt()
+        if not waiting and not asking.is_conversation():
             return
-        prompt = ()
+        prompt = (waiting,) if waiting else ()
     if prompt or not asking.is_conversation():
         asking.generate(session, model, asking.prompt_of(prompt), asked)
     else:
@@ -44,6 +43,9 @@ def _adopt(session: Session, model: str, file: str, repository: str) -> None:
 
     request = pb.CreateRequest(model=model, existing_file=file, huggingface_path=repository)
     with session.stream(session.models.Create, request) as steps:
-        follow(session, steps, "create")
-    if not session.json:
-        render.note(f"{model} has its Modelfile")
+        last = follow(session, steps, "create")
+    if session.json:
+        return
+    for warning in last.warnings:
+        render.note(f"warning: {warning}")
+    render.note(f"{model} has its Modelfile")

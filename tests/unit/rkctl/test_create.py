@@ -14,6 +14,7 @@ import pytest
 
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
+from tests.unit.rkctl import canned
 from tests.unit.rkctl.fake_board import FakeBoard, Refusal, Rkctl
 
 MIB = 1 << 20
@@ -311,10 +312,23 @@ def test_an_existing_file_gets_its_modelfile(rkctl: Rkctl, board: FakeBoard) -> 
     result = rkctl("run", "m", "x.rkllm", "https://huggingface.co/u/r")
 
     assert result.exit_code == 0
+    assert result.stderr == "warning: no template\nm has its Modelfile\n"
     request = board.requests("ModelService.Create")[0]
     assert request.model == "m"
     assert request.existing_file == "x.rkllm"
     assert request.huggingface_path == "https://huggingface.co/u/r"
+    assert board.requests("InferenceService.Generate") == []
+
+
+def test_an_existing_file_is_run_when_a_prompt_waits(rkctl: Rkctl, board: FakeBoard) -> None:
+    """What is piped in is asked once the Modelfile is written."""
+    board.answers["ModelService.Create"] = created("m")
+    board.answers["InferenceService.Generate"] = canned.answer("Hi")
+
+    result = rkctl("run", "m", "x.rkllm", "u/r", stdin="hello\n")
+
+    assert result.stdout == "Hi\n"
+    assert board.requests("InferenceService.Generate")[0].prompt == "hello"
 
 
 def test_ctrl_c_during_the_upload_says_how_to_go_on(
