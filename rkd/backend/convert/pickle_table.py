@@ -13,6 +13,7 @@ location, numel)`.
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -120,14 +121,21 @@ def read(pickled: bytes) -> dict[str, Placed]:
     """
     machine = _Machine()
     try:
-        for opcode, argument, _ in pickletools.genops(pickled):
-            if opcode.name == "STOP":
-                return _tensors(machine.take(1)[0])
-            machine.step(opcode.name, argument)
+        # Python warns of an odd escape in a string of protocol 0; here it is just damage.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return _carried_out(machine, pickled)
     except UnreadableError:
         raise
-    except (ValueError, TypeError, IndexError, KeyError, RecursionError) as trouble:
+    except (ValueError, TypeError, IndexError, KeyError, RecursionError, Warning) as trouble:
         raise UnreadableError(f"a damaged pickle ({trouble})") from trouble
+
+
+def _carried_out(machine: _Machine, pickled: bytes) -> dict[str, Placed]:
+    for opcode, argument, _ in pickletools.genops(pickled):
+        if opcode.name == "STOP":
+            return _tensors(machine.take(1)[0])
+        machine.step(opcode.name, argument)
     raise UnreadableError("the pickle ends early")
 
 

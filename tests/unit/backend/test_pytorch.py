@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rkd.backend.convert import pickle_table, pytorch
@@ -191,6 +191,7 @@ def test_archives_are_held_to_torchs_form(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=80), st.integers(0, 400), st.integers(0, 255))
+@example(b"", 22, 92)  # an escape Python warns of
 @settings(max_examples=300, deadline=None)
 def test_any_pickle_is_a_result_or_a_clear_refusal(noise: bytes, at: int, value: int) -> None:
     """Random bytes and flipped ones give a table or `UnreadableError`, never anything else."""
