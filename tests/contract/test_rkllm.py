@@ -334,10 +334,20 @@ class TestCancel:
             npu.ask(Run(prompt="x" * 400), handle=handle, on_chunk=lambda _: handle.cancel())
             model = npu.backend._model
             assert model is not None
-            model.resident._runtime.abort()
+            runtime = model.resident._runtime
+            runtime._functions.rkllm_abort(runtime._handle)
 
             own_answer(npu)
             assert [one["prompt"] for one in npu.calls("rkllm_run")][1:] == ["short", "short"]
+
+    def test_an_abort_between_runs(self, tmp_path: Path) -> None:
+        """Where nothing runs the library is not told to stop: the handle may be on its way out."""
+        with loaded("1.3.0", tmp_path) as npu:
+            model = npu.backend._model
+            assert model is not None
+            model.resident._runtime.abort()
+
+            assert npu.calls("rkllm_abort") == []
 
     def test_while_another_runs(self, tmp_path: Path) -> None:
         """A waiting run can be cancelled without disturbing the one before it."""

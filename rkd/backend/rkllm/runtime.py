@@ -9,6 +9,7 @@ this object or by the frame of the blocking call. What a run means is `backend.p
 from __future__ import annotations
 
 import ctypes
+import threading
 from array import array
 from collections.abc import Callable
 from ctypes import POINTER, byref, c_int32, cast, pointer
@@ -127,6 +128,8 @@ class Runtime:
         self._sink: Sink | None = None
         self._serial = 0
         self._defect: BaseException | None = None
+        self._running = False
+        self._between = threading.Lock()
         # The library calls these as long as the handle lives.
         self._callback = self._abi.callbacks["LLMResultCallback"](self._on_result)
         self._callbacks: Any = None
@@ -175,11 +178,17 @@ class Runtime:
         infer, more = self._infer(params)
         self._serial += 1
         self._sink = sink
+        with self._between:
+            self._running = True
         try:
             status = self._functions.rkllm_run(
                 self._handle, byref(given), byref(infer), self._serial
             )
         finally:
+            # Waits for an abort that is under way: it must not meet the next run, nor a handle
+            # that is gone.
+            with self._between:
+                self._running = False
             self._sink = None
             del held, more  # the call is over: C reads none of it any more
         defect, self._defect = self._defect, None
@@ -188,9 +197,14 @@ class Runtime:
         _check("rkllm_run", status)
 
     def abort(self) -> None:
-        """Ask the run to end, from any thread; it may take its time, or not return at all."""
-        if self.loaded:
-            self._functions.rkllm_abort(self._handle)
+        """
+        Ask the run to end, from any thread; nothing happens when nothing runs.
+
+        The library may take its time over it, or not return at all; then neither does `run`.
+        """
+        with self._between:
+            if self._running:
+                self._functions.rkllm_abort(self._handle)
 
     def load_lora(self, name: str, path: str, scale: float) -> None:
         """
