@@ -29,6 +29,7 @@ from rkd.library.library import Library
 from rkd.library.uploads import Uploads
 from rkd.library.watch import Watch, is_network
 from rkd.model import ModelName
+from rkd.operations.operation import OperationKind
 from rkd.pool.calibration import Calibration
 from rkd.pool.job import Jobs
 from rkd.pool.pool import Pool
@@ -122,8 +123,16 @@ class Rooms:
         if event.topic is Topic.MODEL and event.action == "removed":
             self.meters.forget(event.subject)
         if event.topic is Topic.OPERATION and event.action in {"finished", "cancelled"}:
+            self._count_operation(dict(event.detail))
+        if event.topic is Topic.RESIDENT and event.action == "failed":
             told = dict(event.detail)
-            self.meters.operation_ended(told["kind"], told["state"])
+            if told.get("reason") == Reason.WORKER_CRASHED:
+                self.meters.worker_died(event.subject, told.get("signal") or "exit")
+
+    def _count_operation(self, told: dict[str, str]) -> None:
+        self.meters.operation_ended(told["kind"], told["state"])
+        if told["kind"] == OperationKind.PULL:
+            self.meters.downloaded(int(told["moved_bytes"]))
 
     def activity(self) -> Activity:
         """What goes on now."""

@@ -74,9 +74,11 @@ class Live:
 
     def event(self, action: str) -> Event:
         """Build the entry of the event log that tells of *action*."""
+        progress = self.operation.progress
         detail = (
             ("kind", str(self.operation.kind)),
             ("about", self.operation.subject),
             ("state", str(self.operation.state)),
+            ("moved_bytes", str(max(0, progress.completed_bytes - progress.resumed_bytes))),
         )
         return Event(Topic.OPERATION, action, self.operation.id, detail)

@@ -176,7 +176,8 @@ class Scheduler:
         resident.phase = Phase.UNLOADING
         resident.holders.clear()
         self.table.count_failure(resident, error, now, load=False)
-        detail = (("reason", str(error.reason)), ("message", error.message))
+        signal = error.metadata.get("signal", "")
+        detail = (("reason", str(error.reason)), ("signal", signal), ("message", error.message))
         return (
             Stop(generation, resident.plan.model, kill=True),
             Announce("failed", resident.plan.model, detail),
