@@ -9,6 +9,7 @@ POLL_S instead. The observer's threads only hand names over to the loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,8 @@ class Watch:
             await asyncio.wait({self._poller})
 
     def _observe(self, loop: asyncio.AbstractEventLoop) -> BaseObserver:
+        # Says ERROR of an event that arrives while it is being stopped (watchdog 6.0).
+        logging.getLogger("watchdog.observers.inotify").setLevel(logging.CRITICAL)
         observer = Observer()
         observer.name = "rkd-library-watch"
         handler = _Handler(self._root, loop, self._changed)
