@@ -24,7 +24,7 @@ from rkd.pool.state import Launch, LoadFault, LoadPlan, Stop
 
 RETURN_BOUND_S = 2.0
 """Longest wait for the memory of an ended worker to be seen again."""
-RETURN_STEP_S = 0.02
+RETURN_STEP_S = 0.01
 RETURN_LEAST_BYTES = 1024 * 1024
 
 _OUT_OF_MEMORY = re.compile(
