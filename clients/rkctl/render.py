@@ -1,13 +1,15 @@
 """
 How data is shown: tables, pairs, sizes, durations, JSON.
 
-On a terminal tables are fitted to it and headed in bold; elsewhere they are plain aligned text,
-whole and without colour. Control characters of foreign texts never reach a terminal.
+On a terminal tables are headed in bold and their last column is broken into lines where that
+helps; elsewhere they are plain aligned text, whole and without colour. Control characters of
+foreign texts never reach a terminal.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 _CONTROLS = dict.fromkeys(
     [*range(9), 11, 12, *range(14, 32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}"
 )
+NARROWEST = 20
+"""With less room than this the last column is not broken into lines: the terminal does it."""
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -65,17 +70,19 @@ def clean(text: str) -> str:
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print *rows* under *columns*; a column whose name begins with `>` holds numbers."""
     listed = [[clean(cell).replace("\n", " ") for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _fitted(columns, listed)
-        return
     heads = [column.removeprefix(">") for column in columns]
     widths = [max(len(line[i]) for line in [heads, *listed]) for i in range(len(heads))]
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns - sum(widths[:-1]) - 2 * len(widths)
+        if widths[-1] > room >= NARROWEST:
+            _folded(columns, listed)
+            return
     for line in [heads, *listed]:
         cells = [
             cell.rjust(width) if column.startswith(">") else cell.ljust(width)
             for cell, width, column in zip(line, widths, columns, strict=True)
         ]
-        click.echo("  ".join(cells).rstrip())
+        click.echo(click.style("  ".join(cells).rstrip(), bold=line is heads or None))
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> None:
@@ -152,8 +159,9 @@ def word(name: str, prefix: str) -> str:
     return "" if rest == "unspecified" else rest
 
 
-def _fitted(columns: Sequence[str], rows: list[list[str]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - 40 ms, only for terminals
+def _folded(columns: Sequence[str], rows: list[list[str]]) -> None:
+    """Print a table whose last column is broken into lines, the others left whole."""
+    from rich.console import Console  # noqa: PLC0415 - 40 ms, only where it is needed
     from rich.table import Table  # noqa: PLC0415 - the same
     from rich.text import Text  # noqa: PLC0415 - the same
 

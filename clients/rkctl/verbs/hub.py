@@ -201,6 +201,9 @@ def files(session: Session, repository: str, *, revision: str, context_tokens: i
         return
     columns = ("", "TAG", ">SIZE", "QUANT", ">PARAMS", ">CONTEXT", ">NEEDS", "VERDICT", "ADVICE")
     render.table(columns, (_variant(one) for one in answer.variants))
+    for one in answer.variants:
+        if one.verdict_detail and (one.recommended or one.verdict != hub.VERDICT_FITS):
+            render.out(f"{one.tag}: {one.verdict_detail}")
     if not answer.variants:
         render.note(f"{repository} holds no weights rkd can run")
 
@@ -217,7 +220,7 @@ def _variant(one: hub.Variant) -> tuple[str, ...]:
         render.count(one.parameters),
         str(one.context_tokens or "-"),
         render.size(one.needed_bytes),
-        f"{verdict}: {one.verdict_detail}" if one.verdict_detail else verdict,
+        verdict,
         one.advice,
     )
 

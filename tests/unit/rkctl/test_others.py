@@ -77,7 +77,8 @@ class TestHub:
         lines = rkctl("files", "u/r", "--num-ctx", "512").stdout.splitlines()
 
         assert lines[1].startswith("*  Q4_K_M (2 files)  1.00 GB  Q4_K_M")
-        assert lines[1].endswith("2.00 GB  fits alone: 1 + 1 of 3 GB  Balanced.")
+        assert lines[1].endswith("2.00 GB  fits alone  Balanced.")
+        assert lines[2] == "Q4_K_M: 1 + 1 of 3 GB"
         assert board.requests("HubService.ListFiles")[0].context_tokens == 512
 
     def test_card_is_its_markdown_when_piped(self, rkctl: Rkctl, board: FakeBoard) -> None:
