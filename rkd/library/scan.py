@@ -97,6 +97,8 @@ def scan(
                 leftovers.append(Left(item.name, Cause.FOREIGN, "a folder without weights"))
         elif format_of(item.name) and not item.is_symlink():
             arriving += _arriving(path, judge)
+    shown = {file.path.name for one in arriving for file in one.files}
+    leftovers = [one for one in leftovers if one.name not in shown]  # listed as incoming models
     by_key, clashes = _unique(folders, arriving)
     waits = [one.recheck_s for one in by_key.values() if one.recheck_s]
     return Snapshot(

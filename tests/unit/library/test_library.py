@@ -131,6 +131,7 @@ class TestGet:
         put(tmp_path / "x.gguf")
         put(tmp_path / "y" / "y.gguf")
         async with library_of(tmp_path, kernel=kernel) as library:
+            assert library.snapshot.left == ()  # a model to come is nothing that was left
             for name in (X, Y):
                 with pytest.raises(PreconditionError) as caught:
                     library.get(name)
