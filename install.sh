@@ -216,6 +216,10 @@ build() {
     [ -z "$WHEELHOUSE" ] || set -- "$@" --no-index --find-links "$WHEELHOUSE"
     "$TARGET/bin/pip" install "$@" "$SOURCE" >&2 ||
         fail "the packages could not be installed; nothing was changed"
+    # 76 of the engine's 102 MB are symbols for debuggers
+    if have strip; then
+        strip --strip-unneeded "$TARGET"/lib/python3*/site-packages/xllamacpp/*.so 2>/dev/null || :
+    fi
     "$TARGET/bin/rkd" --version >/dev/null || fail "the new rkd does not start"
     mkdir -p "$TARGET/systemd"
     for file in "$TARGET"/share/rkd/systemd/*; do

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+EXIT_CONFIG = 78
+"""EX_CONFIG of sysexits.h, as in `daemon/main.py`, which may not be importable here."""
+
 
 def start() -> int:
     """
@@ -14,7 +17,17 @@ def start() -> int:
     the daemon's 50 and 60 ms of its start (measured 2026-11-21). Only rkctl needs rich.
     """
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # None: "is not there"
-    code: int = import_module("rkd.daemon.main").main()
+    try:
+        daemon = import_module("rkd.daemon.main")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("rkd"):
+            raise
+        sys.stderr.write(
+            f"rkd cannot start: the package {error.name} is missing. This installation has rkctl "
+            'alone: pip install "rkd[daemon]"\n'
+        )
+        return EXIT_CONFIG
+    code: int = daemon.main()
     return code
 
 
