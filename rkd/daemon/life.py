@@ -29,6 +29,7 @@ from rkd.service.health import Health
 from rkd.service.server import Server
 from rkd.service.system import Reloaded
 from rkd.service.tls import TlsFiles, server_credentials
+from rkd.service.tracing import open_tracing
 
 _log = structlog.get_logger("rkd.daemon")
 
@@ -64,6 +65,10 @@ class Daemon:
         rooms, config = self._rooms, self._config
         check_doors(config, rooms)
         raise_file_limit()
+        tracing = open_tracing(os.environ, rkd.__version__)
+        if tracing is not None:
+            rooms.observers.append(tracing.call_ended)
+            self._stack.push_async_callback(asyncio.to_thread, tracing.close)
         faces = services(rooms, self._addresses, lambda: self._config, self.reload)
         server = Server(faces, self._health, [rooms.interceptor()])
         credentials = None

@@ -38,7 +38,7 @@ from rkd.service.activity import Activity
 from rkd.service.auth import Guard
 from rkd.service.meters import Meters
 from rkd.service.running import RunningRequests
-from rkd.service.status import StatusInterceptor
+from rkd.service.status import Observe, StatusInterceptor
 
 _workers = structlog.get_logger("rkd.worker")
 
@@ -59,6 +59,7 @@ class Rooms:
         self.meters = Meters(time.monotonic)
         self.running = RunningRequests()
         self.metrics_address = ""
+        self.observers: list[Observe] = [self.meters.call_ended]
         self.tokens = TokenFile(config.token_file)
         libraries = find_libraries(config.rkllm_library, version_override=config.rkllm_version)
         self.board = read_board(config.sysroot, libraries)
@@ -113,7 +114,12 @@ class Rooms:
     def interceptor(self) -> StatusInterceptor:
         """What stands around every call."""
         guard = Guard(self.tokens, insecure=self.config.insecure, clock=time.monotonic)
-        return StatusInterceptor(guard.admit, self.meters.call_ended)
+
+        def observe(method: str, code: str, seconds: float) -> None:
+            for told in self.observers:
+                told(method, code, seconds)
+
+        return StatusInterceptor(guard.admit, observe)
 
     def publish(self, event: Event) -> None:
         """Take what a room announces: into the log, and to the rooms it concerns."""

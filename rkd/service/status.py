@@ -25,6 +25,9 @@ from rkd.log import bind_request
 
 DOMAIN = "rkd"
 _DETAILS_KEY = "grpc-status-details-bin"
+TRACE_KEY = "traceparent"
+"""Metadata: the client's place in a trace. **Source:** W3C Trace Context."""
+
 REQUEST_ID_KEY = "x-request-id"
 """Metadata: a client may send its own id; the answer's trailing metadata says the one used."""
 
@@ -162,9 +165,12 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _guard(self, method: str, context: Any) -> AsyncIterator[None]:
         started, code = time.perf_counter(), grpc.StatusCode.OK
-        offered = dict(context.invocation_metadata() or ()).get(REQUEST_ID_KEY, "")
+        metadata = dict(context.invocation_metadata() or ())
+        offered = metadata.get(REQUEST_ID_KEY, "")
         request_id = bind_request(str(offered), method=method.rpartition("/")[2])
         context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
+        if TRACE_KEY in metadata:
+            bind_contextvars(traceparent=str(metadata[TRACE_KEY])[:64])
         try:
             bind_contextvars(caller=self._admit(method, context))
             yield
