@@ -8,6 +8,7 @@ and what it means; `docs/configuration.md` holds the same table, compared by a t
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -160,7 +161,7 @@ SETTINGS: tuple[Setting, ...] = (
 
 def _defaults(environment: Mapping[str, str], user_id: int) -> dict[str, str]:
     """Resolve the defaults that depend on who runs the daemon."""
-    home = environment.get("HOME") or "/"
+    home = environment.get("HOME", "").rstrip("/")
     if user_id == 0:
         socket, state, tokens = "/run/rkd/rkd.sock", "/var/lib/rkd", "/etc/rkd/tokens"
     else:
@@ -268,12 +269,17 @@ def describe(config: Config) -> str:
         if field.name == "hf_token":
             continue
         if isinstance(value, tuple):
-            shown = '"' + ",".join(str(one) for one in value) + '"'
+            # as an array: libraries are separated by colons in text, the others by commas
+            shown = json.dumps([str(one) for one in value], ensure_ascii=False)
         elif isinstance(value, bool):
             shown = str(value).lower()
         elif value is None:
             shown = '""'
         else:
-            shown = f"{value}" if isinstance(value, int | float) else f'"{value}"'
+            shown = (
+                f"{value}"
+                if isinstance(value, int | float)
+                else json.dumps(str(value), ensure_ascii=False)
+            )
         lines.append(f"{field.name} = {shown}")
     return "\n".join(lines)

@@ -76,7 +76,10 @@ def path(value: object) -> Path | None:
     given = text(value)
     if not given:
         return None
-    found = Path(given).expanduser()
+    try:
+        found = Path(given).expanduser()
+    except RuntimeError:  # a tilde of nobody's
+        found = Path(given)
     if not found.is_absolute():
         raise ValueError(f"{given!r} should be an absolute path")
     return found
@@ -131,7 +134,8 @@ def integer(least: int, most: int) -> Callable[[object], int]:
 def fraction(value: object) -> float:
     """A number above 0, at most 1."""
     try:
-        number = float(value) if isinstance(value, int | float) else float(text(value))
+        given = value if isinstance(value, int | float) else text(value)
+        number = float(text(value) if isinstance(value, bool) else given)
     except ValueError as error:
         raise ValueError(f"{value!r} should be a number") from error
     if not 0 < number <= 1:
@@ -141,9 +145,9 @@ def fraction(value: object) -> float:
 
 def duration(value: object) -> float:
     """Seconds: `90`, `5m`, `1h30m`, `0`; `-1` and `forever` are infinite."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value):
         return math.inf if value < 0 else float(value)
-    given = text(value).lower()
+    given = "" if isinstance(value, float) else text(value).lower()
     if given in FOREVER:
         return math.inf
     match = _DURATION.fullmatch(given)

@@ -1,0 +1,235 @@
+"""File, then environment; every problem at once; what is printed can be read again."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+
+from rkd import config
+from rkd.config import SETTINGS, Config
+from rkd.errors import InvalidInputError, Reason
+from rkd.setting import Listen
+
+
+def read(folder: Path, text: str | None = None, **variables: str) -> Config:
+    """The configuration of *text* and *variables*, for a user without a home of note."""
+    file = folder / "rkd.toml"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+        variables["RKD_CONFIG"] = str(file)
+    return config.read({"HOME": str(folder), **variables}, user_id=1000)
+
+
+def problems(folder: Path, text: str | None = None, **variables: str) -> dict[str, str]:
+    """What is wrong, by where."""
+    with pytest.raises(InvalidInputError) as caught:
+        read(folder, text, **variables)
+    error = caught.value
+    assert error.reason is Reason.INVALID_FIELD
+    assert all(one.description in error.message for one in error.violations)
+    assert "--check-config" in error.remedy
+    prefix = f"{folder / 'rkd.toml'}: "
+    return {one.field.removeprefix(prefix): one.description for one in error.violations}
+
+
+@pytest.fixture(autouse=True)
+def no_system_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's own file is no part of a test."""
+    monkeypatch.setattr(config, "DEFAULT_FILE", tmp_path / "absent.toml")
+
+
+class TestDefaults:
+    """What holds when nobody says anything."""
+
+    def test_a_users(self, tmp_path: Path) -> None:
+        """Everything below the user's own folders."""
+        made = read(tmp_path)
+
+        assert made.models == tmp_path / "RKLLAMA/models"
+        assert made.state_dir == tmp_path / ".local/state/rkd"
+        assert made.token_file == tmp_path / ".config/rkd/tokens"
+        assert made.listen == (
+            Listen("/run/user/1000/rkd/rkd.sock"),
+            Listen(host="127.0.0.1", port=config.DEFAULT_PORT),
+        )
+
+    def test_a_users_with_xdg(self, tmp_path: Path) -> None:
+        """XDG's variables say where those folders are."""
+        made = read(tmp_path, XDG_RUNTIME_DIR="/r", XDG_STATE_HOME="/s", XDG_CONFIG_HOME="/c")
+
+        assert made.listen[0] == Listen("/r/rkd/rkd.sock")
+        assert (made.state_dir, made.token_file) == (Path("/s/rkd"), Path("/c/rkd/tokens"))
+
+    def test_roots(self) -> None:
+        """The system's folders; without a HOME the models are below the root."""
+        made = config.read({}, user_id=0)
+
+        assert (made.state_dir, made.token_file) == (Path("/var/lib/rkd"), Path("/etc/rkd/tokens"))
+        assert made.listen[0] == Listen("/run/rkd/rkd.sock")
+        assert made.models == Path("/RKLLAMA/models")
+
+    def test_the_contracts(self, tmp_path: Path) -> None:
+        """The numbers clients were promised."""
+        made = read(tmp_path)
+
+        assert (made.backend, made.memory_fraction, made.keep_alive) == ("auto", 0.8, 300.0)
+        assert (made.max_queue, made.parallel, made.max_context) == (64, 1, 4096)
+        assert (made.kv_cache_type, made.offline, made.sysroot) == ("auto", False, Path("/"))
+
+    def test_every_setting_is_a_field_and_the_other_way_round(self) -> None:
+        """The table and the dataclass cannot part."""
+        assert [row.key for row in SETTINGS] == [one.name for one in dataclasses.fields(Config)]
+
+
+class TestSources:
+    """Who wins."""
+
+    def test_the_file_over_the_default(self, tmp_path: Path) -> None:
+        """As TOML writes values."""
+        made = read(tmp_path, 'keep_alive = -1\nlisten = ["unix:/s"]\noffline = true\n')
+
+        assert (made.keep_alive, made.listen, made.offline) == (math.inf, (Listen("/s"),), True)
+
+    def test_the_environment_over_the_file(self, tmp_path: Path) -> None:
+        """And one that is empty says nothing."""
+        text = "parallel = 2\nmax_queue = 3\n"
+        made = read(tmp_path, text, RKD_PARALLEL="4", RKD_MAX_QUEUE="")
+
+        assert (made.parallel, made.max_queue) == (4, 3)
+
+    @pytest.mark.parametrize(
+        "row", [row for row in SETTINGS if row.variable], ids=lambda it: it.key
+    )
+    def test_every_variable_is_read(self, tmp_path: Path, row: config.Setting) -> None:
+        """A value of its own in the environment arrives in its own field."""
+        wanted = {
+            "path": "/elsewhere", "paths": "/elsewhere", "text": "words", "words": "words",
+            "boolean": "true", "fraction": "0.25", "duration": "77", "byte_count": "77",
+            "listen_addresses": "unix:/elsewhere", "loopback_address": "127.0.0.1:77",
+        }  # fmt: skip
+        own = {
+            "backend": "cpu", "kv_cache_type": "q8_0", "omp_wait_policy": "active",
+            "log_level": "debug", "max_context": "77", "npu_parallel": "2",
+        }  # fmt: skip
+        value = own.get(row.key) or wanted.get(row.parse.__name__, "7")
+        paired = {"tls_cert": "RKD_TLS_KEY", "tls_key": "RKD_TLS_CERT"}.get(row.key)
+        others = {paired: "/p"} if paired else {}
+        if row.key == "tls_client_ca":
+            others = {"RKD_TLS_CERT": "/p", "RKD_TLS_KEY": "/p"}
+        made = read(tmp_path, **others, **{row.variable: value})
+
+        assert getattr(made, row.key) == row.parse(value)
+        assert getattr(made, row.key) != getattr(read(tmp_path), row.key)
+
+    def test_insecure_is_said_in_the_file_alone(self, tmp_path: Path) -> None:
+        """No variable opens the daemon."""
+        assert not read(tmp_path, RKD_INSECURE="true").insecure
+        assert read(tmp_path, "insecure = true").insecure
+
+    def test_a_default_file_that_is_closed_to_us_is_passed_over(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A user's own daemon goes by its defaults; one named by RKD_CONFIG must be readable."""
+
+        class ClosedPath(type(tmp_path)):  # type: ignore[misc]
+            """A file only root may read."""
+
+            def open(self, *_: object, **__: object) -> object:
+                raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(config, "DEFAULT_FILE", ClosedPath("/etc/rkd/rkd.toml"))
+        assert read(tmp_path).parallel == 1
+        monkeypatch.setattr(config, "Path", ClosedPath)
+        with pytest.raises(InvalidInputError, match="cannot be read"):
+            config.read({"RKD_CONFIG": "/x"}, user_id=0)
+
+
+class TestProblems:
+    """All of them, each with its place."""
+
+    def test_every_problem_is_told_at_once(self, tmp_path: Path) -> None:
+        """Unknown keys, bad values of the file and of the environment."""
+        found = problems(
+            tmp_path,
+            'colour = "red"\nhf_token = "secret"\nparallel = 0\nkeep_alive = "soon"\n',
+            RKD_BACKEND="gpu",
+            RKD_MEMORY_FRACTION="2",
+        )
+
+        assert set(found) == {
+            "colour", "hf_token", "parallel", "keep_alive", "RKD_BACKEND", "RKD_MEMORY_FRACTION"
+        }  # fmt: skip
+        assert found["colour"] == "no such setting"
+
+    def test_a_file_that_was_named_must_exist(self, tmp_path: Path) -> None:
+        """A typing error in RKD_CONFIG is not a daemon with defaults."""
+        assert problems(tmp_path, RKD_CONFIG="/no/such.toml") == {
+            "RKD_CONFIG": "/no/such.toml does not exist"
+        }
+
+    @pytest.mark.parametrize("content", [b"a = \n", b"a = '\xff'\n"])
+    def test_a_file_that_is_no_toml_says_where(self, tmp_path: Path, content: bytes) -> None:
+        """The parser's own words."""
+        file = tmp_path / "rkd.toml"
+        file.write_bytes(content)
+        with pytest.raises(InvalidInputError) as caught:
+            read(tmp_path, RKD_CONFIG=str(file))
+
+        assert [one.field for one in caught.value.violations] == [str(file)]
+
+    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+        """Told, not raised through."""
+        assert list(problems(tmp_path, RKD_CONFIG=str(tmp_path))) == [str(tmp_path)]
+
+
+class TestContradictions:
+    """Right alone, wrong together."""
+
+    def test_half_a_certificate(self, tmp_path: Path) -> None:
+        """Certificate and key come together; a client CA needs both."""
+        assert list(problems(tmp_path, RKD_TLS_CERT="/c")) == ["tls_cert, tls_key"]
+        assert list(problems(tmp_path, RKD_TLS_KEY="/k")) == ["tls_cert, tls_key"]
+        assert list(problems(tmp_path, RKD_TLS_CLIENT_CA="/a")) == ["tls_client_ca"]
+
+    def test_an_open_door_is_refused_with_the_way_to_close_it(self, tmp_path: Path) -> None:
+        """Address, both commands and the one way out are in the message."""
+        said = problems(tmp_path, RKD_LISTEN="0.0.0.0:1,127.0.0.1:2")["listen"]
+
+        assert said.startswith("0.0.0.0:1 can be reached by other machines")
+        assert "127.0.0.1:2" not in said
+        assert all(word in said for word in ("rkctl cert", "rkctl token", "insecure = true"))
+
+    def test_tls_alone_guards_nothing(self, tmp_path: Path) -> None:
+        """It hides what is said and admits everybody."""
+        tls = {"RKD_LISTEN": "0.0.0.0:1", "RKD_TLS_CERT": "/c", "RKD_TLS_KEY": "/k"}
+        tokens = tmp_path / "tokens"
+
+        assert list(problems(tmp_path, **tls, RKD_TOKEN_FILE=str(tokens))) == ["listen"]
+        tokens.touch()
+        assert read(tmp_path, **tls, RKD_TOKEN_FILE=str(tokens)).token_file == tokens
+        assert read(tmp_path, **tls, RKD_TLS_CLIENT_CA="/a").tls_client_ca == Path("/a")
+
+    def test_insecure_opens_the_door(self, tmp_path: Path) -> None:
+        """Written down, it is obeyed."""
+        made = read(tmp_path, 'insecure = true\nlisten = "0.0.0.0:1"\n')
+
+        assert not made.listen[0].is_local
+
+
+def test_what_is_printed_can_be_read_again(tmp_path: Path) -> None:
+    """The effective configuration is a file that gives the same one."""
+    made = read(
+        tmp_path,
+        'rkllm_library = ["/a.so", "/b.so"]\npreload = ["x", "y"]\nkeep_alive = -1\n'
+        'metrics_listen = "[::1]:9"\nhf_endpoint = \'http://a/"b"\\c\'\noffline = true\n',
+    )
+
+    assert read(tmp_path, config.describe(made)) == made
+
+
+def test_secrets_are_not_printed(tmp_path: Path) -> None:
+    """The Hub's token is in no output anybody may paste."""
+    assert "hf_secret" not in config.describe(read(tmp_path, HF_TOKEN="hf_secret"))
