@@ -1,0 +1,137 @@
+"""Strategies for every type that crosses the worker wire: each field gets values of its own."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from rkd.errors import Reason, RkdError, from_reason
+from rkd.inference import (
+    Capabilities,
+    Chunk,
+    EngineTimings,
+    FinishReason,
+    Loaded,
+    LoadSpec,
+    Logprob,
+    Outcome,
+    Run,
+    Sampling,
+    TemplateWay,
+    TokenLogprobs,
+    Tool,
+    ToolCallDelta,
+    Usage,
+)
+from rkd.model import BackendKind, Message, ToolCall
+
+TEXT = st.text(max_size=6)
+IDS = st.integers(0, 2**31 - 1)
+COUNTS = st.integers(0, 2**32 - 1)
+NUMBERS = st.floats(allow_nan=False)
+
+
+def few(one: st.SearchStrategy[object], most: int = 3) -> st.SearchStrategy[tuple[object, ...]]:
+    """Up to *most* of *one*, in order."""
+    return st.lists(one, max_size=most).map(tuple)
+
+
+SAMPLINGS = st.builds(
+    Sampling,
+    **dict.fromkeys(
+        ("temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty",
+         "frequency_penalty", "mirostat_tau", "mirostat_eta"),
+        st.none() | NUMBERS,
+    ),
+    **dict.fromkeys(
+        ("top_k", "repeat_last_n", "mirostat", "max_tokens", "logprobs"),
+        st.none() | st.integers(-1, 2**31 - 1),
+    ),
+    seed=st.none() | st.integers(0, 2**32 - 1),
+    stop=few(TEXT),
+    logit_bias=few(st.tuples(IDS, NUMBERS)),
+    grammar=st.none() | TEXT,
+    json_schema=st.none() | TEXT,
+)  # fmt: skip
+MESSAGES = st.builds(
+    Message,
+    role=TEXT,
+    content=TEXT,
+    reasoning=TEXT,
+    tool_calls=few(st.builds(ToolCall, id=TEXT, name=TEXT, arguments_json=TEXT)),
+    tool_name=TEXT,
+    tool_call_id=TEXT,
+)
+RUNS = st.builds(
+    Run,
+    sampling=SAMPLINGS,
+    prompt=TEXT,
+    messages=few(MESSAGES),
+    tools=few(st.builds(Tool, name=TEXT, description=TEXT, parameters_json=TEXT)),
+    template=st.none() | TEXT,
+    thinking=st.none() | st.booleans(),
+    lora=few(st.tuples(TEXT, NUMBERS)),
+    prompt_tokens=few(IDS),
+    prompt_cache=TEXT,
+)
+LOGPROBS = st.builds(Logprob, token_id=IDS, text=TEXT, logprob=NUMBERS)
+CHUNKS = st.builds(
+    Chunk,
+    text=TEXT,
+    reasoning=TEXT,
+    tool_calls=few(st.builds(ToolCallDelta, index=COUNTS, id=TEXT, name=TEXT, arguments=TEXT)),
+    token_ids=few(IDS),
+    logprobs=few(st.builds(TokenLogprobs, chosen=LOGPROBS, alternatives=few(LOGPROBS))),
+    tokens=st.integers(0, 2**20),
+)
+OUTCOMES = st.builds(
+    Outcome,
+    reason=st.sampled_from(FinishReason),
+    usage=st.builds(
+        Usage,
+        prompt_tokens=COUNTS,
+        cached_tokens=COUNTS,
+        completion_tokens=COUNTS,
+        reasoning_tokens=COUNTS,
+    ),
+    timings=st.builds(EngineTimings, prefill_ms=NUMBERS, decode_ms=NUMBERS),
+    matched_stop=TEXT,
+    seed=st.integers(0, 2**32 - 1),
+    template_way=st.sampled_from(TemplateWay),
+    warnings=few(TEXT),
+)
+LOADS = st.builds(
+    LoadSpec,
+    backend=st.sampled_from(BackendKind),
+    **dict.fromkeys(
+        ("weights", "model", "kv_cache_type", "tokenizer_folder", "huggingface_path",
+         "runtime_library", "runtime_version_override", "npu_lease_path"),
+        TEXT,
+    ),
+    **dict.fromkeys(("context_tokens", "slots", "threads", "batch_tokens", "npu_domain"), COUNTS),
+    cpu_mask=st.integers(0, 2**64 - 1),
+    template=st.none() | TEXT,
+    embed_flash=st.booleans(),
+    adapters=few(st.tuples(TEXT, TEXT, NUMBERS)),
+    sampling=SAMPLINGS,
+    embeddings=st.booleans(),
+)  # fmt: skip
+LOADEDS = st.builds(
+    Loaded,
+    capabilities=st.builds(
+        Capabilities, **dict.fromkeys(Capabilities.__dataclass_fields__, st.booleans())
+    ),
+    context_tokens=COUNTS,
+    slots=COUNTS,
+    runtime=TEXT,
+    template_way=st.sampled_from(TemplateWay),
+    warnings=few(TEXT),
+)
+
+
+def _error(reason: Reason, message: str, remedy: str, metadata: dict[str, str]) -> RkdError:
+    return from_reason(reason, message, remedy=remedy, metadata=metadata)
+
+
+FAILURES = st.builds(
+    _error, st.sampled_from(Reason), TEXT, TEXT, st.dictionaries(TEXT, TEXT, max_size=3)
+)
