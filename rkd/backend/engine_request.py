@@ -33,6 +33,13 @@ _SAME_NAME = (
 """Fields the engine calls as we do; left out, its defaults are the ones the proto states."""
 
 
+PROGRESS_CHARACTERS = 1024
+"""
+Longer prompts may take more than one batch: the engine tells its progress and heeds a cancel
+between batches. For shorter ones the two events would only delay the first token.
+"""
+
+
 def body_of(run: Run, prompt: str | list[int], spec: LoadSpec | None, seed: int) -> dict[str, Any]:
     """
     Write *run* as the engine's request.
@@ -44,7 +51,7 @@ def body_of(run: Run, prompt: str | list[int], spec: LoadSpec | None, seed: int)
     body: dict[str, Any] = {
         "prompt": prompt,
         "stream": True,
-        "return_progress": True,
+        "return_progress": len(prompt) > PROGRESS_CHARACTERS,
         "return_tokens": True,
         "cache_prompt": True,
         "seed": seed,
