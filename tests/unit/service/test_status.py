@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -49,6 +50,7 @@ class Recorder:
     def __init__(self) -> None:
         self.refusal: errors.RkdError | None = None
         self.ended: list[tuple[str, str]] = []
+        self._noted = asyncio.Event()
 
     def admit(self, _method: str, _context: object) -> str:
         """Refuse when a refusal is set."""
@@ -60,6 +62,14 @@ class Recorder:
         """Note an end."""
         assert seconds >= 0
         self.ended.append((method.rpartition("/")[2], code))
+        self._noted.set()
+
+    async def noted(self, count: int) -> list[tuple[str, str]]:
+        """Return what has ended once it is *count* calls: a client may hear of the end first."""
+        while len(self.ended) < count:
+            self._noted.clear()
+            await self._noted.wait()
+        return self.ended
 
 
 @asynccontextmanager
@@ -133,7 +143,7 @@ async def test_each_class_of_error_has_its_code(
     assert found[1].Unpack(retry)
     assert retry.retry_delay.ToMilliseconds() == 2500
     assert found[-1].Unpack(help_)
-    assert recorder.ended == [("Show", CODES[kind].name)]
+    assert await recorder.noted(1) == [("Show", CODES[kind].name)]
 
 
 def test_the_table_is_whole() -> None:
@@ -153,7 +163,7 @@ async def test_a_defect_is_internal_and_keeps_its_detail_in_the_log(tmp_path: Pa
 
     assert caught.value.code() is grpc.StatusCode.INTERNAL
     assert "secret detail" not in (caught.value.details() or "")
-    assert recorder.ended == [("Pull", "INTERNAL")]
+    assert await recorder.noted(1) == [("Pull", "INTERNAL")]
 
 
 async def test_a_refused_call_never_reaches_the_service(tmp_path: Path) -> None:
@@ -168,7 +178,7 @@ async def test_a_refused_call_never_reaches_the_service(tmp_path: Path) -> None:
             await stub.Pull(models_pb2.PullRequest()).read()
 
     assert caught.value.code() is streamed.value.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert recorder.ended == [("List", "UNAUTHENTICATED"), ("Pull", "UNAUTHENTICATED")]
+    assert await recorder.noted(2) == [("List", "UNAUTHENTICATED"), ("Pull", "UNAUTHENTICATED")]
 
 
 async def test_health_is_open(tmp_path: Path) -> None:
