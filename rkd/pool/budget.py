@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rkd.model import Details
+from rkd.weights import estimate
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -31,9 +32,6 @@ CPU_OVERHEAD_BYTES = 128 * MIB
 
 NPU_OVERHEAD_BYTES = 64 * MIB
 """Process and scratch of an RKLLM worker, until measured."""
-
-KV_BYTES = {"auto": 2.0, "f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
-"""Bytes a cached value takes. Source: ggml's blocks of 32 values: 34 and 18 bytes."""
 
 _WEIGHTS_PER_CONTEXT_TOKEN = 65536
 """
@@ -192,9 +190,11 @@ def kv_cache_bytes(
     details: Details, weights_bytes: int, context_tokens: int, slots: int, kv_cache_type: str
 ) -> int:
     """Estimate the KV cache of *slots* slots of *context_tokens* each."""
-    each = KV_BYTES.get(kv_cache_type, KV_BYTES["f16"])
     tokens = context_tokens * max(1, slots)
-    if details.layers and details.kv_heads and details.head_size:
-        values = 2 * details.layers * details.kv_heads * details.head_size
-        return int(values * each * tokens)
-    return int(weights_bytes / _WEIGHTS_PER_CONTEXT_TOKEN * each / KV_BYTES["f16"] * tokens)
+    known = estimate.kv_cache_bytes(details, tokens, kv_cache_type)
+    if known:
+        return known
+    stored, elements = estimate.KV_BYTES.get(kv_cache_type, estimate.KV_BYTES["f16"])
+    full, _ = estimate.KV_BYTES["f16"]
+    share = stored / elements / full
+    return int(weights_bytes / _WEIGHTS_PER_CONTEXT_TOKEN * share * tokens)
