@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from rkd.weights.quantization import TENSOR_TYPES
+from rkd.weights.gguf import Tensor
 
 ALIGNMENT = 32
 """What GGUF aligns tensors to when a file does not say."""
@@ -16,36 +15,14 @@ Value = bool | int | float | str | Sequence[str] | Sequence[bytes] | Sequence[in
 _BOOL, _U32, _I32, _F32, _STRING, _ARRAY = 7, 4, 5, 6, 8, 9
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One tensor to be written: shape is innermost first, offset counts from the weights' start."""
-
-    name: str
-    shape: tuple[int, ...]
-    kind: int
-    offset: int
-
-    @property
-    def weights(self) -> int:
-        """How many numbers it holds."""
-        count = 1
-        for dimension in self.shape:
-            count *= dimension
-        return count
-
-    @property
-    def size_bytes(self) -> int:
-        """How many bytes they take."""
-        stored = TENSOR_TYPES[self.kind]
-        return self.weights // stored.block_weights * stored.block_bytes
-
-
-def place(tensors: Sequence[tuple[str, tuple[int, ...], int]], alignment: int) -> tuple[Row, ...]:
+def place(
+    tensors: Sequence[tuple[str, tuple[int, ...], int]], alignment: int
+) -> tuple[Tensor, ...]:
     """Give each (name, shape, type) its offset, one behind the other."""
-    rows: list[Row] = []
+    rows: list[Tensor] = []
     offset = 0
     for name, shape, kind in tensors:
-        row = Row(name, shape, kind, offset)
+        row = Tensor(name, shape, kind, offset)
         rows.append(row)
         offset += row.size_bytes + padding(row.size_bytes, alignment)
     return tuple(rows)
@@ -56,11 +33,11 @@ def padding(size_bytes: int, alignment: int) -> int:
     return -size_bytes % alignment
 
 
-def head(pairs: Sequence[bytes], rows: Sequence[Row], alignment: int) -> bytes:
+def head(pairs: Sequence[bytes], rows: Sequence[Tensor], alignment: int) -> bytes:
     """Return everything before the weights, padded to them."""
     table = b"".join(
         text(row.name)
-        + struct.pack(f"<I{len(row.shape)}QIQ", len(row.shape), *row.shape, row.kind, row.offset)
+        + struct.pack(f"<I{len(row.shape)}QIQ", len(row.shape), *row.shape, row.type, row.offset)
         for row in rows
     )
     counts = struct.pack("<IQQ", 3, len(rows), len(pairs))

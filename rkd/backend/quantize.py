@@ -84,7 +84,7 @@ def quantize(
         ):
             turner = _Turner(engine, pool, threads, data)
             for old, row in zip(header.tensors, rows, strict=True):
-                out.writelines(turner.pieces(old, row.kind, header.data_offset + old.offset))
+                out.writelines(turner.pieces(old, row.type, header.data_offset + old.offset))
                 out.write(bytes(gguf_write.padding(row.size_bytes, header.alignment)))
                 # Read once and done with: let the kernel have the pages, not this process.
                 data.madvise(mmap.MADV_DONTNEED)
@@ -109,7 +109,7 @@ def _check_source(header: Header, name: str) -> None:
             )
 
 
-def _plan(header: Header, wanted: str) -> tuple[gguf_write.Row, ...]:
+def _plan(header: Header, wanted: str) -> tuple[Tensor, ...]:
     """Decide every tensor's type and place."""
     told = details.describe(header)
     model = mix.Shape(
