@@ -91,8 +91,12 @@ class Stream:
                     if "error" in event:
                         raise EngineError(int(event["error"].get("code", 500)), event["error"])
                     yield event
+                    if event.get("stop"):
+                        return
         except (OSError, http.client.HTTPException) as error:
             raise EngineError(0, {"message": f"the connection broke: {error}"}) from error
+        # http.client ends a cut answer as quietly as a whole one.
+        raise EngineError(0, {"message": "the connection ended before its last event"})
 
 
 class EngineHttp:
