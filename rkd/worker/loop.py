@@ -61,10 +61,17 @@ class Loop:
         hello = pb.Hello(protocol=frame.PROTOCOL, pid=os.getpid())
         self._outbox.send(pb.FromWorker(hello=hello))
         incoming = frame.FrameBuffer()
-        while data := self._connection.recv(READ_BYTES):
+        while data := self._receive():
             for body in incoming.feed(data):
                 self._take(pb.ToWorker.FromString(body))
         self._close()
+
+    def _receive(self) -> bytes:
+        try:
+            return self._connection.recv(READ_BYTES)
+        except ConnectionResetError:
+            # A daemon that ended with frames of ours unread: the kernel says it so, unix(7).
+            return b""
 
     def _close(self) -> None:
         alarm = threading.Timer(CLOSE_BOUND_S, self._leave, (0,))
