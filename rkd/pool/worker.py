@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 import rkd
 from rkd.errors import PreconditionError, Reason, RkdError, UnavailableError
 from rkd.inference import (
@@ -84,7 +86,7 @@ class WorkerProcess(asyncio.Protocol):
         try:
             for body in self._incoming.feed(data):
                 self._route(pb.FromWorker.FromString(body))
-        except (frame.FrameError, ValueError):
+        except (frame.FrameError, DecodeError, ValueError):
             self._kill()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -325,7 +327,7 @@ class Launcher:
                 env=self._environment,
                 start_new_session=True,
             )
-        except OSError:
+        except BaseException:  # a cancelled start, too, leaves nothing behind
             ours.close()
             words.close()
             shutil.rmtree(folder, ignore_errors=True)
