@@ -25,7 +25,7 @@ def body(run: Run | None = None, **sampling: Any) -> dict[str, Any]:
 def test_what_is_not_said_is_left_to_the_engine() -> None:
     """Only what every request needs is there; no limit is -1."""
     assert body() == {
-        "prompt": "p", "stream": True, "return_progress": True, "return_tokens": True,
+        "prompt": "p", "stream": True, "return_progress": False, "return_tokens": True,
         "cache_prompt": True, "seed": 7, "stop": [], "n_predict": -1,
     }  # fmt: skip
 

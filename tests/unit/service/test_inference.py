@@ -1,0 +1,175 @@
+"""Streams exactly as the proto says, over a pool of fake workers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from rkd.errors import InvalidInputError, NotFoundError, Reason, RkdError
+from rkd.model import Model, ModelName
+from rkd.service.inference import InferenceService
+from rkd.service.meters import Meters
+from rkd.service.running import RunningRequests
+from rkd.v1 import inference_pb2 as pb
+from rkd.v1 import types_pb2 as types
+from tests.unit.pool.fakes import FakeMachine, model, settled
+
+
+class FakeContext:
+    """A call without a deadline."""
+
+    def time_remaining(self) -> float | None:
+        """None: no deadline."""
+        return None
+
+    def peer(self) -> str:
+        """Who calls."""
+        return "unix:"
+
+
+class Board:
+    """The service over fake workers; `alpha` is the one model."""
+
+    def __init__(self) -> None:
+        self.machine = FakeMachine()
+        self.pool = self.machine.pool()
+        self.meters = Meters(time.monotonic)
+        self.service = InferenceService(self._resolve, self.pool, RunningRequests(), self.meters)
+
+    @staticmethod
+    async def _resolve(name: ModelName) -> Model:
+        if name.key != "alpha":
+            raise NotFoundError(Reason.MODEL_NOT_FOUND, "none")
+        return model()
+
+    async def generate(self, **fields: Any) -> list[pb.GenerateResponse]:
+        """All of a Generate."""
+        request = pb.GenerateRequest(model="alpha", prompt="p", raw=True, **fields)
+        return [one async for one in self.service.Generate(request, FakeContext())]
+
+
+def kinds(answers: list[Any]) -> list[str]:
+    """Which events, in order."""
+    return [one.WhichOneof("event") for one in answers]
+
+
+async def test_a_stream_begins_and_ends_as_promised() -> None:
+    """One accepted first, one finished last, numbered without a gap."""
+    board = Board()
+    answers = await board.generate()
+    await board.pool.close(0)
+
+    assert kinds(answers)[0] == "accepted"
+    assert kinds(answers)[-2:] == ["delta", "finished"]
+    assert kinds(answers).count("accepted") == kinds(answers).count("finished") == 1
+    assert [one.sequence for one in answers] == list(range(len(answers)))
+    assert answers[-2].delta.text == "alpha: p"
+    assert answers[-1].finished.finish_reason == types.FINISH_REASON_STOP_EOS
+    assert answers[0].accepted.backend == types.BACKEND_CPU
+
+
+async def test_a_chat_goes_the_same_way() -> None:
+    """With its own kind of answer."""
+    board = Board()
+    request = pb.ChatRequest(model="alpha", messages=[types.Message(role="user", content="q")])
+    answers = [one async for one in board.service.Chat(request, FakeContext())]
+    await board.pool.close(0)
+
+    assert kinds(answers)[0 :: len(answers) - 1] == ["accepted", "finished"]
+
+
+async def test_a_cancel_by_id_ends_the_stream_well() -> None:
+    """Finished with CANCELLED for whoever reads it; the worker was told to stop."""
+    board = Board()
+    board.machine.answer = False
+    asked = types.InferenceOptions(request_id="mine")
+    reading = asyncio.create_task(board.generate(options=asked))
+    await settled()
+    cancelled = await board.service.Cancel(
+        pb.CancelRequest(request_ids=["mine", "other"]), FakeContext()
+    )
+    answers = await reading
+    stream = board.machine.workers[0].streams[0]
+    await board.pool.close(0)
+
+    assert list(cancelled.cancelled) == ["mine"]
+    assert answers[-1].finished.finish_reason == types.FINISH_REASON_CANCELLED
+    assert stream.cancelled
+
+
+async def test_a_client_that_leaves_stops_the_worker() -> None:
+    """Its cancellation is not swallowed."""
+    board = Board()
+    board.machine.answer = False
+    reading = asyncio.create_task(board.generate())
+    await settled()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    stream = board.machine.workers[0].streams[0]
+    await board.pool.close(0)
+
+    assert stream.cancelled
+
+
+async def test_an_error_names_its_request() -> None:
+    """In its metadata, under the id the client gave."""
+    board = Board()
+    board.machine.answer = False
+    asked = types.InferenceOptions(request_id="mine")
+    reading = asyncio.create_task(board.generate(options=asked))
+    await settled()
+    board.machine.workers[0].streams[0].fail(InvalidInputError(Reason.INVALID_FIELD, "no"))
+    with pytest.raises(RkdError) as caught:
+        await reading
+    await board.pool.close(0)
+
+    assert caught.value.metadata["request_id"] == "mine"
+
+
+async def test_a_death_after_the_first_token_says_how_many() -> None:
+    """ABORTED, with what was seen."""
+    board = Board()
+    board.machine.answer = False
+    reading = asyncio.create_task(board.generate())
+    await settled()
+    board.machine.workers[0].streams[0].say("a")
+    await settled()
+    board.machine.workers[0].die()
+    with pytest.raises(RkdError) as caught:
+        await reading
+    await board.pool.close(0)
+
+    assert caught.value.reason is Reason.WORKER_CRASHED
+    assert caught.value.metadata["tokens_emitted"] == "1"
+
+
+async def test_the_short_calls() -> None:
+    """Embed, Tokenize, Detokenize: through a lease and back."""
+    board, context = Board(), FakeContext()
+    embedded = await board.service.Embed(pb.EmbedRequest(model="alpha", inputs=["a", "b"]), context)
+    tokens = await board.service.Tokenize(pb.TokenizeRequest(model="alpha", text="ab"), context)
+    text = await board.service.Detokenize(
+        pb.DetokenizeRequest(model="alpha", token_ids=[97]), context
+    )
+    await board.pool.close(0)
+
+    assert [list(one.values) for one in embedded.embeddings] == [[1.0], [1.0]]
+    assert (embedded.usage.prompt_tokens, embedded.backend) == (2, types.BACKEND_CPU)
+    assert (list(tokens.token_ids), text.text) == ([97, 98], "a")
+
+
+async def test_what_is_wrong_is_refused_before_the_pool() -> None:
+    """No model, no inputs, no ids: nothing is loaded for it."""
+    board, context = Board(), FakeContext()
+    with pytest.raises(NotFoundError):
+        await board.service.Tokenize(pb.TokenizeRequest(model="beta"), context)
+    with pytest.raises(InvalidInputError, match="inputs"):
+        await board.service.Embed(pb.EmbedRequest(model="alpha"), context)
+    with pytest.raises(InvalidInputError, match="request_ids"):
+        await board.service.Cancel(pb.CancelRequest(), context)
+
+    assert board.machine.workers == []

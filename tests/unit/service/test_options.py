@@ -1,0 +1,140 @@
+"""What a request asks: checked whole, merged over the Modelfile's."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from rkd.errors import InvalidInputError, Reason
+from rkd.inference import Sampling
+from rkd.model import BackendChoice, Recipe
+from rkd.service.options import RANGES, Options, read_options
+from rkd.v1 import types_pb2 as pb
+
+NOTHING = Recipe()
+
+
+def options(recipe: Recipe = NOTHING, **fields: object) -> Options:
+    """The options of a request with *fields*."""
+    return read_options(pb.InferenceOptions(**fields), recipe)
+
+
+def sampling(recipe: Recipe = NOTHING, **fields: object) -> Sampling:
+    """Its sampling."""
+    return options(recipe, sampling=pb.SamplingOptions(**fields)).sampling
+
+
+def refused(**fields: object) -> list[str]:
+    """The fields refused."""
+    with pytest.raises(InvalidInputError) as caught:
+        options(**fields)
+    assert caught.value.reason is Reason.INVALID_FIELD
+    return [one.field for one in caught.value.violations]
+
+
+def test_nothing_said_is_nothing_set() -> None:
+    """Every default is the backend's."""
+    made = options()
+
+    assert made.sampling == Sampling()
+    assert (made.backend, made.keep_alive_s, made.context_tokens) == (None, None, None)
+    assert (made.queue_timeout_s, made.thinking, made.lora) == (None, None, ())
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_both_ends_of_a_range_are_in_it(name: str) -> None:
+    """Zero is a value; one step beyond either end is refused by name."""
+    low, high = RANGES[name]
+    whole = name in {"top_k", "repeat_last_n", "mirostat", "seed", "max_tokens", "logprobs"}
+    ends = [int(low), int(high)] if whole else [low, high]
+
+    assert [getattr(sampling(**{name: end}), name) for end in ends] == ends
+    for beyond in (ends[0] - 1, ends[1] + 1):
+        if name != "seed" or beyond >= 0:
+            found = refused(sampling=pb.SamplingOptions(**{name: beyond}))
+            assert found == [f"options.sampling.{name}"]
+
+
+def test_nan_is_in_no_range() -> None:
+    """It compares to nothing."""
+    assert refused(sampling=pb.SamplingOptions(top_p=math.nan)) == ["options.sampling.top_p"]
+
+
+def test_every_bad_field_is_named_at_once() -> None:
+    """Not the first alone."""
+    found = refused(
+        sampling=pb.SamplingOptions(
+            temperature=3,
+            stop=["", "x" * 257, *["y"] * 15],
+            logit_bias=[pb.LogitBias(token_id=-1, bias=101)],
+        ),
+        request_id="a b",
+        context_tokens=63,
+        lora={"a": 3.0},
+    )
+
+    assert found == [
+        "options.sampling.temperature", "options.sampling.stop", "options.sampling.stop[0]",
+        "options.sampling.stop[1]", "options.sampling.logit_bias[0].token_id",
+        "options.sampling.logit_bias[0].bias", "options.request_id", "options.context_tokens",
+        "options.lora[a]",
+    ]  # fmt: skip
+
+
+def test_the_request_wins_over_the_modelfile() -> None:
+    """Field by field; `stop` replaces and does not append."""
+    own = Recipe(parameters=(("temperature", 0.5), ("top_k", 3), ("stop", "a"), ("stop", "b")))
+
+    assert sampling(own) == Sampling(temperature=0.5, top_k=3, stop=("a", "b"))
+    assert sampling(own, temperature=0, stop=["c"]) == Sampling(
+        temperature=0.0, top_k=3, stop=("c",)
+    )
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), [
+    ("num_predict", 7, Sampling(max_tokens=7)),
+    ("num_predict", -1, Sampling()),
+    ("seed", -1, Sampling()),
+    ("seed", 5, Sampling(seed=5)),
+])  # fmt: skip
+def test_ollamas_words_are_understood(key: str, value: int, expected: Sampling) -> None:
+    """-1 is no limit, and no seed."""
+    assert sampling(Recipe(parameters=((key, value),))) == expected
+
+
+def test_every_sampling_field_of_ours_can_be_asked_for() -> None:
+    """One that no request sets would be dead."""
+    values: dict[str, object] = dict.fromkeys(RANGES, 1)
+    values |= {"stop": ["s"], "logit_bias": [pb.LogitBias(token_id=1, bias=2)]}
+    made = [sampling(**values, grammar="g"), sampling(**values, json_schema="{}")]
+    unset = {
+        one.name
+        for one in dataclasses.fields(Sampling)
+        if all(getattr(it, one.name) in {None, ()} for it in made)
+    }
+
+    assert unset == set()
+
+
+def test_the_rest_is_read() -> None:
+    """Backend, times, thinking, adapters."""
+    asked = pb.InferenceOptions(
+        backend=pb.BACKEND_NPU, request_id="r-1", context_tokens=64, thinking=False,
+        return_token_ids=True, lora={"b": 1.0, "a": 0.0}, priority=pb.PRIORITY_BACKGROUND,
+    )  # fmt: skip
+    asked.keep_alive.FromSeconds(-1)
+    asked.queue_timeout.FromMilliseconds(1500)
+    made = read_options(asked, Recipe(parameters=(("enable_thinking", True),)))
+
+    assert (made.backend, made.request_id, made.context_tokens) == (BackendChoice.NPU, "r-1", 64)
+    assert (made.keep_alive_s, made.queue_timeout_s) == (math.inf, 1.5)
+    assert (made.thinking, made.return_token_ids) == (False, True)
+    assert made.lora == (("a", 0.0), ("b", 1.0))
+    assert made.priority == pb.PRIORITY_BACKGROUND
+
+
+def test_thinking_may_be_the_models_own() -> None:
+    """When the request says nothing and the Modelfile does."""
+    assert options(Recipe(parameters=(("enable_thinking", False),))).thinking is False
