@@ -1,0 +1,151 @@
+"""The pool's hold on one real child with a real (tiny) model: its pace, its death, its words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from rkd.errors import PreconditionError, Reason
+from rkd.inference import Chunk, EmbedSpec, FinishReason, LoadProgress, LoadSpec, Run, Sampling
+from rkd.model import BackendKind
+from rkd.pool import worker as module
+from rkd.pool.handle import WorkerDiedError
+from rkd.pool.worker import Launcher, WorkerProcess
+from tests.models import tiny
+
+ENDLESS = Run(
+    prompt="Hi",
+    sampling=Sampling(temperature=0.0, seed=1, logit_bias=((2, -100.0), (4, -100.0))),
+)
+
+
+def quiet(_: LoadProgress) -> None:
+    """Progress nobody listens to."""
+
+
+def spec(weights: Path, **fields: object) -> LoadSpec:
+    """A small CPU load."""
+    return LoadSpec(BackendKind.CPU, str(weights), "tiny", context_tokens=4096, threads=1, **fields)
+
+
+@asynccontextmanager
+async def started(folder: Path) -> AsyncIterator[WorkerProcess]:
+    """A worker, ended afterwards."""
+    launcher = Launcher(folder / "workers", dict(os.environ), lambda *_: None)
+    worker = await launcher.start("tiny")
+    try:
+        yield worker
+    finally:
+        await worker.close(kill=True)
+
+
+async def test_a_slow_reader_gets_joined_chunks_and_holds_nothing(tmp_path: Path) -> None:
+    """The run ends while nobody reads; then all of it is one chunk."""
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+        run = Run(prompt="Hi", sampling=Sampling(seed=1, max_tokens=50, logit_bias=((2, -100.0),
+            (4, -100.0))))  # fmt: skip
+        stream = worker.run(run)
+        await stream.ended.wait()
+        chunks = [piece async for piece in stream if isinstance(piece, Chunk)]
+
+        assert [one.tokens for one in chunks] == [50]
+        assert stream.outcome is not None
+        assert stream.outcome.reason is FinishReason.LENGTH
+        assert worker.memory_bytes() > 1 << 20
+
+
+async def test_closing_a_stream_stops_its_run(tmp_path: Path) -> None:
+    """And the worker answers the next question."""
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+        stream = worker.run(ENDLESS)
+        await anext(stream)
+        await stream.aclose()
+        ids = await worker.tokenize("hello", add_special=False, parse_special=False)
+
+        assert stream.outcome is not None
+        assert stream.outcome.reason is FinishReason.CANCELLED
+        assert await worker.detokenize(ids) == "hello"
+
+
+async def test_a_cancel_that_is_not_heeded_kills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within its bound, and whoever reads the run is told."""
+    monkeypatch.setattr(module, "CANCEL_BOUND_S", 0.2)
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+        stream = worker.run(ENDLESS)
+        await anext(stream)
+        os.kill(worker.pid, signal.SIGSTOP)
+        await stream.aclose()
+        death = await worker.died
+
+        assert (death.signal, death.description) == ("SIGKILL", "killed by SIGKILL")
+        with pytest.raises(WorkerDiedError):
+            [piece async for piece in stream]
+
+
+async def test_a_death_while_loading_is_told(tmp_path: Path) -> None:
+    """And every question after it gets the same answer at once; its folder is gone."""
+    async with started(tmp_path) as worker:
+        os.kill(worker.pid, signal.SIGSTOP)
+        loading = asyncio.create_task(worker.load(spec(tmp_path / "t.gguf"), quiet))
+        await asyncio.sleep(0)
+        os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(WorkerDiedError, match="SIGKILL"):
+            await loading
+        with pytest.raises(WorkerDiedError):
+            await worker.embed(EmbedSpec(("a",)))
+        with pytest.raises(WorkerDiedError):
+            [piece async for piece in worker.run(ENDLESS)]
+
+        assert list((tmp_path / "workers").iterdir()) == []
+        assert worker.memory_bytes() == 0
+
+
+async def test_a_refused_load_brings_the_engines_words(tmp_path: Path) -> None:
+    """In the message and in the metadata."""
+    broken = tmp_path / "t.gguf"
+    tiny.write(broken)
+    os.truncate(broken, broken.stat().st_size // 2)
+    async with started(tmp_path) as worker:
+        with pytest.raises(PreconditionError) as caught:
+            await worker.load(spec(broken), quiet)
+
+        assert caught.value.reason is Reason.LOAD_FAILED
+        assert caught.value.metadata["engine_log"]
+        assert caught.value.metadata["engine_log"] in caught.value.message
+
+
+async def test_a_polite_end(tmp_path: Path) -> None:
+    """End of file is enough: the worker leaves by itself."""
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+        await worker.close()
+
+        assert (await worker.died).exit_code == 0
+
+
+async def test_a_job_is_done_by_a_child_of_its_own(tmp_path: Path) -> None:
+    """Plain strings there and back."""
+    weights = tiny.write(tmp_path / "t.gguf")
+    async with started(tmp_path) as worker:
+        told = await worker.job("inspect", {"path": str(weights)}, quiet)
+
+        assert told["architecture"] == "llama"
+
+
+async def test_a_frame_that_is_none_kills(tmp_path: Path) -> None:
+    """A worker that breaks the protocol is of no use."""
+    async with started(tmp_path) as worker:
+        worker.data_received(b"\x02\x00\x00\x00\xff\xff")
+
+        assert (await worker.died).signal == "SIGKILL"
