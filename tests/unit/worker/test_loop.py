@@ -256,3 +256,19 @@ def test_a_frame_of_no_kind_ends_the_worker() -> None:
         loop = Loop(theirs, lambda _: FakeBackend(), FakeDaemon._job, leave=lambda _: None)
         with pytest.raises(frame.FrameError, match="does not know"):
             loop.serve()
+
+
+def test_a_daemon_gone_with_frames_unread_is_the_end_too() -> None:
+    """The kernel says ECONNRESET then; the worker leaves as at any end of file."""
+    ours, theirs = socket.socketpair()
+    left: list[int] = []
+    loop = Loop(theirs, lambda _: FakeBackend(), FakeDaemon._job, leave=left.append)
+    serving = threading.Thread(target=loop.serve, daemon=True)
+    serving.start()
+    ours.settimeout(BOUND_S)
+    assert ours.recv(1, socket.MSG_PEEK)
+    ours.close()
+    serving.join(BOUND_S)
+    theirs.close()
+
+    assert left[:1] == [0]
