@@ -124,7 +124,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("rkllm_version", text, "", "Version to assume for a library that does not tell its own."),
     _row("backend", choice("auto", "npu", "cpu"), "auto", "Where models run.", live=True),
     _row("max_resident", integer(0, 64), "0", "Most models in memory; 0: as fit.", live=True),
-    _row("memory_fraction", fraction, "0.8", "Part of free memory models may take.", live=True),
+    _row("memory_fraction", fraction, "0.8", "Part of all memory models may take.", live=True),
     _row("memory_reserve", byte_count, "256M", "Memory never given to models.", live=True),
     _row("keep_alive", duration, "5m", "How long an idle model stays; -1: for ever.", live=True),
     _row("max_queue", integer(1, 100_000), "64", "Most requests that may wait.", live=True),

@@ -69,9 +69,13 @@ class Server:
             credentials: for TCP listeners; None means plain text.
 
         Raises:
-            AddressTakenError: one of them cannot be had; none stays bound.
+            AddressTakenError: one of them cannot be had; sockets made before it are taken away.
         """
-        return tuple(self._bind(one, credentials) for one in listen)
+        try:
+            return tuple(self._bind(one, credentials) for one in listen)
+        except AddressTakenError:
+            self._unlink()
+            raise
 
     def _bind(self, one: Listen, credentials: grpc.ServerCredentials | None) -> str:
         if one.socket:
@@ -101,6 +105,10 @@ class Server:
         self._sockets.append(path)
         return f"unix:{path}"
 
+    def _unlink(self) -> None:
+        for path in self._sockets:
+            path.unlink(missing_ok=True)
+
     async def start(self) -> None:
         """Begin to serve."""
         await self._server.start()
@@ -108,8 +116,7 @@ class Server:
     async def stop(self, grace_s: float) -> None:
         """Take no new calls, let the others go on for *grace_s*, cancel what is left."""
         await self._server.stop(grace_s)
-        for path in self._sockets:
-            path.unlink(missing_ok=True)
+        self._unlink()
 
 
 def _answers(path: Path) -> bool:

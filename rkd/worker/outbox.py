@@ -27,7 +27,7 @@ class Outbox:
 
     Args:
         connection: the worker's end of the socketpair, blocking.
-        on_broken: called once, from the sending thread, when the daemon is gone.
+        on_broken: called from the sending thread when a write finds the daemon gone.
         clock: monotonic seconds.
     """
 

@@ -90,6 +90,18 @@ async def test_a_taken_port_is_said() -> None:
             server().bind([Listen(host="127.0.0.1", port=port)], None)
 
 
+async def test_nothing_is_left_of_a_bind_that_failed(tmp_path: Path) -> None:
+    """A socket made before the address that cannot be had is taken away."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(AddressTakenError):
+            server().bind([Listen(str(tmp_path / "s")), Listen(host="127.0.0.1", port=port)], None)
+
+    assert not (tmp_path / "s").exists()
+
+
 async def test_health_follows_the_daemon(tmp_path: Path) -> None:
     """Services, NPU, models; those gone since, and everything at the stop, are NOT_SERVING."""
     health = Health(("rkd.v1.X",))
