@@ -25,7 +25,7 @@ from rkd.inference import Chunk, LoadSpec, Run
 from rkd.model import BackendKind, Model
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask
-from rkd.pool.worker import Launcher
+from rkd.pool.workers.launcher import Launcher
 from tests.integration.pool_board import VERSION, Board, answer, board
 from tests.native import standin
 

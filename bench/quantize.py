@@ -25,9 +25,8 @@ import numpy.typing as npt
 from gguf import GGMLQuantizationType
 from gguf.quants import dequantize
 
-from rkd.backend import gguf_write, mix
-from rkd.backend.ggml import Ggml, engine_library
-from rkd.backend.quantize import packed, quantize
+from rkd.backend.quantize import gguf_write, mix, packed, quantize
+from rkd.backend.quantize.ggml import Ggml, engine_library
 from rkd.weights import gguf
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -245,7 +245,7 @@ def _contradictions(config: Config) -> list[Violation]:
         found.append(Violation("tls_cert, tls_key", "both or neither must be set"))
     if config.tls_client_ca and not config.tls_cert:
         found.append(Violation("tls_client_ca", "needs tls_cert and tls_key"))
-    # whether the file holds a token is judged where it is read (service/auth.py)
+    # whether the file holds a token is judged where it is read (service/gate/auth.py)
     has_tokens = config.token_file is not None and config.token_file.exists()
     guarded = config.tls_cert and (has_tokens or config.tls_client_ca)
     exposed = [str(one) for one in config.listen if not one.is_local]

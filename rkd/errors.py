@@ -2,8 +2,9 @@
 The closed taxonomy of everything that can go wrong, named after what the caller should do.
 
 Nothing else lives here and this module imports nothing of rkd. Each `Reason` is public: it reaches
-clients as `google.rpc.ErrorInfo.reason` (domain `rkd`). `service/status.py` holds the one table
-from class to gRPC code; the wire between daemon and worker carries reason, message and metadata.
+clients as `google.rpc.ErrorInfo.reason` (domain `rkd`). `service/gate/status.py` holds the one
+table from class to gRPC code; the wire between daemon and worker carries reason, message and
+metadata.
 """
 
 from __future__ import annotations

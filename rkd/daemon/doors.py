@@ -7,9 +7,9 @@ import resource
 from rkd.board.telemetry import read_telemetry
 from rkd.config import Config
 from rkd.daemon.rooms import Rooms
-from rkd.service.auth import refuse_open_doors
-from rkd.service.metrics import MeterCollector, MetricsListener
-from rkd.service.server import AddressTakenError
+from rkd.service.gate.auth import refuse_open_doors
+from rkd.service.gate.server import AddressTakenError
+from rkd.telemetry.metrics import MeterCollector, MetricsListener
 
 
 def check_doors(config: Config, rooms: Rooms) -> None:

@@ -25,11 +25,11 @@ from rkd.events import Event, Topic
 from rkd.model import ModelName, ModelState
 from rkd.notify import Notifier, ping_watchdog, watchdog_interval_s
 from rkd.pool.ticket import Ask
-from rkd.service.health import Health
-from rkd.service.server import Server
+from rkd.service.gate.health import Health
+from rkd.service.gate.server import Server
+from rkd.service.gate.tls import TlsFiles, server_credentials
 from rkd.service.system import Reloaded
-from rkd.service.tls import TlsFiles, server_credentials
-from rkd.service.tracing import open_tracing
+from rkd.telemetry.tracing import open_tracing
 
 _log = structlog.get_logger("rkd.daemon")
 

@@ -18,7 +18,7 @@ from rkd.config import Config
 from rkd.daemon.life import Daemon
 from rkd.errors import RkdError
 from rkd.notify import Notifier
-from rkd.service.server import AddressTakenError
+from rkd.service.gate.server import AddressTakenError
 
 EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h: the unit tells systemd not to restart on it."""

@@ -31,14 +31,14 @@ from rkd.library.watch import Watch, is_network
 from rkd.model import ModelName
 from rkd.operations.operation import OperationKind
 from rkd.pool.calibration import Calibration
-from rkd.pool.job import Jobs
 from rkd.pool.pool import Pool
-from rkd.pool.worker import Launcher
-from rkd.service.activity import Activity
-from rkd.service.auth import Guard
-from rkd.service.meters import Meters
+from rkd.pool.workers.job import Jobs
+from rkd.pool.workers.launcher import Launcher
+from rkd.service.gate.auth import Guard
+from rkd.service.gate.status import Observe, StatusInterceptor
 from rkd.service.running import RunningRequests
-from rkd.service.status import Observe, StatusInterceptor
+from rkd.telemetry.activity import Activity
+from rkd.telemetry.meters import Meters
 
 _workers = structlog.get_logger("rkd.worker")
 

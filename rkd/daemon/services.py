@@ -14,15 +14,15 @@ from rkd.daemon.rooms import Rooms, free_bytes
 from rkd.daemon.settings import doctor_facts
 from rkd.errors import InvalidInputError
 from rkd.service.creating import Creates
-from rkd.service.doctor import Finding, examine
+from rkd.service.gate.server import Register
 from rkd.service.hub import HubService
 from rkd.service.inference import InferenceService
 from rkd.service.models import ModelService
 from rkd.service.operations import OperationService
 from rkd.service.pool import PoolService
-from rkd.service.server import Register
 from rkd.service.system import Identity, Reloaded, SystemService
 from rkd.service.transfers import Transfers
+from rkd.telemetry.doctor import Finding, examine
 from rkd.v1 import (
     hub_pb2_grpc,
     inference_pb2_grpc,

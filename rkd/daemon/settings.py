@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from rkd.board.facts import Board, Telemetry
 from rkd.config import SETTINGS, Config
 from rkd.model import BackendChoice
-from rkd.pool.settings import PoolSettings, RuntimeLibrary
-from rkd.service.doctor import Facts
+from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
 from rkd.service.system import Reloaded
+from rkd.telemetry.doctor import Facts
 
 
 def pool_settings(config: Config, board: Board) -> PoolSettings:

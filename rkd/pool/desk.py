@@ -14,17 +14,28 @@ from collections.abc import Callable, Coroutine
 from typing import Any, assert_never
 
 from rkd.events import Event, Publish, Topic
-from rkd.pool import refusals, views
-from rkd.pool.budget import Capacity
+from rkd.pool import views
 from rkd.pool.calibration import Calibration
-from rkd.pool.crew import Crew, LoadDone, LoadEnded, LoadSaid, News, WorkerGone, WorkerLost
-from rkd.pool.handle import Death
-from rkd.pool.handle import Launch as LaunchWorker
-from rkd.pool.scheduler import Scheduler
-from rkd.pool.settings import PoolSettings
-from rkd.pool.state import Actions, Announce, Grant, Launch, LoadPlan, Moment, Refuse, Stop, Waiter
-from rkd.pool.table import Rules
+from rkd.pool.deciding import refusals
+from rkd.pool.deciding.budget import Capacity
+from rkd.pool.deciding.scheduler import Scheduler
+from rkd.pool.deciding.settings import PoolSettings
+from rkd.pool.deciding.state import (
+    Actions,
+    Announce,
+    Death,
+    Grant,
+    Launch,
+    LoadPlan,
+    Moment,
+    Refuse,
+    Stop,
+    Waiter,
+)
+from rkd.pool.deciding.table import Rules
 from rkd.pool.ticket import Ask, Lease, Ticket
+from rkd.pool.workers.crew import Crew, LoadDone, LoadEnded, LoadSaid, News, WorkerGone, WorkerLost
+from rkd.pool.workers.handle import Launch as LaunchWorker
 
 MEMORY_FRESH_S = 0.05
 """How long a reading of the machine's memory is believed: it costs several file reads."""

@@ -18,17 +18,18 @@ from rkd.errors import Reason, RkdError, UnavailableError
 from rkd.events import Event, Publish, Topic
 from rkd.inference import Chunk, Run
 from rkd.model import Model
-from rkd.pool import refusals, views
-from rkd.pool.budget import Need
+from rkd.pool import views
 from rkd.pool.calibration import Calibration
+from rkd.pool.deciding import refusals
+from rkd.pool.deciding.budget import Need
+from rkd.pool.deciding.placement import Placement, Wish
+from rkd.pool.deciding.settings import PoolSettings
+from rkd.pool.deciding.state import Resident, Waiter
 from rkd.pool.desk import Desk, Memory
-from rkd.pool.handle import Launch as LaunchWorker
-from rkd.pool.handle import Piece, WorkerDiedError
-from rkd.pool.placement import Placement, Wish
-from rkd.pool.settings import PoolSettings
-from rkd.pool.state import Resident, Waiter
 from rkd.pool.ticket import Ask, Lease, Served, Ticket, Update
 from rkd.pool.views import Preview
+from rkd.pool.workers.handle import Launch as LaunchWorker
+from rkd.pool.workers.handle import Piece, WorkerDiedError
 
 T = TypeVar("T")
 

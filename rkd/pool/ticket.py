@@ -14,9 +14,9 @@ from typing import Any, Protocol, Self
 from rkd.errors import RkdError
 from rkd.inference import Loaded, Outcome, Run
 from rkd.model import BackendKind, Model
-from rkd.pool.handle import RunStream, WorkerHandle
-from rkd.pool.placement import Wish
-from rkd.pool.state import LoadPlan, Priority
+from rkd.pool.deciding.placement import Wish
+from rkd.pool.deciding.state import LoadPlan, Priority
+from rkd.pool.workers.handle import RunStream, WorkerHandle
 
 
 @dataclass(frozen=True, slots=True)

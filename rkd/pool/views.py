@@ -6,10 +6,19 @@ from dataclasses import dataclass, replace
 
 from rkd.errors import RkdError
 from rkd.model import BackendKind
-from rkd.pool.admission import Admit, MakeRoom, Never, Situation, Wait, choose_plan, decide, serves
-from rkd.pool.budget import free_ram, size
-from rkd.pool.state import LoadPlan, Moment, Phase, Residence, Resident, Waiter
-from rkd.pool.table import CRASH_LIMIT, Table
+from rkd.pool.deciding.admission import (
+    Admit,
+    MakeRoom,
+    Never,
+    Situation,
+    Wait,
+    choose_plan,
+    decide,
+    serves,
+)
+from rkd.pool.deciding.budget import free_ram, size
+from rkd.pool.deciding.state import LoadPlan, Moment, Phase, Residence, Resident, Waiter
+from rkd.pool.deciding.table import CRASH_LIMIT, Table
 from rkd.pool.ticket import Loading, Queued, Update
 
 

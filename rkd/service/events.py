@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rkd.inference import Chunk, Outcome, PrefillProgress, TemplateWay, TokenLogprobs
 from rkd.model import BackendKind
-from rkd.pool.state import LoadPlan
+from rkd.pool.deciding.state import LoadPlan
 from rkd.pool.ticket import Loading, Queued, Served
 from rkd.v1 import types_pb2 as pb
 

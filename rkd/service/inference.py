@@ -25,16 +25,16 @@ from rkd.inference import (
     TemplateWay,
 )
 from rkd.model import BackendKind, Model, ModelName
-from rkd.pool.placement import Wish
+from rkd.pool.deciding.placement import Wish
+from rkd.pool.deciding.state import Priority
 from rkd.pool.pool import Pool
-from rkd.pool.state import Priority
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served, Ticket
 from rkd.service import events
 from rkd.service.conversation import chat_run, generate_run
-from rkd.service.meters import Meters, Stream
 from rkd.service.options import Checker, Options, read_options
 from rkd.service.resolve import Resolve
 from rkd.service.running import Running, RunningRequests
+from rkd.telemetry.meters import Meters, Stream
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from rkd.v1.inference_pb2_grpc import InferenceServiceServicer

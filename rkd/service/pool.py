@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rkd.model import ModelName
-from rkd.pool.placement import Wish
+from rkd.pool.deciding.placement import Wish
+from rkd.pool.deciding.state import Phase, Resident
 from rkd.pool.pool import Pool
-from rkd.pool.state import Phase, Resident
 from rkd.pool.ticket import Ask, Queued
 from rkd.service import events
 from rkd.service.options import BACKENDS, LEAST_CONTEXT_TOKENS, Checker, keep_alive_s

@@ -13,9 +13,9 @@ from rkd.board.facts import Board, Telemetry
 from rkd.board.memory import own_bytes
 from rkd.board.npu import npu_obstacle
 from rkd.errors import PreconditionError
-from rkd.service.activity import Collect
-from rkd.service.doctor import Finding
-from rkd.service.meters import Meters
+from rkd.telemetry.activity import Collect
+from rkd.telemetry.doctor import Finding
+from rkd.telemetry.meters import Meters
 from rkd.v1 import system_pb2, system_pb2_grpc
 
 

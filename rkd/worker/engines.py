@@ -18,7 +18,9 @@ def make_backend(load: pb.Load) -> Backend:
     if BackendKind(load.backend) is BackendKind.NPU:
         made = import_module("rkd.backend.rkllm.backend").RkllmBackend()
     else:
-        made = import_module("rkd.backend.llamacpp").LlamaCppBackend(before_exec=die_with_parent)
+        made = import_module("rkd.backend.llamacpp.backend").LlamaCppBackend(
+            before_exec=die_with_parent
+        )
     return made
 
 

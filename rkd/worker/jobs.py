@@ -94,7 +94,7 @@ def _quantize(arguments: Arguments, progress: Tell) -> dict[str, str]:
 
     # Imported here: numpy and ggml cost 60 ms and 30 MB that an `inspect` does not need.
     if tool:
-        made = import_module("rkd.backend.llama_quantize").quantize(
+        made = import_module("rkd.backend.quantize.native").quantize(
             Path(tool),
             source,
             target,
@@ -104,8 +104,8 @@ def _quantize(arguments: Arguments, progress: Tell) -> dict[str, str]:
             before_exec=import_module("rkd.worker.leash").die_with_parent,
         )
     else:
-        ggml = import_module("rkd.backend.ggml")
-        made = import_module("rkd.backend.quantize").quantize(
+        ggml = import_module("rkd.backend.quantize.ggml")
+        made = import_module("rkd.backend.quantize.quantize").quantize(
             source,
             target,
             arguments["type"],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rkd.backend.backend import Backend
-from rkd.backend.llamacpp import LlamaCppBackend
+from rkd.backend.llamacpp.backend import LlamaCppBackend
 from rkd.inference import LoadSpec
 from rkd.model import BackendKind
 from tests.contract.backend_suite import BackendSuite, Subject

@@ -16,8 +16,8 @@ from rkd.library.library import Library
 from rkd.library.uploads import Uploads
 from rkd.library.watch import Watch
 from rkd.model import ModelName
+from rkd.service.gate.status import StatusInterceptor
 from rkd.service.models import Creating, ModelService
-from rkd.service.status import StatusInterceptor
 from rkd.v1 import models_pb2_grpc
 
 

@@ -13,12 +13,12 @@ from rkd.errors import Reason, RkdError
 from rkd.events import Event
 from rkd.inference import Chunk, Run
 from rkd.model import Format, Model, ModelName, ModelState, Recipe, WeightsFile
-from rkd.pool.budget import GIB
 from rkd.pool.calibration import Calibration
+from rkd.pool.deciding.budget import GIB
+from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
 from rkd.pool.pool import Pool
-from rkd.pool.settings import PoolSettings, RuntimeLibrary
 from rkd.pool.ticket import Ask, Served
-from rkd.pool.worker import Launcher
+from rkd.pool.workers.launcher import Launcher
 from tests.models import tiny
 from tests.native import standin
 

@@ -9,8 +9,8 @@ import pytest
 
 from rkd.errors import PreconditionError, Reason
 from rkd.model import BackendChoice, BackendKind
-from rkd.pool.placement import Wish
-from rkd.pool.state import Phase
+from rkd.pool.deciding.placement import Wish
+from rkd.pool.deciding.state import Phase
 from rkd.pool.ticket import Ask
 from tests.integration.pool_board import answer, board
 

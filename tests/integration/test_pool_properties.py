@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.unit.pool.test_scheduler_properties import EVENTS, WORLDS, end, live
+from tests.unit.pool.deciding.test_scheduler_properties import EVENTS, WORLDS, end, live
 from tests.unit.pool.world import World
 
 LONG = settings(

@@ -15,7 +15,7 @@ import pytest
 
 from rkd.inference import Chunk, Run
 from rkd.model import Model
-from rkd.pool.budget import MIB
+from rkd.pool.deciding.budget import MIB
 from rkd.pool.ticket import Ask
 from tests.integration.pool_board import Board, Tally, answer, board, children, open_files
 

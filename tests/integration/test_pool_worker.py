@@ -14,9 +14,10 @@ import pytest
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import Chunk, EmbedSpec, FinishReason, LoadProgress, LoadSpec, Run, Sampling
 from rkd.model import BackendKind
-from rkd.pool import worker as module
-from rkd.pool.handle import WorkerDiedError
-from rkd.pool.worker import Launcher, WorkerProcess
+from rkd.pool.workers import process as module
+from rkd.pool.workers.handle import WorkerDiedError
+from rkd.pool.workers.launcher import Launcher
+from rkd.pool.workers.process import WorkerProcess
 from tests.models import tiny
 
 ENDLESS = Run(

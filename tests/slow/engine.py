@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rkd.backend.ggml import engine_library
+from rkd.backend.quantize.ggml import engine_library
 
 
 class _Opaque(ctypes.Structure):

@@ -22,7 +22,7 @@ from rkd.backend.convert.checkpoint import Converted, convert
 from tests.slow.checkpoint_text import TEXTS
 from tests.slow.checkpoints import TOKENS, byte_level, random_model, sentence_pieces
 from tests.slow.engine import Engine
-from tests.unit.backend.checkpoint_bytes import CONFIGS, write
+from tests.unit.backend.convert.checkpoint_bytes import CONFIGS, write
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rkd.access.role import Role
 from rkd.board.telemetry import read_telemetry
-from rkd.service.activity import Activity
-from rkd.service.auth import METHOD_ROLES
-from rkd.service.meters import Meters
-from rkd.service.metrics import MeterCollector
+from rkd.service.gate.auth import METHOD_ROLES
+from rkd.telemetry.activity import Activity
+from rkd.telemetry.meters import Meters
+from rkd.telemetry.metrics import MeterCollector
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARD = ROOT / "tests" / "data" / "board" / "rock-5b"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rkd.config import SETTINGS
 from rkd.errors import Reason, RkdError
-from rkd.service.status import CODES
+from rkd.service.gate.status import CODES
 from tests.unit.test_docs import between
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

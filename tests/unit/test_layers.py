@@ -14,6 +14,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"daemon"}),
     frozenset({"service"}),
+    frozenset({"telemetry"}),
     frozenset({"operations"}),
     frozenset({"library", "hub", "pool"}),
     frozenset({"worker"}),
@@ -29,13 +30,23 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 """Top first; a room imports only from rooms below its own, or from itself."""
 
+WITHIN: dict[str, tuple[str, ...]] = {
+    "rkd.pool.deciding": ("rkd.pool.deciding",),
+    "rkd.pool.workers": ("rkd.pool.deciding", "rkd.pool.workers"),
+    "rkd.service.gate": ("rkd.service.gate",),
+    "rkd.backend.text": ("rkd.backend.text",),
+    "rkd.backend.prompt": ("rkd.backend.prompt", "rkd.backend.text"),
+    "rkd.backend.quantize": ("rkd.backend.quantize",),
+}
+"""Rooms inside a room: what of their own house they may import."""
+
 CHILD_ROOMS = frozenset({"worker", "backend"})
 DAEMON_ROOMS = frozenset({"daemon", "service", "operations", "library", "hub", "pool"})
 
 ALLOWED_IN: dict[str, tuple[str, ...]] = {
-    "grpc": ("rkd/service/", "rkd/daemon/", "rkd/v1/", "clients/"),
-    "ctypes": ("rkd/backend/rkllm/", "rkd/backend/ggml.py", "rkd/worker/"),
-    "xllamacpp": ("rkd/backend/llamacpp.py",),
+    "grpc": ("rkd/service/", "rkd/telemetry/", "rkd/daemon/", "rkd/v1/", "clients/"),
+    "ctypes": ("rkd/backend/rkllm/", "rkd/backend/quantize/ggml.py", "rkd/worker/"),
+    "xllamacpp": ("rkd/backend/llamacpp/backend.py",),
     "huggingface_hub": ("rkd/hub/",),
     "watchdog": ("rkd/library/watch.py",),
 }
@@ -103,6 +114,21 @@ def test_imports_go_downwards(path: Path) -> None:
         native = own in DAEMON_ROOMS and other in CHILD_ROOMS
         if upwards or native:
             wrong.append(f"line {line}: {own} imports {module}")
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("inner", WITHIN)
+def test_inner_rooms_keep_to_themselves(inner: str) -> None:
+    """What decides imports no process, an engine's input knows no engine, the gate no service."""
+    house = ".".join(inner.split(".")[:2])
+    folder = ROOT / inner.replace(".", "/")
+    wrong = [
+        f"{path.name} line {line}: {module}"
+        for path in sorted(folder.glob("*.py"))
+        for module, line in imports_of(path)
+        if f"{module}.".startswith(f"{house}.") and not module.startswith(WITHIN[inner])
+    ]
 
     assert wrong == []
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rkd.backend import gguf_write, mix
 from rkd.backend.convert import names, pytorch, safetensors, tokenizer
 from rkd.backend.convert.config import Config, read_config
 from rkd.backend.convert.metadata import pairs
 from rkd.backend.convert.tensors import Stored, broken, quantized
 from rkd.backend.convert.weights import Piece, pieces
+from rkd.backend.quantize import gguf_write, mix
 from rkd.errors import InvalidInputError, Reason
 from rkd.weights import magic
 

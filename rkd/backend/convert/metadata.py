@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from rkd.backend.convert.config import Config
 from rkd.backend.convert.tokenizer import Tokenizer
-from rkd.backend.gguf_write import Value, pair
+from rkd.backend.quantize.gguf_write import Value, pair
 
 _IDS = {
     "bos": "bos_token_id",

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from rkd.backend.convert.config import Config
 from rkd.backend.convert.tensors import Stored, as_float32
-from rkd.backend.quantize import as_bfloat16
+from rkd.backend.quantize.quantize import as_bfloat16
 from rkd.errors import InvalidInputError, Reason
 from rkd.weights.quantization import TENSOR_TYPES
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.rkllm.abi_shared import LLMCallState
-from rkd.backend.text import AnswerSplitter, Split, StopCutter, Utf8Assembler
+from rkd.backend.text.text import AnswerSplitter, Split, StopCutter, Utf8Assembler
 from rkd.inference import Chunk
 
 _NORMAL = LLMCallState.RKLLM_RUN_NORMAL.value

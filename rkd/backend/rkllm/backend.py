@@ -18,7 +18,7 @@ from rkd.backend.rkllm.resident import Resident
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, StatusError
 from rkd.backend.rkllm.sampling import engine_sampling, unsupported
 from rkd.backend.rkllm.tap import Tap
-from rkd.backend.text import AnswerSplitter
+from rkd.backend.text.text import AnswerSplitter
 from rkd.errors import InvalidInputError, PreconditionError, Reason, Violation
 from rkd.inference import (
     Capabilities,

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkd.backend.rkllm.sampling import unsupported
-from rkd.backend.text import opens_thinking
+from rkd.backend.text.text import opens_thinking
 from rkd.errors import InvalidInputError, Reason, Violation
 from rkd.inference import LoadSpec, Run, TemplateWay, Tool
 from rkd.librkllmrt import Family
 from rkd.model import Message
 
 if TYPE_CHECKING:
-    from rkd.backend.chat import ChatTemplate
-    from rkd.backend.tokenizer import Tokenizer
+    from rkd.backend.prompt.chat import ChatTemplate
+    from rkd.backend.prompt.tokenizer import Tokenizer
 
 NO_TEMPLATE = "the model has no chat template: the messages were sent one after the other"
 
@@ -84,7 +84,7 @@ class Prompts:
 
     def _read(self, folder: Path, *, templates: bool) -> None:
         # Imported here: a worker without tokenizer files stays some 20 MB smaller.
-        from rkd.backend.tokenizer import (  # noqa: PLC0415 - see above
+        from rkd.backend.prompt.tokenizer import (  # noqa: PLC0415 - see above
             TOKENIZER,
             Tokenizer,
             read_chat_files,
@@ -100,7 +100,7 @@ class Prompts:
             self._own_for_tools = self._compiled(files.tool_template)
 
     def _compiled(self, source: str) -> ChatTemplate:
-        from rkd.backend.chat import ChatTemplate  # noqa: PLC0415 - Jinja only where it is needed
+        from rkd.backend.prompt.chat import ChatTemplate  # noqa: PLC0415 - Jinja only where it is needed
 
         return ChatTemplate(source, self._bos, self._eos)
 

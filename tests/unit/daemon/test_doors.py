@@ -16,7 +16,7 @@ from rkd.config import Config
 from rkd.daemon.doors import check_doors, open_metrics, raise_file_limit
 from rkd.daemon.rooms import Rooms
 from rkd.errors import InvalidInputError
-from rkd.service.server import AddressTakenError
+from rkd.service.gate.server import AddressTakenError
 
 
 def configured(folder: Path, *lines: str) -> Config:

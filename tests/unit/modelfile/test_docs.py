@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from rkd.backend.convert.config import ARCHITECTURES
-from rkd.backend.mix import BASE
+from rkd.backend.quantize.mix import BASE
 from rkd.modelfile.commands import CLEARABLE, KEYWORDS
 from rkd.modelfile.parameters import PARAMETERS, Effect
 from rkd.modelfile.parse import parse

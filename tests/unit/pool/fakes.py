@@ -32,12 +32,12 @@ from rkd.model import (
     Recipe,
     WeightsFile,
 )
-from rkd.pool.budget import GIB, MIB, Need
 from rkd.pool.calibration import Calibration
-from rkd.pool.handle import Death, Piece, WorkerDiedError
+from rkd.pool.deciding.budget import GIB, MIB, Need
+from rkd.pool.deciding.settings import PoolSettings
+from rkd.pool.deciding.state import Death, LoadPlan, Moment, Waiter
 from rkd.pool.pool import Pool
-from rkd.pool.settings import PoolSettings
-from rkd.pool.state import LoadPlan, Moment, Waiter
+from rkd.pool.workers.handle import Piece, WorkerDiedError
 
 DEAD = Death("killed by SIGSEGV", signal="SIGSEGV")
 
@@ -235,7 +235,7 @@ class FakeWorker:
 
 @dataclass
 class FakeMachine:
-    """A machine with memory, launching fake workers; implements `rkd.pool.handle.Launch`."""
+    """A machine with memory that launches fakes; implements `rkd.pool.workers.handle.Launch`."""
 
     total: int = 16 * GIB
     available: int = 16 * GIB

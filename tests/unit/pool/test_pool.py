@@ -12,14 +12,14 @@ import pytest
 from rkd.errors import AbortedError, PreconditionError, Reason, RkdError, UnavailableError
 from rkd.inference import Chunk, EmbedSpec, Run
 from rkd.model import BackendChoice, BackendKind
-from rkd.pool.budget import GIB, MIB
 from rkd.pool.calibration import Calibration
-from rkd.pool.handle import Death, WorkerDiedError
-from rkd.pool.placement import Wish
+from rkd.pool.deciding.budget import GIB, MIB
+from rkd.pool.deciding.placement import Wish
+from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
+from rkd.pool.deciding.state import Death, Phase, Resident
 from rkd.pool.pool import Pool
-from rkd.pool.settings import PoolSettings, RuntimeLibrary
-from rkd.pool.state import Phase, Resident
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served
+from rkd.pool.workers.handle import WorkerDiedError
 from tests.unit.pool.fakes import FakeMachine, model, settled
 
 ROOMY = PoolSettings(memory_fraction=1.0, reserve_bytes=0)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rkd.errors import PreconditionError, Reason
 from rkd.model import BackendChoice, BackendKind
 from rkd.pool import views
-from rkd.pool.budget import GIB, Capacity
-from rkd.pool.scheduler import Scheduler
-from rkd.pool.state import Launch, LoadFault, LoadPlan, Moment, Phase, Waiter
-from rkd.pool.table import Rules
+from rkd.pool.deciding.budget import GIB, Capacity
+from rkd.pool.deciding.scheduler import Scheduler
+from rkd.pool.deciding.state import Launch, LoadFault, LoadPlan, Moment, Phase, Waiter
+from rkd.pool.deciding.table import Rules
 from rkd.pool.ticket import Loading, Queued, Update
 from tests.unit.pool.fakes import at, loaded, plan, waiter
 

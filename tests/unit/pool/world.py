@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from rkd.errors import PreconditionError, Reason, UnavailableError
 from rkd.model import BackendChoice
-from rkd.pool.budget import GIB, Capacity, Need
-from rkd.pool.scheduler import Scheduler
-from rkd.pool.state import (
+from rkd.pool.deciding.budget import GIB, Capacity, Need
+from rkd.pool.deciding.scheduler import Scheduler
+from rkd.pool.deciding.state import (
     Actions,
     Announce,
     Grant,
@@ -22,7 +22,7 @@ from rkd.pool.state import (
     Refuse,
     Stop,
 )
-from rkd.pool.table import Rules
+from rkd.pool.deciding.table import Rules
 from tests.unit.pool.fakes import loaded, plan, waiter
 
 DIED = UnavailableError(Reason.WORKER_CRASHED, "killed by SIGSEGV")

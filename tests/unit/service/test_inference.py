@@ -11,8 +11,8 @@ import pytest
 from rkd.errors import InvalidInputError, NotFoundError, Reason, RkdError
 from rkd.model import Model, ModelName
 from rkd.service.inference import InferenceService
-from rkd.service.meters import Meters
 from rkd.service.running import RunningRequests
+from rkd.telemetry.meters import Meters
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from tests.unit.pool.fakes import FakeMachine, model, settled

@@ -13,9 +13,9 @@ import pytest
 from rkd.errors import InvalidInputError, NotFoundError, Reason
 from rkd.inference import LoadSpec
 from rkd.model import BackendChoice, BackendKind, Model, ModelName, ModelState
-from rkd.pool.budget import Need
-from rkd.pool.placement import Wish
-from rkd.pool.state import LoadPlan, Phase, Resident
+from rkd.pool.deciding.budget import Need
+from rkd.pool.deciding.placement import Wish
+from rkd.pool.deciding.state import LoadPlan, Phase, Resident
 from rkd.pool.ticket import Ask, Loading, Queued
 from rkd.pool.views import Preview
 from rkd.service.pool import PoolService

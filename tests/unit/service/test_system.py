@@ -10,10 +10,10 @@ from rkd.board.facts import RuntimeLibrary
 from rkd.board.read import read_board
 from rkd.board.telemetry import read_telemetry
 from rkd.errors import InvalidInputError, Reason
-from rkd.service.activity import Activity
-from rkd.service.doctor import Finding, Severity
-from rkd.service.meters import Meters
 from rkd.service.system import Identity, Reloaded, SystemService
+from rkd.telemetry.activity import Activity
+from rkd.telemetry.doctor import Finding, Severity
+from rkd.telemetry.meters import Meters
 from rkd.v1 import system_pb2
 
 BOARD = Path(__file__).resolve().parents[2] / "data" / "board" / "rock-5b"

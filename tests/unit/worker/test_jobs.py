@@ -9,7 +9,7 @@ import pytest
 from rkd.errors import ExhaustedError, InvalidInputError, Reason
 from rkd.inference import LoadProgress
 from rkd.worker import jobs
-from tests.unit.backend.checkpoint_bytes import write
+from tests.unit.backend.convert.checkpoint_bytes import write
 from tests.unit.weights.gguf_bytes import build
 
 

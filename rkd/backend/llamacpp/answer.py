@@ -1,0 +1,166 @@
+"""
+One answer of llama-server as it arrives: its events in, our chunks out, the outcome at the end.
+
+The engine cuts stop sequences and holds back incomplete characters itself; reasoning and tool
+calls are taken apart here, as on the NPU.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from rkd.backend.backend import Emit, RunHandle
+from rkd.backend.llamacpp.http import Json
+from rkd.backend.text.text import AnswerSplitter, Split, opens_thinking
+from rkd.inference import (
+    Chunk,
+    EngineTimings,
+    FinishReason,
+    Logprob,
+    Outcome,
+    PrefillProgress,
+    Run,
+    TemplateWay,
+    TokenLogprobs,
+    Usage,
+)
+
+SEED_VALUES = 2**32 - 1
+"""The engine reads 2^32-1 as "draw one", so seeds stay below."""
+
+_REASONS = {"eos": FinishReason.STOP_EOS, "word": FinishReason.STOP_SEQUENCE}
+
+
+class Answer:
+    """
+    Collects one run's events; used on the run's thread.
+
+    Args:
+        run: what was asked.
+        prompt: as sent, to know whether the template opened a reasoning block.
+        emit: takes the chunks.
+        handle: after a cancel nothing is emitted any more.
+    """
+
+    def __init__(self, run: Run, prompt: str | list[int], emit: Emit, handle: RunHandle) -> None:
+        self._run = run
+        self._emit = emit
+        self._handle = handle
+        chat = bool(run.messages) and not run.prompt_tokens
+        opened = isinstance(prompt, str) and opens_thinking(prompt)
+        self._splitter = AnswerSplitter(
+            thinking_open=chat and opened, reasoning=chat, tools=bool(run.tools)
+        )
+        self._wants_tokens = run.sampling.max_tokens != 0
+        asked = run.sampling.seed
+        self.seed = secrets.randbelow(SEED_VALUES) if asked is None else asked
+        self._last: Json = {}
+        self._prompt_tokens = 0
+        self._tokens = 0
+        self._told = 0
+        self._reasoning_tokens = 0
+        self._ids: list[int] = []
+        self._logprobs: list[TokenLogprobs] = []
+
+    def take(self, event: Json) -> None:
+        """Take the next event."""
+        progress = event.get("prompt_progress")
+        if progress is not None:
+            self._prompt_tokens = int(progress["total"])
+            if progress["processed"] and not self._handle.cancelled:
+                done, cached = int(progress["processed"]), int(progress["cache"])
+                self._emit(PrefillProgress(self._prompt_tokens, done, cached))
+            return
+        if event.get("stop"):
+            self._last = event
+        if not self._wants_tokens:
+            return
+        # The engine sends no event, and so no id, for a token that only began a character.
+        counted = int(event["tokens_predicted"])
+        if self._splitter.in_reasoning:
+            self._reasoning_tokens += counted - self._tokens
+        self._tokens = counted
+        self._ids.extend(event.get("tokens") or ())
+        if "completion_probabilities" in event:
+            self._logprobs.extend(
+                _token_logprobs(one, self._run.sampling.logprobs or 0)
+                for one in event["completion_probabilities"]
+            )
+        text = event["content"]
+        if text:
+            self._put(self._splitter.feed(text))
+
+    def finish(self) -> None:
+        """Take the end of the stream: what was held back comes out."""
+        self._put(self._splitter.flush(), last=True)
+
+    def _put(self, split: Split, *, last: bool = False) -> None:
+        visible = split.text or split.reasoning or split.tool_calls
+        counted = self._tokens - self._told
+        if self._handle.cancelled or not (visible or (last and counted)):
+            return
+        self._told = self._tokens
+        ids, self._ids = self._ids, []
+        logprobs, self._logprobs = self._logprobs, []
+        self._emit(
+            Chunk(
+                split.text,
+                split.reasoning,
+                split.tool_calls,
+                tuple(ids),
+                tuple(logprobs),
+                counted,
+            )
+        )
+
+    def outcome(
+        self,
+        way: TemplateWay,
+        warnings: tuple[str, ...],
+        *,
+        reason: FinishReason | None = None,
+    ) -> Outcome:
+        """Say how the run ended; *reason* overrules the engine's."""
+        last = self._last
+        timings: Any = last.get("timings", {})
+        wants = self._wants_tokens
+        completion = int(last.get("tokens_predicted", self._tokens)) if wants else 0
+        return Outcome(
+            reason=reason or self._reason(),
+            usage=Usage(
+                prompt_tokens=int(last.get("tokens_evaluated", self._prompt_tokens)),
+                cached_tokens=int(timings.get("cache_n", 0)),
+                completion_tokens=completion,
+                reasoning_tokens=min(self._reasoning_tokens, completion),
+            ),
+            timings=EngineTimings(
+                float(timings.get("prompt_ms", 0)), float(timings.get("predicted_ms", 0))
+            ),
+            matched_stop=str(last.get("stopping_word", "")) if wants else "",
+            seed=self.seed,
+            template_way=way,
+            warnings=warnings,
+        )
+
+    def _reason(self) -> FinishReason:
+        if self._splitter.calls:
+            return FinishReason.TOOL_CALL
+        limit = self._run.sampling.max_tokens
+        if not self._wants_tokens:
+            return FinishReason.LENGTH
+        known = _REASONS.get(str(self._last.get("stop_type")))
+        if known is not None:
+            return known
+        reached = limit is not None and int(self._last.get("tokens_predicted", 0)) >= limit
+        return FinishReason.LENGTH if reached else FinishReason.CONTEXT_FULL
+
+
+def _token_logprobs(entry: Json, alternatives: int) -> TokenLogprobs:
+    best = tuple(_logprob(one) for one in entry.get("top_logprobs", ())[:alternatives])
+    return TokenLogprobs(_logprob(entry), best)
+
+
+def _logprob(entry: Json) -> Logprob:
+    text = bytes(entry.get("bytes", ())).decode(errors="replace")
+    return Logprob(int(entry["id"]), text, float(entry["logprob"]))

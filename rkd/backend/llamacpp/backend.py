@@ -1,0 +1,272 @@
+"""
+llama.cpp on the CPU: the wheel's server (or a native one) behind the Backend protocol.
+
+Prompts are rendered here, not by the engine, so that both backends treat templates alike; the
+engine sees text and sampling options on `/completion`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rkd.backend.backend import Emit, RunHandle
+from rkd.backend.llamacpp.answer import Answer
+from rkd.backend.llamacpp.http import EngineError, EngineHttp
+from rkd.backend.llamacpp.native import NativeEngine
+from rkd.backend.llamacpp.request import body_of, refusal_of
+from rkd.backend.prompt.chat import ChatTemplate
+from rkd.errors import PreconditionError, Reason
+from rkd.inference import (
+    Capabilities,
+    Embeddings,
+    EmbedSpec,
+    FinishReason,
+    Loaded,
+    LoadProgress,
+    LoadSpec,
+    Outcome,
+    Run,
+    TemplateWay,
+)
+
+BATCH_TOKENS = 256
+"""Prompt tokens computed at once: a cancel is seen between batches, and other streams get their
+turn. Measured with 3,600 tokens: slot free after 3.8 s against 16 s with the engine's 2,048."""
+FREE_BOUND_S = 30.0
+FREE_POLL_S = 0.005
+
+
+class WheelEngine:
+    """The server inside the xllamacpp wheel, in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "engine.sock"
+        self.name = "llama.cpp"
+        self._server: Any = None
+
+    def start(self, spec: LoadSpec, threads: int, batch_tokens: int) -> None:
+        """
+        Load the model; holds the interpreter's lock until done.
+
+        Raises:
+            PreconditionError: LOAD_FAILED; the engine's own words are on file descriptor 2.
+        """
+        import xllamacpp as engine  # noqa: PLC0415 - reads OMP_* when imported
+
+        self.socket.unlink(missing_ok=True)  # a stale one makes the server fail
+        params = engine.CommonParams()
+        params.model.path = spec.weights
+        params.n_ctx = spec.context_tokens * spec.slots
+        params.n_parallel = spec.slots
+        params.n_batch = batch_tokens
+        params.cpuparams.n_threads = threads
+        params.hostnames = [str(self.socket)]
+        params.ui = False
+        params.warmup = False
+        params.verbosity = 3  # below 3 it does not say why a load failed
+        params.fit_params = False  # what fits is the pool's to decide
+        params.cache_ram_mib = 0  # its default may take 8 GiB beside the model
+        if spec.kv_cache_type in {"q8_0", "q4_0"}:
+            kind = getattr(engine.ggml_type, f"GGML_TYPE_{spec.kv_cache_type.upper()}")
+            params.cache_type_k = params.cache_type_v = kind
+            flash = engine.llama_flash_attn_type
+            params.flash_attn_type = flash.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        if spec.embeddings:
+            params.embedding = True
+            params.pooling_type = engine.llama_pooling_type.LLAMA_POOLING_TYPE_LAST
+        if spec.adapters:
+            params.lora_adapters = [
+                engine.CommonAdapterLoraInfo(path, scale) for _name, path, scale in spec.adapters
+            ]
+        try:
+            self._server = engine.Server(params)
+        except RuntimeError as error:
+            raise PreconditionError(
+                Reason.LOAD_FAILED, f"llama.cpp cannot load {Path(spec.weights).name}."
+            ) from error
+
+    def close(self) -> None:
+        """Let the server go; its listener ends with it."""
+        self._server = None
+        self.socket.unlink(missing_ok=True)
+
+
+class LlamaCppBackend:
+    """
+    One GGUF in llama.cpp; implements `rkd.backend.backend.Backend`.
+
+    Args:
+        before_exec: ties a native engine's life to ours.
+        folder: private to this worker; the worker's own working folder when None.
+    """
+
+    def __init__(self, before_exec: Callable[[], None], folder: Path | None = None) -> None:
+        self._before_exec = before_exec
+        self._folder = folder or Path.cwd()
+        self._engine: WheelEngine | NativeEngine | None = None
+        self._http = EngineHttp(self._folder / "engine.sock")
+        self._spec: LoadSpec | None = None
+        self._template: ChatTemplate | None = None
+        self._way = TemplateWay.RAW
+        self._special = ("", "")
+        self._adds_bos = False
+        self._running = 0
+
+    def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
+        """Load the GGUF; returns when the server answers."""
+        progress(LoadProgress("loading"))
+        if spec.runtime_library:
+            self._engine = NativeEngine(Path(spec.runtime_library), self._folder, self._before_exec)
+        else:
+            self._engine = WheelEngine(self._folder)
+        if spec.cpu_mask:
+            cores = {core for core in range(64) if spec.cpu_mask >> core & 1}
+            with suppress(OSError):  # a narrower cpuset stands
+                os.sched_setaffinity(0, cores)
+        threads = spec.threads or len(os.sched_getaffinity(0))
+        self._engine.start(spec, threads, spec.batch_tokens or BATCH_TOKENS)
+        self._spec = spec
+        props = self._http.get("/props")
+        self._special = (str(props.get("bos_token", "")), str(props.get("eos_token", "")))
+        self._adds_bos = bool(self.tokenize("", add_special=True, parse_special=False))
+        self._choose_template(spec, str(props.get("chat_template") or ""))
+        return self._loaded(spec, props)
+
+    def _choose_template(self, spec: LoadSpec, own: str) -> None:
+        source = spec.template if spec.template is not None else own
+        if source:
+            self._template = ChatTemplate(source, *self._special)
+            self._way = TemplateWay.MODEL if spec.template is None else TemplateWay.MODELFILE
+
+    def _loaded(self, spec: LoadSpec, props: dict[str, Any]) -> Loaded:
+        template = self._template
+        return Loaded(
+            capabilities=Capabilities(
+                chat_template=template is not None,
+                tokenize=True,
+                embed=spec.embeddings,
+                grammar=True,
+                logprobs=True,
+                logit_bias=True,
+                seed=True,
+                tools=template is not None and template.knows_tools,
+                thinking=template is not None and template.knows_thinking,
+                lora=bool(spec.adapters),
+            ),
+            context_tokens=int(props["default_generation_settings"]["n_ctx"]),
+            slots=int(props["total_slots"]),
+            runtime=f"{self._engine.name if self._engine else ''} {self._build()}".strip(),
+            template_way=self._way,
+        )
+
+    def _build(self) -> str:
+        if isinstance(self._engine, NativeEngine):
+            return ""
+        from importlib.metadata import version  # noqa: PLC0415 - only a worker of the wheel asks
+
+        return f"b{version('xllamacpp').rpartition('.')[2]}"
+
+    def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
+        """Generate through `/completion`; a cancel cuts the connection."""
+        prompt, way, warnings = self._prompt(run)
+        answer = Answer(run, prompt, emit, handle)
+        body = body_of(run, prompt, self._spec, answer.seed)
+        self._running += 1
+        try:
+            self._stream(body, handle, answer)
+        except EngineError as error:
+            if not handle.cancelled:
+                raise refusal_of(error) from error
+        finally:
+            self._running -= 1
+        if handle.cancelled:
+            self._await_free_slot()
+            return answer.outcome(way, warnings, reason=FinishReason.CANCELLED)
+        return answer.outcome(way, warnings)
+
+    def _stream(self, body: dict[str, Any], handle: RunHandle, answer: Answer) -> None:
+        stream = self._http.stream("/completion", body)
+        try:
+            handle.on_cancel(stream.cut)
+            for event in stream:
+                answer.take(event)
+                if handle.cancelled:
+                    return
+            answer.finish()
+        finally:
+            stream.close()
+
+    def _await_free_slot(self) -> None:
+        """Wait until the engine has noticed that nobody listens: bounded, at most a batch."""
+        until_s = time.monotonic() + FREE_BOUND_S
+        while time.monotonic() < until_s:
+            busy = sum(1 for slot in self._http.get("/slots") if slot["is_processing"])
+            if busy <= self._running:
+                return
+            time.sleep(FREE_POLL_S)
+
+    def _prompt(self, run: Run) -> tuple[str | list[int], TemplateWay, tuple[str, ...]]:
+        if run.prompt_tokens:
+            return list(run.prompt_tokens), TemplateWay.RAW, ()
+        if not run.messages:
+            return run.prompt, TemplateWay.RAW, ()
+        template, way = self._template, self._way
+        if run.template is not None:
+            template, way = ChatTemplate(run.template, *self._special), TemplateWay.MODELFILE
+        if template is None:
+            text = "\n\n".join(message.content for message in run.messages)
+            warning = "The model has no chat template: the messages were sent as plain text."
+            return text, TemplateWay.RAW, (warning,)
+        text = template.render(run.messages, run.tools, thinking=run.thinking)
+        bos = self._special[0]
+        if self._adds_bos and bos:
+            # The engine puts one before the text itself; two confuse the model.
+            text = text.removeprefix(bos)
+        return text, way, ()
+
+    def embed(self, spec: EmbedSpec) -> Embeddings:
+        """Embed through `/v1/embeddings`: the last token's hidden state."""
+        if self._spec is None or not self._spec.embeddings:
+            raise PreconditionError(
+                Reason.CAPABILITY_UNSUPPORTED, "This model was loaded without embeddings."
+            )
+        body = {"input": list(spec.inputs), "embd_normalize": 2 if spec.normalize else -1}
+        try:
+            answer = self._http.post("/v1/embeddings", body, bound_s=None)
+        except EngineError as error:
+            raise refusal_of(error) from error
+        ordered = sorted(answer["data"], key=lambda one: int(one["index"]))
+        vectors = tuple(_shortened(one["embedding"], spec) for one in ordered)
+        return Embeddings(vectors, int(answer["usage"]["prompt_tokens"]))
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
+        """Tokenize through `/tokenize`."""
+        body = {"content": text, "add_special": add_special, "parse_special": parse_special}
+        return tuple(self._http.post("/tokenize", body)["tokens"])
+
+    def detokenize(self, token_ids: tuple[int, ...]) -> str:
+        """Detokenize through `/detokenize`."""
+        try:
+            return str(self._http.post("/detokenize", {"tokens": list(token_ids)})["content"])
+        except EngineError as error:
+            raise refusal_of(error) from error
+
+    def close(self) -> None:
+        """Let the engine go."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+
+def _shortened(vector: list[float], spec: EmbedSpec) -> tuple[float, ...]:
+    """Leading dimensions only, scaled anew where vectors have length 1."""
+    if not spec.dimensions or spec.dimensions >= len(vector):
+        return tuple(vector)
+    kept = vector[: spec.dimensions]
+    length = sum(value * value for value in kept) ** 0.5
+    return tuple(value / length for value in kept) if spec.normalize and length else tuple(kept)

@@ -1,0 +1,106 @@
+"""
+A natively built `llama-server` as the engine: the same API from a child of the worker.
+
+On aarch64 the wheel has no dot-product kernels; a native build does. Source: disassembly of the
+aarch64 wheel of xllamacpp 2026.10, no `sdot` anywhere.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rkd.backend.llamacpp.http import EngineError, EngineHttp
+from rkd.errors import PreconditionError, Reason
+from rkd.inference import LoadSpec
+
+START_BOUND_S = 600.0
+"""Longest a load may take; the daemon's own bound on silence is shorter and kills the worker."""
+POLL_S = 0.02
+STOP_BOUND_S = 5.0
+
+
+class NativeEngine:
+    """
+    Runs *program* on a private socket in *folder*.
+
+    Args:
+        program: the llama-server.
+        folder: private to this worker; the socket is made there.
+        before_exec: called in the child before it becomes the server (ties its life to ours).
+    """
+
+    def __init__(self, program: Path, folder: Path, before_exec: Callable[[], None]) -> None:
+        self._program = program
+        self._before_exec = before_exec
+        self._child: subprocess.Popen[bytes] | None = None
+        self.socket = folder / "engine.sock"
+        self.name = f"llama-server {program}"
+
+    def start(self, spec: LoadSpec, threads: int, batch_tokens: int) -> None:
+        """
+        Start it and wait until the model is loaded.
+
+        Raises:
+            PreconditionError: LOAD_FAILED; the server's own words are in the worker's log.
+        """
+        command = [
+            *(str(self._program), "--model", spec.weights, "--host", str(self.socket)),
+            *("--ctx-size", str(spec.context_tokens * spec.slots), "--parallel", str(spec.slots)),
+            *("--threads", str(threads), "--batch-size", str(batch_tokens)),
+            *("--no-warmup", "--slots", "--cache-ram", "0", "--no-webui"),
+        ]
+        if spec.kv_cache_type in {"q8_0", "q4_0"}:
+            kind = spec.kv_cache_type
+            command += ["--cache-type-k", kind, "--cache-type-v", kind, "--flash-attn", "on"]
+        if spec.embeddings:
+            command += ["--embeddings", "--pooling", "last"]
+        for _name, path, scale in spec.adapters:
+            command += ["--lora-scaled", path, str(scale)]
+        try:
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                # A prctl alone, in a process of few threads.
+                preexec_fn=self._before_exec,  # noqa: PLW1509 - see above
+            )
+        except OSError as error:
+            raise PreconditionError(
+                Reason.LOAD_FAILED,
+                f"The native engine {self._program} cannot be started: {error.strerror}.",
+                remedy="Correct or unset RKD_LLAMA_SERVER.",
+            ) from error
+        self._await_ready(spec)
+
+    def _await_ready(self, spec: LoadSpec) -> None:
+        http = EngineHttp(self.socket)
+        child = self._child
+        until_s = time.monotonic() + START_BOUND_S
+        while child is not None and time.monotonic() < until_s:
+            if child.poll() is not None:
+                raise PreconditionError(
+                    Reason.LOAD_FAILED,
+                    f"llama-server ended with code {child.returncode} while loading "
+                    f"{Path(spec.weights).name}.",
+                )
+            try:
+                http.get("/health")
+            except EngineError:
+                time.sleep(POLL_S)  # the server has no way to call us: it answers 503, then 200
+            else:
+                return
+        raise PreconditionError(Reason.LOAD_FAILED, "llama-server did not become ready in time.")
+
+    def close(self) -> None:
+        """End the server and reap it."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.terminate()
+        try:
+            child.wait(STOP_BOUND_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

@@ -1,0 +1,122 @@
+"""Our options in the words of llama-server's `/completion`, and its refusals in ours; pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rkd.backend.llamacpp.http import EngineError
+from rkd.errors import (
+    BeyondRangeError,
+    InternalError,
+    InvalidInputError,
+    Reason,
+    RkdError,
+    Violation,
+)
+from rkd.inference import LoadSpec, Run, Sampling
+
+_SAME_NAME = (
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "repeat_penalty",
+    "repeat_last_n",
+    "presence_penalty",
+    "frequency_penalty",
+    "mirostat",
+    "mirostat_tau",
+    "mirostat_eta",
+)
+"""Fields the engine calls as we do; left out, its defaults are the ones the proto states."""
+
+
+PROGRESS_CHARACTERS = 1024
+"""
+Longer prompts may take more than one batch: the engine tells its progress and heeds a cancel
+between batches. For shorter ones the two events would only delay the first token.
+"""
+
+
+def body_of(run: Run, prompt: str | list[int], spec: LoadSpec | None, seed: int) -> dict[str, Any]:
+    """
+    Write *run* as the engine's request.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD, a JSON schema that is no JSON or an unknown adapter.
+    """
+    sampling = run.sampling
+    body: dict[str, Any] = {
+        "prompt": prompt,
+        "stream": True,
+        "return_progress": len(prompt) > PROGRESS_CHARACTERS,
+        "return_tokens": True,
+        "cache_prompt": True,
+        "seed": seed,
+        "stop": list(sampling.stop),
+        # The engine takes 0 for 1; `Answer` drops that token.
+        "n_predict": -1 if sampling.max_tokens is None else max(1, sampling.max_tokens),
+    }
+    for name in _SAME_NAME:
+        value = getattr(sampling, name)
+        if value is not None:
+            body[name] = value
+    if sampling.logit_bias:
+        body["logit_bias"] = [list(pair) for pair in sampling.logit_bias]
+    if sampling.logprobs is not None:
+        body["n_probs"] = max(1, sampling.logprobs)
+    if sampling.grammar:
+        body["grammar"] = sampling.grammar
+    if sampling.json_schema is not None:
+        body["json_schema"] = _schema(sampling)
+    if run.lora and spec is not None:
+        body["lora"] = _loras(run, spec)
+    return body
+
+
+def _schema(sampling: Sampling) -> dict[str, Any]:
+    try:
+        schema = json.loads(sampling.json_schema or "{}")
+    except ValueError as error:
+        raise _bad("options.sampling.json_schema", f"is no JSON: {error}") from error
+    if not isinstance(schema, dict):
+        raise _bad("options.sampling.json_schema", "should be a JSON object")
+    return schema or {"type": "object"}
+
+
+def _loras(run: Run, spec: LoadSpec) -> list[dict[str, float]]:
+    """Every adapter with its scale: those the run does not name are off."""
+    known = [name for name, _path, _scale in spec.adapters]
+    asked = dict(run.lora)
+    for name in asked:
+        if name not in known:
+            has = ", ".join(known) or "none"
+            raise _bad("options.lora", f"the model has no adapter {name!r}; it has: {has}")
+    return [{"id": at, "scale": asked.get(name, 0.0)} for at, name in enumerate(known)]
+
+
+def _bad(field: str, description: str) -> InvalidInputError:
+    return InvalidInputError(
+        Reason.INVALID_FIELD,
+        f"{field} {description}.",
+        violations=(Violation(field, description),),
+    )
+
+
+def refusal_of(error: EngineError) -> RkdError:
+    """Say in our words what the engine refused."""
+    if error.kind == "exceed_context_size_error":
+        prompt, limit = error.body.get("n_prompt_tokens", 0), error.body.get("n_ctx", 0)
+        return BeyondRangeError(
+            Reason.CONTEXT_LENGTH_EXCEEDED,
+            f"The prompt has {prompt} tokens, the context holds {limit}.",
+            remedy="Shorten the prompt, or raise num_ctx in the Modelfile (or RKD_MAX_CONTEXT).",
+            metadata={"prompt_tokens": str(prompt), "limit": str(limit)},
+        )
+    words = str(error).rstrip(".")
+    if error.kind in {"invalid_request_error", "not_supported_error"}:
+        field = "options.sampling.grammar" if "grammar" in words.lower() else "options"
+        return _bad(field, f"was refused by the engine: {words}")
+    return InternalError(Reason.INTERNAL, f"llama.cpp failed: {words}.")

@@ -1,0 +1,1 @@
+"""What comes out of an engine: whole characters, stops, reasoning, tool calls."""

@@ -1,0 +1,324 @@
+"""
+Where a model may run and with what: the ways to load it, best first; pure.
+
+NPU first where board, library and weights allow it, else the GGUF beside it on the CPU, with the
+reason in words. An explicit `npu` never falls back, and is always tried where a library was named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rkd.errors import PreconditionError, Reason, RkdError
+from rkd.inference import LoadSpec, Sampling
+from rkd.model import BackendChoice, BackendKind, Format, Model, WeightsFile
+from rkd.pool.deciding.budget import (
+    CPU_OVERHEAD_BYTES,
+    NPU_OVERHEAD_BYTES,
+    Need,
+    kv_cache_bytes,
+    size,
+)
+from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
+from rkd.pool.deciding.state import LoadPlan
+
+LEAST_CONTEXT_TOKENS = 64
+NPU_SAMPLING = (
+    "temperature",
+    "top_k",
+    "top_p",
+    "repeat_penalty",
+    "frequency_penalty",
+    "presence_penalty",
+    "mirostat",
+    "mirostat_tau",
+    "mirostat_eta",
+)
+"""What an RKLLM runtime samples with, in the Modelfile's spelling."""
+
+NPU_CONTEXT_STEP_TOKENS = 32
+"""Source: RKLLM SDK guide 1.3.0: max_context is a multiple of 32."""
+
+Measured = Callable[[str], int | None]
+"""Gives the bytes a calibration key was last seen to take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request says about the load; None leaves it to the model, then the daemon."""
+
+    backend: BackendChoice | None = None
+    context_tokens: int | None = None
+
+
+_NO_RKLLM = PreconditionError(
+    Reason.NPU_UNAVAILABLE,
+    "it has no .rkllm weights",
+    remedy="Pull or convert an .rkllm of this model for this board.",
+)
+_NO_LIBRARY = PreconditionError(
+    Reason.NPU_UNAVAILABLE,
+    "no librkllmrt.so was found",
+    remedy="Install Rockchip's runtime into /usr/lib, or name it in RKD_RKLLM_LIBRARY.",
+)
+
+
+class Placement:
+    """
+    Turns a model and a request's wish into load plans.
+
+    Args:
+        settings: the daemon's.
+        obstacle: what keeps the board's NPU from being used, or None.
+        measured: memory seen on earlier loads.
+    """
+
+    def __init__(
+        self, settings: PoolSettings, obstacle: RkdError | None, measured: Measured
+    ) -> None:
+        self._settings = settings
+        self._obstacle = obstacle
+        self._measured = measured
+
+    def candidates(self, model: Model, wish: Wish) -> tuple[LoadPlan, ...]:
+        """
+        Give the ways *model* may be loaded, best first, at least one.
+
+        Raises:
+            PreconditionError: MODEL_INCOMPLETE (no weights at all), NPU_UNAVAILABLE,
+                RUNTIME_MISMATCH, CAPABILITY_UNSUPPORTED (the CPU asked for, and no GGUF).
+        """
+        choice = self._choice(model, wish)
+        gguf = model.weights_of(Format.GGUF)
+        plans: list[LoadPlan] = []
+        obstacle: RkdError | None = None
+        if choice is not BackendChoice.CPU:
+            library = self._library(model, choice)
+            if isinstance(library, RkdError):
+                obstacle = library
+            else:
+                plans.append(self._npu_plan(model, wish, choice, library))
+            if obstacle is not None and (choice is BackendChoice.NPU or gguf is None):
+                raise obstacle
+        if choice is not BackendChoice.NPU and gguf is not None:
+            reason = obstacle.message if obstacle is not None else ""
+            plans.append(self._cpu_plan(model, wish, choice, gguf, reason=reason))
+        if not plans:
+            raise _no_gguf(model) if model.weights else _no_weights(model)
+        return tuple(plans)
+
+    def _choice(self, model: Model, wish: Wish) -> BackendChoice:
+        if wish.backend is not None:
+            return wish.backend
+        own = model.recipe.parameter("backend")
+        if isinstance(own, str) and own in set(BackendChoice):
+            return BackendChoice(own)
+        return self._settings.backend
+
+    def _library(self, model: Model, choice: BackendChoice) -> RuntimeLibrary | RkdError:
+        """The runtime for *model*, or why the NPU is out of question."""
+        if not model.weights:
+            return _no_weights(model)
+        if model.weights_of(Format.RKLLM) is None:
+            return _not_on_npu(model, _NO_RKLLM)
+        tried_anyway = choice is BackendChoice.NPU and self._settings.libraries_given
+        if self._obstacle is not None and not tried_anyway:
+            return _not_on_npu(model, self._obstacle)
+        if not self._settings.libraries:
+            return _not_on_npu(model, _NO_LIBRARY)
+        wanted = str(model.recipe.parameter("rkllm_version") or "")
+        fitting = [one for one in self._settings.libraries if _is_version(one.version, wanted)]
+        if fitting:
+            return fitting[0]
+        known = ", ".join(one.version or "unknown" for one in self._settings.libraries)
+        return PreconditionError(
+            Reason.RUNTIME_MISMATCH,
+            f"{model.name} asks for rkllm runtime {wanted}, there is {known}",
+            remedy="Add a library of that version to RKD_RKLLM_LIBRARY, or change "
+            "`PARAMETER rkllm_version`.",
+            metadata={"model": str(model.name), "wanted": wanted, "available": known},
+        )
+
+    def _npu_plan(
+        self, model: Model, wish: Wish, choice: BackendChoice, library: RuntimeLibrary
+    ) -> LoadPlan:
+        weights = model.weights_of(Format.RKLLM)
+        if weights is None:
+            raise AssertionError("a library is only chosen for .rkllm weights")
+        context, warnings = self._context(model, wish)
+        context = max(context // NPU_CONTEXT_STEP_TOKENS, 1) * NPU_CONTEXT_STEP_TOKENS
+        kv_bytes = kv_cache_bytes(model.details, weights.size_bytes, context, 1, "f16")
+        npu_bytes = weights.size_bytes + kv_bytes
+        key = f"npu {model.name.key} {weights.size_bytes} {context} {library.version}"
+        spec = LoadSpec(
+            backend=BackendKind.NPU,
+            weights=str(weights.path),
+            model=str(model.name),
+            context_tokens=context,
+            kv_cache_type="auto",
+            template=model.recipe.template,
+            tokenizer_folder=str(model.folder),
+            huggingface_path=model.recipe.huggingface_path,
+            runtime_library=str(library.path),
+            runtime_version_override=self._settings.runtime_version_override,
+            cpu_mask=self._settings.cpu_mask,
+            adapters=_adapters(model),
+            npu_lease_path=self._settings.npu_lease_path,
+            sampling=_sampling(model),
+            embeddings=True,
+        )
+        estimate = npu_bytes + NPU_OVERHEAD_BYTES
+        # NPU buffers are not in the memory of the worker, so a measurement only raises.
+        seen = self._measured(key) or 0
+        return LoadPlan(
+            model=str(model.name),
+            key=model.name.key,
+            version=model.version,
+            spec=spec,
+            need=Need(max(estimate, seen), npu_bytes, library.version.startswith("1.1.")),
+            measured=seen >= estimate,
+            total=_total(weights, kv_bytes, context, NPU_OVERHEAD_BYTES, seen=seen >= estimate),
+            choice=choice,
+            exact_context=wish.context_tokens is not None,
+            calibration_key=key,
+            keep_alive_s=_keep_alive(model),
+            warnings=warnings,
+        )
+
+    def _cpu_plan(
+        self,
+        model: Model,
+        wish: Wish,
+        choice: BackendChoice,
+        weights: WeightsFile,
+        *,
+        reason: str,
+    ) -> LoadPlan:
+        context, warnings = self._context(model, wish)
+        slots = _whole(model, "num_parallel") or self._settings.parallel
+        kv_type = str(model.recipe.parameter("kv_cache_type") or self._settings.kv_cache_type)
+        kv_bytes = kv_cache_bytes(model.details, weights.size_bytes, context, slots, kv_type)
+        engine = "llama-server" if self._settings.llama_server else "llama.cpp"
+        key = f"cpu {model.name.key} {weights.size_bytes} {context}x{slots} {kv_type} {engine}"
+        spec = LoadSpec(
+            backend=BackendKind.CPU,
+            weights=str(weights.path),
+            model=str(model.name),
+            context_tokens=context,
+            slots=slots,
+            kv_cache_type=kv_type,
+            threads=_whole(model, "num_thread") or self._settings.threads,
+            batch_tokens=_whole(model, "num_batch") or 0,
+            template=model.recipe.template,
+            tokenizer_folder=str(model.folder),
+            huggingface_path=model.recipe.huggingface_path,
+            runtime_library=self._settings.llama_server,
+            adapters=_adapters(model),
+            # Measured with llama.cpp b11549: being able to embed costs neither memory nor speed.
+            # Measured with llama.cpp b11549: being able to embed costs neither memory nor speed.
+            embeddings=True,
+        )
+        seen = self._measured(key)
+        estimate = weights.size_bytes + kv_bytes + CPU_OVERHEAD_BYTES
+        return LoadPlan(
+            model=str(model.name),
+            key=model.name.key,
+            version=model.version,
+            spec=spec,
+            need=Need(estimate if seen is None else seen),
+            measured=seen is not None,
+            total=_total(
+                weights, kv_bytes, context * slots, CPU_OVERHEAD_BYTES, seen=seen is not None
+            ),
+            choice=choice,
+            exact_context=wish.context_tokens is not None,
+            reason=reason,
+            calibration_key=key,
+            keep_alive_s=_keep_alive(model),
+            warnings=warnings,
+        )
+
+    def _context(self, model: Model, wish: Wish) -> tuple[int, tuple[str, ...]]:
+        """Tokens of context for each slot, and what to say when it is less than was asked for."""
+        asked = wish.context_tokens or _whole(model, "num_ctx")
+        wanted = asked or self._settings.default_context_tokens
+        limit = model.details.context_tokens
+        warnings: tuple[str, ...] = ()
+        if limit and wanted > limit:
+            if asked:
+                warnings = (f"context {asked} was cut to {limit}, what the model was made for",)
+            wanted = limit
+        return max(wanted, LEAST_CONTEXT_TOKENS), warnings
+
+
+def _total(weights: WeightsFile, kv_bytes: int, tokens: int, rest_bytes: int, *, seen: bool) -> str:
+    """The sum of an estimate in words; nothing once it was measured."""
+    if seen:
+        return ""
+    cache = f"{size(kv_bytes)} cache of {tokens} tokens"
+    return f"{size(weights.size_bytes)} weights + {cache} + {size(rest_bytes)} besides"
+
+
+def _is_version(version: str, wanted: str) -> bool:
+    """Whether *version* is *wanted* or refines it: 1.2.3 is a 1.2, 1.20 is not."""
+    return not wanted or version == wanted or version.startswith(wanted + ".")
+
+
+def _whole(model: Model, key: str) -> int | None:
+    value = model.recipe.parameter(key)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return int(value)
+    return None
+
+
+def _keep_alive(model: Model) -> float | None:
+    """The model's own keep-alive, seconds; negative means for ever."""
+    value = model.recipe.parameter("keep_alive")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return math.inf if value < 0 else float(value)
+
+
+def _sampling(model: Model) -> Sampling:
+    """What the Modelfile says of sampling: runtimes before 1.3.0 fix it when they load."""
+    given = {name: model.recipe.parameter(name) for name in NPU_SAMPLING}
+    numbers: dict[str, Any] = {
+        name: value for name, value in given.items() if isinstance(value, int | float)
+    }
+    return Sampling(**numbers)
+
+
+def _adapters(model: Model) -> tuple[tuple[str, str, float], ...]:
+    """(name, absolute path, scale) of the Modelfile's adapters."""
+    paths = ((model.folder / text) for text in model.recipe.adapters)
+    return tuple((path.stem, str(path), 1.0) for path in paths)
+
+
+def _not_on_npu(model: Model, why: RkdError) -> RkdError:
+    return PreconditionError(
+        why.reason,
+        f"{model.name} cannot run on the NPU: {why.message.strip().removesuffix('.')}",
+        remedy=why.remedy,
+        metadata={**why.metadata, "model": str(model.name)},
+    )
+
+
+def _no_weights(model: Model) -> RkdError:
+    return PreconditionError(
+        Reason.MODEL_INCOMPLETE,
+        f"{model.name} has no weights",
+        remedy=f"`rkctl pull {model.name}` or put a .rkllm or .gguf file into its folder.",
+        metadata={"model": str(model.name)},
+    )
+
+
+def _no_gguf(model: Model) -> RkdError:
+    return PreconditionError(
+        Reason.CAPABILITY_UNSUPPORTED,
+        f"{model.name} has no GGUF weights to run on the CPU",
+        remedy="Ask for the NPU, or put a .gguf of this model beside its .rkllm.",
+        metadata={"model": str(model.name)},
+    )

@@ -1,0 +1,104 @@
+"""
+Starts worker processes, each in a private folder, and waits for their Hello.
+
+Lives on the event loop of the main thread: the kernel's parent-death signal follows the thread
+that forked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import rkd
+from rkd.errors import Reason, UnavailableError
+from rkd.pool.deciding.state import LoadPlan
+from rkd.pool.workers.lastwords import LastWords
+from rkd.pool.workers.process import WorkerProcess
+
+HELLO_BOUND_S = 30.0
+"""A worker says Hello after 0.1 s; a board that swaps may take longer."""
+
+
+class Launcher:
+    """
+    Starts workers; implements `rkd.pool.workers.handle.Launch`.
+
+    Args:
+        folder: where workers get their private folders; swept here, at construction.
+        environment: for the workers, usually the daemon's own.
+        on_line: takes what a worker prints: model, pid, line.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        on_line: Callable[[str, int, str], None],
+    ) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True)
+        self._folder = folder
+        self._on_line = on_line
+        ours = str(Path(rkd.__file__).parents[1])
+        known = environment.get("PYTHONPATH", "")
+        found = f"{ours}{os.pathsep}{known}" if known else ours
+        self._environment = {**environment, "PYTHONPATH": found}
+
+    async def __call__(self, plan: LoadPlan) -> WorkerProcess:
+        """Start a worker for *plan*; returns when it has said Hello."""
+        return await self.start(plan.spec.model)
+
+    async def start(self, label: str) -> WorkerProcess:
+        """
+        Start a worker; *label* names it in the log.
+
+        Raises:
+            WorkerDiedError: it ended before its Hello.
+            UnavailableError: it did not say Hello in time.
+        """
+        ours, theirs = socket.socketpair()
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        words = LastWords()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "rkd.worker", "--fd", str(theirs.fileno()), "--parent", str(os.getpid())),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=words.writer,
+                stderr=words.writer,
+                pass_fds=(theirs.fileno(),),
+                cwd=folder,
+                env=self._environment,
+                start_new_session=True,
+            )
+        except BaseException:  # a cancelled start, too, leaves nothing behind
+            ours.close()
+            words.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            theirs.close()
+            words.close_writer()
+        pid = process.pid
+        words.listen(lambda line: self._on_line(label, pid, line))
+        worker = WorkerProcess(process, folder, words)
+        await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=ours)
+        try:
+            async with asyncio.timeout(HELLO_BOUND_S):
+                await worker.hello
+        except TimeoutError as error:
+            await worker.close(kill=True)
+            raise UnavailableError(
+                Reason.WORKER_CRASHED, f"A worker did not start within {HELLO_BOUND_S:.0f} s."
+            ) from error
+        except BaseException:
+            await worker.close(kill=True)
+            raise
+        return worker

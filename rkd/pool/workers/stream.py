@@ -1,0 +1,103 @@
+"""
+One run as the daemon sees it: pieces arrive from the worker, a reader takes them at its own pace.
+
+A slow reader never holds the worker: what waits for it is joined into one chunk. Lives on the
+event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import takewhile
+
+from rkd.inference import Chunk, Outcome
+from rkd.pool.deciding.state import Death
+from rkd.pool.workers.handle import Piece, WorkerDiedError
+
+
+class Stream:
+    """
+    Implements `rkd.pool.workers.handle.RunStream`.
+
+    Args:
+        stop: tells the worker to stop the run and returns once it has, or was killed for it.
+    """
+
+    def __init__(self, stop: Callable[[], Awaitable[None]]) -> None:
+        self._stop = stop
+        self._waiting: deque[Piece] = deque()
+        self._arrived = asyncio.Event()
+        self._error: Exception | None = None
+        self._death: Death | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._given_tokens = 0
+        self.outcome: Outcome | None = None
+        self.ended = asyncio.Event()
+
+    def push(self, piece: Piece) -> None:
+        """Take the next piece from the worker."""
+        self._waiting.append(piece)
+        self._arrived.set()
+
+    def finish(self, outcome: Outcome) -> None:
+        """The run ended well."""
+        self.outcome = outcome
+        self._end()
+
+    def fail(self, error: Exception) -> None:
+        """The run failed."""
+        self._error = error
+        self._end()
+
+    def die(self, death: Death) -> None:
+        """The worker is gone."""
+        self._death = death
+        self._end()
+
+    def _end(self) -> None:
+        self.ended.set()
+        self._arrived.set()
+
+    def __aiter__(self) -> AsyncIterator[Piece]:
+        return self
+
+    async def __anext__(self) -> Piece:
+        while not self._waiting:
+            if self.ended.is_set():
+                self._raise_end()
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._take()
+
+    def _take(self) -> Piece:
+        first = self._waiting.popleft()
+        if not isinstance(first, Chunk):
+            return first
+        more = [one for one in takewhile(_is_chunk, self._waiting) if isinstance(one, Chunk)]
+        for _ in more:
+            self._waiting.popleft()
+        chunk = Chunk.join([first, *more])
+        self._given_tokens += chunk.tokens
+        return chunk
+
+    def _raise_end(self) -> None:
+        if self._death is not None:
+            raise WorkerDiedError(self._death, self._given_tokens)
+        if self._error is not None:
+            raise self._error
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Return when the worker is done with the run, cancelling it if it is not."""
+        if self.ended.is_set():
+            return
+        # A task of its own: a reader cancelled twice still leaves a run that is being stopped.
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop())
+        await asyncio.shield(self._stopping)
+
+
+def _is_chunk(piece: Piece) -> bool:
+    return isinstance(piece, Chunk)

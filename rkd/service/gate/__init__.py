@@ -1,0 +1,1 @@
+"""What every call passes: listeners, TLS, who calls, limits, errors to statuses."""

@@ -1,0 +1,270 @@
+"""Text on its way out is the same however the pieces were cut."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rkd.backend.text.text import (
+    AnswerSplitter,
+    Split,
+    StopCutter,
+    Utf8Assembler,
+    new_call_id,
+    opens_thinking,
+)
+from rkd.inference import ToolCallDelta
+
+
+def pieces_of(whole: str, cuts: list[int]) -> list[str]:
+    """*whole* cut at *cuts*, each taken modulo its length."""
+    at = sorted({0, len(whole), *(cut % (len(whole) + 1) for cut in cuts)})
+    return [whole[start:end] for start, end in itertools.pairwise(at)]
+
+
+CUTS = st.lists(st.integers(min_value=0, max_value=200), max_size=12)
+
+
+class TestUtf8Assembler:
+    """Bytes in, whole characters out."""
+
+    @given(text=st.text(max_size=40), cuts=CUTS)
+    def test_any_split_gives_the_text(self, text: str, cuts: list[int]) -> None:
+        """Characters cut anywhere come out whole and in order."""
+        data = text.encode("utf-8")
+        at = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+        assembler = Utf8Assembler()
+        out = [assembler.feed(data[start:end]) for start, end in itertools.pairwise(at)]
+
+        assert text == "".join(out) + assembler.flush()
+
+    def test_an_unfinished_character_becomes_the_replacement(self) -> None:
+        """What never became whole is told by U+FFFD at the end, not lost."""
+        assembler = Utf8Assembler()
+
+        assert (assembler.feed("a😀".encode()[:3]), assembler.flush()) == ("a", "\ufffd")
+
+    def test_broken_bytes_do_not_take_their_neighbours_along(self) -> None:
+        """A byte that is no UTF-8 becomes U+FFFD between whole characters."""
+        assert Utf8Assembler().feed(b"a\xff\xc3\xa9") == "a\ufffdé"
+
+
+def cut(stops: list[str], pieces: list[str]) -> tuple[str, str | None]:
+    """What a cutter emits for *pieces* in all, and what it matched."""
+    cutter = StopCutter(stops)
+    out = ""
+    for piece in pieces:
+        emitted, _ = cutter.feed(piece)
+        out += emitted
+    return out + cutter.flush(), cutter.matched
+
+
+class TestStopCutter:
+    """No part of a stop sequence ever comes out."""
+
+    @given(
+        text=st.text(alphabet="abc", max_size=30),
+        stops=st.lists(st.text(alphabet="abc", max_size=4), max_size=4),
+        cuts=CUTS,
+    )
+    def test_any_split_cuts_at_the_same_place(
+        self, text: str, stops: list[str], cuts: list[int]
+    ) -> None:
+        """Cut anywhere or not at all, output and matched sequence are the same, and are right."""
+        ends = [
+            (at + len(stop), at, stop) for stop in stops if stop and (at := text.find(stop)) >= 0
+        ]
+        expected = (text[: min(ends)[1]], min(ends)[2]) if ends else (text, None)
+
+        assert expected == cut(stops, [text])
+        assert expected == cut(stops, pieces_of(text, cuts))
+
+    def test_nothing_is_held_that_cannot_become_a_stop(self) -> None:
+        """Text goes out at once unless its end begins a stop sequence."""
+        cutter = StopCutter(["</s>", "END"])
+
+        assert [
+            cutter.feed("hello"),
+            cutter.feed("x<"[:1]),
+            cutter.feed("E?"),
+        ] == [("hello", None), ("x", None), ("E?", None)]
+        assert cutter.feed("a <") == ("a ", None)
+        assert cutter.feed("b") == ("<b", None)
+
+    def test_the_one_that_ends_first_wins(self) -> None:
+        """A short stop inside a longer one that is still incomplete stops the run."""
+        assert cut(["abcd", "bc"], ["a", "b", "cd"]) == ("a", "bc")
+
+    def test_the_longest_of_those_ending_together_wins(self) -> None:
+        """Two stops ending at one character: the one that began earlier is cut whole."""
+        assert cut(["bc", "abc"], ["xabc"]) == ("x", "abc")
+
+    def test_after_a_match_nothing_comes(self) -> None:
+        """Tokens an engine still sends while it is being stopped are swallowed."""
+        cutter = StopCutter(["!"])
+        cutter.feed("a!b")
+
+        assert cutter.feed("more") == ("", "!")
+        assert cutter.flush() == ""
+
+    def test_held_text_comes_at_the_end(self) -> None:
+        """What began like a stop sequence and did not become one is not lost."""
+        cutter = StopCutter(["END"])
+
+        assert cutter.feed("aEN") == ("a", None)
+        assert cutter.flush() == "EN"
+
+    def test_without_stops_all_passes(self) -> None:
+        """No stops, or empty ones only: every piece goes straight through."""
+        assert StopCutter([""]).feed("a\nb") == ("a\nb", None)
+
+
+def split(whole: str, cuts: list[int], **options: bool) -> Split:
+    """What a splitter makes of *whole* in all, ids counted instead of random."""
+    ids = itertools.count()
+    splitter = AnswerSplitter(call_id=lambda: f"id{next(ids)}", **options)  # type: ignore[arg-type]
+    parts = [splitter.feed(piece) for piece in pieces_of(whole, cuts)]
+    parts.append(splitter.flush())
+    return Split(
+        "".join(part.text for part in parts),
+        "".join(part.reasoning for part in parts),
+        tuple(call for part in parts for call in part.tool_calls),
+    )
+
+
+CALL = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'
+FRAGMENTS = st.lists(
+    st.sampled_from(
+        ["<think>", "</think>", "\n", " ", "é", "<thi", "<", CALL, "<tool_call>", "</tool_call>"]
+    ),
+    max_size=10,
+).map("".join)
+
+
+class TestAnswerSplitter:
+    """Reasoning, calls and text come out apart."""
+
+    @given(
+        whole=FRAGMENTS,
+        cuts=CUTS,
+        opened=st.booleans(),
+        reasoning=st.booleans(),
+        tools=st.booleans(),
+    )
+    def test_any_split_gives_the_same(
+        self, *, whole: str, cuts: list[int], opened: bool, reasoning: bool, tools: bool
+    ) -> None:
+        """Tags cut anywhere are found as if they had come in one piece."""
+        options = {"thinking_open": opened, "reasoning": reasoning, "tools": tools}
+
+        assert split(whole, [], **options) == split(whole, cuts, **options)
+        assert split(whole, [], **options) == split(whole, list(range(200)), **options)
+
+    def test_reasoning_at_the_start(self) -> None:
+        """A block the model opens itself is reasoning, without its tags and blanks."""
+        assert Split("answer", "why\nso") == split("\n<think>\nwhy\nso\n</think>\n\nanswer", [])
+
+    def test_reasoning_the_template_opened(self) -> None:
+        """Without an opening tag all up to the closing one is reasoning."""
+        assert Split("answer", "why") == split("why</think>answer", [], thinking_open=True)
+
+    def test_reasoning_opened_twice(self) -> None:
+        """A model may repeat the tag its template already wrote."""
+        assert Split("b", "a") == split("<think>\na</think>b", [], thinking_open=True)
+
+    def test_reasoning_never_closed(self) -> None:
+        """An answer that ends inside its reasoning is reasoning to the last character."""
+        assert Split("", "why </thi") == split("<think>why </thi", [])
+
+    def test_a_tag_in_the_text_is_text(self) -> None:
+        """Only the start of an answer can open reasoning."""
+        assert Split("say <think>x</think>") == split("say <think>x</think>", [])
+
+    def test_reasoning_not_looked_for(self) -> None:
+        """With reasoning off the tags are text."""
+        assert Split("<think>x</think>") == split("<think>x</think>", [], reasoning=False)
+
+    def test_a_call(self) -> None:
+        """A call comes out whole, with id, name and arguments, and leaves no tags behind."""
+        got = split(f"I look.\n{CALL}\n", [], tools=True)
+
+        assert Split("I look.", "", (ToolCallDelta(0, "id0", "f", '{"a": 1}'),)) == got
+
+    def test_two_calls_and_text(self) -> None:
+        """Calls are numbered from 0, text may follow."""
+        got = split(f"{CALL}\n{CALL} done", [], tools=True)
+
+        assert [call.index for call in got.tool_calls] == [0, 1]
+        assert got.text == "done"
+
+    def test_a_list_of_calls(self) -> None:
+        """One block may hold several calls; arguments given as text stay as they are."""
+        got = split(
+            '<tool_call>[{"name":"a","parameters":{"é":2}},{"name":"b","arguments":"{}"}]'
+            "</tool_call>",
+            [],
+            tools=True,
+        )
+
+        assert [(call.name, call.arguments) for call in got.tool_calls] == [
+            ("a", '{"é": 2}'),
+            ("b", "{}"),
+        ]
+
+    @pytest.mark.parametrize("body", ["no json", "{}", "[1]", '{"name": 3}', "[" * 100_000])
+    def test_what_is_no_call_stays_text(self, body: str) -> None:
+        """A block that cannot be read as a call is shown as the model wrote it."""
+        whole = f"a\n<tool_call>{body}</tool_call>b"
+
+        assert Split(whole) == split(whole, [], tools=True)
+
+    def test_a_call_without_its_end(self) -> None:
+        """A model that stops before the closing tag has still made its call."""
+        got = split('<tool_call>{"name": "f"}', [], tools=True)
+
+        assert (ToolCallDelta(0, "id0", "f", "{}"),) == got.tool_calls
+
+    def test_half_a_call_is_text(self) -> None:
+        """A call cut in the middle is shown, not swallowed."""
+        assert Split('x <tool_call>{"na') == split('x <tool_call>{"na', [], tools=True)
+
+    def test_calls_not_looked_for(self) -> None:
+        """Without tools the tags are text."""
+        assert Split(CALL) == split(CALL, [])
+
+    def test_it_says_where_it_stands(self) -> None:
+        """Whoever counts reasoning tokens can ask."""
+        splitter = AnswerSplitter()
+        before = splitter.in_reasoning
+        splitter.feed("<think>a")
+        inside = splitter.in_reasoning
+        splitter.feed("</think>b")
+
+        assert [before, inside, splitter.in_reasoning] == [False, True, False]
+
+    def test_text_is_not_held_without_need(self) -> None:
+        """Once text has begun and no tools are offered, every piece passes at once."""
+        splitter = AnswerSplitter()
+
+        assert [Split("a"), Split(" <think>"), Split("\n")] == [
+            splitter.feed("a"),
+            splitter.feed(" <think>"),
+            splitter.feed("\n"),
+        ]
+
+
+def test_a_prompt_that_opens_thinking_is_known() -> None:
+    """A prompt ending in the opening tag, blanks aside, is inside a reasoning block."""
+    assert [
+        opens_thinking("<|assistant|><think>\n"),
+        opens_thinking("<think>\n\n</think>\n"),
+        opens_thinking("hello"),
+    ] == [True, False, False]
+
+
+def test_call_ids_differ() -> None:
+    """Two calls never share an id."""
+    assert new_call_id() != new_call_id()

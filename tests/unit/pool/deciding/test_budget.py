@@ -1,0 +1,114 @@
+"""The vector of admission."""
+
+from __future__ import annotations
+
+import pytest
+
+from rkd.model import Details
+from rkd.pool.deciding.budget import (
+    GIB,
+    MIB,
+    NPU_DOMAINS,
+    Capacity,
+    Held,
+    Need,
+    find_domain,
+    free_ram,
+    kv_cache_bytes,
+    never_fits,
+    shortfall,
+    size,
+)
+
+ROOM = Capacity(8 * GIB, reserve_bytes=GIB, max_resident=3)
+
+
+class TestRam:
+    """Two bounds: our share, and what the machine has."""
+
+    def test_our_share_counts_everything_promised(self) -> None:
+        """Also what is promised and already visible in MemAvailable."""
+        held = (Held(Need(3 * GIB)),)
+        assert free_ram(held, ROOM, 100 * GIB) == 5 * GIB
+
+    def test_the_machine_counts_what_has_not_arrived(self) -> None:
+        """A load under way has not taken its memory yet: it is subtracted."""
+        assert free_ram((Held(Need(3 * GIB), arriving=True),), ROOM, 6 * GIB) == 2 * GIB
+        assert free_ram((Held(Need(3 * GIB)),), ROOM, 3 * GIB) == 2 * GIB
+
+    def test_the_words_carry_both_numbers(self) -> None:
+        """What is needed and what can be had."""
+        short = shortfall(Need(6 * GIB), (Held(Need(3 * GIB)),), ROOM, 100 * GIB)
+        assert str(short) == "needs 6.0 GiB of memory, 5.0 GiB can be had"
+
+    def test_places_are_counted_and_jobs_take_none(self) -> None:
+        """Three residents are as many as may be; a job beside them is no resident."""
+        three = tuple(Held(Need(MIB)) for _ in range(3))
+        short = shortfall(Need(MIB), three, ROOM, 100 * GIB)
+        assert short is not None
+        assert "places" in short.what
+        two = (*three[:2], Held(Need(MIB), place=False))
+        assert shortfall(Need(MIB), two, ROOM, 100 * GIB) is None
+
+    def test_never_judges_an_empty_machine(self) -> None:
+        """The reserve is no part of our share."""
+        assert never_fits(Need(8 * GIB), ROOM) is None
+        assert never_fits(Need(8 * GIB + 1), ROOM) is not None
+
+
+class TestDomains:
+    """4 GiB of NPU address space each, sixteen of them."""
+
+    def test_the_lowest_free_run_is_taken(self) -> None:
+        """A gap too small is passed over."""
+        held = (Held(Need(1, 1), 0), Held(Need(1, 5 * GIB), 2))
+        assert find_domain(Need(1, GIB), held, ROOM) == 1
+        assert find_domain(Need(1, 5 * GIB), held, ROOM) == 4
+
+    def test_the_cpu_takes_none(self) -> None:
+        """-1 stands for none."""
+        assert find_domain(Need(GIB), (), ROOM) == -1
+
+    def test_an_old_runtime_takes_the_first_or_none(self) -> None:
+        """1.1 crashes with another base domain than 0."""
+        old = Need(1, GIB, first_domain_only=True)
+        assert find_domain(old, (), ROOM) == 0
+        assert find_domain(old, (Held(Need(1, GIB), 0),), ROOM) is None
+
+    def test_all_taken(self) -> None:
+        """The seventeenth model has no domain, and a claim counts like a model."""
+        roomy = Capacity(100 * GIB)
+        held = tuple(Held(Need(1, GIB), domain) for domain in range(NPU_DOMAINS - 1))
+        assert shortfall(Need(1, GIB), held, roomy, 200 * GIB) is None
+        claimed = (*held, Held(Need(1, GIB), arriving=True))
+        short = shortfall(Need(1, GIB), claimed, roomy, 200 * GIB)
+        assert short is not None
+        assert "NPU" in short.what
+
+
+class TestEstimates:
+    """Memory before it is measured."""
+
+    LLAMA = Details(layers=32, kv_heads=8, head_size=128)
+
+    @pytest.mark.parametrize(
+        ("kind", "expected"), [("auto", 131072), ("f16", 131072), ("q8_0", 69632), ("q4_0", 36864)]
+    )
+    def test_the_cache_of_a_known_shape(self, kind: str, expected: int) -> None:
+        """2 x layers x kv_heads x head_size values a token, in blocks of the cache's type."""
+        assert kv_cache_bytes(self.LLAMA, 0, 1, 1, kind) == expected
+
+    def test_slots_and_context_multiply(self) -> None:
+        """Four slots of 1024 take what one of 4096 takes."""
+        four = kv_cache_bytes(self.LLAMA, 0, 1024, 4, "f16")
+        assert four == kv_cache_bytes(self.LLAMA, 0, 4096, 1, "f16")
+
+    def test_an_unknown_shape_is_guessed_from_the_weights(self) -> None:
+        """About 28 KB a token for a file of 1.9 GB."""
+        guess = kv_cache_bytes(Details(), 1_900_000_000, 1, 1, "f16")
+        assert 25_000 < guess < 32_000
+
+
+def test_sizes_for_people() -> None:
+    """GiB with one digit, else whole MiB."""
+    assert (size(3 * GIB + GIB // 8), size(420 * MIB)) == ("3.1 GiB", "420 MiB")

@@ -1,0 +1,242 @@
+"""Where a model runs and with what: the whole table of choices."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from rkd.errors import PreconditionError, Reason
+from rkd.model import BackendChoice, BackendKind, Details
+from rkd.pool.deciding.budget import CPU_OVERHEAD_BYTES, GIB, MIB, NPU_OVERHEAD_BYTES
+from rkd.pool.deciding.placement import Placement, Wish
+from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
+from tests.unit.pool.fakes import model
+
+OLD = RuntimeLibrary(Path("/lib/old.so"), "1.1.4")
+LIBRARY = RuntimeLibrary(Path("/lib/rkllm.so"), "1.2.3")
+NEWER = RuntimeLibrary(Path("/lib/newer.so"), "1.3.0")
+NO_NPU = PreconditionError(
+    Reason.PLATFORM_MISMATCH, "the NPU of the rk3399 is no good", remedy="Use the CPU."
+)
+AUTO, NPU, CPU = BackendChoice.AUTO, BackendChoice.NPU, BackendChoice.CPU
+
+
+def placement(
+    *libraries: RuntimeLibrary,
+    obstacle: PreconditionError | None = None,
+    measured: dict[str, int] | None = None,
+    given: bool = False,
+    **fields: object,
+) -> Placement:
+    """A placement with these libraries."""
+    settings = PoolSettings(libraries=libraries, libraries_given=given, **fields)  # type: ignore[arg-type]
+    return Placement(settings, obstacle, (measured or {}).get)
+
+
+def backends(it: Placement, weights: str, choice: BackendChoice | None) -> list[str]:
+    """Where a model with `n`pu and/or `c`pu weights may run, best first."""
+    made = model(gguf=MIB if "c" in weights else 0, rkllm=MIB if "n" in weights else 0)
+    return [str(one.backend) for one in it.candidates(made, Wish(choice))]
+
+
+class TestChoice:
+    """auto, npu, cpu by daemon, model and request."""
+
+    @pytest.mark.parametrize(
+        ("weights", "choice", "expected"),
+        [
+            ("nc", AUTO, ["npu", "cpu"]),
+            ("nc", None, ["npu", "cpu"]),
+            ("nc", NPU, ["npu"]),
+            ("nc", CPU, ["cpu"]),
+            ("n", AUTO, ["npu"]),
+            ("c", AUTO, ["cpu"]),
+            ("c", CPU, ["cpu"]),
+        ],
+    )
+    def test_on_a_board(
+        self, weights: str, choice: BackendChoice | None, expected: list[str]
+    ) -> None:
+        """NPU first, the CPU behind it; explicit is explicit."""
+        assert backends(placement(LIBRARY), weights, choice) == expected
+
+    @pytest.mark.parametrize(
+        ("weights", "choice", "reason"),
+        [
+            ("c", NPU, Reason.NPU_UNAVAILABLE),
+            ("n", CPU, Reason.CAPABILITY_UNSUPPORTED),
+            ("", AUTO, Reason.MODEL_INCOMPLETE),
+            ("", NPU, Reason.MODEL_INCOMPLETE),
+            ("", CPU, Reason.MODEL_INCOMPLETE),
+        ],
+    )
+    def test_what_no_weights_allow(
+        self, weights: str, choice: BackendChoice, reason: Reason
+    ) -> None:
+        """Each refusal says what is missing and what to do."""
+        with pytest.raises(PreconditionError) as caught:
+            backends(placement(LIBRARY), weights, choice)
+        assert caught.value.reason is reason
+        assert caught.value.remedy
+
+    def test_without_an_npu_the_cpu_says_why(self) -> None:
+        """The board's own words."""
+        (plan,) = placement(LIBRARY, obstacle=NO_NPU).candidates(model(rkllm=MIB), Wish())
+        assert plan.backend is BackendKind.CPU
+        assert "the NPU of the rk3399 is no good" in plan.reason
+
+    def test_the_cpu_asked_for_gives_no_reason(self) -> None:
+        """There is nothing to explain."""
+        (plan,) = placement(LIBRARY).candidates(model(rkllm=MIB), Wish(CPU))
+        assert plan.reason == ""
+
+    @pytest.mark.parametrize("choice", [AUTO, NPU])
+    def test_only_npu_weights_and_no_npu(self, choice: BackendChoice) -> None:
+        """The board's reason is kept."""
+        with pytest.raises(PreconditionError, match="rk3399") as caught:
+            backends(placement(LIBRARY, obstacle=NO_NPU), "n", choice)
+        assert caught.value.reason is Reason.PLATFORM_MISMATCH
+        assert caught.value.remedy == "Use the CPU."
+
+    def test_an_explicit_npu_with_a_named_library_is_always_tried(self) -> None:
+        """A container hides its device tree: the runtime's own answer decides."""
+        hidden = placement(LIBRARY, obstacle=NO_NPU, given=True)
+        assert backends(hidden, "nc", NPU) == ["npu"]
+        assert backends(hidden, "nc", AUTO) == ["cpu"]
+        daemon = placement(LIBRARY, obstacle=NO_NPU, given=True, backend=NPU)
+        assert backends(daemon, "nc", None) == ["npu"]
+
+    def test_no_library(self) -> None:
+        """NPU_UNAVAILABLE, naming the setting."""
+        with pytest.raises(PreconditionError) as caught:
+            backends(placement(), "nc", NPU)
+        assert "RKD_RKLLM_LIBRARY" in caught.value.remedy
+
+    def test_request_over_model_over_daemon(self) -> None:
+        """The nearer one wins."""
+        asks_cpu = model(rkllm=MIB, parameters=(("backend", "cpu"),))
+        it = placement(LIBRARY, backend=NPU)
+        assert [one.backend for one in it.candidates(asks_cpu, Wish())] == [BackendKind.CPU]
+        assert [one.backend for one in it.candidates(asks_cpu, Wish(NPU))] == [BackendKind.NPU]
+
+
+class TestLibraries:
+    """Several runtimes side by side."""
+
+    @pytest.mark.parametrize(
+        ("wanted", "path"),
+        [
+            (None, "/lib/rkllm.so"),
+            ("1.3", "/lib/newer.so"),
+            ("1.3.0", "/lib/newer.so"),
+            (1.2, "/lib/rkllm.so"),
+        ],
+    )
+    def test_a_model_asks_for_a_version(self, wanted: str | float | None, path: str) -> None:
+        """`PARAMETER rkllm_version`, a prefix at a point; else the first."""
+        asked = () if wanted is None else (("rkllm_version", wanted),)
+        (plan,) = placement(LIBRARY, NEWER).candidates(
+            model(gguf=0, rkllm=MIB, parameters=asked), Wish()
+        )
+        assert plan.spec.runtime_library == path
+
+    def test_a_version_that_is_not_there(self) -> None:
+        """RUNTIME_MISMATCH with what there is; AUTO goes to the CPU saying so."""
+        asks = model(rkllm=MIB, parameters=(("rkllm_version", "1.20"),))
+        it = placement(LIBRARY, NEWER)
+        with pytest.raises(PreconditionError, match=r"1\.2\.3, 1\.3\.0") as caught:
+            it.candidates(asks, Wish(NPU))
+        assert caught.value.reason is Reason.RUNTIME_MISMATCH
+        (plan,) = it.candidates(asks, Wish())
+        assert plan.backend is BackendKind.CPU
+        assert "1.20" in plan.reason
+
+    def test_the_oldest_runtime_keeps_to_the_first_domain(self) -> None:
+        """1.1 crashes with another one."""
+        (plan,) = placement(OLD).candidates(model(gguf=0, rkllm=MIB), Wish())
+        assert plan.need.first_domain_only
+
+
+class TestLoad:
+    """Context, slots, cache, memory."""
+
+    @pytest.mark.parametrize(
+        ("asked", "num_ctx", "own", "default", "expected"),
+        [
+            (None, None, 0, 4096, 4096),
+            (None, None, 2048, 4096, 2048),
+            (None, None, 2048, 1024, 1024),
+            (None, 8192, 0, 4096, 8192),
+            (None, 8192, 4000, 4096, 4000),
+            (512, 8192, 0, 4096, 512),
+            (99999, None, 32768, 4096, 32768),
+            (1, None, 0, 4096, 64),
+        ],
+    )
+    def test_context(
+        self, asked: int | None, num_ctx: int | None, own: int, default: int, expected: int
+    ) -> None:
+        """Request, Modelfile, setting; never more than the model was made for."""
+        made = model(
+            parameters=(("num_ctx", num_ctx),) if num_ctx else (),
+            details=Details(context_tokens=own),
+        )
+        it = placement(default_context_tokens=default)
+        (plan,) = it.candidates(made, Wish(CPU, context_tokens=asked))
+        assert plan.spec.context_tokens == expected
+        assert plan.exact_context == (asked is not None)
+        cut = (asked or num_ctx or 0) > expected
+        assert bool(plan.warnings) == cut
+
+    def test_the_npu_counts_in_thirty_twos(self) -> None:
+        """Rounded down, never to nothing."""
+        (plan,) = placement(LIBRARY).candidates(model(gguf=0, rkllm=MIB), Wish(context_tokens=1000))
+        assert plan.spec.context_tokens == 992
+
+    def test_a_models_own_settings(self) -> None:
+        """num_parallel, kv_cache_type, keep_alive, num_thread."""
+        made = model(
+            parameters=(
+                ("num_parallel", 4),
+                ("kv_cache_type", "q8_0"),
+                ("keep_alive", -1),
+                ("num_thread", 3),
+            )
+        )
+        (plan,) = placement(parallel=2).candidates(made, Wish(CPU))
+        assert (plan.spec.slots, plan.spec.kv_cache_type, plan.spec.threads) == (4, "q8_0", 3)
+        assert plan.keep_alive_s == math.inf
+
+    def test_memory_is_weights_cache_and_the_rest(self) -> None:
+        """Until it was measured."""
+        details = Details(layers=2, kv_heads=2, head_size=64)
+        made = model(gguf=MIB, rkllm=5 * GIB, details=details)
+        npu, cpu = placement(LIBRARY).candidates(made, Wish())
+        cache = 2 * 2 * 2 * 64 * 2 * 4096
+        assert cpu.need.ram_bytes == MIB + cache + CPU_OVERHEAD_BYTES
+        assert npu.need.ram_bytes == 5 * GIB + cache + NPU_OVERHEAD_BYTES
+        assert npu.need.npu_bytes == 5 * GIB + cache
+        assert npu.need.domains == 2
+        assert not cpu.measured
+        assert cpu.total == "1 MiB weights + 4 MiB cache of 4096 tokens + 128 MiB besides"
+
+    def test_measured_memory_corrects_the_estimate(self) -> None:
+        """Both ways on the CPU; upwards only on the NPU, whose buffers a process does not show."""
+        made = model(gguf=MIB, rkllm=GIB)
+        npu, cpu = placement(LIBRARY).candidates(made, Wish())
+        seen = {cpu.calibration_key: 3 * MIB, npu.calibration_key: 5 * MIB}
+        npu2, cpu2 = placement(LIBRARY, measured=seen).candidates(made, Wish())
+        assert cpu2.need.ram_bytes == 3 * MIB
+        assert cpu2.measured
+        assert cpu2.total == ""
+        assert npu2.need.ram_bytes == npu.need.ram_bytes
+        assert not npu2.measured
+
+    def test_another_context_is_another_measurement(self) -> None:
+        """Keys tell model, context and runtime apart."""
+        it = placement(LIBRARY, NEWER)
+        wishes = (Wish(), Wish(context_tokens=512))
+        keys = {one.calibration_key for wish in wishes for one in it.candidates(model(), wish)}
+        assert len(keys) == 2

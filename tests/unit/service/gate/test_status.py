@@ -1,0 +1,191 @@
+"""What stands around every call: its name, admission, status and end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from rkd import errors
+from rkd.errors import Reason
+from rkd.log import request_id
+from rkd.service.gate.limits import server_options
+from rkd.service.gate.status import CODES, REQUEST_ID_KEY, StatusInterceptor
+from rkd.v1 import models_pb2, models_pb2_grpc
+
+
+class FakeModels(models_pb2_grpc.ModelServiceServicer):
+    """Answers List with the request id, fails Show as told, and streams Pull into a defect."""
+
+    error: errors.RkdError | None = None
+
+    async def List(self, request: object, context: object) -> models_pb2.ListResponse:
+        """Tell the bound request id as page token."""
+        return models_pb2.ListResponse(next_page_token=request_id())
+
+    async def Show(self, request: object, context: object) -> models_pb2.ShowResponse:
+        """Raise what the test wants."""
+        if self.error is None:
+            return models_pb2.ShowResponse()
+        raise self.error
+
+    async def Pull(
+        self, request: object, context: object
+    ) -> AsyncIterator[models_pb2.PullResponse]:
+        """Answer once, then make a mistake."""
+        yield models_pb2.PullResponse()
+        raise ZeroDivisionError("secret detail")
+
+
+class Recorder:
+    """Admits whom it is told to, and notes ended calls."""
+
+    def __init__(self) -> None:
+        self.refusal: errors.RkdError | None = None
+        self.ended: list[tuple[str, str]] = []
+        self._noted = asyncio.Event()
+
+    def admit(self, _method: str, _context: object) -> str:
+        """Refuse when a refusal is set."""
+        if self.refusal is not None:
+            raise self.refusal
+        return "somebody"
+
+    def observe(self, method: str, code: str, seconds: float) -> None:
+        """Note an end."""
+        assert seconds >= 0
+        self.ended.append((method.rpartition("/")[2], code))
+        self._noted.set()
+
+    async def noted(self, count: int) -> list[tuple[str, str]]:
+        """Return what has ended once it is *count* calls: a client may hear of the end first."""
+        while len(self.ended) < count:
+            self._noted.clear()
+            await self._noted.wait()
+        return self.ended
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, models: FakeModels, recorder: Recorder
+) -> AsyncIterator[grpc.aio.Channel]:
+    """Serve *models* on a unix socket and connect to it."""
+    server = grpc.aio.server(
+        interceptors=[StatusInterceptor(recorder.admit, recorder.observe)],
+        options=server_options(),
+    )
+    models_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
+    address = f"unix:{folder}/s"
+    server.add_insecure_port(address)
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(address) as channel:
+            yield channel
+    finally:
+        await server.stop(None)
+
+
+def details(error: grpc.aio.AioRpcError) -> list[any_pb2.Any]:
+    """Return the details of a status that is not OK."""
+    status = status_pb2.Status()
+    trailing = dict(error.trailing_metadata())
+    status.ParseFromString(trailing["grpc-status-details-bin"])
+    assert status.code == error.code().value[0]
+    return list(status.details)
+
+
+async def test_the_clients_request_id_is_bound_and_returned(tmp_path: Path) -> None:
+    """A good id comes back in the trailing metadata and is what the log would show."""
+    async with serving(tmp_path, FakeModels(), Recorder()) as channel:
+        stub = models_pb2_grpc.ModelServiceStub(channel)
+        call = stub.List(models_pb2.ListRequest(), metadata=((REQUEST_ID_KEY, "mine-1"),))
+        answer = await call
+        own = await stub.List(models_pb2.ListRequest())
+
+        assert answer.next_page_token == "mine-1"
+        assert dict(await call.trailing_metadata())[REQUEST_ID_KEY] == "mine-1"
+        assert own.next_page_token not in {"", "mine-1"}
+
+
+@pytest.mark.parametrize("kind", list(CODES), ids=lambda kind: kind.__name__)
+async def test_each_class_of_error_has_its_code(
+    tmp_path: Path, kind: type[errors.RkdError]
+) -> None:
+    """Code, ErrorInfo, RetryInfo and Help arrive; the message ends with the remedy."""
+    models, recorder = FakeModels(), Recorder()
+    reason = min(kind.reasons)
+    models.error = kind(
+        reason, "It broke.", remedy="Mend it.", metadata={"n": "1"}, retry_after_s=2.5
+    )
+    async with serving(tmp_path, models, recorder) as channel:
+        stub = models_pb2_grpc.ModelServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Show(models_pb2.ShowRequest())
+
+    info, retry, help_ = (
+        error_details_pb2.ErrorInfo(),
+        error_details_pb2.RetryInfo(),
+        error_details_pb2.Help(),
+    )
+    found = details(caught.value)
+    assert caught.value.code() is CODES[kind]
+    assert caught.value.details() == "It broke. Mend it."
+    assert found[0].Unpack(info)
+    assert (info.reason, info.domain, dict(info.metadata)) == (reason.value, "rkd", {"n": "1"})
+    assert found[1].Unpack(retry)
+    assert retry.retry_delay.ToMilliseconds() == 2500
+    assert found[-1].Unpack(help_)
+    assert await recorder.noted(1) == [("Show", CODES[kind].name)]
+
+
+def test_the_table_is_whole() -> None:
+    """Every class of the taxonomy has a code."""
+    assert set(CODES) == set(errors.RkdError.__subclasses__())
+
+
+async def test_a_defect_is_internal_and_keeps_its_detail_in_the_log(tmp_path: Path) -> None:
+    """A stream that breaks ends with INTERNAL, naming the kind of the mistake alone."""
+    recorder = Recorder()
+    async with serving(tmp_path, FakeModels(), recorder) as channel:
+        stub = models_pb2_grpc.ModelServiceStub(channel)
+        call = stub.Pull(models_pb2.PullRequest())
+        await call.read()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+
+    assert caught.value.code() is grpc.StatusCode.INTERNAL
+    assert "secret detail" not in (caught.value.details() or "")
+    assert await recorder.noted(1) == [("Pull", "INTERNAL")]
+
+
+async def test_a_refused_call_never_reaches_the_service(tmp_path: Path) -> None:
+    """Admission comes first; its error is the status."""
+    recorder = Recorder()
+    recorder.refusal = errors.UnauthenticatedError(Reason.TOKEN_MISSING, "no token")
+    async with serving(tmp_path, FakeModels(), recorder) as channel:
+        stub = models_pb2_grpc.ModelServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.List(models_pb2.ListRequest())
+        with pytest.raises(grpc.aio.AioRpcError) as streamed:
+            await stub.Pull(models_pb2.PullRequest()).read()
+
+    assert caught.value.code() is streamed.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert await recorder.noted(2) == [("List", "UNAUTHENTICATED"), ("Pull", "UNAUTHENTICATED")]
+
+
+async def test_health_is_open(tmp_path: Path) -> None:
+    """Probes have no tokens: the health check is not asked for one."""
+    recorder = Recorder()
+    recorder.refusal = errors.UnauthenticatedError(Reason.TOKEN_MISSING, "no token")
+    async with serving(tmp_path, FakeModels(), recorder) as channel:
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
