@@ -128,6 +128,24 @@ class InvalidInputError(RkdError):
     )
 
 
+def bad_field(field: str, what: str, message: str = "", *, remedy: str = "") -> InvalidInputError:
+    """
+    Make the error for one bad field of a request.
+
+    Args:
+        field: its path as in the proto (`sampling.top_k`).
+        what: what is wrong with it and what is allowed; it quotes at most 200 bytes of input.
+        message: the sentence for people; default: field and *what*.
+        remedy: what to do.
+    """
+    return InvalidInputError(
+        Reason.INVALID_FIELD,
+        message or f"{field}: {what}",
+        remedy=remedy,
+        violations=(Violation(field, what),),
+    )
+
+
 class NotFoundError(RkdError):
     """What was named does not exist: name another, or fetch it first."""
 

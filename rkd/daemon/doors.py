@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-
 from rkd.board.telemetry import read_telemetry
 from rkd.config import Config
 from rkd.daemon.rooms import Rooms
@@ -27,17 +25,6 @@ def check_doors(config: Config, rooms: Rooms) -> None:
             has_tls=config.tls_cert is not None,
             has_client_ca=config.tls_client_ca is not None,
         )
-
-
-def raise_file_limit() -> None:
-    """
-    Allow this process and its workers as many open files as the system lets them.
-
-    Every connection is one, and the NPU's runtime holds one for each of its buffers. **Source:**
-    Rockchip's own server raises it to 102,400.
-    """
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def open_metrics(config: Config, rooms: Rooms) -> MetricsListener | None:

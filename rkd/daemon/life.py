@@ -15,8 +15,9 @@ import structlog
 
 import rkd
 from rkd import config as configuration
+from rkd import openfiles
 from rkd.config import Config
-from rkd.daemon.doors import check_doors, open_metrics, raise_file_limit
+from rkd.daemon.doors import check_doors, open_metrics
 from rkd.daemon.rooms import Rooms
 from rkd.daemon.services import NAMES, services
 from rkd.daemon.settings import changes, pool_settings
@@ -64,7 +65,7 @@ class Daemon:
         began_s = time.monotonic()
         rooms, config = self._rooms, self._config
         check_doors(config, rooms)
-        raise_file_limit()
+        openfiles.raise_limit()
         tracing = open_tracing(os.environ, rkd.__version__)
         if tracing is not None:
             rooms.observers.append(tracing.call_ended)

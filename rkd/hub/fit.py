@@ -10,9 +10,8 @@ from rkd.hub.variants import Variant
 from rkd.model import Details, Format
 from rkd.weights.estimate import estimate
 from rkd.weights.quantization import QUANTIZATIONS, Quality
+from rkd.words import size
 
-_GIB = 1 << 30
-_MIB = 1 << 20
 _UNKNOWN_QUALITY = Quality.FAIR
 _SMALLER_IS_BETTER = {"Q4_K_M": 0, "w8a8": 0, "IQ4_XS": 1, "Q4_K_S": 2, "Q5_K_M": 3, "Q4_0": 4}
 """What to take among what fits: the balance most people want first."""
@@ -72,16 +71,17 @@ def judge(variant: Variant, details: Details, capacity: Capacity) -> Judgement:
     sum_ = estimate(details, variant.size_bytes, variant.format, context_tokens=context)
     needed = sum_.total_bytes
     detail = (
-        f"{_size(sum_.weights_bytes)} weights + {_size(sum_.kv_bytes)} context of {context} tokens "
-        f"+ {_size(sum_.overhead_bytes)} engine = {_size(needed)}, of "
-        f"{_size(capacity.available_bytes)} available"
+        f"{size(sum_.weights_bytes, digits=2)} weights + "
+        f"{size(sum_.kv_bytes, digits=2)} context of {context} tokens "
+        f"+ {size(sum_.overhead_bytes, digits=2)} engine = {size(needed, digits=2)}, of "
+        f"{size(capacity.available_bytes, digits=2)} available"
     )
     verdict = Verdict.TOO_LARGE
     if needed <= capacity.available_bytes:
         verdict = Verdict.FITS
     elif needed <= capacity.total_bytes:
         verdict = Verdict.FITS_ALONE
-        detail += f" ({_size(capacity.total_bytes)} when others leave)"
+        detail += f" ({size(capacity.total_bytes, digits=2)} when others leave)"
     wrong = _wrong_platform(variant, capacity)
     if wrong:
         verdict, detail = Verdict.WRONG_PLATFORM, wrong
@@ -133,9 +133,3 @@ def _wrong_platform(variant: Variant, capacity: Capacity) -> str:
     if variant.platform and variant.platform != capacity.platform:
         return f"made for {variant.platform}, this is {capacity.platform}"
     return ""
-
-
-def _size(size_bytes: int) -> str:
-    if size_bytes < _GIB:
-        return f"{size_bytes / _MIB:.0f} MiB"
-    return f"{size_bytes / _GIB:.2f} GiB"

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from rkd.durable import Step, no_step, sync_folder
 from rkd.errors import (
     DataLossError,
     ExhaustedError,
@@ -28,7 +29,6 @@ from rkd.errors import (
     Violation,
 )
 from rkd.library.copying import link_or_copy
-from rkd.library.durable import Step, no_step, sync_folder
 
 FOLDER = ".rkd-blobs"
 RESERVE_BYTES = 256 << 20

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
+from rkd.durable import Step, write_file
 from rkd.library import migrate, provenance
 from rkd.library.arrival import Sightings
 from rkd.library.blobs import Blobs
 from rkd.library.copying import clone_or_copy, copy_folder, own_bytes
-from rkd.library.durable import Step, write_file
 from rkd.library.layout import MODELFILE
 from rkd.library.migrate import Outcome
 from rkd.library.scan import Snapshot, scan

@@ -19,13 +19,13 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
+from rkd.durable import Step, no_step
 from rkd.errors import RkdError
 from rkd.events import Publish
 from rkd.library import changes, integrity, provenance, refusals
 from rkd.library.arrival import CLOSED_QUIET_S, QUIET_S, Sightings
 from rkd.library.blobs import RESERVE_BYTES, Blobs
 from rkd.library.disk import Disk
-from rkd.library.durable import Step, no_step
 from rkd.library.header import is_short
 from rkd.library.integrity import Finding
 from rkd.library.layout import Cause, format_of, model_name, name_for

@@ -12,9 +12,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from rkd.durable import Step, no_step, sync_folder
 from rkd.library import modelfiles
 from rkd.library.describe import Judge
-from rkd.library.durable import Step, no_step, sync_folder
 from rkd.library.layout import (
     MODELFILE,
     Cause,

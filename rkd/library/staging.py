@@ -23,7 +23,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from rkd.library.durable import Step, no_step, sync_folder, sync_tree, write_file
+from rkd.durable import Step, no_step, sync_folder, sync_tree, write_file
 
 STAGE = ".rkd-stage-"
 _JOURNAL = ".rkd-replace-"

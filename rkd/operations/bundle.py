@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from rkd.durable import write_file
 from rkd.errors import ExhaustedError, InvalidInputError, Reason
 from rkd.hub.digest import digest_of
 from rkd.hub.listing import Listing, RemoteFile
 from rkd.hub.part import bytes_in_part
 from rkd.hub.variants import Variant
 from rkd.library import provenance
-from rkd.library.durable import write_file
 from rkd.model import Format, Provenance, Recipe
 from rkd.modelfile.commands import Dialect
 from rkd.modelfile.parse import parse

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from rkd.durable import write_file
 from rkd.errors import (
     NotFoundError,
     PreconditionError,
@@ -24,7 +25,6 @@ from rkd.errors import (
 )
 from rkd.inference import LoadProgress
 from rkd.library import refusals
-from rkd.library.durable import write_file
 from rkd.library.integrity import sha256_of
 from rkd.library.layout import MODELFILE, format_of
 from rkd.library.library import Library

@@ -8,9 +8,9 @@ was seen to take. Losing the file costs accuracy and nothing else.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
+
+from rkd.durable import write_file
 
 FORMAT = 1
 MAX_ENTRIES = 512
@@ -52,16 +52,7 @@ class Calibration:
         """
         text = json.dumps({"format": FORMAT, "bytes": dict(self._bytes)}, indent=1)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".memory-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self._path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_file(self._path, text.encode(), mode=0o600)
 
 
 def _read(path: Path) -> dict[str, int]:

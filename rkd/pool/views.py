@@ -16,10 +16,11 @@ from rkd.pool.deciding.admission import (
     decide,
     serves,
 )
-from rkd.pool.deciding.budget import free_ram, size
+from rkd.pool.deciding.budget import free_ram
 from rkd.pool.deciding.state import LoadPlan, Moment, Phase, Residence, Resident, Waiter
 from rkd.pool.deciding.table import CRASH_LIMIT, Table
 from rkd.pool.ticket import Loading, Queued, Update
+from rkd.words import size
 
 
 @dataclass(frozen=True, slots=True)

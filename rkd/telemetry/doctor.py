@@ -17,6 +17,7 @@ from typing import Final
 from rkd.board.facts import Board, Telemetry
 from rkd.board.npu import MINIMUM_DRIVER, SUPPORTED_SOCS, npu_obstacle, version_numbers
 from rkd.setting import Listen
+from rkd.words import size
 
 RECOMMENDED_DRIVER: Final = (0, 9, 8)
 """**Source:** the documents of librkllmrt 1.2 and 1.3."""
@@ -217,7 +218,7 @@ def _temperature(facts: Facts) -> Finding:
 
 def _memory(facts: Facts) -> Finding:
     now = facts.telemetry
-    text = f"{_gib(now.memory_available_bytes)} of {_gib(now.memory_total_bytes)} available"
+    text = f"{size(now.memory_available_bytes)} of {size(now.memory_total_bytes)} available"
     if 0 < now.memory_available_bytes < SMALL_MEMORY_BYTES:
         remedy = "Unload models (`rkctl stop`) or end other programs."
         return Finding("memory", Severity.WARNING, text, remedy)
@@ -226,7 +227,7 @@ def _memory(facts: Facts) -> Finding:
 
 def _disk(facts: Facts) -> Finding:
     free = facts.models_free_bytes
-    text = f"{_gib(free)} free in {facts.models}"
+    text = f"{size(free)} free in {facts.models}"
     if not facts.models_writable:
         return Finding(
             "disk",
@@ -304,10 +305,6 @@ def _engine(facts: Facts) -> Finding:
             "Run `install.sh --native-engine` to build one that does.",
         )
     return Finding("cpu-engine", Severity.OK, "native" if facts.native_engine else "packaged")
-
-
-def _gib(count: int) -> str:
-    return f"{count / (1 << 30):.1f} GiB"
 
 
 CHECKS: Final[tuple[Callable[[Facts], Finding], ...]] = (

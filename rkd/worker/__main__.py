@@ -6,6 +6,7 @@ import argparse
 import signal
 import socket
 
+from rkd import openfiles
 from rkd.worker import leash
 from rkd.worker.engines import make_backend, run_job
 from rkd.worker.loop import Loop
@@ -22,7 +23,7 @@ def main() -> None:
     # The daemon decides when we end; a Ctrl-C in its terminal reaches the whole group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leash.offer_to_oom()
-    leash.raise_open_files()
+    openfiles.raise_limit()
     with socket.socket(fileno=given.fd) as connection:
         Loop(connection, make_backend, run_job).serve()
 

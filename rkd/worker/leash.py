@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import resource
 import signal
 from pathlib import Path
 
@@ -42,11 +41,3 @@ def offer_to_oom() -> None:
     """Raise our own oom_score_adj; raising needs no privilege."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_ADJ), encoding="ascii")
-
-
-def raise_open_files() -> None:
-    """Lift the soft limit to the hard one: the NPU takes a descriptor a buffer (rknn-llm #62)."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

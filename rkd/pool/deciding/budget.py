@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rkd.model import Details
 from rkd.weights import estimate
+from rkd.words import size
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -115,13 +116,6 @@ class Shortfall:
         if self.what == "memory":
             return f"needs {size(self.needed)} of memory, {size(self.available)} can be had"
         return f"needs {self.needed} {self.what}, {self.available} can be had"
-
-
-def size(count: int) -> str:
-    """Write bytes for people: `3.1 GiB`, `420 MiB`."""
-    if abs(count) >= GIB:
-        return f"{count / GIB:.1f} GiB"
-    return f"{count / MIB:.0f} MiB"
 
 
 def free_ram(held: Iterable[Held], capacity: Capacity, available_bytes: int) -> int:

@@ -20,10 +20,10 @@ from rkd.pool.deciding.budget import (
     NPU_OVERHEAD_BYTES,
     Need,
     kv_cache_bytes,
-    size,
 )
 from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
 from rkd.pool.deciding.state import LoadPlan
+from rkd.words import size
 
 LEAST_CONTEXT_TOKENS = 64
 NPU_SAMPLING = (

@@ -11,8 +11,9 @@ from rkd.errors import (
     TimedOutError,
     UnavailableError,
 )
-from rkd.pool.deciding.budget import Shortfall, size
+from rkd.pool.deciding.budget import Shortfall
 from rkd.pool.deciding.state import Death, Failure
+from rkd.words import size
 
 LEAST_RETRY_S = 1.0
 MOST_RETRY_S = 60.0

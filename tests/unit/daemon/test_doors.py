@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from rkd import config as configuration
+from rkd import openfiles
 from rkd.access.role import Role
 from rkd.access.tokens import new_token, write_tokens
 from rkd.config import Config
-from rkd.daemon.doors import check_doors, open_metrics, raise_file_limit
+from rkd.daemon.doors import check_doors, open_metrics
 from rkd.daemon.rooms import Rooms
 from rkd.errors import InvalidInputError
 from rkd.service.gate.server import AddressTakenError
@@ -109,7 +110,7 @@ def test_the_file_limit_is_raised_to_what_is_allowed() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, before[1]), before[1]))
-        raise_file_limit()
+        openfiles.raise_limit()
 
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == before[1]
     finally:

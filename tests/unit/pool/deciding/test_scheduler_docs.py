@@ -8,10 +8,11 @@ from pathlib import Path
 
 from rkd.pool.deciding import walk
 from rkd.pool.deciding.admission import LONGEST_TURN_S
-from rkd.pool.deciding.budget import NPU_DOMAIN_BYTES, NPU_DOMAINS, size
+from rkd.pool.deciding.budget import NPU_DOMAIN_BYTES, NPU_DOMAINS
 from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.deciding.state import Phase
 from rkd.pool.deciding.table import CRASH_LIMIT, FIRST_REST_S, LONGEST_REST_S
+from rkd.words import size
 
 DOC = (Path(__file__).parents[4] / "docs" / "scheduler.md").read_text(encoding="utf-8")
 
