@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, assert_never
 
 from rkd.events import Event, Publish, Topic
 from rkd.pool import views
 from rkd.pool.calibration import Calibration
 from rkd.pool.deciding import refusals
-from rkd.pool.deciding.budget import Capacity
+from rkd.pool.deciding.budget import Need
 from rkd.pool.deciding.scheduler import Scheduler
 from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.deciding.state import (
@@ -30,9 +31,8 @@ from rkd.pool.deciding.state import (
     Moment,
     Refuse,
     Stop,
-    Waiter,
 )
-from rkd.pool.deciding.table import Rules
+from rkd.pool.deciding.table import SETTLED, Table
 from rkd.pool.ticket import Ask, Lease, Ticket
 from rkd.pool.workers.crew import Crew, LoadDone, LoadEnded, LoadSaid, News, WorkerGone, WorkerLost
 from rkd.pool.workers.handle import Launch as LaunchWorker
@@ -75,8 +75,8 @@ class Desk:
         self._calibration = calibration
         self._publish = publish
         self._clock = clock
-        self.scheduler = Scheduler(_capacity(settings, memory), _rules(settings))
-        self.crew = Crew(launch, lambda: memory()[1], self._hear, settings.load_timeout_s)
+        self._scheduler = Scheduler(settings.capacity(memory()[0]), settings.rules)
+        self._crew = Crew(launch, lambda: memory()[1], self._hear, settings.load_timeout_s)
         self._numbers = itertools.count(1)
         self._tickets: dict[int, Ticket] = {}
         self._said: dict[int, tuple[str, float]] = {}
@@ -87,14 +87,10 @@ class Desk:
         self._read_s = -math.inf
         self._available = 0
 
-    def number(self) -> int:
-        """A number never given before."""
-        return next(self._numbers)
-
     def ticket(self, ask: Ask, plans: tuple[LoadPlan, ...]) -> Ticket:
         """Make a ticket; what is in memory already and serves it is its plan."""
-        ticket = Ticket(self.number(), ask, plans, self)
-        here = self.scheduler.would_serve(_waiter(ticket))
+        ticket = Ticket(next(self._numbers), ask, plans, self)
+        here = self._scheduler.would_serve(ticket.waiter())
         if here is not None:
             ticket.plan = here
         return ticket
@@ -102,26 +98,83 @@ class Desk:
     def reload(self, settings: PoolSettings) -> None:
         """Take new settings over."""
         self._settings = settings
-        self.crew.load_timeout_s = settings.load_timeout_s
-        capacity = _capacity(settings, self._memory)
-        self.do(self.scheduler.on_settings(capacity, _rules(settings), self.now()))
+        self._crew.load_timeout_s = settings.load_timeout_s
+        capacity = settings.capacity(self._memory()[0])
+        self._do(self._scheduler.on_settings(capacity, settings.rules, self.now()))
+
+    @property
+    def table(self) -> Table:
+        """What is in memory and who waits, to be looked at; only this desk changes it."""
+        return self._scheduler.table
+
+    @property
+    def pids(self) -> dict[int, int]:
+        """The processes of those in memory, by generation."""
+        found = ((of, self._crew.of(of)) for of in self.table.generations)
+        return {of: worker.pid for of, worker in found if worker is not None}
+
+    # What people and the rest of the daemon ask.
+
+    def clear(self, key: str) -> None:
+        """Let a model that rests after failures be tried again."""
+        self._do(self._scheduler.on_clear(key, self.now()))
+
+    def unload(self, key: str, *, kill: bool = False) -> int | None:
+        """Let a model leave; its generation, or None when it was not there."""
+        resident = self.table.residents.get(key)
+        self._do(self._scheduler.on_unload(key, self.now(), kill=kill))
+        return None if resident is None else resident.generation
+
+    def pin(self, key: str) -> int:
+        """Pin a model for now; `settle` the claim, or `unpin` it when it comes to nothing."""
+        claim = next(self._numbers)
+        self._do(self._scheduler.on_pin(key, self.now(), pinned=True, claim=claim))
+        return claim
+
+    def settle(self, key: str, claim: int) -> None:
+        """Make a claim a pin that stays."""
+        self._scheduler.on_pinned(key, claim)
+
+    def unpin(self, key: str, claim: int = SETTLED) -> bool:
+        """Take one claim back, or all of the pin; False when there was none."""
+        was = key in self.table.pins
+        self._do(self._scheduler.on_pin(key, self.now(), pinned=False, claim=claim))
+        return was
+
+    def forget(self, key: str) -> None:
+        """A model changed on disk, or is no more."""
+        self._do(self._scheduler.on_forget(key, self.now()))
+
+    @contextmanager
+    def job(self, ram_bytes: int) -> Iterator[None]:
+        """Count the memory of a job while it runs."""
+        number = next(self._numbers)
+        self._do(self._scheduler.on_job(number, Need(ram_bytes), self.now()))
+        try:
+            yield
+        finally:
+            self._do(self._scheduler.on_job(number, None, self.now()))
+
+    def shut(self) -> None:
+        """Refuse whoever waits, and begin nothing new."""
+        self._do(self._scheduler.on_shutdown(self.now()))
 
     async def close(self) -> None:
         """Wait until every worker and every task is gone."""
         if self._timer is not None:
             self._timer.cancel()
-        await self.crew.close()
+        await self._crew.close()
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def until_gone(self, generation: int) -> None:
         """Wait until that worker's memory is back."""
-        while self.scheduler.table.of(generation) is not None:
+        while self.table.of(generation) is not None:
             await self._gone.wait()
 
     async def until_empty(self) -> None:
         """Wait until nothing is in memory."""
-        while self.scheduler.table.residents:
+        while self.table.residents:
             await self._gone.wait()
 
     # What tickets ask.
@@ -130,13 +183,13 @@ class Desk:
         """Put a ticket in the queue."""
         now = self.now()
         ticket.arrived_s = now.at_s
-        waiter = _waiter(ticket)
+        waiter = ticket.waiter()
         longest_s = self._settings.max_wait_s
         if ticket.ask.wait_s is not None:
             longest_s = min(longest_s, ticket.ask.wait_s)
         waiter.deadline_s = now.at_s + longest_s
         self._tickets[ticket.number] = ticket
-        self.do(self.scheduler.on_request(waiter, now))
+        self._do(self._scheduler.on_request(waiter, now))
 
     def exit(self, ticket: Ticket) -> None:
         """Give up whatever a ticket has; a run under way is stopped before its lease ends."""
@@ -144,7 +197,7 @@ class Desk:
             return
         if not ticket.granted:
             self._drop(ticket)
-            self.do(self.scheduler.on_cancel(ticket.number, self.now()))
+            self._do(self._scheduler.on_cancel(ticket.number, self.now()))
             return
         lease = ticket.lease
         if lease.busy:
@@ -160,7 +213,7 @@ class Desk:
         self._drop(ticket)
         if served:
             self._note_peak(ticket.lease)
-        self.do(self.scheduler.on_finished(ticket.number, self.now(), served=served))
+        self._do(self._scheduler.on_finished(ticket.number, self.now(), served=served))
 
     def again(self, ticket: Ticket, lease: Lease, death: Death, seen: int = 0) -> bool:
         """
@@ -170,11 +223,11 @@ class Desk:
         """
         # Told here as well as by the crew: nobody must be granted a worker known to be dead.
         error = refusals.crashed(lease.plan.model, death)
-        self.do(self.scheduler.on_worker_died(lease.generation, error, self.now()))
+        self._do(self._scheduler.on_worker_died(lease.generation, error, self.now()))
         if seen or ticket.crashes or ticket.number not in self._tickets:
             return False
         ticket.waits_again()
-        self.do(self.scheduler.on_retry(ticket.number, self.now()))
+        self._do(self._scheduler.on_retry(ticket.number, self.now()))
         return True
 
     async def watch(self, ticket: Ticket, lease: Lease) -> None:
@@ -208,7 +261,7 @@ class Desk:
     def _hear(self, news: News) -> None:
         """Feed the scheduler what a worker did."""
         now = self.now(fresh=not isinstance(news, LoadSaid))
-        scheduler = self.scheduler
+        scheduler = self._scheduler
         match news:
             case LoadSaid(generation, progress):
                 self._said[generation] = ("loading", progress.fraction)
@@ -216,23 +269,23 @@ class Desk:
             case LoadDone(generation, loaded):
                 self._said.pop(generation, None)
                 peak = self._peak(generation)
-                self.do(scheduler.on_loaded(generation, loaded, peak, now))
+                self._do(scheduler.on_loaded(generation, loaded, peak, now))
             case LoadEnded(generation, error, fault):
-                self.do(scheduler.on_load_failed(generation, error, fault, now))
+                self._do(scheduler.on_load_failed(generation, error, fault, now))
             case WorkerLost(generation, death):
                 resident = scheduler.table.of(generation)
                 model = resident.plan.model if resident else ""
-                self.do(scheduler.on_worker_died(generation, refusals.crashed(model, death), now))
+                self._do(scheduler.on_worker_died(generation, refusals.crashed(model, death), now))
             case WorkerGone(generation):
                 self._said.pop(generation, None)
                 self._calibrate(generation)
-                self.do(scheduler.on_unloaded(generation, now))
+                self._do(scheduler.on_unloaded(generation, now))
                 self._gone.set()
                 self._gone = asyncio.Event()
             case _:
                 assert_never(news)
 
-    def do(self, actions: Actions) -> None:
+    def _do(self, actions: Actions) -> None:
         """Carry *actions* out, tell whoever waits what changed, set the timer."""
         for action in actions:
             match action:
@@ -243,10 +296,10 @@ class Desk:
                     self._drop(ticket)
                     ticket.refuse(error)
                 case Launch():
-                    self.crew.launch(action)
+                    self._crew.launch(action)
                 case Stop(generation):
-                    resident = self.scheduler.table.of(generation)
-                    self.crew.stop(action, resident.need.ram_bytes if resident else 0)
+                    resident = self.table.of(generation)
+                    self._crew.stop(action, resident.need.ram_bytes if resident else 0)
                 case Announce(word, model, detail):
                     self._publish(Event(Topic.RESIDENT, word, model, detail))
                 case _:
@@ -256,26 +309,15 @@ class Desk:
         self._set_timer(now)
 
     def _grant(self, ticket: Ticket, generation: int) -> None:
-        resident = self.scheduler.table.of(generation)
-        worker = self.crew.of(generation)
+        resident = self.table.of(generation)
+        worker = self._crew.of(generation)
         if resident is None or worker is None or resident.loaded is None:
             raise AssertionError("only what is ready is granted")
-        now_s = self._clock()
-        loaded_in_wait = min(resident.load_s, max(0.0, resident.ready_s - ticket.arrived_s))
-        ticket.grant(
-            Lease(
-                generation,
-                worker,
-                resident.plan,
-                resident.loaded,
-                queue_ms=max(0.0, now_s - ticket.arrived_s - loaded_in_wait) * 1000,
-                load_ms=loaded_in_wait * 1000,
-            )
-        )
+        ticket.grant(Lease.of(resident, resident.loaded, worker, ticket.arrived_s, self._clock()))
 
     def _refresh(self, now: Moment) -> None:
         """Tell every waiting ticket what it waits for."""
-        table = self.scheduler.table
+        table = self.table
         ahead_of: dict[str, int] = {}
         for ahead, waiter in enumerate(table.queue.in_order(now.at_s)):
             ticket = self._tickets[waiter.ticket]
@@ -288,14 +330,14 @@ class Desk:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        at_s = self.scheduler.wake_at()
+        at_s = self._scheduler.wake_at()
         if math.isfinite(at_s):
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(max(0.0, at_s - now.at_s), self._look_again)
 
     def _look_again(self) -> None:
         self._timer = None
-        self.do(self.scheduler.on_expired(self.now()))
+        self._do(self._scheduler.on_expired(self.now()))
 
     # Memory and time.
 
@@ -308,22 +350,22 @@ class Desk:
         return Moment(now_s, self._available)
 
     def _peak(self, generation: int) -> int:
-        worker = self.crew.of(generation)
+        worker = self._crew.of(generation)
         now_bytes = 0 if worker is None else worker.memory_bytes()
         peak = max(now_bytes, self._peaks.get(generation, 0))
         self._peaks[generation] = peak
         return peak
 
     def _note_peak(self, lease: Lease) -> None:
-        if self.crew.of(lease.generation) is not None:
+        if self._crew.of(lease.generation) is not None:
             peak = self._peak(lease.generation)
-            actions = self.scheduler.on_measured(lease.generation, peak, self.now())
+            actions = self._scheduler.on_measured(lease.generation, peak, self.now())
             if actions:
-                self.do(actions)
+                self._do(actions)
 
     def _calibrate(self, generation: int) -> None:
         """Remember what a worker that has served took at most."""
-        resident = self.scheduler.table.of(generation)
+        resident = self.table.of(generation)
         peak = self._peaks.pop(generation, 0)
         if resident is None or not resident.served:
             return
@@ -336,34 +378,3 @@ class Desk:
         except OSError as error:
             detail = (("message", f"measured memory cannot be kept: {error}"),)
             self._publish(Event(Topic.SYSTEM, "failed", "calibration", detail))
-
-
-def _waiter(ticket: Ticket) -> Waiter:
-    ask = ticket.ask
-    return Waiter(
-        ticket.number,
-        ticket.plans,
-        client=ask.client,
-        priority=ask.priority,
-        takes_slot=ask.takes_slot,
-        keep_alive_s=ask.keep_alive_s,
-        deliberate=ask.deliberate,
-    )
-
-
-def _capacity(settings: PoolSettings, memory: Memory) -> Capacity:
-    return Capacity(
-        ram_bytes=int(memory()[0] * settings.memory_fraction),
-        reserve_bytes=settings.reserve_bytes,
-        max_resident=settings.max_resident,
-    )
-
-
-def _rules(settings: PoolSettings) -> Rules:
-    return Rules(
-        keep_alive_s=settings.keep_alive_s,
-        max_queue=settings.max_queue,
-        npu_parallel_runs=settings.npu_parallel_runs,
-        turn_s=settings.turn_s,
-        ageing_s=settings.ageing_s,
-    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -21,7 +21,6 @@ from rkd.model import Model
 from rkd.pool import views
 from rkd.pool.calibration import Calibration
 from rkd.pool.deciding import refusals
-from rkd.pool.deciding.budget import Need
 from rkd.pool.deciding.placement import Placement, Wish
 from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.deciding.state import Resident, Waiter
@@ -155,7 +154,7 @@ class Pool:
     async def load(self, ask: Ask) -> AsyncGenerator[Update | Resident, None]:
         """Make a model resident; the Resident comes last. Close it to give up waiting."""
         wanted = replace(ask, takes_slot=False, deliberate=True)
-        self._desk.do(self._desk.scheduler.on_clear(ask.model.name.key, self._desk.now()))
+        self._desk.clear(ask.model.name.key)
         async with self.request(wanted) as ticket:
             async for update in ticket.updates():
                 yield update
@@ -172,16 +171,15 @@ class Pool:
             key: `ModelName.key`.
             grace_s: runs may go on this long, then the worker is killed; None: as long as they do.
         """
-        resident = self._desk.scheduler.table.residents.get(key)
-        self._desk.do(self._desk.scheduler.on_unload(key, self._desk.now()))
-        if resident is None:
+        generation = self._desk.unload(key)
+        if generation is None:
             return False
         try:
             async with asyncio.timeout(grace_s):
-                await self._desk.until_gone(resident.generation)
+                await self._desk.until_gone(generation)
         except TimeoutError:
-            self._desk.do(self._desk.scheduler.on_unload(key, self._desk.now(), kill=True))
-            await self._desk.until_gone(resident.generation)
+            self._desk.unload(key, kill=True)
+            await self._desk.until_gone(generation)
         return True
 
     async def pin(self, ask: Ask) -> Resident:
@@ -192,48 +190,45 @@ class Pool:
             RkdError: it cannot be loaded; it is not pinned then.
         """
         key = ask.model.name.key
-        self._desk.do(self._desk.scheduler.on_pin(key, self._desk.now(), pinned=True))
+        claim = self._desk.pin(key)
         try:
-            async for item in self.load(ask):
-                if isinstance(item, Resident):
-                    return item
+            async with aclosing(self.load(ask)) as items:
+                async for item in items:
+                    if isinstance(item, Resident):
+                        self._desk.settle(key, claim)
+                        return item
         except BaseException:
-            self._desk.do(self._desk.scheduler.on_pin(key, self._desk.now(), pinned=False))
+            self._desk.unpin(key, claim)
             raise
         raise AssertionError("a load ends with its resident")
 
     def unpin(self, key: str) -> bool:
         """Take a pin away; the keep-alive counts from now. False when there was none."""
-        was = key in self._desk.scheduler.table.pins
-        self._desk.do(self._desk.scheduler.on_pin(key, self._desk.now(), pinned=False))
-        return was
+        return self._desk.unpin(key)
 
     def plan(self, model: Model, wish: Wish) -> Preview:
         """Say what loading would do, without doing it; raises as `request`."""
         plans = self._placement.candidates(model, wish)
-        return views.preview(self._desk.scheduler.table, Waiter(0, plans), self._desk.now())
+        return views.preview(self._desk.table, Waiter(0, plans), self._desk.now())
 
     def residents(self) -> tuple[Resident, ...]:
         """Who is in memory, and who failed; looking changes nothing."""
-        table = self._desk.scheduler.table
-        workers = ((one, self._desk.crew.of(one.generation)) for one in table.residents.values())
-        pids = {one.generation: worker.pid for one, worker in workers if worker is not None}
-        return views.residents(table, pids)
+        return views.residents(self._desk.table, self._desk.pids)
 
     @property
     def free_bytes(self) -> int:
         """Memory a further model may take now."""
-        return views.free_bytes(self._desk.scheduler.table, self._desk.now())
+        return views.free_bytes(self._desk.table, self._desk.now())
 
     @property
     def queued(self) -> int:
         """How many requests wait, over all models."""
-        return len(self._desk.scheduler.table.queue)
+        return len(self._desk.table.queue)
 
     @property
     def queue_limit(self) -> int:
         """How many may."""
-        return self._desk.scheduler.table.queue.limit
+        return self._desk.table.queue.limit
 
     # What the rest of the daemon tells.
 
@@ -244,23 +239,23 @@ class Pool:
 
     async def close(self, grace_s: float) -> None:
         """Refuse whoever waits, let runs go on for *grace_s*, end every worker."""
-        self._desk.do(self._desk.scheduler.on_shutdown(self._desk.now()))
+        self._desk.shut()
         try:
             async with asyncio.timeout(grace_s):
                 await self._desk.until_empty()
         except TimeoutError:
-            for key in tuple(self._desk.scheduler.table.residents):
-                self._desk.do(self._desk.scheduler.on_unload(key, self._desk.now(), kill=True))
+            for key in tuple(self._desk.table.residents):
+                self._desk.unload(key, kill=True)
             await self._desk.until_empty()
         await self._desk.close()
 
     def forget(self, key: str) -> None:
         """A model changed on disk or is no more: what is resident drains, a failure is cleared."""
-        self._desk.do(self._desk.scheduler.on_forget(key, self._desk.now()))
+        self._desk.forget(key)
 
     def in_use(self, key: str) -> bool:
         """Whether somebody runs or waits for the model."""
-        table = self._desk.scheduler.table
+        table = self._desk.table
         resident = table.residents.get(key)
         held = resident is not None and bool(resident.holders)
         return held or any(one.key == key for one in table.queue)
@@ -273,12 +268,8 @@ class Pool:
     @asynccontextmanager
     async def job(self, ram_bytes: int) -> AsyncIterator[None]:
         """Count the memory of a conversion or quantization for as long as it runs."""
-        number = self._desk.number()
-        self._desk.do(self._desk.scheduler.on_job(number, Need(ram_bytes), self._desk.now()))
-        try:
+        with self._desk.job(ram_bytes):
             yield
-        finally:
-            self._desk.do(self._desk.scheduler.on_job(number, None, self._desk.now()))
 
     async def _preload(self, ask: Ask) -> None:
         try:

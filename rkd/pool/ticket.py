@@ -15,7 +15,7 @@ from rkd.errors import RkdError
 from rkd.inference import Loaded, Outcome, Run
 from rkd.model import BackendKind, Model
 from rkd.pool.deciding.placement import Wish
-from rkd.pool.deciding.state import LoadPlan, Priority
+from rkd.pool.deciding.state import LoadPlan, Priority, Residence, Waiter
 from rkd.pool.workers.handle import RunStream, WorkerHandle
 
 
@@ -132,6 +132,21 @@ class Lease:
         self.call: asyncio.Future[Any] | None = None
         """For the pool: what `Pool.use` does with it."""
 
+    @staticmethod
+    def of(
+        resident: Residence, loaded: Loaded, worker: WorkerHandle, arrived_s: float, now_s: float
+    ) -> Lease:
+        """The lease on *resident* of a request that waited since *arrived_s*."""
+        loading_s = min(resident.load_s, max(0.0, resident.ready_s - arrived_s))
+        return Lease(
+            resident.generation,
+            worker,
+            resident.plan,
+            loaded,
+            queue_ms=max(0.0, now_s - arrived_s - loading_s) * 1000,
+            load_ms=loading_s * 1000,
+        )
+
     @property
     def busy(self) -> bool:
         """Whether the worker is still at it."""
@@ -186,6 +201,19 @@ class Ticket:
         if self._lease is None:
             raise AssertionError("the ticket has no lease yet: read its updates to their end")
         return self._lease
+
+    def waiter(self) -> Waiter:
+        """What the scheduler is told of it."""
+        ask = self.ask
+        return Waiter(
+            self.number,
+            self.plans,
+            client=ask.client,
+            priority=ask.priority,
+            takes_slot=ask.takes_slot,
+            keep_alive_s=ask.keep_alive_s,
+            deliberate=ask.deliberate,
+        )
 
     @property
     def granted(self) -> bool:

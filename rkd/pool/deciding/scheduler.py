@@ -27,7 +27,7 @@ from rkd.pool.deciding.state import (
     Stop,
     Waiter,
 )
-from rkd.pool.deciding.table import Rules, Table
+from rkd.pool.deciding.table import SETTLED, Rules, Table
 from rkd.pool.deciding.walk import Walk
 
 
@@ -207,23 +207,42 @@ class Scheduler:
 
     def on_unload(self, key: str, now: Moment, *, kill: bool = False) -> Actions:
         """Let a model leave; *kill* does not wait for what it is doing."""
-        self.table.pins.discard(key)
+        self.table.claims.pop(key, None)
         self.table.clear_failures(key)
         resident = self.table.residents.get(key)
         if resident is None:
             return self._settle(now)
         return (*self.table.leave(resident, kill=kill), *self._settle(now))
 
-    def on_pin(self, key: str, now: Moment, *, pinned: bool) -> Actions:
-        """Set or take away a pin; without it the keep-alive counts from now."""
-        resident = self.table.residents.get(key)
+    def on_pin(self, key: str, now: Moment, *, pinned: bool, claim: int = SETTLED) -> Actions:
+        """
+        Set or take away a pin; without it the keep-alive counts from now.
+
+        Args:
+            key: the model's.
+            now: the time.
+            pinned: True sets it.
+            claim: who holds it: a number while its load is waited for, SETTLED once it stays.
+                Taking back a number leaves the pins of others, taking back SETTLED ends all.
+        """
+        claims = self.table.claims.setdefault(key, set())
         if pinned:
-            self.table.pins.add(key)
+            claims.add(claim)
         else:
-            self.table.pins.discard(key)
+            claims.discard(claim)
+            if claim == SETTLED or not claims:
+                del self.table.claims[key]
+        resident = self.table.residents.get(key)
         if resident is not None and not resident.holders:
             self.table.fall_idle(resident, now)
         return self._settle(now)
+
+    def on_pinned(self, key: str, claim: int) -> None:
+        """Let a claim stay for good; one that was taken away meanwhile is not brought back."""
+        claims = self.table.claims.get(key)
+        if claims is not None:
+            claims.discard(claim)
+            claims.add(SETTLED)
 
     def on_forget(self, key: str, now: Moment) -> Actions:
         """Note that a model changed on disk, or is no more: what is resident serves no more."""
@@ -271,7 +290,7 @@ class Scheduler:
         for waiter in list(self.table.queue):
             self.table.queue.leave(waiter.ticket)
             actions.append(Refuse(waiter.ticket, refusals.shutting_down()))
-        self.table.pins.clear()
+        self.table.claims.clear()
         for resident in self.table.residents.values():
             actions += self.table.leave(resident)
         return (*actions, *self._settle(now))

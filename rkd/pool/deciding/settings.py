@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkd.model import BackendChoice
+from rkd.pool.deciding.budget import Capacity
+from rkd.pool.deciding.table import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,22 @@ class PoolSettings:
     max_wait_s: float = 900.0
     turn_s: float = 3.0
     ageing_s: float = 30.0
+
+    def capacity(self, total_bytes: int) -> Capacity:
+        """What there is for models on a machine with *total_bytes* of RAM."""
+        ram_bytes = int(total_bytes * self.memory_fraction)
+        return Capacity(ram_bytes, self.reserve_bytes, self.max_resident)
+
+    @property
+    def rules(self) -> Rules:
+        """The numbers the scheduler goes by."""
+        return Rules(
+            keep_alive_s=self.keep_alive_s,
+            max_queue=self.max_queue,
+            npu_parallel_runs=self.npu_parallel_runs,
+            turn_s=self.turn_s,
+            ageing_s=self.ageing_s,
+        )
 
 
 FOREVER_S = math.inf

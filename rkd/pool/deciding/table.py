@@ -7,6 +7,7 @@ ABSENT -> LOADING -> READY -> DRAINING -> UNLOADING -> ABSENT; FAILED is ABSENT 
 from __future__ import annotations
 
 import math
+from collections.abc import KeysView
 from dataclasses import dataclass, replace
 
 from rkd.errors import RkdError
@@ -29,6 +30,9 @@ from rkd.pool.deciding.state import (
 
 CRASH_LIMIT = 4
 """Workers of one model that may die in a row before it rests: two requests, each retried once."""
+
+SETTLED = 0
+"""The claim of a pin that stays; no ticket has this number."""
 
 FIRST_REST_S = 5.0
 LONGEST_REST_S = 300.0
@@ -71,11 +75,22 @@ class Table:
         self.residents: dict[str, Residence] = {}
         self.failures: dict[tuple[str, BackendKind], Failure] = {}
         self.granted: dict[int, Granted] = {}
-        self.pins: set[str] = set()
+        self.claims: dict[str, set[int]] = {}
+        """Who holds the pin of a model: those still waiting for its load, SETTLED once it stays."""
         self.jobs: dict[int, Held] = {}
         self.evicting: dict[str, tuple[str, ...]] = {}
         self.pace = Pace()
         self._generation = 0
+
+    @property
+    def pins(self) -> KeysView[str]:
+        """The keys of the pinned."""
+        return self.claims.keys()
+
+    @property
+    def generations(self) -> tuple[int, ...]:
+        """The identities of everyone in memory."""
+        return tuple(one.generation for one in self.residents.values())
 
     def of(self, generation: int) -> Residence | None:
         """The resident of that identity, or None when it is gone."""

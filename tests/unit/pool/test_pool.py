@@ -284,6 +284,39 @@ class TestVerbs:
         assert not pool.unpin("alpha")
         await pool.close(1)
 
+    async def test_a_pin_given_up_leaves_that_of_another(self) -> None:
+        """Whoever waits for the load and goes takes its own claim back, not everybody's pin."""
+        machine = FakeMachine()
+        machine.may_load.clear()
+        pool = machine.pool()
+        first = asyncio.create_task(pool.pin(Ask(model())))
+        second = asyncio.create_task(pool.pin(Ask(model())))
+        await settled()
+        first.cancel()
+        await settled()
+        machine.may_load.set()
+
+        assert (await second).pinned
+        third = asyncio.create_task(pool.pin(Ask(model(), Wish(context_tokens=512))))
+        await settled(1)
+        third.cancel()
+        await settled()
+        assert pool.residents()[0].pinned
+        await pool.close(1)
+
+    async def test_an_unpin_while_the_pin_loads_wins(self) -> None:
+        """A pin that was taken away meanwhile is not brought back when the load ends."""
+        machine = FakeMachine()
+        machine.may_load.clear()
+        pool = machine.pool()
+        pinning = asyncio.create_task(pool.pin(Ask(model())))
+        await settled()
+        assert pool.unpin("alpha")
+        machine.may_load.set()
+
+        assert not (await pinning).pinned
+        await pool.close(1)
+
     async def test_use_embeds(self) -> None:
         """Embedding takes a lease and gives it back."""
         pool = FakeMachine().pool()
