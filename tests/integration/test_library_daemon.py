@@ -14,7 +14,7 @@ import pytest
 from rkd.v1 import inference_pb2, models_pb2
 from rkd.v1 import types_pb2 as types
 from tests.integration.daemon_process import DaemonProcess, reason_of, wait_for
-from tests.unit.backend import checkpoint_bytes
+from tests.unit.backend.convert import checkpoint_bytes
 
 
 def rkctl(daemon: DaemonProcess, *words: str) -> subprocess.CompletedProcess[str]:

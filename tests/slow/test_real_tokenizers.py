@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from rkd.backend.convert.checkpoint import convert
 from tests.slow.checkpoint_text import TEXTS
 from tests.slow.engine import Engine
-from tests.unit.backend import checkpoint_bytes
+from tests.unit.backend.convert import checkpoint_bytes
 
 pytestmark = pytest.mark.slow
 
