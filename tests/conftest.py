@@ -1,4 +1,4 @@
-"""What every test gets: coroutine tests with a bound, and nothing else."""
+"""What every test gets: coroutine tests with a bound; and the options of the fuzz tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ import pytest
 
 ASYNC_TEST_BOUND_S = 60.0
 """No coroutine test waits longer than this for anything."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take `--fuzz-seed` and `--fuzz-cases`; they stand here since pytest asks early."""
+    group = parser.getgroup("fuzz")
+    group.addoption(
+        "--fuzz-seed",
+        type=int,
+        default=1,
+        help="which mutants tests/fuzz makes; `./tests/run fuzz` takes another each time",
+    )
+    group.addoption(
+        "--fuzz-cases", type=int, default=300, help="mutants for each target of tests/fuzz"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
