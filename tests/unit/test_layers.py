@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"inference"}),
     frozenset({"model", "v1"}),
     frozenset({"config"}),
-    frozenset({"errors", "setting", "durable", "words", "openfiles", "__init__"}),
+    frozenset({"errors", "setting", "durable", "words", "openfiles", "outside", "__init__"}),
 )
 """Top first; a room imports only from rooms below its own, or from itself."""
 

@@ -1,0 +1,174 @@
+"""
+What comes from outside, made harmless where it is read: files, JSON, and text to be shown.
+
+A file in a models folder may be anything: a FIFO, a device, a link to somebody's secrets, a name
+that is no UTF-8. Every reader of such a file opens it with `open_regular`.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+MAX_JSON_DEPTH = 64
+"""Deepest JSON taken; `tokenizer.json` and `config.json` need ten."""
+
+QUOTED_CHARACTERS = 200
+"""Longest piece of foreign text an error repeats."""
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISLNK, "a link"),
+)
+_HALF_CHARACTER = re.compile(rb"\\[uU][dD][89a-fA-F]")
+
+
+class NotRegularError(OSError):
+    """A path leads to no regular file, or out of its folder; `strerror` says what it is."""
+
+    def __init__(self, what: str, path: Path) -> None:
+        super().__init__(errno.EINVAL, what, path.name)
+
+
+def open_regular(path: Path, *, within: Path | None = None) -> BinaryIO:
+    """
+    Open the regular file *path* for reading, without waiting and without touching anything else.
+
+    What the path leads to is looked at before it is opened: opening a device can do something,
+    opening a FIFO waits for a writer. The caller closes the file.
+
+    Args:
+        path: the file; a link is followed.
+        within: the folder it has to lie in, all links resolved.
+
+    Raises:
+        NotRegularError: it is something else, or a link that leads out of *within*.
+        OSError: it is not there, or may not be read.
+    """
+    try:
+        held = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except ValueError as error:  # NUL, or half a character
+        raise NotRegularError("it is no name a file can have", Path(quoted(str(path)))) from error
+    try:
+        kind = irregular(os.fstat(held).st_mode)
+        if kind:
+            raise NotRegularError(f"it is {kind}, not a regular file", path)
+        place = f"/proc/self/fd/{held}"
+        if within is not None and not Path(os.readlink(place)).is_relative_to(within.resolve()):  # noqa: PTH115 - no path, a link to what is held
+            raise NotRegularError("it is a link that leads out of its folder", path)
+        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(held)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path, *, most_bytes: int, within: Path | None = None) -> bytes:
+    """
+    Read the regular file *path* whole.
+
+    Raises:
+        NotRegularError: as `open_regular`.
+        OSError: EFBIG for one longer than *most_bytes*; it is not there, or may not be read.
+    """
+    with open_regular(path, within=within) as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"it is longer than {most_bytes} bytes", path.name)
+    return content
+
+
+def place_of(file: BinaryIO) -> Path:
+    """Return where the open *file* really lies, all links resolved."""
+    return Path(os.readlink(f"/proc/self/fd/{file.fileno()}"))  # noqa: PTH115 - no path
+
+
+def irregular(mode: int) -> str:
+    """Say what a file of *mode* is when it is no regular file, or ""."""
+    if stat.S_ISREG(mode):
+        return ""
+    return next((kind for holds, kind in _KINDS if holds(mode)), "no file")
+
+
+def json_object(content: bytes, *, most_items: int) -> dict[str, object]:
+    """
+    Read *content* as one JSON object of bounded depth and size, of whole characters.
+
+    The caller bounds the bytes. Numbers come as Python has them: NaN, infinite and huge ones too.
+
+    Args:
+        content: UTF-8.
+        most_items: most values, counted by commas and brackets (those inside texts count too).
+
+    Raises:
+        ValueError: it is none.
+    """
+    if content.count(b",") + content.count(b"[") + content.count(b"{") > most_items:
+        raise ValueError(f"more than {most_items} items")
+    try:
+        value = json.loads(content)
+    except RecursionError as error:
+        raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}") from error
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")  # noqa: TRY004 - a bad value, whatever its type
+    _check_depth(value)
+    if _HALF_CHARACTER.search(content):
+        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+    return value
+
+
+def _check_depth(value: object) -> None:
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)  # type: ignore[attr-defined]
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}")
+
+
+def escaped(text: str) -> str:
+    r"""
+    Return *text* as one that can be sent and stored as UTF-8.
+
+    Bytes of a file name that are no UTF-8 become `\xe9`, halves of characters `\ud83d`.
+    """
+    if text.isascii():
+        return text
+    try:
+        return os.fsencode(text).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a half that stands for no byte
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
+def shown(text: str) -> str:
+    """Return *text*, a name from outside, on one line: controls and marks of direction escaped."""
+    clean = escaped(text)
+    if clean.isprintable():
+        return clean
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in clean
+    )
+
+
+def quoted(value: object) -> str:
+    """Return a piece of foreign input as an error repeats it: on one line, not too long."""
+    if isinstance(value, str):
+        text = shown(value[:QUOTED_CHARACTERS])
+        rest = "…" if len(value) > QUOTED_CHARACTERS or len(text) > QUOTED_CHARACTERS else ""
+        return f"'{text[:QUOTED_CHARACTERS]}{rest}'"
+    if value is None or isinstance(value, int | float):
+        return str(value)[:QUOTED_CHARACTERS]
+    return f"a {type(value).__name__}"
