@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 from dataclasses import asdict, dataclass
@@ -20,7 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from rkd.access.role import Role
-from rkd.errors import InvalidInputError, Reason
+from rkd.durable import write_file
+from rkd.errors import InvalidInputError, Reason, bad_field
 
 SECRET_BYTES: Final = 32
 _TOKEN = re.compile(r"rkd_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
@@ -59,9 +59,9 @@ def new_token(
         InvalidInputError: INVALID_FIELD for a name that is empty, too long or not printable.
     """
     if not _NAME.fullmatch(name):
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            f"{name!r} cannot name a token",
+        raise bad_field(
+            "name",
+            f"{name[:80]!r} cannot name a token",
             remedy="Use 1 to 64 letters, digits, spaces and `._@-`.",
         )
     token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(SECRET_BYTES)
@@ -115,25 +115,7 @@ def write_tokens(path: Path, tokens: tuple[Token, ...]) -> None:
     daemon's group can read it; an existing one keeps owner, group and mode.
     """
     text = json.dumps({"tokens": [_to_json(one) for one in tokens]}, indent=1)
-    try:
-        before = path.stat()
-    except FileNotFoundError:
-        before = None
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            if before is not None:
-                os.fchmod(descriptor, before.st_mode & 0o777)
-                if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-                    os.fchown(descriptor, before.st_uid, before.st_gid)
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(descriptor)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_file(path, f"{text}\n".encode(), mode=0o640)
 
 
 class TokenFile:

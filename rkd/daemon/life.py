@@ -21,6 +21,7 @@ from rkd.daemon.doors import check_doors, open_metrics
 from rkd.daemon.rooms import Rooms
 from rkd.daemon.services import NAMES, services
 from rkd.daemon.settings import changes, pool_settings
+from rkd.durable import write_file
 from rkd.errors import RkdError
 from rkd.events import Event, Topic
 from rkd.model import ModelName, ModelState
@@ -195,7 +196,5 @@ class Daemon:
 
 def write_ready(path: Path, addresses: list[str]) -> None:
     """Write the ready file, whole or not at all: whoever waits for it reads it at once."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     text = json.dumps({"addresses": addresses, "pid": os.getpid()})
-    draft.write_text(text + "\n", encoding="utf-8")
-    draft.replace(path)
+    write_file(path, f"{text}\n".encode())

@@ -13,7 +13,6 @@ from rkd.config import Config
 from rkd.daemon.rooms import Rooms, free_bytes
 from rkd.daemon.settings import doctor_facts
 from rkd.errors import InvalidInputError
-from rkd.service.creating import Creates
 from rkd.service.gate.server import Register
 from rkd.service.hub import HubService
 from rkd.service.inference import InferenceService
@@ -21,7 +20,6 @@ from rkd.service.models import ModelService
 from rkd.service.operations import OperationService
 from rkd.service.pool import PoolService
 from rkd.service.system import Identity, Reloaded, SystemService
-from rkd.service.transfers import Transfers
 from rkd.telemetry.doctor import Finding, examine
 from rkd.v1 import (
     hub_pb2_grpc,
@@ -66,15 +64,11 @@ def services(
                 rooms.library,
                 uploads=rooms.uploads,
                 events=rooms.events,
+                operations=rooms.hub.operations,
+                connection=rooms.hub.connection,
                 release=rooms.release,
                 residents=rooms.resident_keys,
-                transfers=Transfers(rooms.hub.operations, rooms.hub.connection),
-                create=Creates(
-                    rooms.hub.operations,
-                    rooms.library,
-                    in_use=rooms.pool.in_use,
-                    hub_endpoint=rooms.hub.connection.endpoint,
-                ),
+                in_use=rooms.pool.in_use,
             ),
         ),
         (NAMES[1], inference_pb2_grpc.add_InferenceServiceServicer_to_server, inference),

@@ -16,7 +16,7 @@ from rkd.config import SETTINGS, Config
 from rkd.model import BackendChoice
 from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
 from rkd.service.system import Reloaded
-from rkd.telemetry.doctor import Facts
+from rkd.telemetry.doctor import Condition
 
 
 def pool_settings(config: Config, board: Board) -> PoolSettings:
@@ -59,13 +59,15 @@ def worker_environment(config: Config, own: Mapping[str, str]) -> dict[str, str]
     return {"OMP_WAIT_POLICY": config.omp_wait_policy, **kept}
 
 
-def doctor_facts(config: Config, board: Board, telemetry: Telemetry, tokens: int | None) -> Facts:
+def doctor_facts(
+    config: Config, board: Board, telemetry: Telemetry, tokens: int | None
+) -> Condition:
     """What the doctor looks at; reads groups, limits and disk, so call it off the loop."""
     groups = []
     for number in os.getgroups():
         with suppress(KeyError):
             groups.append(grp.getgrgid(number).gr_name)
-    return Facts(
+    return Condition(
         board=board,
         telemetry=telemetry,
         backend=config.backend,

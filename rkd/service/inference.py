@@ -31,10 +31,9 @@ from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served, Ticket
 from rkd.service import events
 from rkd.service.conversation import chat_run, generate_run
-from rkd.service.options import Checker, Options, read_options
-from rkd.service.resolve import Resolve
+from rkd.service.options import Checker, Options, Resolve, read_options
 from rkd.service.running import Running, RunningRequests
-from rkd.telemetry.meters import Meters, Stream
+from rkd.telemetry.meters import Meters, StreamMeter
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from rkd.v1.inference_pb2_grpc import InferenceServiceServicer
@@ -165,7 +164,6 @@ class InferenceService(InferenceServiceServicer):
 
     async def Cancel(self, request: pb.CancelRequest, context: Any) -> pb.CancelResponse:
         """Stop inferences by their ids."""
-        del context
         check = Checker()
         count = len(request.request_ids)
         check.need(0 < count <= MAX_CANCELS, "request_ids", f"should be 1 to {MAX_CANCELS}")
@@ -177,7 +175,7 @@ class InferenceService(InferenceServiceServicer):
 class _Told:
     """What one stream has told so far, counted beside it."""
 
-    def __init__(self, meter: Stream) -> None:
+    def __init__(self, meter: StreamMeter) -> None:
         self._meter = meter
         self._arrived_s = time.monotonic()
         self._first_token_s = -1.0

@@ -1,44 +1,39 @@
-"""ModelService: models on disk, listed, shown, copied, deleted, brought in, and watched."""
+"""ModelService: models on disk, listed, shown, copied, deleted, brought in, made, and watched."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, Protocol
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
-from rkd.errors import InvalidInputError, NotBuiltError, Reason, Violation
-from rkd.events import Entry, EventLog, Topic
+from rkd.errors import NotFoundError
+from rkd.events import EventLog
+from rkd.hub.connection import Connection
 from rkd.library.facts import facts_of
 from rkd.library.layout import Left
 from rkd.library.library import Library
 from rkd.library.uploads import Piece, Uploads
 from rkd.model import Model, ModelName
+from rkd.modelfile.commands import Severity
+from rkd.modelfile.lint import lint
+from rkd.operations.create import start_create
+from rkd.operations.operation import Operation, OperationState, succeeded
+from rkd.operations.operations import Operations
+from rkd.operations.order import CreateOrder, Work
+from rkd.operations.pull import PullOrder, start_pull
+from rkd.operations.push import start_push
 from rkd.service import describing
+from rkd.service.operations import encode, follow
 from rkd.service.paging import page
+from rkd.service.watching import changes
 from rkd.v1 import models_pb2 as pb
 from rkd.v1.models_pb2_grpc import ModelServiceServicer
 
-HEARTBEAT_S = 30.0
-"""Default of WatchRequest.heartbeat. Source: the contract."""
-_HEARTBEAT_RANGE_S = (0.1, 3600.0)
-
 Release = Callable[[ModelName, bool], Awaitable[None]]
 """Makes a model leave memory; raises MODEL_BUSY while it answers, unless the flag says drain."""
-
-
-class Streams(Protocol):
-    """Pull and Push, or Create: RPCs whose work is an operation."""
-
-    def pull(self, request: pb.PullRequest, context: Any) -> AsyncIterator[pb.PullResponse]:
-        """Download a model."""
-
-    def push(self, request: pb.PushRequest, context: Any) -> AsyncIterator[pb.PushResponse]:
-        """Upload a model to the Hub."""
-
-
-Creating = Callable[[pb.CreateRequest], AsyncIterator[pb.CreateResponse]]
-"""Carries out a Create."""
 
 
 class ModelService(ModelServiceServicer):
@@ -49,10 +44,11 @@ class ModelService(ModelServiceServicer):
         library: the models.
         uploads: brings files in.
         events: the daemon's one log.
+        operations: run pulls, creates and pushes.
+        connection: the way to the hub; refuses at once while offline.
         release: makes a model leave memory.
         residents: keys of the models in memory.
-        transfers: Pull and Push.
-        create: Create.
+        in_use: whether the model of a key answers right now.
     """
 
     def __init__(
@@ -61,22 +57,23 @@ class ModelService(ModelServiceServicer):
         *,
         uploads: Uploads,
         events: EventLog,
+        operations: Operations,
+        connection: Connection,
         release: Release,
-        residents: Callable[[], frozenset[str]] = frozenset,
-        transfers: Streams | None = None,
-        create: Creating | None = None,
+        residents: Callable[[], frozenset[str]],
+        in_use: Callable[[str], bool],
     ) -> None:
         self._library = library
         self._uploads = uploads
         self._events = events
+        self._operations = operations
+        self._connection = connection
         self._release = release
         self._residents = residents
-        self._transfers = transfers
-        self._create = create
+        self._in_use = in_use
 
     async def List(self, request: pb.ListRequest, context: Any) -> pb.ListResponse:
         """List models from the snapshot; a file dropped in a moment ago is migrated first."""
-        del context
         snapshot = await self._library.current()
         prefix = request.prefix.casefold()
         models = [one for one in snapshot.models() if one.name.key.startswith(prefix)]
@@ -94,7 +91,6 @@ class ModelService(ModelServiceServicer):
 
     async def Show(self, request: pb.ShowRequest, context: Any) -> pb.ShowResponse:
         """Tell everything about one model, in whatever state it is."""
-        del context
         name = ModelName.parse(request.model)
         await self._library.look_for(name)
         response = pb.ShowResponse()
@@ -109,37 +105,90 @@ class ModelService(ModelServiceServicer):
         return response
 
     async def Pull(self, request: pb.PullRequest, context: Any) -> AsyncIterator[pb.PullResponse]:
-        """Download a model from the Hub."""
-        if self._transfers is None:
-            raise _unbuilt("Pull")
-        async with aclosing(self._transfers.pull(request, context)) as steps:  # type: ignore[type-var]
+        """Download a model; the last response has ended, a failure is the call's own."""
+        order = PullOrder.of(
+            request.source,
+            name=request.name,
+            revision=request.revision,
+            replace=request.replace,
+            endpoint=self._connection.endpoint,
+        )
+        self._connection.require_online(f"a pull of {order.source}")
+        begun = await start_pull(self._operations, order)
+        async with aclosing(self._follow(begun, request)) as steps:
             async for step in steps:
-                yield step
+                terms = step.detail.get("license", "")
+                yield pb.PullResponse(operation=encode(step), license=terms)
 
     async def Push(self, request: pb.PushRequest, context: Any) -> AsyncIterator[pb.PushResponse]:
-        """Upload a model to the Hub."""
-        if self._transfers is None:
-            raise _unbuilt("Push")
-        async with aclosing(self._transfers.push(request, context)) as steps:  # type: ignore[type-var]
+        """Upload a model; the last response has ended, a failure is the call's own."""
+        self._connection.require_online("an upload")
+        begun = await start_push(
+            self._operations,
+            model=ModelName.parse(request.model),
+            repository=request.repository,
+            private=request.private,
+            message=request.message,
+            endpoint=self._connection.endpoint,
+        )
+        async with aclosing(self._follow(begun, request)) as steps:
             async for step in steps:
-                yield step
+                url = step.detail.get("commit_url", "")
+                yield pb.PushResponse(operation=encode(step), commit_url=url)
+
+    def _follow(
+        self, begun: Operation, request: pb.PullRequest | pb.PushRequest
+    ) -> AsyncGenerator[Operation, None]:
+        return follow(
+            self._operations,
+            begun,
+            detach=request.detach,
+            cancel_when_left=request.cancel_on_disconnect,
+        )
 
     async def Create(
         self, request: pb.CreateRequest, context: Any
     ) -> AsyncIterator[pb.CreateResponse]:
-        """Make a model."""
-        del context
-        if self._create is None:
-            raise _unbuilt("Create")
-        async with aclosing(self._create(request)) as steps:  # type: ignore[type-var]
+        """
+        Make a model, after pulling what its FROM names on the Hub; tells of both.
+
+        Leaving the stream leaves the work running; the same request attaches to it.
+        """
+        order = CreateOrder(
+            name=ModelName.parse(request.model),
+            modelfile=request.modelfile,
+            files=tuple((file.name, file.digest) for file in request.files),
+            quantize=request.quantize,
+            replace=request.replace,
+            existing_file=request.existing_file,
+            huggingface_path=request.huggingface_path,
+        )
+        if order.work() is Work.HUB and not self._connection.offline:
+            source = order.read().sources[0].text
+            wanted = PullOrder.of(source, replace=False, endpoint=self._connection.endpoint)
+            pulled = await start_pull(self._operations, wanted)
+            async with aclosing(follow(self._operations, pulled)) as steps:
+                async for pulled in steps:
+                    if not pulled.state.final:
+                        yield pb.CreateResponse(operation=encode(pulled))
+            order = replace(order, parent=succeeded(pulled).detail["model"])
+        begun = await start_create(self._operations, self._library, order, in_use=self._in_use)
+        async with aclosing(follow(self._operations, begun)) as steps:
             async for step in steps:
-                if step.operation.model and step.HasField("model"):
-                    step.model.resident = step.model.name.casefold() in self._residents()
-                yield step
+                yield self._created(order, step)
+
+    def _created(self, order: CreateOrder, step: Operation) -> pb.CreateResponse:
+        response = pb.CreateResponse(operation=encode(step))
+        if step.state is OperationState.SUCCEEDED:
+            response.warnings.extend(_warnings(order, step))
+            try:
+                response.model.CopyFrom(self._summary(self._library.find(order.name)))
+            except NotFoundError:  # deleted in this very moment
+                return response
+        return response
 
     async def Copy(self, request: pb.CopyRequest, context: Any) -> pb.CopyResponse:
         """Copy a model under another name."""
-        del context
         source = ModelName.parse(request.source, field_name="source")
         target = ModelName.parse(request.destination, field_name="destination")
         await self._library.look_for(source)
@@ -150,7 +199,6 @@ class ModelService(ModelServiceServicer):
 
     async def Delete(self, request: pb.DeleteRequest, context: Any) -> pb.DeleteResponse:
         """Delete a model's folder."""
-        del context
         name = ModelName.parse(request.model)
         await self._library.look_for(name)
         await self._release(name, request.drain)
@@ -160,7 +208,6 @@ class ModelService(ModelServiceServicer):
         self, request_iterator: AsyncIterator[pb.UploadRequest], context: Any
     ) -> pb.UploadResponse:
         """Bring a file to the store, or say how much of it is there."""
-        del context
         async with aclosing(_pieces(request_iterator)) as pieces:
             standing = await self._uploads.receive(pieces)
         return pb.UploadResponse(
@@ -169,7 +216,6 @@ class ModelService(ModelServiceServicer):
 
     async def Migrate(self, request: pb.MigrateRequest, context: Any) -> pb.MigrateResponse:
         """Bring the flat layout into today's."""
-        del context
         outcome = await self._library.migrate(dry_run=request.dry_run)
         moves = [
             pb.Move(source=move.name, destination=f"{move.folder}/{move.name}")
@@ -181,20 +227,10 @@ class ModelService(ModelServiceServicer):
         self, request: pb.WatchRequest, context: Any
     ) -> AsyncIterator[pb.WatchResponse]:
         """Stream changes; the headers are sent once nothing can be missed any more."""
-        topics = _topics(request)
-        heartbeat_s = _heartbeat_s(request)
-        start = (
-            request.start_revision
-            if request.HasField("start_revision")
-            else self._events.revision + 1
-        )
-        await context.send_initial_metadata(())
-        async with aclosing(self._events.watch(start)) as entries:  # type: ignore[type-var]
-            async for entry in _with_heartbeat(entries, heartbeat_s):
-                if entry is None:
-                    yield _sign_of_life(self._events.revision)
-                elif entry.event.topic in topics:
-                    yield _change(entry)
+        begun = partial(context.send_initial_metadata, ())
+        async with aclosing(changes(self._events, request, begun)) as items:
+            async for item in items:
+                yield item
 
     def _summary(self, model: Model) -> Any:
         return describing.summary(model, resident=model.name.key in self._residents())
@@ -205,76 +241,11 @@ async def _pieces(requests: AsyncIterator[pb.UploadRequest]) -> AsyncGenerator[P
         yield Piece(request.digest, request.size_bytes, request.offset_bytes, request.data)
 
 
-async def _with_heartbeat(
-    entries: AsyncIterator[Entry], heartbeat_s: float
-) -> AsyncIterator[Entry | None]:
-    """Yield *entries*, and None whenever *heartbeat_s* passed without one."""
-    waiting: asyncio.Future[Entry | None] | None = None
-    try:
-        while True:
-            waiting = waiting or asyncio.ensure_future(anext(entries, None))
-            done, _ = await asyncio.wait({waiting}, timeout=heartbeat_s)
-            if not done:
-                yield None
-                continue
-            entry = waiting.result()
-            waiting = None
-            if entry is None:
-                return
-            yield entry
-    finally:
-        if waiting is not None:
-            waiting.cancel()
-            await asyncio.wait({waiting})
-
-
-def _change(entry: Entry) -> pb.WatchResponse:
-    event = entry.event
-    response = pb.WatchResponse(
-        revision=entry.revision,
-        topic=event.topic.value,
-        action=event.action,
-        subject=event.subject,
-        detail=dict(event.detail),
-    )
-    response.time.FromDatetime(entry.at)
-    return response
-
-
-def _sign_of_life(revision: int) -> pb.WatchResponse:
-    response = pb.WatchResponse(revision=revision)
-    response.time.GetCurrentTime()
-    return response
-
-
-def _topics(request: pb.WatchRequest) -> frozenset[Topic]:
-    try:
-        return frozenset(map(Topic, request.topics)) or frozenset(Topic)
-    except ValueError as error:
-        what = f"topics are {', '.join(Topic)}"
-        raise InvalidInputError(
-            Reason.INVALID_FIELD, f"{error}; {what}.", violations=(Violation("topics", what),)
-        ) from error
-
-
-def _heartbeat_s(request: pb.WatchRequest) -> float:
-    if not request.HasField("heartbeat"):
-        return HEARTBEAT_S
-    wanted = request.heartbeat.ToTimedelta().total_seconds()
-    low, high = _HEARTBEAT_RANGE_S
-    if not low <= wanted <= high:
-        what = f"{low:g} s to {high:g} s"
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            f"heartbeat is {wanted:g} s; {what} is possible.",
-            violations=(Violation("heartbeat", what),),
-        )
-    return wanted
-
-
 def _left(left: tuple[Left, ...]) -> list[pb.LeftAlone]:
     return [pb.LeftAlone(name=one.name, reason=one.text) for one in left]
 
 
-def _unbuilt(rpc: str) -> NotBuiltError:
-    return NotBuiltError(Reason.NOT_IMPLEMENTED, f"ModelService.{rpc} is not built yet.")
+def _warnings(order: CreateOrder, operation: Operation) -> list[str]:
+    told = [line for line in operation.detail.get("warnings", "").splitlines() if line]
+    problems = lint(order.modelfile) if order.modelfile else ()
+    return [*(str(one) for one in problems if one.severity is Severity.WARNING), *told]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,7 +47,6 @@ class OperationService(OperationServiceServicer):
         self, request: pb.OperationServiceListRequest, context: Any
     ) -> pb.OperationServiceListResponse:
         """List operations, newest first."""
-        del context
         known = [
             one
             for one in reversed(self._operations.list())
@@ -62,14 +61,12 @@ class OperationService(OperationServiceServicer):
         self, request: pb.OperationServiceGetRequest, context: Any
     ) -> pb.OperationServiceGetResponse:
         """Tell one operation."""
-        del context
         return pb.OperationServiceGetResponse(operation=encode(self._operations.get(request.id)))
 
     async def Cancel(
         self, request: pb.OperationServiceCancelRequest, context: Any
     ) -> pb.OperationServiceCancelResponse:
         """Stop an operation and give back what it had."""
-        del context
         stopped = await self._operations.cancel(request.id)
         return pb.OperationServiceCancelResponse(operation=encode(stopped))
 
@@ -77,7 +74,6 @@ class OperationService(OperationServiceServicer):
         self, request: pb.OperationServicePauseRequest, context: Any
     ) -> pb.OperationServicePauseResponse:
         """Stop an operation and keep what it has."""
-        del context
         paused = await self._operations.pause(request.id)
         return pb.OperationServicePauseResponse(operation=encode(paused))
 
@@ -85,7 +81,6 @@ class OperationService(OperationServiceServicer):
         self, request: pb.OperationServiceResumeRequest, context: Any
     ) -> pb.OperationServiceResumeResponse:
         """Go on with a paused or failed operation."""
-        del context
         resumed = await self._operations.resume(request.id)
         return pb.OperationServiceResumeResponse(operation=encode(resumed))
 
@@ -93,7 +88,6 @@ class OperationService(OperationServiceServicer):
         self, request: pb.OperationServiceWatchRequest, context: Any
     ) -> AsyncIterator[pb.OperationServiceWatchResponse]:
         """Stream one operation until it ends, or all of them for ever."""
-        del context
         if request.id and not request.HasField("start_revision"):
             async with self._operations.attach(request.id) as updates:
                 async for operation in updates:
@@ -119,6 +113,37 @@ class OperationService(OperationServiceServicer):
         change = pb.OperationServiceWatchResponse(revision=revision, operation=encode(operation))
         change.time.FromDatetime(at)
         return change
+
+
+async def follow(
+    operations: Operations,
+    begun: Operation,
+    *,
+    detach: bool = False,
+    cancel_when_left: bool = False,
+) -> AsyncGenerator[Operation, None]:
+    """
+    Yield *begun* as it goes on, its end last; *detach* yields it once as it is.
+
+    Leaving leaves the work running unless *cancel_when_left*.
+
+    Raises:
+        RkdError: what it failed with, the operation's id in the metadata; SHUTTING_DOWN when the
+            daemon stops before it ends.
+    """
+    if detach:
+        yield begun
+        return
+    async with operations.attach(begun.id, cancel_when_left=cancel_when_left) as updates:
+        async for update in updates:
+            if update.failure is not None:
+                error = update.failure.error()
+                error.metadata["operation"] = update.id
+                raise error
+            yield update
+            if update.state.final:
+                return
+    operations.require_running()
 
 
 def encode(operation: Operation) -> types.Operation:

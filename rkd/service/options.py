@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rkd.errors import InvalidInputError, Reason, Violation
 from rkd.inference import Sampling
-from rkd.model import BackendChoice, Recipe
+from rkd.model import BackendChoice, Model, ModelName, Recipe
 from rkd.v1 import types_pb2 as pb
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -24,6 +24,9 @@ MAX_BIASES = 1024
 MAX_BIAS = 100.0
 MAX_LORA_SCALE = 2.0
 LEAST_CONTEXT_TOKENS = 64
+
+Resolve = Callable[[ModelName], Awaitable[Model]]
+"""Gives a usable model; raises MODEL_NOT_FOUND, MODELFILE_MISSING, MODEL_INCOMPLETE …"""
 
 RANGES: Mapping[str, tuple[float, float]] = {
     "temperature": (0, 2),

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.errors import bad_field
 
 DEFAULT_SIZE = 100
 MAX_SIZE = 1000
@@ -33,7 +33,7 @@ def page(
         InvalidInputError: INVALID_FIELD, for a negative size or a token of somebody else's.
     """
     if size < 0:
-        raise _bad("page_size", "should not be negative")
+        raise bad_field("page_size", "should not be negative")
     start = 0
     if token:
         after = _after(token)
@@ -51,12 +51,4 @@ def _after(token: str) -> str:
     try:
         return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
-        raise _bad("page_token", "is none that this daemon gave out") from error
-
-
-def _bad(field: str, description: str) -> InvalidInputError:
-    return InvalidInputError(
-        Reason.INVALID_FIELD,
-        f"{field} {description}.",
-        violations=(Violation(field, description),),
-    )
+        raise bad_field("page_token", "is none that this daemon gave out") from error

@@ -15,9 +15,14 @@ from rkd.pool.deciding.state import Phase, Resident
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Queued
 from rkd.service import events
-from rkd.service.options import BACKENDS, LEAST_CONTEXT_TOKENS, Checker, keep_alive_s
+from rkd.service.options import (
+    BACKENDS,
+    LEAST_CONTEXT_TOKENS,
+    Checker,
+    Resolve,
+    keep_alive_s,
+)
 from rkd.service.paging import page
-from rkd.service.resolve import Resolve
 from rkd.v1 import pool_pb2 as pb
 from rkd.v1.pool_pb2_grpc import PoolServiceServicer
 
@@ -47,7 +52,6 @@ class PoolService(PoolServiceServicer):
         self, request: pb.ListResidentRequest, context: Any
     ) -> pb.ListResidentResponse:
         """List who is in memory; resets no idle timer."""
-        del context
         shown, following = page(
             self._pool.residents(),
             lambda one: f"{one.key} {one.backend}",
@@ -75,7 +79,6 @@ class PoolService(PoolServiceServicer):
 
     async def Unload(self, request: pb.UnloadRequest, context: Any) -> pb.UnloadResponse:
         """Let a model leave."""
-        del context
         name = ModelName.parse(request.model)
         grace_s = request.grace.ToTimedelta().total_seconds() if request.HasField("grace") else None
         was = await self._pool.unload(name.key, grace_s=grace_s)
@@ -91,7 +94,6 @@ class PoolService(PoolServiceServicer):
 
     async def Unpin(self, request: pb.UnpinRequest, context: Any) -> pb.UnpinResponse:
         """Take a pin away."""
-        del context
         name = ModelName.parse(request.model)
         was = self._pool.unpin(name.key)
         if not was:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from structlog.contextvars import bind_contextvars
 
 from rkd import log
-from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.errors import bad_field
 
 
 @dataclass(slots=True)
@@ -60,12 +60,7 @@ class RunningRequests:
         """
         name = request_id or self._of_the_call()
         if name in self._running:
-            what = f"options.request_id {name} is running already"
-            raise InvalidInputError(
-                Reason.INVALID_FIELD,
-                f"{what}.",
-                violations=(Violation("options.request_id", "is running already"),),
-            )
+            raise bad_field("options.request_id", f"{name} is running already")
         task = asyncio.current_task()
         if task is None:
             raise AssertionError("an inference runs inside a task")

@@ -56,7 +56,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Condition:
     """
     Everything the checks look at.
 
@@ -91,12 +91,12 @@ class Facts:
     now: datetime
 
 
-def examine(facts: Facts) -> tuple[Finding, ...]:
+def examine(facts: Condition) -> tuple[Finding, ...]:
     """Run every check."""
     return tuple(check(facts) for check in CHECKS)
 
 
-def _soc(facts: Facts) -> Finding:
+def _soc(facts: Condition) -> Finding:
     board = facts.board
     if board.soc in SUPPORTED_SOCS:
         return Finding("soc", Severity.OK, f"{board.model or 'a board'} with {board.soc}")
@@ -110,7 +110,7 @@ def _soc(facts: Facts) -> Finding:
     )
 
 
-def _driver(facts: Facts) -> Finding:
+def _driver(facts: Condition) -> Finding:
     board = facts.board
     if board.soc not in SUPPORTED_SOCS:
         return Finding("npu-driver", Severity.OK, "not needed here")
@@ -136,7 +136,7 @@ def _driver(facts: Facts) -> Finding:
     return Finding("npu-driver", Severity.OK, f"rknpu {board.npu_driver}")
 
 
-def _device(facts: Facts) -> Finding:
+def _device(facts: Condition) -> Finding:
     board = facts.board
     if board.soc not in SUPPORTED_SOCS:
         return Finding("npu-device", Severity.OK, "not needed here")
@@ -159,7 +159,7 @@ def _device(facts: Facts) -> Finding:
     )
 
 
-def _library(facts: Facts) -> Finding:
+def _library(facts: Condition) -> Finding:
     board = facts.board
     good = [f"{one.version} {one.path}" for one in board.runtimes if one.problem is None]
     if good:
@@ -173,7 +173,7 @@ def _library(facts: Facts) -> Finding:
     return Finding("npu-library", Severity.ERROR, message, remedy)
 
 
-def _groups(facts: Facts) -> Finding:
+def _groups(facts: Condition) -> Finding:
     missing = [name for name in ("render", "video") if name not in facts.groups]
     closed = any(not node.accessible for node in facts.board.npu_nodes + facts.board.heap_nodes)
     if not closed or not missing:
@@ -187,7 +187,7 @@ def _groups(facts: Facts) -> Finding:
     )
 
 
-def _governor(facts: Facts) -> Finding:
+def _governor(facts: Condition) -> Finding:
     now = facts.telemetry
     slow = [
         f"{what} {governor}"
@@ -205,7 +205,7 @@ def _governor(facts: Facts) -> Finding:
     return Finding("governor", Severity.OK, ", ".join(shown) or "none to see")
 
 
-def _temperature(facts: Facts) -> Finding:
+def _temperature(facts: Condition) -> Finding:
     zones = facts.telemetry.temperatures_c
     if not zones:
         return Finding("temperature", Severity.OK, "no sensors to see")
@@ -216,7 +216,7 @@ def _temperature(facts: Facts) -> Finding:
     return Finding("temperature", Severity.OK, f"{name} at {degrees:.0f} °C is the warmest")
 
 
-def _memory(facts: Facts) -> Finding:
+def _memory(facts: Condition) -> Finding:
     now = facts.telemetry
     text = f"{size(now.memory_available_bytes)} of {size(now.memory_total_bytes)} available"
     if 0 < now.memory_available_bytes < SMALL_MEMORY_BYTES:
@@ -225,7 +225,7 @@ def _memory(facts: Facts) -> Finding:
     return Finding("memory", Severity.OK, text)
 
 
-def _disk(facts: Facts) -> Finding:
+def _disk(facts: Condition) -> Finding:
     free = facts.models_free_bytes
     text = f"{size(free)} free in {facts.models}"
     if not facts.models_writable:
@@ -242,7 +242,7 @@ def _disk(facts: Facts) -> Finding:
     return Finding("disk", Severity.OK, text)
 
 
-def _listeners(facts: Facts) -> Finding:
+def _listeners(facts: Condition) -> Finding:
     exposed = [str(one) for one in facts.listen if not one.is_local]
     text = ", ".join(str(one) for one in facts.listen)
     if exposed and facts.insecure and not (facts.has_tls and (facts.tokens or facts.has_client_ca)):
@@ -255,7 +255,7 @@ def _listeners(facts: Facts) -> Finding:
     return Finding("listeners", Severity.OK, text)
 
 
-def _tokens(facts: Facts) -> Finding:
+def _tokens(facts: Condition) -> Finding:
     if facts.tokens is None:
         return Finding(
             "tokens",
@@ -273,7 +273,7 @@ def _tokens(facts: Facts) -> Finding:
     return Finding("tokens", Severity.OK, f"{facts.tokens} tokens")
 
 
-def _clock(facts: Facts) -> Finding:
+def _clock(facts: Condition) -> Finding:
     if facts.now < OLDEST_CLOCK:
         return Finding(
             "clock",
@@ -284,7 +284,7 @@ def _clock(facts: Facts) -> Finding:
     return Finding("clock", Severity.OK, f"{facts.now:%Y-%m-%d %H:%M} UTC")
 
 
-def _files(facts: Facts) -> Finding:
+def _files(facts: Condition) -> Finding:
     if facts.open_files < FEW_FILES:
         return Finding(
             "open-files",
@@ -295,7 +295,7 @@ def _files(facts: Facts) -> Finding:
     return Finding("open-files", Severity.OK, f"at most {facts.open_files}")
 
 
-def _engine(facts: Facts) -> Finding:
+def _engine(facts: Condition) -> Finding:
     wheel_is_slow = facts.board.architecture == "aarch64" and "asimddp" in facts.board.cpu.features
     if wheel_is_slow and not facts.native_engine:
         return Finding(
@@ -307,7 +307,7 @@ def _engine(facts: Facts) -> Finding:
     return Finding("cpu-engine", Severity.OK, "native" if facts.native_engine else "packaged")
 
 
-CHECKS: Final[tuple[Callable[[Facts], Finding], ...]] = (
+CHECKS: Final[tuple[Callable[[Condition], Finding], ...]] = (
     _soc,
     _driver,
     _device,

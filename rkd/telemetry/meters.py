@@ -50,7 +50,7 @@ class StreamView:
     age_s: float
 
 
-class Stream:
+class StreamMeter:
     """One answer under way; made by `Meters.stream`, ended by `ended`."""
 
     def __init__(self, meters: Meters, request_id: str, model: str, began_s: float) -> None:
@@ -123,7 +123,7 @@ class Meters:
         self.operations: Counter[tuple[str, str]] = Counter()
         """Ended ones, by kind and state."""
         self.downloaded_bytes = 0
-        self.streams: dict[int, Stream] = {}
+        self.streams: dict[int, StreamMeter] = {}
 
     def call_ended(self, method: str, code: str, seconds: float) -> None:
         """Count a call; what `StatusInterceptor` is given to observe."""
@@ -133,9 +133,9 @@ class Meters:
             self.call_seconds[name] = Histogram(CALL_BUCKETS_S)
         self.call_seconds[name].observe(seconds)
 
-    def stream(self, request_id: str, model: str) -> Stream:
+    def stream(self, request_id: str, model: str) -> StreamMeter:
         """Begin an answer."""
-        began = Stream(self, request_id, model, self.clock())
+        began = StreamMeter(self, request_id, model, self.clock())
         self.streams[id(began)] = began
         return began
 

@@ -12,12 +12,15 @@ from google.rpc import error_details_pb2, status_pb2
 
 from rkd.errors import PreconditionError, Reason
 from rkd.events import EventLog
+from rkd.hub.connection import Connection
 from rkd.library.library import Library
 from rkd.library.uploads import Uploads
 from rkd.library.watch import Watch
 from rkd.model import ModelName
+from rkd.operations.journal import Journal
+from rkd.operations.operations import Operations
 from rkd.service.gate.status import StatusInterceptor
-from rkd.service.models import Creating, ModelService
+from rkd.service.models import ModelService
 from rkd.v1 import models_pb2_grpc
 
 
@@ -48,10 +51,17 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    root: Path, socket: Path, *, create: Creating | None = None, library: Library | None = None
+    root: Path,
+    socket: Path,
+    *,
+    operations: Operations | None = None,
+    library: Library | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve *root* on a unix socket."""
+    """Serve *root* on a unix socket; whoever gives *operations* closes them."""
     events = EventLog()
+    state = socket.with_suffix(".state")
+    own = Operations(journal=Journal(state / "ops"), runners={}, publish=events.publish)
+    hub = Connection(endpoint="", token=lambda: None, offline=lambda: True, home=state)
     library = library or Library(root, publish=events.publish, reserve_bytes=0)
     uploads, pool = Uploads(library.blobs), FakePool()
     await library.start()
@@ -59,7 +69,14 @@ async def served(
     await watch.start()
     server = grpc.aio.server(interceptors=[StatusInterceptor()])
     service = ModelService(
-        library, uploads=uploads, events=events, release=pool.release, create=create
+        library,
+        uploads=uploads,
+        events=events,
+        operations=operations or own,
+        connection=hub,
+        release=pool.release,
+        residents=frozenset,
+        in_use=lambda key: key in pool.busy,
     )
     models_pb2_grpc.add_ModelServiceServicer_to_server(service, server)
     address = f"unix:{socket}"
@@ -75,6 +92,7 @@ async def served(
         await watch.close()
         await library.close()
         await uploads.close()
+        await own.close()
 
 
 def details(error: grpc.aio.AioRpcError) -> tuple[str, dict[str, str]]:

@@ -19,7 +19,6 @@ from rkd.operations.create import CreateRunner
 from rkd.operations.journal import Journal
 from rkd.operations.operation import OperationKind
 from rkd.operations.operations import Operations
-from rkd.service.creating import Creates
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from tests.integration.library_server import Served, details, served
@@ -93,10 +92,7 @@ async def board(tmp_path: Path) -> AsyncIterator[Board]:
     operations = Operations(
         journal=journal, runners={OperationKind.CREATE: runner}, publish=lambda _event: None
     )
-    busy: set[str] = set()
-    creates = Creates(operations, library, in_use=busy.__contains__)
-    async with served(root, tmp_path / "s", create=creates, library=library) as server:
-        server.pool.busy = busy
+    async with served(root, tmp_path / "s", operations=operations, library=library) as server:
         await operations.load()
         await operations.restore()
         try:

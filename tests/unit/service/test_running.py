@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from structlog.contextvars import clear_contextvars
 
@@ -35,3 +37,39 @@ async def test_a_header_sent_twice_is_no_error() -> None:
         assert second.request_id != "mine-1"
         with pytest.raises(InvalidInputError), requests.entered("mine-1", "tiny"):
             pass
+
+
+async def test_an_end_asked_for_by_id_is_taken_back_once() -> None:
+    """Only that one: when the client has gone as well, the task stays cancelled."""
+    requests = RunningRequests()
+    taken: list[bool] = []
+
+    async def infer() -> None:
+        with requests.entered("one", "tiny") as running:
+            started.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError as error:
+                taken.append(running.takes_back(error))
+                if not taken[-1]:
+                    raise
+
+    for others in (0, 1):
+        started = asyncio.Event()
+        task = asyncio.create_task(infer())
+        await started.wait()
+        assert requests.cancel("one")
+        for _ in range(others):
+            task.cancel()
+        await asyncio.wait({task})
+
+    assert taken == [True, False]
+    assert task.cancelled()
+
+
+async def test_an_end_nobody_asked_for_is_not_taken_back() -> None:
+    """Neither another's cancel nor an error."""
+    with RunningRequests().entered("one", "tiny") as running:
+        assert not running.takes_back(asyncio.CancelledError())
+        running.cancelled = True
+        assert not running.takes_back(ValueError())

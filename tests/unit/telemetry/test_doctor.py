@@ -13,17 +13,17 @@ from rkd.board.read import read_board
 from rkd.board.telemetry import read_telemetry
 from rkd.errors import PreconditionError, Reason
 from rkd.setting import Listen
-from rkd.telemetry.doctor import CHECKS, Facts, Finding, Severity, examine
+from rkd.telemetry.doctor import CHECKS, Condition, Finding, Severity, examine
 
 TREES = Path(__file__).resolve().parents[2] / "data" / "board"
 BROKEN = PreconditionError(Reason.RUNTIME_MISMATCH, "/usr/lib is broken", remedy="Mend it.")
 
 
-def facts(tree: str = "rock-5b") -> Facts:
+def facts(tree: str = "rock-5b") -> Condition:
     """A board on which all is well."""
     root = TREES / tree
     library = RuntimeLibrary(Path("/usr/lib/librkllmrt.so"), "1.2.3")
-    return Facts(
+    return Condition(
         board=read_board(root, (library,), architecture="aarch64", access=lambda _: True),
         telemetry=read_telemetry(root),
         backend="auto",
@@ -51,7 +51,7 @@ CLOSED = replace(
 OPEN = Listen(host="0.0.0.0", port=7588)  # noqa: S104 - what is warned of
 
 
-def finding(given: Facts, check: str) -> Finding:
+def finding(given: Condition, check: str) -> Finding:
     """Return what *check* found."""
     return next(one for one in examine(given) if one.check == check)
 
@@ -128,10 +128,10 @@ def test_a_good_board_has_nothing_to_mend() -> None:
             replace(GOOD, telemetry=replace(GOOD.telemetry, memory_available_bytes=500 << 20)),
             "memory",
             Severity.WARNING,
-            "0.5 GiB",
+            "500 MiB",
         ),
         (replace(GOOD, models_writable=False), "disk", Severity.ERROR, "cannot be written"),
-        (replace(GOOD, models_free_bytes=100 << 20), "disk", Severity.ERROR, "0.1 GiB"),
+        (replace(GOOD, models_free_bytes=100 << 20), "disk", Severity.ERROR, "100 MiB"),
         (replace(GOOD, models_free_bytes=2 << 30), "disk", Severity.WARNING, "2.0 GiB"),
         (
             replace(GOOD, listen=(OPEN,), insecure=True),
@@ -152,7 +152,7 @@ def test_a_good_board_has_nothing_to_mend() -> None:
     ],
 )
 def test_what_is_wrong_is_named_with_one_remedy(
-    given: Facts, check: str, severity: Severity, words: str
+    given: Condition, check: str, severity: Severity, words: str
 ) -> None:
     """The message says what was found, the remedy what to do, each in one line."""
     found = finding(given, check)

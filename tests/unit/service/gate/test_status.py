@@ -12,6 +12,7 @@ import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from structlog.contextvars import get_contextvars
 
 from rkd import errors
 from rkd.errors import Reason
@@ -44,6 +45,14 @@ class FakeModels(models_pb2_grpc.ModelServiceServicer):
         raise ZeroDivisionError("secret detail")
 
 
+class FakeNaming(models_pb2_grpc.ModelServiceServicer):
+    """Answers List with what the log binds for the call."""
+
+    async def List(self, request: object, context: object) -> models_pb2.ListResponse:
+        """Tell who the log says is calling."""
+        return models_pb2.ListResponse(next_page_token=str(get_contextvars().get("caller")))
+
+
 class Recorder:
     """Admits whom it is told to, and notes ended calls."""
 
@@ -74,7 +83,7 @@ class Recorder:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, models: FakeModels, recorder: Recorder
+    folder: Path, models: models_pb2_grpc.ModelServiceServicer, recorder: Recorder
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Serve *models* on a unix socket and connect to it."""
     server = grpc.aio.server(
@@ -113,6 +122,14 @@ async def test_the_clients_request_id_is_bound_and_returned(tmp_path: Path) -> N
         assert answer.next_page_token == "mine-1"
         assert dict(await call.trailing_metadata())[REQUEST_ID_KEY] == "mine-1"
         assert own.next_page_token not in {"", "mine-1"}
+
+
+async def test_who_calls_is_on_every_line_of_the_call(tmp_path: Path) -> None:
+    """The name that admission gives is bound to the log."""
+    async with serving(tmp_path, FakeNaming(), Recorder()) as channel:
+        answer = await models_pb2_grpc.ModelServiceStub(channel).List(models_pb2.ListRequest())
+
+    assert answer.next_page_token == "somebody"
 
 
 @pytest.mark.parametrize("kind", list(CODES), ids=lambda kind: kind.__name__)
