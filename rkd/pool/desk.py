@@ -41,7 +41,7 @@ MEMORY_FRESH_S = 0.05
 """How long a reading of the machine's memory is believed: it costs several file reads."""
 
 CALL_BOUND_S = 60.0
-"""Longest an embedding nobody waits for any more may keep its slot."""
+"""Longest a call goes on that nobody waits for any more; then it costs the worker its life."""
 
 Memory = Callable[[], tuple[int, int]]
 """Reads (total, available) bytes of the machine, or of our control group."""
@@ -83,7 +83,9 @@ class Desk:
         self._peaks: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._gone = asyncio.Event()
+        self._left: set[int] = set()
+        """Tickets nobody reads any more whose worker is still at it."""
+        self._stirred = asyncio.Event()
         self._read_s = -math.inf
         self._available = 0
 
@@ -159,23 +161,33 @@ class Desk:
         """Refuse whoever waits, and begin nothing new."""
         self._do(self._scheduler.on_shutdown(self.now()))
 
-    async def close(self) -> None:
-        """Wait until every worker and every task is gone."""
+    async def close(self, bound_s: float) -> None:
+        """Wait until every worker and every task is gone, at most *bound_s*; cancel the rest."""
         if self._timer is not None:
             self._timer.cancel()
-        await self._crew.close()
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        self.own(self._crew.close())
+        await asyncio.wait(self._tasks, timeout=bound_s)
+        for task in self._tasks:
+            task.cancel()
 
     async def until_gone(self, generation: int) -> None:
         """Wait until that worker's memory is back."""
         while self.table.of(generation) is not None:
-            await self._gone.wait()
+            await self._stirred.wait()
+
+    async def until_unread(self) -> None:
+        """Wait until nobody is there for whom a worker works."""
+        while self._tickets.keys() - self._left:
+            await self._stirred.wait()
 
     async def until_empty(self) -> None:
         """Wait until nothing is in memory."""
         while self.table.residents:
-            await self._gone.wait()
+            await self._stirred.wait()
+
+    def _stir(self) -> None:
+        self._stirred.set()
+        self._stirred = asyncio.Event()
 
     # What tickets ask.
 
@@ -202,6 +214,8 @@ class Desk:
         lease = ticket.lease
         if lease.busy:
             # The lease outlives its request: nobody else gets the slot before the run is over.
+            self._left.add(ticket.number)
+            self._stir()
             self.own(self._outlast(ticket, lease))
         else:
             self.done(ticket, served=lease.stream is not None and lease.stream.outcome is not None)
@@ -219,12 +233,12 @@ class Desk:
         """
         Note the death of a worker under a ticket; True when the ticket waits for another one.
 
-        It does once, and only while nothing of an answer was seen.
+        It does once, while nothing of an answer was seen, unless it killed that worker itself.
         """
         # Told here as well as by the crew: nobody must be granted a worker known to be dead.
         error = refusals.crashed(lease.plan.model, death)
         self._do(self._scheduler.on_worker_died(lease.generation, error, self.now()))
-        if seen or ticket.crashes or ticket.number not in self._tickets:
+        if seen or death.blamed or ticket.crashes or ticket.number not in self._tickets:
             return False
         ticket.waits_again()
         self._do(self._scheduler.on_retry(ticket.number, self.now()))
@@ -244,8 +258,9 @@ class Desk:
         if lease.stream is not None:
             await lease.stream.aclose()
         elif lease.call is not None:
-            await asyncio.wait([lease.call], timeout=CALL_BOUND_S)
-            lease.call.cancel()
+            _, late = await asyncio.wait([lease.call], timeout=CALL_BOUND_S)
+            if late:
+                lease.worker.kill("it went on with a call nobody waits for")
             await asyncio.gather(lease.call, return_exceptions=True)
         self.done(ticket, served=False)
 
@@ -257,6 +272,8 @@ class Desk:
 
     def _drop(self, ticket: Ticket) -> None:
         del self._tickets[ticket.number]
+        self._left.discard(ticket.number)
+        self._stir()
 
     def _hear(self, news: News) -> None:
         """Feed the scheduler what a worker did."""
@@ -280,8 +297,7 @@ class Desk:
                 self._said.pop(generation, None)
                 self._calibrate(generation)
                 self._do(scheduler.on_unloaded(generation, now))
-                self._gone.set()
-                self._gone = asyncio.Event()
+                self._stir()
             case _:
                 assert_never(news)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rkd.errors import Reason, RkdError, UnavailableError
 from rkd.events import Event, Publish, Topic
@@ -31,6 +31,11 @@ from rkd.pool.workers.handle import Launch as LaunchWorker
 from rkd.pool.workers.handle import Piece, WorkerDiedError
 
 T = TypeVar("T")
+
+END_BOUND_S = 5.0
+"""Longest a worker nobody reads from may take to end by itself when the daemon stops."""
+KILL_BOUND_S = 5.0
+"""Longest wait for a killed one: the kernel keeps a process that hangs in a driver."""
 
 
 class Pool:
@@ -170,16 +175,17 @@ class Pool:
         Args:
             key: `ModelName.key`.
             grace_s: runs may go on this long, then the worker is killed; None: as long as they do.
+
+        Raises:
+            PreconditionError: MODEL_BUSY, the kernel does not let its killed worker go.
         """
         generation = self._desk.unload(key)
         if generation is None:
             return False
-        try:
-            async with asyncio.timeout(grace_s):
-                await self._desk.until_gone(generation)
-        except TimeoutError:
+        if not await _within(grace_s, self._desk.until_gone(generation)):
             self._desk.unload(key, kill=True)
-            await self._desk.until_gone(generation)
+            if not await _within(KILL_BOUND_S, self._desk.until_gone(generation)):
+                raise refusals.not_ending(key)
         return True
 
     async def pin(self, ask: Ask) -> Resident:
@@ -238,16 +244,18 @@ class Pool:
             self._desk.own(self._preload(ask))
 
     async def close(self, grace_s: float) -> None:
-        """Refuse whoever waits, let runs go on for *grace_s*, end every worker."""
+        """
+        Refuse whoever waits, let runs go on for *grace_s*, end every worker.
+
+        Takes at most grace_s + END_BOUND_S + KILL_BOUND_S, whatever the workers do; may be called
+        at any time, twice too.
+        """
         self._desk.shut()
-        try:
-            async with asyncio.timeout(grace_s):
-                await self._desk.until_empty()
-        except TimeoutError:
-            for key in tuple(self._desk.table.residents):
-                self._desk.unload(key, kill=True)
-            await self._desk.until_empty()
-        await self._desk.close()
+        if await _within(grace_s, self._desk.until_unread()):
+            await _within(END_BOUND_S, self._desk.until_empty())
+        for key in tuple(self._desk.table.residents):
+            self._desk.unload(key, kill=True)
+        await self._desk.close(KILL_BOUND_S)
 
     def forget(self, key: str) -> None:
         """A model changed on disk or is no more: what is resident drains, a failure is cleared."""
@@ -278,3 +286,13 @@ class Pool:
         except RkdError as error:
             detail = (("reason", str(error.reason)), ("message", error.message))
             self._publish(Event(Topic.RESIDENT, "failed", str(ask.model.name), detail))
+
+
+async def _within(bound_s: float | None, work: Coroutine[Any, Any, None]) -> bool:
+    """Do *work*; False when it takes longer than *bound_s*."""
+    try:
+        async with asyncio.timeout(bound_s):
+            await work
+    except TimeoutError:
+        return False
+    return True

@@ -126,6 +126,26 @@ def crashed(model: str, death: Death, tokens_emitted: int = 0) -> RkdError:
     )
 
 
+def dismissed(model: str) -> RkdError:
+    """WORKER_CRASHED, as UNAVAILABLE: it was told to leave, and its worker with what it did."""
+    return UnavailableError(
+        Reason.WORKER_CRASHED,
+        f"{model} was unloaded while it worked on this request",
+        remedy="Ask again if it is still wanted: the model is loaded anew.",
+        metadata={"model": model, "signal": "", "tokens_emitted": "0"},
+    )
+
+
+def not_ending(model: str) -> RkdError:
+    """MODEL_BUSY: its worker was killed and the kernel keeps it."""
+    return PreconditionError(
+        Reason.MODEL_BUSY,
+        f"the worker of {model} was killed, but the kernel does not let it go",
+        remedy="See `dmesg`: a driver hangs. Its memory counts until it is gone.",
+        metadata={"model": model},
+    )
+
+
 def cut_short(error: RkdError, tokens_emitted: int) -> AbortedError:
     """WORKER_CRASHED, as ABORTED: the engine failed when part of the answer had been seen."""
     return AbortedError(

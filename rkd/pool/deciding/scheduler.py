@@ -99,6 +99,9 @@ class Scheduler:
             resident.holders.pop(ticket, None)
         if self._stopping:
             return (Refuse(ticket, refusals.shutting_down()), *self._settle(now))
+        if granted.dismissed:
+            error = refusals.dismissed(granted.waiter.plans[0].model)
+            return (Refuse(ticket, error), *self._settle(now))
         granted.waiter.retries += 1
         self.table.queue.rejoin(granted.waiter)
         return self._settle(now)
@@ -118,7 +121,9 @@ class Scheduler:
         self.table.pace.loaded(resident.key, resident.load_s)
         failure = self.table.failures.pop((resident.key, resident.plan.backend), None)
         if failure is not None and failure.crashes:
-            self.table.failures[resident.key, resident.plan.backend] = replace(failure, loads=0)
+            self.table.failures[resident.key, resident.plan.backend] = replace(
+                failure, loads=0, deadly=False
+            )
         for waiter in self.table.queue:
             if waiter.key == resident.key:
                 # It can be loaded after all: what failed before was not its fault.
@@ -150,20 +155,21 @@ class Scheduler:
         if fault is LoadFault.MEMORY:
             needed = resident.need.ram_bytes
             error = refusals.short_of_memory(error, needed, now.available_bytes)
-        # Killed by somebody, maybe the kernel for memory: worth the try even with nobody to evict,
-        # and if that was not it, one more as for any other death.
-        killed = fault is LoadFault.MEMORY and error.reason is Reason.WORKER_CRASHED
+        died = error.reason is Reason.WORKER_CRASHED
+        before = self.table.failures.get((resident.key, resident.plan.backend))
         retried = False
         for waiter in [one for one in self.table.queue if serves(resident, one)]:
-            if fault is LoadFault.MEMORY and (again or killed) and not waiter.pressed:
-                waiter.pressed = retried = True
-            elif (killed or fault is LoadFault.CRASHED) and not waiter.crashes:
+            # What killed a worker is tried once more (it may have been killed for memory), what
+            # has killed two is not: by itself no third one is given to it.
+            if died and not waiter.crashes and not (before and before.deadly):
                 waiter.crashes += 1
                 retried = True
+            elif not died and again and not waiter.pressed:
+                waiter.pressed = retried = True
             else:
                 actions += self._give_up(waiter, resident.plan, error)
         if not retried:
-            self.table.count_failure(resident, error, now, load=True)
+            self.table.count_failure(resident, error, now, load=True, died=died)
             detail = (("reason", str(error.reason)), ("message", error.message))
             actions.append(Announce("failed", resident.plan.model, detail))
         return (*actions, *self._settle(now))
@@ -175,7 +181,7 @@ class Scheduler:
             return ()
         resident.phase = Phase.UNLOADING
         resident.holders.clear()
-        self.table.count_failure(resident, error, now, load=False)
+        self.table.count_failure(resident, error, now, load=False, died=True)
         signal = error.metadata.get("signal", "")
         detail = (("reason", str(error.reason)), ("signal", signal), ("message", error.message))
         return (
@@ -212,6 +218,7 @@ class Scheduler:
         resident = self.table.residents.get(key)
         if resident is None:
             return self._settle(now)
+        self.table.dismiss(resident)
         return (*self.table.leave(resident, kill=kill), *self._settle(now))
 
     def on_pin(self, key: str, now: Moment, *, pinned: bool, claim: int = SETTLED) -> Actions:

@@ -36,12 +36,14 @@ class Death:
         signal: its name (`SIGKILL`), or "" when it exited.
         exit_code: None when a signal ended it.
         last_lines: what it last printed.
+        blamed: the request that is told did it, as far as can be known: it is not tried again.
     """
 
     description: str
     signal: str = ""
     exit_code: int | None = None
     last_lines: tuple[str, ...] = ()
+    blamed: bool = False
 
 
 class Priority(enum.IntEnum):
@@ -218,12 +220,14 @@ class Failure:
         loads: loads in a row that were refused.
         crashes: workers in a row that died without serving anybody.
         retry_s: when it may be tried again, on the monotonic clock.
+        deadly: its load has killed workers: it is tried once a request from now on.
     """
 
     error: RkdError
     loads: int = 0
     crashes: int = 0
     retry_s: float = 0.0
+    deadly: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,11 +58,12 @@ def rest_s(failures_in_a_row: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A lease: whose, on which worker, since when."""
+    """A lease: whose, on which worker, since when; and whether that one was told to leave."""
 
     waiter: Waiter
     generation: int
     since_s: float
+    dismissed: bool = False
 
 
 class Table:
@@ -148,6 +149,11 @@ class Table:
         resident.phase = Phase.UNLOADING
         return [Stop(resident.generation, resident.plan.model, kill=loading or kill)]
 
+    def dismiss(self, resident: Residence) -> None:
+        """Note that *resident* is to go by somebody's wish: no request of its brings it back."""
+        for ticket in resident.holders:
+            self.granted[ticket] = replace(self.granted[ticket], dismissed=True)
+
     def fall_idle(self, resident: Residence, now: Moment) -> None:
         """Begin the keep-alive, unless it is pinned or stays for ever."""
         resident.idle_since_s = now.at_s
@@ -172,7 +178,7 @@ class Table:
         return actions
 
     def count_failure(
-        self, resident: Residence, error: RkdError, now: Moment, *, load: bool
+        self, resident: Residence, error: RkdError, now: Moment, *, load: bool, died: bool
     ) -> None:
         """Note a failed load or a dead worker, and how long the model rests for it."""
         place = (resident.key, resident.plan.backend)
@@ -180,7 +186,8 @@ class Table:
         loads = before.loads + load
         crashes = before.crashes + (not load)
         in_a_row = max(loads, crashes - CRASH_LIMIT + 2)
-        self.failures[place] = Failure(error, loads, crashes, now.at_s + rest_s(in_a_row))
+        rests_s = now.at_s + rest_s(in_a_row)
+        self.failures[place] = Failure(error, loads, crashes, rests_s, before.deadly or load & died)
 
     def clear_failures(self, key: str) -> None:
         """Let a model be tried again at once."""

@@ -106,6 +106,9 @@ class WorkerHandle(Protocol):
     def memory_bytes(self) -> int:
         """Memory the process has now, 0 when that is not known."""
 
+    def kill(self, why: str) -> None:
+        """End the process at once; what it does ends with WorkerDiedError, blamed for *why*."""
+
     async def close(self, *, kill: bool = False) -> None:
         """End the process and reap it: politely within a bound, or at once; never raises."""
 

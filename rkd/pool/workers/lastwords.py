@@ -66,6 +66,11 @@ class LastWords:
                 self._lines.append(text)
                 self._on_line(text)
 
+    def note(self, line: str) -> None:
+        """Add a line of the daemon's own."""
+        self._lines.append(line)
+        self._on_line(line)
+
     def lines(self) -> tuple[str, ...]:
         """The last lines, oldest first."""
         return tuple(self._lines)

@@ -255,6 +255,11 @@ class WorkerProcess(asyncio.Protocol):
         """Resident memory of the worker and of an engine it has started; 0 when unknown."""
         return sum(_resident_bytes(pid) for pid in (self.pid, *_children(self.pid)))
 
+    def kill(self, why: str) -> None:
+        """End the process at once, for *why*."""
+        self._words.note(f"rkd ended this worker: {why}")
+        self._kill()
+
     async def close(self, *, kill: bool = False) -> None:
         """End the process and reap it: politely within a bound, or at once; never raises."""
         if kill:

@@ -225,11 +225,17 @@ class FakeWorker:
         self.machine.available += self.taken
         self.taken = 0
 
+    def kill(self, why: str) -> None:
+        """Be gone for *why*."""
+        self.die(Death(f"killed: {why}", signal="SIGKILL", blamed=True))
+
     async def close(self, *, kill: bool = False) -> None:
         """End."""
         del kill
         assert not self.closed, "closed twice"
         self.closed = True
+        if self.machine.stuck:
+            await asyncio.get_running_loop().create_future()
         self.die(Death("exited with code 0", exit_code=0))
 
 
@@ -241,6 +247,8 @@ class FakeMachine:
     available: int = 16 * GIB
     answer: bool = True
     heed_cancel: bool = True
+    stuck: bool = False
+    """The kernel lets no killed process go."""
     measured: dict[str, int] = field(default_factory=dict)
     load_troubles: dict[tuple[str, BackendKind], list[Exception]] = field(default_factory=dict)
     workers: list[FakeWorker] = field(default_factory=list)

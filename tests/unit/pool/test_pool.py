@@ -20,7 +20,7 @@ from rkd.pool.deciding.state import Death, Phase, Resident
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served
 from rkd.pool.workers.handle import WorkerDiedError
-from tests.unit.pool.fakes import FakeMachine, model, settled
+from tests.unit.pool.fakes import DEAD, FakeMachine, model, settled
 
 ROOMY = PoolSettings(memory_fraction=1.0, reserve_bytes=0)
 NPU = PoolSettings(
@@ -135,6 +135,32 @@ class TestStream:
             await running
         assert caught.value.metadata["signal"] == "SIGSEGV"
         assert caught.value.metadata["tokens_emitted"] == "0"
+        await pool.close(1)
+
+    async def test_a_request_that_killed_its_worker_is_not_retried(self) -> None:
+        """Nothing was seen, but the same would only kill the next one."""
+        machine = FakeMachine(answer=False)
+        pool = machine.pool()
+        running = asyncio.ensure_future(answer(pool, Ask(model())))
+        await settled()
+        machine.workers[0].die(replace(DEAD, blamed=True))
+
+        with pytest.raises(UnavailableError):
+            await running
+        assert len(machine.workers) == 1
+        await pool.close(1)
+
+    async def test_a_request_does_not_bring_back_what_was_unloaded(self) -> None:
+        """Unload killed its worker: the request is told, and no other worker starts."""
+        machine = FakeMachine(answer=False)
+        pool = machine.pool()
+        running = asyncio.ensure_future(answer(pool, Ask(model())))
+        await settled()
+        assert await pool.unload("alpha", grace_s=0.01)
+
+        with pytest.raises(UnavailableError, match="unloaded"):
+            await running
+        assert len(machine.workers) == 1
         await pool.close(1)
 
     async def test_a_death_after_text_is_aborted(self) -> None:
@@ -472,6 +498,49 @@ class TestVerbs:
             await running
         assert machine.alive == []
 
+    async def test_close_waits_for_no_run_whose_reader_has_left(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A worker that heeds no cancel has a short bound of its own, not the grace of answers."""
+        monkeypatch.setattr("rkd.pool.pool.END_BOUND_S", 0.01)
+        machine = FakeMachine(answer=False, heed_cancel=False)
+        pool = machine.pool()
+        running = asyncio.ensure_future(answer(pool, Ask(model())))
+        await settled()
+        running.cancel()
+        await asyncio.wait([running])
+        async with asyncio.timeout(5):
+            await pool.close(3600)
+        assert machine.alive == []
+
+    async def test_close_waits_for_no_process_the_kernel_keeps(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A killed worker that hangs in a driver does not hold the daemon; unload says so too."""
+        monkeypatch.setattr("rkd.pool.pool.END_BOUND_S", 0.01)
+        monkeypatch.setattr("rkd.pool.pool.KILL_BOUND_S", 0.01)
+        machine = FakeMachine(stuck=True)
+        pool = machine.pool()
+        await answer(pool, Ask(model()))
+        with pytest.raises(PreconditionError) as caught:
+            await pool.unload("alpha", grace_s=0.01)
+        assert caught.value.reason is Reason.MODEL_BUSY
+        async with asyncio.timeout(5):
+            await pool.close(3600)
+
+    async def test_close_at_any_time_and_twice(self) -> None:
+        """Before anything, while a model loads, and again: it ends, and no worker is left."""
+        machine = FakeMachine()
+        await machine.pool().close(1)
+        machine.may_load.clear()
+        pool = machine.pool()
+        await pool.start((Ask(model()),))
+        await settled()
+        async with asyncio.timeout(5):
+            await asyncio.gather(pool.close(1), pool.close(1))
+            await pool.close(1)
+        assert machine.alive == []
+
     async def test_measured_memory_that_cannot_be_kept_is_announced(self, tmp_path: Path) -> None:
         """Nothing else depends on it."""
         file = tmp_path / "memory.json"
@@ -530,6 +599,26 @@ class TestUse:
             await pool.use(Ask(model()), dies)
         assert used == [1, 2]
         assert caught.value.reason is Reason.WORKER_CRASHED
+        await pool.close(1)
+
+    async def test_a_call_that_outlives_its_client_costs_the_worker_its_life(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody waits for it any more, its bound is over: the next one gets another worker."""
+        monkeypatch.setattr("rkd.pool.desk.CALL_BOUND_S", 0.01)
+        machine = FakeMachine()
+        pool = machine.pool()
+
+        async def hangs(lease: Lease) -> None:
+            await lease.worker.died
+            await lease.worker.embed(EmbedSpec(("a",)))
+
+        hanging = asyncio.ensure_future(pool.use(Ask(model()), hangs))
+        await settled()
+        hanging.cancel()
+        async with asyncio.timeout(5):
+            assert await answer(pool, Ask(model())) == "alpha: hi"
+        assert [one.pid for one in machine.alive] == [1001]
         await pool.close(1)
 
     async def test_an_engine_that_gives_up_after_text_is_aborted(self) -> None:

@@ -505,15 +505,41 @@ class TestFailures:
         actions = it.on_load_failed(second, DIED, LoadFault.CRASHED, at(3))
         assert refused(actions) == {1: Reason.WORKER_CRASHED}
 
-    def test_killed_while_loading_is_tried_twice_more(self) -> None:
-        """Once as if it had been short of memory, once as any other death; then it is told."""
+    def test_killed_while_loading_is_tried_once_more(self) -> None:
+        """It may have been for memory; what has killed two workers gets no third by itself."""
         it = scheduler()
         it.on_request(waiter(1, plan()), at(0))
-        for generation in (1, 2):
-            it.on_load_failed(generation, DIED, LoadFault.MEMORY, at(generation))
-            assert generation_of(it.on_unloaded(generation, at(generation))) == generation + 1
-        actions = it.on_load_failed(3, DIED, LoadFault.MEMORY, at(3))
+        it.on_load_failed(1, DIED, LoadFault.MEMORY, at(1))
+        assert generation_of(it.on_unloaded(1, at(1))) == 2
+        actions = it.on_load_failed(2, DIED, LoadFault.MEMORY, at(2))
         assert refused(actions) == {1: Reason.WORKER_CRASHED}
+
+    def test_a_load_that_has_killed_is_tried_once_a_request(self) -> None:
+        """The next request costs one worker, not two, and then the model rests."""
+        it = scheduler()
+        it.on_request(waiter(1, plan()), at(0))
+        it.on_load_failed(1, DIED, LoadFault.CRASHED, at(1))
+        it.on_unloaded(1, at(1))
+        it.on_load_failed(2, DIED, LoadFault.CRASHED, at(2))
+        it.on_unloaded(2, at(2))
+        third = generation_of(it.on_request(waiter(2, plan()), at(3)))
+        actions = it.on_load_failed(third, DIED, LoadFault.CRASHED, at(4))
+        assert refused(actions) == {2: Reason.WORKER_CRASHED}
+        it.on_unloaded(third, at(4))
+        assert refused(it.on_request(waiter(3, plan()), at(5))) == {3: Reason.MODEL_FAILED}
+
+    @pytest.mark.parametrize("kill", [True, False])
+    def test_a_request_does_not_bring_back_what_was_unloaded(self, kill: bool) -> None:  # noqa: FBT001 - a parameter
+        """Its worker died after somebody had told the model to leave: it is told, not loaded."""
+        it = scheduler()
+        alpha = ready(it, 1, plan())
+        it.on_unload("alpha", at(1), kill=kill)
+        if not kill:
+            it.on_worker_died(alpha, DIED, at(2))
+        it.on_unloaded(alpha, at(2))
+        actions = it.on_retry(1, at(3))
+        assert refused(actions) == {1: Reason.WORKER_CRASHED}
+        assert not [one for one in actions if isinstance(one, Launch)]
 
     def test_a_load_that_succeeds_forgives_who_still_waits(self) -> None:
         """Only deaths in a row end a request that has not begun."""
