@@ -193,6 +193,10 @@ class Ticket:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Stop waiting, or stop the run under way; leaving the block does it too."""
         self._keeper.exit(self)
 
     @property

@@ -94,10 +94,17 @@ class InferenceService(InferenceServiceServicer):
             told = _Told(self._meters.stream(running.request_id, str(model.name)))
             way = _planned_way(model, run, ticket)
             try:
-                yield {"accepted": events.accepted(running.request_id, ticket.plan, way)}
+                running.let_go = ticket.give_up
+                event = {"accepted": events.accepted(running.request_id, ticket.plan, way)}
+                running.hand_over()
+                yield event
+                running.take_over()
                 async with ticket, aclosing(self._pool.follow(ticket, run)) as items:
                     async for item in items:
-                        yield told.event(item, options)
+                        event = told.event(item, options)
+                        running.hand_over()
+                        yield event
+                        running.take_over()
             except RkdError as error:
                 told.ended(error.reason.value)
                 _name_request(error, running, told.tokens)

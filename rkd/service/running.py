@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,13 +25,47 @@ class Running:
 
     Args:
         task: the call's own task; cancelling it is how every end comes about.
+        let_go: stops the run at once, while the call is busy with its client.
         cancelled: another client asked for the end.
     """
 
     request_id: str
     model: str
     task: asyncio.Task[object]
+    let_go: Callable[[], None] = lambda: None
     cancelled: bool = False
+    _with_client: bool = False
+    _by_task: bool = False
+
+    def hand_over(self) -> None:
+        """
+        Say that an event goes to the client now: the task runs in gRPC, not in code of ours.
+
+        Cancelled there, gRPC would end the call without a status, and the client would wait for
+        one until its deadline (seen in one run of three on a busy machine).
+        """
+        self._with_client = True
+
+    def take_over(self) -> None:
+        """
+        Say that the event is with the client.
+
+        Raises:
+            asyncio.CancelledError: another client asked for the end in the meantime.
+        """
+        self._with_client = False
+        if self.cancelled:
+            raise asyncio.CancelledError
+
+    def cancel(self) -> None:
+        """End it for another client; the run stops at once, however slow its own client is."""
+        if self.cancelled:
+            return
+        self.cancelled = True
+        if self._with_client:
+            self.let_go()
+        else:
+            self._by_task = self.task.cancel()
 
     def takes_back(self, error: BaseException) -> bool:
         """
@@ -41,7 +75,7 @@ class Running:
         """
         if not isinstance(error, asyncio.CancelledError) or not self.cancelled:
             return False
-        return self.task.uncancel() == 0
+        return (self.task.uncancel() if self._by_task else self.task.cancelling()) == 0
 
 
 class RunningRequests:
@@ -80,8 +114,6 @@ class RunningRequests:
     def cancel(self, request_id: str) -> bool:
         """Stop *request_id*; False when it is not running."""
         entry = self._running.get(request_id)
-        if entry is None or entry.cancelled:
-            return entry is not None
-        entry.cancelled = True
-        entry.task.cancel()
-        return True
+        if entry is not None:
+            entry.cancel()
+        return entry is not None

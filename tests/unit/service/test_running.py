@@ -73,3 +73,44 @@ async def test_an_end_nobody_asked_for_is_not_taken_back() -> None:
         assert not running.takes_back(asyncio.CancelledError())
         running.cancelled = True
         assert not running.takes_back(ValueError())
+
+
+async def test_a_call_busy_with_its_client_is_not_cancelled_there() -> None:
+    """The run is let go at once, the task goes on, and the end is raised when it is back."""
+    requests = RunningRequests()
+    let_go: list[str] = []
+    with requests.entered("one", "tiny") as running:
+        running.let_go = lambda: let_go.append("one")
+        running.hand_over()
+
+        assert requests.cancel("one")
+        assert requests.cancel("one")
+
+        assert let_go == ["one"]
+        assert running.task.cancelling() == 0
+        with pytest.raises(asyncio.CancelledError) as caught:
+            running.take_over()
+        assert running.takes_back(caught.value)
+
+
+async def test_a_client_that_left_as_well_is_not_taken_back() -> None:
+    """The call's own cancellation stays when another client's came while it was with the client."""
+    requests = RunningRequests()
+    seen: list[bool] = []
+
+    async def infer() -> None:
+        with requests.entered("one", "tiny") as running:
+            running.hand_over()
+            requests.cancel("one")
+            running.task.cancel()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError as error:
+                seen.append(running.takes_back(error))
+                raise
+
+    task = asyncio.create_task(infer())
+    await asyncio.wait({task})
+
+    assert task.cancelled()
+    assert seen == [False]
