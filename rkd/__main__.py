@@ -24,7 +24,7 @@ def start() -> int:
             raise
         sys.stderr.write(
             f"rkd cannot start: the package {error.name} is missing. This installation has rkctl "
-            'alone: pip install "rkd[daemon]"\n'
+            "alone: in rkd's checkout, pip install '.[daemon]'\n"
         )
         return EXIT_CONFIG
     code: int = daemon.main()

@@ -1,8 +1,8 @@
 """
 A private certificate authority for one board: its own certificate, and those it signs.
 
-Needs `cryptography`, which comes with `rkd[daemon]`; imported by `rkctl cert` alone. Elliptic keys
-(P-256): every TLS client knows them and a board makes one in a millisecond.
+Needs `cryptography`, which comes with the extra `daemon`; imported by `rkctl cert` alone.
+Elliptic keys (P-256): every TLS client knows them and a board makes one in a millisecond.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 Prometheus metrics on a loopback listener of their own; only when configured.
 
-`prometheus_client` (the extra `rkd[metrics]`) writes the text; the numbers come from the meters
+`prometheus_client` (the extra `metrics`) writes the text; the numbers come from the meters
 when a scraper asks, so that nothing is paid for them in between.
 """
 
@@ -149,7 +149,8 @@ class MetricsListener:
             raise InvalidInputError(
                 Reason.INVALID_FIELD,
                 "metrics_listen is set but prometheus_client is not installed",
-                remedy='Install it (`pip install "rkd[metrics]"`) or empty metrics_listen.',
+                remedy="Install it (in rkd's checkout `pip install '.[metrics]'`) or empty "
+                "metrics_listen.",
             ) from error
         self._choose = choose_encoder
         self._registry = CollectorRegistry()

@@ -1,7 +1,7 @@
 """
 OpenTelemetry: one span for every ended call, with the client's trace as its parent.
 
-The extra `rkd[otel]`, switched on by OpenTelemetry's own variable OTEL_EXPORTER_OTLP_ENDPOINT.
+The extra `otel`, switched on by OpenTelemetry's own variable OTEL_EXPORTER_OTLP_ENDPOINT.
 A span is made when its call has ended, from what the interceptor measured: nothing is paid while
 tokens flow.
 """
@@ -90,7 +90,8 @@ def open_tracing(environment: Mapping[str, str], version: str) -> Tracing | None
         raise InvalidInputError(
             Reason.INVALID_FIELD,
             "OTEL_EXPORTER_OTLP_ENDPOINT is set but OpenTelemetry is not installed",
-            remedy='Install it (`pip install "rkd[otel]"`) or unset the variable.',
+            remedy="Install it (`sudo ./install.sh --otel`, or in rkd's checkout "
+            "`pip install '.[otel]'`) or unset the variable.",
         ) from error
     resource = Resource.create({"service.name": "rkd", "service.version": version})
     provider = TracerProvider(resource=resource)

@@ -41,10 +41,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [str(base / "build/bin/hatchling"), "build", "-t", "sdist"], cwd=source, check=True
     )
     assert built.returncode == 0
-    (archive,) = (source / "dist").glob("rkd-*.tar.gz")
+    (archive,) = (source / "dist").glob("rkd_llm-*.tar.gz")
     with tarfile.open(archive) as packed:
         packed.extractall(base / "unpacked", filter="data")
-    return build_wheel(base / "unpacked" / "rkd-0.0.9", base / "wheel")
+    return build_wheel(base / "unpacked" / "rkd_llm-0.0.9", base / "wheel")
 
 
 def test_the_wheel_holds_what_install_puts_in_place(wheel: Path) -> None:
@@ -71,13 +71,15 @@ def test_the_client_alone_is_light_and_works(wheel: Path, tmp_path: Path) -> Non
     assert version.stdout.strip() == "rkctl 0.0.9"
     assert token.returncode == 0
     assert daemon.returncode == 78
-    assert 'pip install "rkd[daemon]"' in daemon.stderr
+    assert "pip install '.[daemon]'" in daemon.stderr
 
 
 def test_the_daemon_extra_starts(wheel: Path, tmp_path: Path) -> None:
     """Everything the daemon imports at start is named in the extra."""
     python = python_of(tmp_path / "daemon")
-    installed = run(python, "-m", "pip", "install", "-q", f"rkd[daemon,metrics] @ file://{wheel}")
+    installed = run(
+        python, "-m", "pip", "install", "-q", f"rkd-llm[daemon,metrics] @ file://{wheel}"
+    )
     assert installed.returncode == 0, installed.stderr
     version = run(tmp_path / "daemon/bin/rkd", "--version")
 

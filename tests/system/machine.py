@@ -75,7 +75,7 @@ def wheelhouse() -> Path:
             own = build_wheel(copy_of_the_source(draft / "source", "0"), draft)
             command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(draft)]
             chosen = ["--only-binary=:all:", "--python-version=3.11", f"--find-links={draft}"]
-            wanted = [f"rkd[daemon,metrics] @ file://{own}"]
+            wanted = [f"rkd-llm[daemon,metrics] @ file://{own}"]
             subprocess.run([*command, *chosen, *wanted], check=True, timeout=900)
             # a bare Debian has no OpenMP; without network it comes from here as well
             subprocess.run(
@@ -89,7 +89,10 @@ def wheelhouse() -> Path:
 
 def copy_of_the_source(folder: Path, version: str) -> Path:
     """Copy what a wheel is made of, as *version*."""
-    kept = ("rkd", "clients", "systemd", "proto", "pyproject.toml", "README.md", "LICENSE")
+    kept = (
+        *("rkd", "clients", "systemd", "packaging", "proto", "docs"),
+        *("install.sh", "pyproject.toml", "README.md", "LICENSE"),
+    )
     folder.mkdir(parents=True)
     for name in kept:
         source = ROOT / name
@@ -111,7 +114,7 @@ def build_wheel(source: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder)]
     subprocess.run([*command, str(source)], check=True, timeout=600)
-    (made,) = folder.glob("rkd-*.whl")
+    (made,) = folder.glob("rkd_llm-*.whl")
     return made
 
 

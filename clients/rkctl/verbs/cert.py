@@ -132,7 +132,7 @@ def _certificates() -> _Maker:
         raise Failure(
             "making certificates needs the package cryptography",
             "MISSING_PACKAGE",
-            ('install it: pip install "rkd[daemon]", or run this on the board',),
+            ("install it: pip install cryptography, or run this on the board",),
             Exit.ERROR,
         ) from error
 

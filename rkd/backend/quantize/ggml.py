@@ -34,7 +34,7 @@ def engine_library() -> Path:
     raise PreconditionError(
         Reason.CAPABILITY_UNSUPPORTED,
         "the llama.cpp engine is not installed, so weights cannot be quantized here",
-        remedy="Install it: `pip install 'rkd[daemon]'`.",
+        remedy="Install it: in rkd's checkout, `pip install '.[daemon]'`.",
     )
 
 

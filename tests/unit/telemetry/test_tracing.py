@@ -7,7 +7,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from rkd.telemetry.tracing import Tracing, open_tracing
 
-pytest.importorskip("opentelemetry.sdk", reason="the extra rkd[otel] is not installed")
+pytest.importorskip("opentelemetry.sdk", reason="the extra otel is not installed")
 
 
 def test_a_call_is_a_span_under_the_clients_trace() -> None:

@@ -1,0 +1,283 @@
+"""What the installer removes is what it wrote: its parts, run on folders of a test."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PARTS = Path(__file__).resolve().parents[2] / "packaging" / "install"
+
+SYSTEM = """
+set -eu
+PREFIX=${PREFIX:-$T/opt/rkd} DRY=0 YES=1 PURGE=${PURGE:-0} WHO=rkd OTEL=0 START=1 ARCH=x
+fail() { printf '%s\\n' "$*" >&2; exit 1; }
+for part in say manifest machine program system service remove; do . "$PARTS/$part.sh"; done
+CONFIG=$T/etc/rkd STATE=$T/var/lib/rkd CACHE=$T/var/cache/rkd UNITS=$T/etc/systemd
+UDEV_RULES=$T/etc/udev/60-rkd.rules TMPFILES=$T/etc/tmpfiles/rkd.conf
+COMMANDS=$T/usr/local/bin MANUALS=$T/usr/local/share/man/man1 COMPLETIONS=$T/usr/share/completions
+MODELS=${MODELS:-$STATE/models}
+need_root() { :; }
+booted() { return 1; }
+for name in groupadd useradd usermod userdel groupdel gpasswd chgrp chown runuser; do
+    eval "$name() { :; }"
+done
+getent() { return 2; }
+"""
+"""The installer's own words on a system below $T, without users and without systemd."""
+
+INSTALL = """
+open_manifest
+VERSION=1 TARGET=$PREFIX/versions/1-20260101000000
+folder "$PREFIX/versions"
+note tree "$TARGET"
+mkdir -p "$TARGET/systemd" "$TARGET/bin" "$TARGET/lib"
+: >"$TARGET/bin/rkd"
+printf '#!/bin/sh\\necho complete\\n' >"$TARGET/bin/rkctl"
+chmod +x "$TARGET/bin/rkctl"
+: >"$TARGET/pyvenv.cfg"
+for unit in rkd.service rkd-proxy.socket rkd-proxy.service 60-rkd.rules rkd.tmpfiles; do
+    echo "$unit" >"$TARGET/systemd/$unit"
+done
+echo 'models = "@MODELS@"' >"$TARGET/systemd/rkd.toml"
+make_users
+make_folders
+put_config
+put_units "$TARGET"
+switch_to "$TARGET"
+link_commands
+remember
+mkdir -p "$STATE/operations" "$STATE/workers" "$CACHE/huggingface"
+: >"$STATE/lock"
+: >"$STATE/operations/1.json"
+"""
+"""An installation, and what the daemon writes while it runs."""
+
+PLACES = ("opt", "etc/systemd", "etc/udev", "etc/tmpfiles", "usr/local", "var/lib", "var/cache")
+
+
+class System:
+    """A root folder with what every Debian has."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for place in PLACES:
+            (root / place).mkdir(parents=True)
+
+    def do(self, *steps: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run steps of the installer."""
+        done = subprocess.run(
+            ["/bin/sh", "-c", "\n".join((SYSTEM, *steps))],
+            env={"PATH": "/usr/bin:/bin", "T": str(self.root), "PARTS": str(PARTS), **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def left(self) -> set[str]:
+        """Every path there is, but for the places of every Debian."""
+        found = {str(path.relative_to(self.root)) for path in self.root.rglob("*")}
+        known = {str(above) for place in PLACES for above in (Path(place), *Path(place).parents)}
+        return found - known
+
+    def model(self, folder: str) -> set[str]:
+        """Put a model into *folder*; returns what must be left of it."""
+        there = self.root / folder / "tiny"
+        there.mkdir(parents=True)
+        (there / "tiny.gguf").write_text("weights")
+        (there / "Modelfile").write_text("FROM ./tiny.gguf\n")
+        return {f"{folder}/tiny", f"{folder}/tiny/tiny.gguf", f"{folder}/tiny/Modelfile"}
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> System:
+    """Nothing installed."""
+    return System(tmp_path)
+
+
+def above(root: str) -> set[str]:
+    """The folder and those above it, as far as they are no place of every Debian."""
+    known = {str(one) for place in PLACES for one in (Path(place), *Path(place).parents)}
+    return {str(one) for one in (Path(root), *Path(root).parents)} - known
+
+
+def test_nothing_is_left_of_an_installation_without_models(system: System) -> None:
+    """Neither program nor units, configuration, state, links nor the list itself."""
+    system.do(INSTALL)
+    assert (system.root / "usr/local/bin/rkctl").is_symlink()
+    assert (system.root / "usr/share/completions/rkctl").read_text() == "complete\n"
+    done = system.do("uninstall_all")
+
+    assert system.left() == set()
+    assert "kept" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "var/lib/rkd/models",
+        "var/lib/rkd/my/models",
+        "opt/rkd/models",
+        "opt/rkd",
+        "opt/rkd/versions/models",
+        "opt/rkd/engine",
+        "etc/rkd/models",
+        "var/cache/rkd/models",
+        "var/cache/rkd/huggingface",
+        "var/lib/rkd/operations",
+        "srv/models",
+    ],
+)
+def test_models_are_never_removed(system: System, folder: str) -> None:
+    """Wherever they are kept, however it was configured."""
+    system.do(INSTALL, MODELS=str(system.root / folder))
+    models = system.model(folder)
+    system.do("uninstall_all")
+
+    # beside them nothing but the folders they are in, and what shares a folder with them
+    allowed = models | above(folder)
+    if folder.endswith("operations"):
+        allowed.add("var/lib/rkd/operations/1.json")
+    assert system.left() == allowed
+
+
+def test_models_the_configuration_names_later_are_kept(system: System) -> None:
+    """A folder chosen after the installation, also an empty one, which is unknown to it."""
+    system.do(INSTALL)
+    models = system.model("opt/rkd/weights")
+    (system.root / "var/lib/rkd/empty").mkdir()
+    done = system.do("uninstall_all")
+
+    assert system.left() == models | above("opt/rkd/weights") | above("var/lib/rkd/empty")
+    assert f"kept: {system.root}/var/lib/rkd" in done.stderr
+
+
+def test_models_inside_a_version_are_kept_with_it(system: System) -> None:
+    """The only folder that goes whole is looked through first."""
+    system.do(INSTALL)
+    version = "opt/rkd/versions/1-20260101000000"
+    models = system.model(f"{version}/models")
+    done = system.do("uninstall_all")
+
+    assert models <= system.left()
+    assert "has models in it" in done.stderr
+
+
+def test_a_prefix_of_others_keeps_what_is_theirs(system: System) -> None:
+    """`--prefix /usr/local`: the folders and files of other programs stay."""
+    others = {"usr/local/bin/theirs", "usr/local/versions/theirs", "usr/local/lib/x/y"}
+    for name in others:
+        (system.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (system.root / name).write_text("theirs")
+    before = system.left()
+    prefix = str(system.root / "usr/local")
+    system.do(INSTALL, PREFIX=prefix)
+    system.do("uninstall_all", PREFIX=prefix)
+
+    assert system.left() == before
+
+
+def test_a_command_of_somebody_else_stays(system: System) -> None:
+    """The link is not laid over it, and removing does not take it away."""
+    theirs = system.root / "usr/local/bin/rkctl"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    done = system.do(INSTALL)
+    system.do("uninstall_all")
+
+    assert theirs.read_text() == "theirs"
+    assert "left alone" in done.stderr
+
+
+def test_what_people_added_stays(system: System) -> None:
+    """Drop-ins of their own, tokens and keys, notes."""
+    system.do(INSTALL)
+    kept = {
+        "etc/systemd/rkd.service.d/20-mine.conf",
+        "etc/rkd/tokens",
+        "etc/rkd/tls/ca.key",
+        "etc/rkd/notes",
+        "var/lib/rkd/notes",
+        "opt/rkd/notes",
+    }
+    for name in kept:
+        (system.root / name).parent.mkdir(exist_ok=True)
+        (system.root / name).write_text("mine")
+    system.do("uninstall_all")
+
+    assert system.left() == kept | set().union(*(above(str(Path(name).parent)) for name in kept))
+
+
+def test_an_installation_without_a_list_goes_by_known_names(system: System) -> None:
+    """One made before there were lists: what it always wrote goes, the rest stays."""
+    system.do(INSTALL)
+    (system.root / "opt/rkd/install.manifest").unlink()
+    models = system.model("opt/rkd/models")
+    stranger = system.root / "opt/rkd/versions/notes"
+    stranger.mkdir()
+    system.do("uninstall_all")
+
+    left = {name for name in system.left() if not name.startswith("usr/")}
+    assert left == models | above("opt/rkd/models") | above("opt/rkd/versions/notes")
+    assert not (system.root / "usr/local/bin/rkctl").is_symlink()
+
+
+def test_an_upgrade_keeps_the_version_before_and_no_other(system: System) -> None:
+    """Folders of others among the versions stay as well."""
+    second = INSTALL.replace("1-20260101000000", "2-20260202000000")
+    third = INSTALL.replace("1-20260101000000", "3-20260303000000")
+    again = 'PREVIOUS=$(readlink "$PREFIX/current")\n'
+    system.do(INSTALL)
+    (system.root / "opt/rkd/versions/theirs").mkdir()
+    for one in (second, third):
+        system.do(again + one, "prune")
+
+    versions = sorted(path.name for path in (system.root / "opt/rkd/versions").iterdir())
+    assert versions == ["2-20260202000000", "3-20260303000000", "theirs"]
+
+
+def test_purging_takes_models_and_nothing_else(system: System) -> None:
+    """Model folders and flat weights go, with the secrets; a folder that is none stays."""
+    system.do(INSTALL, MODELS=str(system.root / "srv/models"))
+    system.model("srv/models")
+    for name in ("srv/models/flat.rkllm", "srv/models/photos/cat.jpg", "etc/rkd/tokens"):
+        (system.root / name).parent.mkdir(exist_ok=True)
+        (system.root / name).write_text("x")
+    (system.root / "srv/models/.rkd-stage-1").mkdir()
+    system.do("uninstall_all", PURGE="1")
+
+    assert system.left() == {"srv", "srv/models", "srv/models/photos", "srv/models/photos/cat.jpg"}
+
+
+@pytest.mark.parametrize("after", [1, 4, 20, 28])
+def test_an_installation_cut_off_can_be_removed(system: System, after: int) -> None:
+    """The list is written before the thing itself."""
+    cut = INSTALL.strip().splitlines()[:after]
+    system.do(*cut)
+    system.do("uninstall_all")
+
+    assert system.left() == set()
+
+
+def test_new_defaults_go_beside_a_changed_file_only_when_they_are_new(system: System) -> None:
+    """The same defaults again are no news; others are, once."""
+    system.do(INSTALL)
+    config = system.root / "etc/rkd/rkd.toml"
+    config.write_text(config.read_text() + "keep_alive = '77s'\n")
+    system.do(INSTALL)
+    beside = config.with_name("rkd.toml.new")
+    assert not beside.exists()
+    other = INSTALL.replace("echo 'models", "printf '# new\\n%s\\n' 'models")
+    done = system.do(other)
+
+    assert "77s" in config.read_text()
+    assert beside.read_text().startswith("# new\n")
+    assert "the new defaults are in" in done.stderr
+    beside.unlink()
+    system.do(other)
+    assert not beside.exists()
