@@ -100,7 +100,20 @@ def irregular(mode: int) -> str:
 
 def json_object(content: bytes, *, most_items: int) -> dict[str, object]:
     """
-    Read *content* as one JSON object of bounded depth and size, of whole characters.
+    Read *content* as one JSON object; see `json_value`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = json_value(content, most_items=most_items)
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")  # noqa: TRY004 - a bad value, whatever its type
+    return value
+
+
+def json_value(content: bytes, *, most_items: int) -> object:
+    """
+    Read *content* as JSON of bounded depth and size, of whole characters.
 
     The caller bounds the bytes. Numbers come as Python has them: NaN, infinite and huge ones too.
 
@@ -114,12 +127,12 @@ def json_object(content: bytes, *, most_items: int) -> dict[str, object]:
     if content.count(b",") + content.count(b"[") + content.count(b"{") > most_items:
         raise ValueError(f"more than {most_items} items")
     try:
-        value = json.loads(content)
+        # Decoded here: the parser would also guess at UTF-16 and UTF-32.
+        value: object = json.loads(content.decode("utf-8-sig"))
     except RecursionError as error:
         raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}") from error
-    if not isinstance(value, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004 - a bad value, whatever its type
-    _check_depth(value)
+    if isinstance(value, dict | list):
+        _check_depth(value)
     if _HALF_CHARACTER.search(content):
         json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
     return value

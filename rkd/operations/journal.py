@@ -1,7 +1,8 @@
 """
 The operations on disk: one JSON file each, written whole or not at all.
 
-Progress is not kept here: what is safe is in the parts themselves.
+Progress is not kept here: what is safe is in the parts themselves. What is read is believed as
+little as anything else from outside: whoever can write the folder must not stop the daemon.
 """
 
 from __future__ import annotations
@@ -9,22 +10,38 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
-from rkd.errors import Reason
+from rkd import shape
+from rkd.durable import disk_is_full, write_file
+from rkd.errors import ExhaustedError, PreconditionError, Reason, RkdError
 from rkd.operations.operation import Failure, Operation, OperationKind, OperationState
+from rkd.outside import escaped, read_regular
 
 _log = structlog.get_logger(__name__)
 
 _FORMAT = 1
 """Written into every file; a file of another format is set aside, not guessed at."""
 
+LARGEST_BYTES = 16 << 20
+"""Of one file: a create keeps its Modelfile and the names of 2,000 files, escaped."""
+
+MOST_FILES = 1_000
+"""Read at start, newest first; the daemon itself keeps some hundreds."""
+
+MOST_BYTES = 64 << 20
+"""Of all files read at start."""
+
+_MOST_KEYS = 200
+_ID = re.compile(r"(?:pull|create|push)-[0-9a-f]{8}")
 _Result = TypeVar("_Result")
 
 
@@ -45,12 +62,27 @@ class Journal:
         return await self._in_thread(self._load)
 
     async def save(self, operation: Operation) -> None:
-        """Write *operation*; returns when it would survive a power cut."""
-        await self._in_thread(lambda: self._save(operation))
+        """
+        Write *operation*; returns when it would survive a power cut.
+
+        Raises:
+            ExhaustedError: DISK_FULL; what was there before is unchanged.
+            PreconditionError: CAPABILITY_UNSUPPORTED: the folder cannot be written at all.
+        """
+        await self._in_thread(partial(self._save, operation))
+
+    async def settle(self, operation: Operation) -> None:
+        """
+        Write down how *operation* ended; where that cannot be done, leave nothing of it.
+
+        What stayed behind as unfinished would begin anew at the next start. Never fails: an
+        operation ends whatever the disk says.
+        """
+        await self._in_thread(partial(self._settle, operation))
 
     async def forget(self, operation_id: str) -> None:
-        """Remove an operation nobody asks for any more."""
-        await self._in_thread(lambda: self._path(operation_id).unlink(missing_ok=True))
+        """Remove an operation nobody asks for any more; a folder that forbids it is logged."""
+        await self._in_thread(partial(self._forget, operation_id))
 
     def close(self) -> None:
         """Finish what was begun and let the thread go."""
@@ -64,32 +96,73 @@ class Journal:
         return self._folder / f"{operation_id}.json"
 
     def _load(self) -> tuple[Operation, ...]:
-        self._folder.mkdir(parents=True, exist_ok=True)
         found = []
-        for path in sorted(self._folder.glob("*.json")):
+        for path in self._files():
             try:
-                found.append(from_json(path.read_text(encoding="utf-8")))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                aside = path.with_suffix(".json.damaged")
-                path.replace(aside)
-                _log.warning("operations.damaged", path=str(aside), error=repr(error))
-        return tuple(sorted(found, key=lambda operation: operation.created))
+                operation = from_json(
+                    read_regular(path, most_bytes=LARGEST_BYTES, within=self._folder)
+                )
+                if f"{operation.id}.json" != path.name:
+                    raise shape.UnlikeError(f"it holds {operation.id}")
+                found.append(operation)
+            except (OSError, ValueError) as error:
+                self._set_aside(path, error)
+        return tuple(sorted(found, key=lambda operation: (operation.created, operation.id)))
+
+    def _files(self) -> Iterator[Path]:
+        """Give what to read, newest first, as far as the bounds go."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with os.scandir(self._folder) as entries:
+                known = [
+                    (entry.stat(follow_symlinks=False), Path(entry.path))
+                    for entry in entries
+                    if entry.name.endswith(".json")
+                ]
+        except OSError as error:
+            _log.warning("operations.unreadable", path=str(self._folder), error=error.strerror)
+            return
+        known.sort(key=lambda one: (-one[0].st_mtime_ns, one[1].name))
+        total_bytes = 0
+        for number, (status, path) in enumerate(known):
+            total_bytes += min(status.st_size, LARGEST_BYTES)
+            if number >= MOST_FILES or total_bytes > MOST_BYTES:
+                _log.warning("operations.left", files=len(known) - number, after=path.name)
+                return
+            yield path
+
+    def _set_aside(self, path: Path, error: Exception) -> None:
+        aside = path.with_suffix(".json.damaged")
+        try:
+            path.replace(aside)
+        except OSError:
+            aside = path
+        _log.warning(
+            "operations.damaged", path=escaped(str(aside)), error=escaped(str(error))[:200]
+        )
 
     def _save(self, operation: Operation) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(operation.id)
-        # Not *.json: what a crash leaves here is never read as an operation.
-        scratch = path.with_suffix(".new")
-        with scratch.open("w", encoding="utf-8") as file:
-            file.write(to_json(operation))
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_file(self._path(operation.id), to_json(operation).encode())
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
+
+    def _settle(self, operation: Operation) -> None:
+        try:
+            self._save(operation)
+        except RkdError:
+            self._forget(operation.id)  # which gives its room back, perhaps enough for the end
+            try:
+                self._save(operation)
+            except RkdError as error:
+                _log.warning("operations.unsaved", id=operation.id, error=error.message)
+
+    def _forget(self, operation_id: str) -> None:
+        try:
+            self._path(operation_id).unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("operations.not_forgotten", id=operation_id, error=error.strerror)
 
 
 def to_json(operation: Operation) -> str:
@@ -118,41 +191,71 @@ def to_json(operation: Operation) -> str:
     return json.dumps(document, indent=1)
 
 
-def from_json(text: str) -> Operation:
+def from_json(text: str | bytes) -> Operation:
     """
     Read what `to_json` wrote.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: the text is damaged or of another format.
+        ValueError: the text is damaged, forged or of another format.
     """
-    document = json.loads(text)
-    if document["format"] != _FORMAT:
-        raise ValueError(f"format {document['format']!r}, not {_FORMAT}")
-    failure = document["failure"]
+    data = text.encode() if isinstance(text, str) else text
+    document = shape.record(shape.parse(data, most_bytes=LARGEST_BYTES))
+    if document.get("format") != _FORMAT:
+        raise shape.UnlikeError(f"format {ascii(document.get('format'))[:20]}, not {_FORMAT}")
+    told = partial(shape.text, most_bytes=LARGEST_BYTES)
+    id_, kind = told(document.get("id")), OperationKind(told(document.get("kind")))
+    if not _ID.fullmatch(id_):
+        raise shape.UnlikeError(f"{ascii(id_)[:60]} is no id of an operation")
     return Operation(
-        id=str(document["id"]),
-        kind=OperationKind(document["kind"]),
-        key=str(document["key"]),
-        subject=str(document["subject"]),
-        request=_strings(document["request"]),
-        state=OperationState(document["state"]),
-        created=datetime.fromisoformat(document["created"]),
-        started=_moment(document["started"]),
-        finished=_moment(document["finished"]),
-        detail=_strings(document["detail"]),
-        failure=failure
-        and Failure(
-            Reason(failure["reason"]),
-            str(failure["message"]),
-            str(failure["remedy"]),
-            tuple(_strings(failure["metadata"]).items()),
-        ),
+        id=id_,
+        kind=kind,
+        key=told(document.get("key")),
+        subject=told(document.get("subject")),
+        request=_strings(document.get("request")),
+        state=OperationState(told(document.get("state"))),
+        created=shape.moment(document.get("created")),
+        started=_moment(document.get("started")),
+        finished=_moment(document.get("finished")),
+        detail=_strings(document.get("detail")),
+        failure=_failure(document.get("failure")),
     )
 
 
-def _strings(mapping: Mapping[str, str]) -> dict[str, str]:
-    return {str(key): str(value) for key, value in mapping.items()}
+def _failure(value: object) -> Failure | None:
+    if value is None:
+        return None
+    told, failure = partial(shape.text, most_bytes=LARGEST_BYTES), shape.record(value)
+    return Failure(
+        Reason(told(failure.get("reason"))),
+        told(failure.get("message")),
+        told(failure.get("remedy")),
+        tuple(_strings(failure.get("metadata")).items()),
+    )
 
 
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _strings(value: object) -> dict[str, str]:
+    told, mapping = partial(shape.text, most_bytes=LARGEST_BYTES), shape.record(value)
+    if len(mapping) > _MOST_KEYS:
+        raise shape.UnlikeError(f"{len(mapping)} keys, {_MOST_KEYS} is the most")
+    return {told(key): told(item) for key, item in mapping.items()}
+
+
+def _moment(value: object) -> datetime | None:
+    return None if value is None else shape.moment(value)
+
+
+def _unwritable(folder: Path, error: OSError) -> RkdError:
+    metadata = {"folder": str(folder)}
+    if disk_is_full(error):
+        return ExhaustedError(
+            Reason.DISK_FULL,
+            f"the disk is full: no operation can be written down in {folder}",
+            remedy="Make room there (rkctl rm MODEL, if models lie on the same disk).",
+            metadata=metadata,
+        )
+    return PreconditionError(
+        Reason.CAPABILITY_UNSUPPORTED,
+        f"no operation can be written down in {folder}: {error.strerror or type(error).__name__}",
+        remedy="Make the state folder (RKD_STATE_DIR) writable for the user rkd runs as.",
+        metadata=metadata,
+    )

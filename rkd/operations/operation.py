@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rkd.errors import PreconditionError, Reason, RkdError, from_reason
+from rkd.durable import disk_is_full
+from rkd.errors import PreconditionError, Reason, RkdError, bad_field, from_reason
+from rkd.outside import escaped
 
 
 class OperationKind(enum.StrEnum):
@@ -94,7 +96,18 @@ class Failure:
     @classmethod
     def of(cls, error: RkdError) -> Failure:
         """Take down *error*."""
-        return cls(error.reason, error.message, error.remedy, tuple(error.metadata.items()))
+        metadata = ((escaped(key), escaped(value)) for key, value in error.metadata.items())
+        return cls(error.reason, escaped(error.message), escaped(error.remedy), tuple(metadata))
+
+    @classmethod
+    def of_the_system(cls, error: OSError, subject: str) -> Failure:
+        """Take down what the system refused: a disk that is full or cannot be written."""
+        why = escaped(error.strerror or type(error).__name__)
+        if disk_is_full(error):
+            remedy = "Make room (rkctl rm MODEL) and start it again."
+            return cls(Reason.DISK_FULL, f"the disk is full at {subject}", remedy)
+        remedy = "Look at the models folder and the state folder: rkctl doctor."
+        return cls(Reason.CAPABILITY_UNSUPPORTED, f"{subject} cannot go on: {why}", remedy)
 
     def error(self) -> RkdError:
         """Build the error again, to raise it at an attached client."""
@@ -132,6 +145,19 @@ class Operation:
     failure: Failure | None = None
 
 
+def asked(request: Mapping[str, str], key: str) -> str:
+    """
+    Take one thing out of a request as the journal kept it.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD: the record lacks it.
+    """
+    try:
+        return request[key]
+    except KeyError:
+        raise bad_field("request", f"the record of this operation lacks {key!r}") from None
+
+
 def succeeded(operation: Operation) -> Operation:
     """
     Return *operation* if it succeeded.
@@ -148,6 +174,16 @@ def succeeded(operation: Operation) -> Operation:
         f"the {operation.kind} of {operation.subject} is {operation.state}",
         remedy="Start it again; what is safe is not fetched twice.",
         metadata={"operation": operation.id, "state": str(operation.state)},
+    )
+
+
+def superseded(operation: Operation, twin: Operation) -> Failure:
+    """Say that *twin* does the same work, so that *operation* is not needed."""
+    return Failure(
+        Reason.MODEL_BUSY,
+        f"{twin.id} brings the same as {operation.id}",
+        remedy=f"Watch that one: rkctl ops attach {twin.id}",
+        metadata=(("operation", twin.id),),
     )
 
 

@@ -9,27 +9,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import structlog
 
-from rkd.errors import NotFoundError, PreconditionError, Reason, RkdError, UnavailableError
+from rkd.errors import NotFoundError, PreconditionError, Reason, UnavailableError
 from rkd.events import Publish
+from rkd.operations.carrier import STOP_WAIT_S, Carrier
 from rkd.operations.journal import Journal
 from rkd.operations.live import Live
 from rkd.operations.operation import (
-    Failure,
     Operation,
     OperationKind,
     OperationState,
     interrupted,
     succeeded,
+    superseded,
 )
-from rkd.operations.report import Report
+from rkd.operations.runner import Runner
 
 _log = structlog.get_logger(__name__)
 
@@ -42,30 +41,6 @@ HISTORY_LIMIT = 200
 HISTORY_AGE = timedelta(days=7)
 """For how long they are."""
 
-_EVENT_INTERVAL_S = 1.0
-"""Progress enters the event log once a second, so that it does not push other history out."""
-
-
-class Runner(Protocol):
-    """What carries out one kind of operation."""
-
-    @property
-    def resumable(self) -> bool:
-        """True when `run` may be called again after a restart and goes on where it was."""
-
-    async def run(self, operation: Operation, report: Report) -> Mapping[str, str]:
-        """
-        Do it; the result is added to the operation's detail.
-
-        Cancelling the task means stop soon and keep what was done: a pause looks the same.
-
-        Raises:
-            RkdError: what the operation then fails with.
-        """
-
-    async def discard(self, operation: Operation) -> None:
-        """Remove what a cancelled operation left behind; `run` is no longer at work."""
-
 
 class Operations:
     """
@@ -76,6 +51,7 @@ class Operations:
         runners: who does what.
         publish: where changes are announced.
         now: the wall clock.
+        stop_wait_s: how long work is waited for that was asked to stop.
     """
 
     def __init__(
@@ -85,14 +61,24 @@ class Operations:
         runners: Mapping[OperationKind, Runner],
         publish: Publish,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        stop_wait_s: float = STOP_WAIT_S,
     ) -> None:
         self._journal = journal
         self._runners = runners
-        self._publish = publish
         self._now = now
-        self._slots = asyncio.Semaphore(RUNNING_LIMIT)
+        self._stop_wait_s = stop_wait_s
+        self._carrier = Carrier(
+            journal=journal,
+            runners=runners,
+            publish=publish,
+            now=now,
+            at_once=RUNNING_LIMIT,
+            stop_wait_s=stop_wait_s,
+        )
         self._all: dict[str, Live] = {}
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._errands: set[asyncio.Task[Operation]] = set()
+        # Held while it is decided that an operation begins, goes on or stops.
+        self._changing = asyncio.Lock()
         self._closing = False
 
     async def load(self) -> tuple[Operation, ...]:
@@ -103,17 +89,23 @@ class Operations:
 
     async def restore(self) -> None:
         """Go on, after `load`, with what can go on by itself, and fail the rest."""
-        for live in tuple(self._all.values()):
+        unfinished = [one for one in self._all.values() if not one.operation.state.final]
+        for live in unfinished:
             operation = live.operation
-            if operation.state.final or operation.state is OperationState.PAUSED:
-                continue
+            twin = self._twin(operation.kind, operation.key)
             runner = self._runners.get(operation.kind)
-            if runner is not None and runner.resumable:
+            if twin is not None and twin is not live:
+                failure = superseded(operation, twin.operation)
+                await self._carrier.finish(live, OperationState.FAILED, failure=failure)
+            elif operation.state is OperationState.PAUSED:
+                continue
+            elif runner is not None and runner.resumable:
                 _log.info("operation.resumed", id=operation.id, subject=operation.subject)
                 live.operation = replace(operation, state=OperationState.PENDING)
-                self._launch(live)
+                self._carrier.launch(live)
             else:
-                await self._finish(live, OperationState.FAILED, failure=interrupted(operation))
+                failure = interrupted(operation)
+                await self._carrier.finish(live, OperationState.FAILED, failure=failure)
         await self._trim()
 
     async def start(
@@ -130,14 +122,10 @@ class Operations:
 
         Raises:
             UnavailableError: SHUTTING_DOWN.
+            ExhaustedError: DISK_FULL: it could not be written down, and does not exist.
+            PreconditionError: CAPABILITY_UNSUPPORTED: nothing can be written in the state folder.
         """
         self.require_running()
-        for live in self._all.values():
-            known = live.operation
-            if known.kind is kind and known.key == key and not known.state.final:
-                if known.state is OperationState.PAUSED:
-                    return await self.resume(known.id)
-                return known
         operation = Operation(
             id=f"{kind}-{secrets.token_hex(4)}",
             kind=kind,
@@ -147,12 +135,7 @@ class Operations:
             state=OperationState.PENDING,
             created=self._now(),
         )
-        live = self._all[operation.id] = Live(operation)
-        self._launch(live)
-        self._announce(live, "added")
-        await self._journal.save(operation)
-        await self._trim()
-        return live.operation
+        return await self._shielded(self._start(operation))
 
     def list(self) -> tuple[Operation, ...]:
         """Every operation known, oldest first."""
@@ -189,17 +172,12 @@ class Operations:
         return await self._stop(operation_id, OperationState.PAUSED)
 
     async def resume(self, operation_id: str) -> Operation:
-        """Go on with a paused or failed operation; others are left as they are."""
-        live = self._live(operation_id)
-        self.require_running()
-        if live.operation.state in {OperationState.PAUSED, OperationState.FAILED}:
-            live.operation = replace(
-                live.operation, state=OperationState.PENDING, finished=None, failure=None
-            )
-            self._launch(live)
-            self._announce(live, "changed")
-            await self._journal.save(live.operation)
-        return live.operation
+        """
+        Go on with a paused or failed operation; others are left as they are.
+
+        Where another one does the same work meanwhile, that one is gone on with and returned.
+        """
+        return await self._shielded(self._resume(operation_id))
 
     @contextlib.asynccontextmanager
     async def attach(
@@ -222,7 +200,7 @@ class Operations:
             live.watchers -= 1
             unwanted = cancel_when_left and not live.watchers and not self._closing
             if unwanted and not live.operation.state.final:
-                self._own(self.cancel(operation_id))
+                self._carrier.stop(live, OperationState.CANCELLED)
 
     async def finished(self, operation_id: str) -> Operation:
         """
@@ -257,9 +235,9 @@ class Operations:
     async def close(self) -> None:
         """Stop everything, keeping it resumable: what ran is still RUNNING in the journal."""
         self._closing = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._carrier.close()
+        if self._errands:
+            await asyncio.wait(self._errands, timeout=self._stop_wait_s)
         for live in self._all.values():
             live.left_alone = True
             live.wake()
@@ -276,114 +254,73 @@ class Operations:
             )
         return live
 
-    def _launch(self, live: Live) -> None:
-        live.stop_as = None
-        self._own(self._carry_out(live))
+    def _twin(self, kind: OperationKind, key: str) -> Live | None:
+        """Find the unfinished operation that does this work."""
+        for live in self._all.values():
+            known = live.operation
+            if (known.kind, known.key) == (kind, key) and not known.state.final:
+                return live
+        return None
 
-    def _own(self, coroutine: Coroutine[None, None, object]) -> None:
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _start(self, operation: Operation) -> Operation:
+        async with self._changing:
+            self.require_running()
+            twin = self._twin(operation.kind, operation.key)
+            if twin is not None:
+                return await self._go_on(twin)
+            # On disk before anybody can see it: what cannot be written down does not exist.
+            await self._journal.save(operation)
+            live = self._all[operation.id] = Live(operation)
+            self._carrier.launch(live)
+            self._carrier.announce(live, "added")
+        await self._trim()
+        return live.operation
 
-    async def _carry_out(self, live: Live) -> None:
-        """Run the work in a task of its own and write down how it ended, whatever it was."""
-        loop = asyncio.get_running_loop()
-        live.report = Report(loop, lambda: self._on_progress(live), known=live.operation.progress)
-        live.work = asyncio.create_task(self._work(live, live.report))
-        try:
-            await asyncio.wait({live.work})
-        except asyncio.CancelledError:
-            live.work.cancel()
-            await asyncio.wait({live.work})
-            raise
-        finally:
-            live.take_progress()
-        if live.work.cancelled():
-            await self._on_stopped(live)
-        elif (error := live.work.exception()) is None:
-            detail = {**live.operation.detail, **live.work.result()}
-            await self._finish(live, OperationState.SUCCEEDED, detail=detail)
-        elif isinstance(error, RkdError):
-            await self._finish(live, OperationState.FAILED, failure=Failure.of(error))
-        else:
-            # As text: a renderer that shows local variables would show the hub's token.
-            trace = "".join(traceback.format_exception(error))
-            _log.error("operation.defect", id=live.operation.id, trace=trace)
-            failure = Failure(Reason.INTERNAL, f"{live.operation.id} met a defect: {error!r}")
-            await self._finish(live, OperationState.FAILED, failure=failure)
+    async def _resume(self, operation_id: str) -> Operation:
+        async with self._changing:
+            live = self._live(operation_id)
+            self.require_running()
+            known, twin = live.operation, None
+            if known.state is OperationState.FAILED:
+                twin = self._twin(known.kind, known.key)
+            return await self._go_on(twin or live)
 
-    async def _work(self, live: Live, report: Report) -> Mapping[str, str]:
-        async with self._slots:
-            started = live.operation.started or self._now()
-            running = replace(live.operation, state=OperationState.RUNNING, started=started)
-            await self._journal.save(running)
-            live.operation = running
-            self._announce(live, "changed")
-            return await self._runners[live.operation.kind].run(live.operation, report)
+    async def _go_on(self, live: Live) -> Operation:
+        """Let a paused or failed operation run again; one that runs or ended well is left."""
+        resumed = live.operation.state in {OperationState.PAUSED, OperationState.FAILED}
+        if resumed and live.at_rest:
+            pending = replace(
+                live.operation, state=OperationState.PENDING, finished=None, failure=None
+            )
+            await self._journal.save(pending)
+            live.operation = pending
+            self._carrier.launch(live)
+            self._carrier.announce(live, "changed")
+        return live.operation
 
     async def _stop(self, operation_id: str, state: OperationState) -> Operation:
         live = self._live(operation_id)
-        paused = live.operation.state is OperationState.PAUSED
-        if paused and OperationState.CANCELLED is state is not live.stop_as:
-            live.stop_as = state
-            await self._on_stopped(live)
-        while not live.operation.state.final and live.operation.state is not state:
-            changed = live.changed
-            live.stop(state)
-            await changed.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3 * self._stop_wait_s):
+                while not live.operation.state.final and live.operation.state is not state:
+                    changed = live.changed
+                    async with self._changing:
+                        if changed is live.changed:
+                            self._carrier.stop(live, state)
+                    await changed.wait()
         return live.operation
 
-    async def _on_stopped(self, live: Live) -> None:
-        if live.stop_as is OperationState.PAUSED:
-            paused = replace(live.operation, state=OperationState.PAUSED)
-            await self._journal.save(paused)
-            live.operation = paused
-            self._announce(live, "changed")
-            return
-        await self._runners[live.operation.kind].discard(live.operation)
-        await self._finish(live, OperationState.CANCELLED)
+    async def _shielded(self, errand: Coroutine[None, None, Operation]) -> Operation:
+        """Do *errand* to its end also when who asked for it leaves in the middle."""
+        task = asyncio.create_task(errand)
+        self._errands.add(task)
+        task.add_done_callback(self._on_errand_done)
+        return await asyncio.shield(task)
 
-    async def _finish(
-        self,
-        live: Live,
-        state: OperationState,
-        *,
-        detail: Mapping[str, str] | None = None,
-        failure: Failure | None = None,
-    ) -> None:
-        ended = replace(
-            live.operation,
-            state=state,
-            finished=self._now(),
-            detail=live.operation.detail if detail is None else detail,
-            failure=failure,
-        )
-        _log.info(
-            "operation.finished",
-            id=ended.id,
-            subject=ended.subject,
-            state=str(state),
-            reason=str(failure.reason) if failure else "",
-        )
-        # On disk before anybody hears of it: a client told "done" finds it done after a crash.
-        await self._journal.save(ended)
-        live.operation = ended
-        self._announce(live, "cancelled" if state is OperationState.CANCELLED else "finished")
-
-    def _on_progress(self, live: Live) -> None:
-        if live.operation.state is not OperationState.RUNNING:
-            return
-        live.take_progress()
-        now_s = asyncio.get_running_loop().time()
-        if now_s - live.published_s >= _EVENT_INTERVAL_S:
-            live.published_s = now_s
-            self._announce(live, "progress")
-        else:
-            live.wake()
-
-    def _announce(self, live: Live, action: str) -> None:
-        self._publish(live.event(action))
-        live.wake()
+    def _on_errand_done(self, task: asyncio.Task[Operation]) -> None:
+        self._errands.discard(task)
+        if not task.cancelled():
+            task.exception()  # who asked has it, if they are still there
 
     async def _trim(self) -> None:
         ended = [

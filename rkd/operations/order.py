@@ -14,16 +14,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from rkd.errors import InvalidInputError, Reason, Violation
+from rkd import shape
+from rkd.errors import InvalidInputError, bad_field
 from rkd.library.blobs import check_digest
 from rkd.library.layout import MODELFILE, format_of
 from rkd.model import ModelName
 from rkd.modelfile.parse import Modelfile, parse
 from rkd.modelfile.source import SourceKind, repository_of
+from rkd.operations.journal import LARGEST_BYTES
+from rkd.operations.operation import asked
 from rkd.weights.quantization import QUANTIZATIONS
 
 _CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _CONFIG = "config.json"
+_LONGEST = 4096
 MAX_FILES = 2000
 """Shards, tokenizer and configuration of the largest checkpoints are some hundreds."""
 
@@ -83,16 +87,21 @@ class CreateOrder:
 
     @classmethod
     def restored(cls, request: Mapping[str, str]) -> CreateOrder:
-        """Read it back."""
+        """
+        Read it back.
+
+        Raises:
+            InvalidInputError: INVALID_FIELD, INVALID_NAME: the record was damaged or forged.
+        """
         return cls(
-            name=ModelName(request["model"]),
-            modelfile=request["modelfile"],
-            files=tuple((name, digest) for name, digest in json.loads(request["files"])),
-            quantize=request["quantize"],
-            replace=bool(request["replace"]),
-            existing_file=request["existing_file"],
-            huggingface_path=request["huggingface_path"],
-            parent=request["parent"],
+            name=ModelName.parse(asked(request, "model")),
+            modelfile=asked(request, "modelfile"),
+            files=_files_of(asked(request, "files")),
+            quantize=asked(request, "quantize"),
+            replace=bool(asked(request, "replace")),
+            existing_file=asked(request, "existing_file"),
+            huggingface_path=asked(request, "huggingface_path"),
+            parent=asked(request, "parent"),
         )
 
     def read(self) -> Modelfile:
@@ -205,12 +214,20 @@ def inside(name: str) -> PurePosixPath:
 
 def refuse(field: str, description: str, remedy: str = "") -> InvalidInputError:
     """Build the INVALID_FIELD error of a create."""
-    return InvalidInputError(
-        Reason.INVALID_FIELD,
-        f"{field}: {description}",
-        remedy=remedy,
-        violations=(Violation(field, description),),
-    )
+    return bad_field(field, description, remedy=remedy)
+
+
+def _files_of(text: str) -> tuple[tuple[str, str], ...]:
+    """Read the list of files back; what is in it is judged by `CreateOrder.work`."""
+    try:
+        pairs = shape.items(shape.parse(text.encode(), most_bytes=LARGEST_BYTES), most=MAX_FILES)
+        read = []
+        for pair in pairs:
+            name, digest = shape.items(pair, most=2)
+            read.append((shape.text(name, most_bytes=_LONGEST), shape.text(digest, most_bytes=100)))
+        return tuple(read)
+    except ValueError as error:
+        raise refuse("files", f"the record of this operation is damaged: {error}") from None
 
 
 def _is_visible(part: str) -> bool:

@@ -28,7 +28,7 @@ from rkd.library import refusals
 from rkd.library.library import Library
 from rkd.model import Details, Model, ModelName
 from rkd.operations import bundle
-from rkd.operations.operation import Operation, OperationKind, OperationState
+from rkd.operations.operation import Operation, OperationKind, OperationState, asked
 from rkd.operations.operations import Operations
 from rkd.operations.report import Report
 
@@ -88,9 +88,19 @@ class PullOrder:
 
     @classmethod
     def restored(cls, request: Mapping[str, str]) -> PullOrder:
-        """Read it back."""
-        reference = Reference(request["repository"], request["selection"], request["revision"])
-        return cls(reference, request["name"], bool(request["replace"]))
+        """
+        Read it back.
+
+        Raises:
+            InvalidInputError: INVALID_FIELD, INVALID_NAME: the record was damaged or forged.
+        """
+        repository = parse(asked(request, "repository")).repository
+        name = asked(request, "name")
+        return cls(
+            Reference(repository, asked(request, "selection"), asked(request, "revision")),
+            ModelName.parse(name).text if name else "",
+            bool(asked(request, "replace")),
+        )
 
 
 async def start_pull(operations: Operations, order: PullOrder) -> Operation:

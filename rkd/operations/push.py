@@ -16,7 +16,7 @@ from rkd.hub.upload import Outgoing, upload
 from rkd.library.library import Library
 from rkd.model import Format, Model, ModelName
 from rkd.operations.bundle import MODELFILE
-from rkd.operations.operation import Operation, OperationKind
+from rkd.operations.operation import Operation, OperationKind, asked
 from rkd.operations.operations import Operations
 from rkd.operations.report import Report
 
@@ -77,7 +77,7 @@ class PushRunner:
                 remedy="Give rkd a token with write access (HF_TOKEN or hf_token_file).",
                 metadata={"kind": "token", "page": f"{self._connection.endpoint}/settings/tokens"},
             )
-        model = self._library.get(ModelName.parse(operation.request["model"]))
+        model = self._library.get(ModelName.parse(asked(operation.request, "model")))
         files = await asyncio.to_thread(outgoing, model)
         for file in files:
             report.begin(file.path, file.size_bytes)
@@ -92,13 +92,14 @@ class PushRunner:
         self, operation: Operation, model: Model, files: tuple[Outgoing, ...], report: Report
     ) -> str:
         request, stop = operation.request, Stop()
+        repository = parse(asked(request, "repository")).repository
         send = functools.partial(
             upload,
             self._connection,
-            request["repository"],
+            repository,
             files,
-            private=bool(request["private"]),
-            message=request["message"] or f"Upload {model.name} with rkd",
+            private=bool(asked(request, "private")),
+            message=asked(request, "message") or f"Upload {model.name} with rkd",
             progress=report.advance,
             stop=stop,
         )

@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"weights", "modelfile", "librkllmrt", "access"}),
     frozenset({"inference"}),
     frozenset({"model", "v1"}),
-    frozenset({"config"}),
+    frozenset({"config", "shape"}),
     frozenset({"errors", "setting", "durable", "words", "openfiles", "outside", "__init__"}),
 )
 """Top first; a room imports only from rooms below its own, or from itself."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rkd.errors import Reason
-from rkd.operations.journal import Journal, from_json, to_json
+from rkd.errors import PreconditionError, Reason
+from rkd.operations.journal import LARGEST_BYTES, MOST_FILES, Journal, from_json, to_json
 from rkd.operations.operation import Failure, Operation, OperationKind, OperationState
+from tests.growth import assert_linear
 
 BORN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PULL = Operation(
@@ -87,3 +90,96 @@ async def test_forgetting_is_final_and_repeatable(journal: Journal) -> None:
     await journal.forget(PULL.id)
 
     assert await journal.load() == ()
+
+
+def forged(**changes: object) -> str:
+    """Write an operation with some of its fields replaced."""
+    return json.dumps({**json.loads(to_json(PULL)), **changes})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "null",
+        "[" * 200_000,
+        '{"format": 1e400}',
+        forged(created="2026-01-01T12:00:00"),
+        forged(created="0001-01-01T00:00:00+23:59"),
+        forged(created=7),
+        forged(id="../../../etc/cron.d/x"),
+        forged(id="pull-0000000b"),
+        forged(kind="dance"),
+        forged(state="sleeping"),
+        forged(subject="\ud800"),
+        forged(request=[1, 2]),
+        forged(request={"repository": None}),
+        forged(detail={str(number): "x" for number in range(500)}),
+        forged(failure="no"),
+        forged(failure={"reason": "BAD_LUCK", "message": "", "remedy": "", "metadata": {}}),
+    ],
+    ids=lambda content: content[-40:],
+)
+async def test_one_bad_file_costs_one_operation(
+    journal: Journal, tmp_path: Path, content: str
+) -> None:
+    """Whatever a file holds, it is set aside and the others are read."""
+    good = replace(PULL, id="push-0000000c")
+    await journal.save(good)
+    folder = tmp_path / "state" / "operations"
+    (folder / "pull-0000000a.json").write_text(content)
+
+    assert await journal.load() == (good,)
+    assert (folder / "pull-0000000a.json.damaged").exists()
+
+
+async def test_only_regular_files_are_read(journal: Journal, tmp_path: Path) -> None:
+    """A pipe is not waited for, a link not followed, a folder not opened."""
+    await journal.save(PULL)
+    folder = tmp_path / "state" / "operations"
+    os.mkfifo(folder / "pull-00000001.json")
+    (tmp_path / "elsewhere").write_text(to_json(replace(PULL, id="pull-00000002")))
+    (folder / "pull-00000002.json").symlink_to(tmp_path / "elsewhere")
+    (folder / "pull-00000003.json").mkdir()
+    (folder / os.fsdecode(b"caf\xe9.json")).write_text("{}")
+
+    assert await journal.load() == (PULL,)
+    assert (tmp_path / "elsewhere").exists()
+
+
+async def test_what_is_read_at_start_is_bounded(journal: Journal, tmp_path: Path) -> None:
+    """Of too many files the newest are read; none is lost."""
+    folder = tmp_path / "state" / "operations"
+    folder.mkdir(parents=True)
+    for number in range(MOST_FILES + 3):
+        path = folder / f"pull-{number:08x}.json"
+        path.write_text(to_json(replace(PULL, id=path.stem)))
+        os.utime(path, ns=(number, number))
+    found = await journal.load()
+
+    assert len(found) == MOST_FILES
+    assert "pull-00000002" not in {one.id for one in found}
+    assert len(list(folder.iterdir())) == MOST_FILES + 3
+
+
+async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """A file where the folder should be: typed, and no end waits for it."""
+    (tmp_path / "operations").write_text("in the way")
+    journal = Journal(tmp_path / "operations")
+    try:
+        assert await journal.load() == ()
+        with pytest.raises(PreconditionError, match="can be written down"):
+            await journal.save(PULL)
+        await journal.settle(PULL)
+        await journal.forget(PULL.id)
+    finally:
+        journal.close()
+
+
+def test_reading_is_linear() -> None:
+    """A request of any length takes time in proportion."""
+    assert_linear(
+        lambda size: forged(request={"modelfile": "é\n" * size}).encode(),
+        from_json,
+        most=LARGEST_BYTES // 8,
+    )
