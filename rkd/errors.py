@@ -3,8 +3,7 @@ The closed taxonomy of everything that can go wrong, named after what the caller
 
 Nothing else lives here and this module imports nothing of rkd. Each `Reason` is public: it reaches
 clients as `google.rpc.ErrorInfo.reason` (domain `rkd`). `service/gate/status.py` holds the one
-table from class to gRPC code; the wire between daemon and worker carries reason, message and
-metadata.
+table from class to gRPC code; the wire between daemon and worker carries all an error says.
 """
 
 from __future__ import annotations
@@ -251,6 +250,8 @@ def from_reason(
     *,
     remedy: str = "",
     metadata: Mapping[str, str] = _EMPTY,
+    retry_after_s: float | None = None,
+    violations: tuple[Violation, ...] = (),
 ) -> RkdError:
     """
     Build the error of the class that owns *reason*, as after crossing the worker wire.
@@ -260,5 +261,12 @@ def from_reason(
     """
     for owner in RkdError.__subclasses__():
         if reason in owner.reasons:
-            return owner(reason, message, remedy=remedy, metadata=metadata)
+            return owner(
+                reason,
+                message,
+                remedy=remedy,
+                metadata=metadata,
+                retry_after_s=retry_after_s,
+                violations=violations,
+            )
     raise AssertionError(f"no class owns {reason}")

@@ -2,7 +2,8 @@
 One inference as plain frozen types: what is asked, what comes back.
 
 Shared by the service (which speaks gRPC), the pool (which carries it to a worker) and the
-backends (which do it). No I/O; `wire/codec.py` turns these into frames and back.
+backends (which do it). No I/O; `wire/` carries them between processes,
+and holds what it reads to the types and ranges given here.
 """
 
 from __future__ import annotations
@@ -10,8 +11,18 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from msgspec import Meta
 
 from rkd.model import BackendKind, Message
+
+Count = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+"""How many of something."""
+Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+"""A token id, among others: the engines' own type."""
+Size = Annotated[int, Meta(ge=0)]
+"""Bytes, or a mask of bits; 64 bits at most, as all integers on a wire."""
 
 
 class FinishReason(enum.StrEnum):
@@ -43,23 +54,23 @@ class Sampling:
     """
 
     temperature: float | None = None
-    top_k: int | None = None
+    top_k: Int32 | None = None
     top_p: float | None = None
     min_p: float | None = None
     typical_p: float | None = None
     repeat_penalty: float | None = None
-    repeat_last_n: int | None = None
+    repeat_last_n: Int32 | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
-    mirostat: int | None = None
+    mirostat: Int32 | None = None
     mirostat_tau: float | None = None
     mirostat_eta: float | None = None
     seed: int | None = None
-    max_tokens: int | None = None
+    max_tokens: Int32 | None = None
     """None means until the context is full; 0 means prefill only."""
     stop: tuple[str, ...] = ()
-    logit_bias: tuple[tuple[int, float], ...] = ()
-    logprobs: int | None = None
+    logit_bias: tuple[tuple[Int32, float], ...] = ()
+    logprobs: Int32 | None = None
     """How many alternatives to report with each token; 0 reports the chosen one alone."""
     grammar: str | None = None
     """GBNF."""
@@ -97,7 +108,7 @@ class Run:
     template: str | None = None
     thinking: bool | None = None
     lora: tuple[tuple[str, float], ...] = ()
-    prompt_tokens: tuple[int, ...] = ()
+    prompt_tokens: tuple[Int32, ...] = ()
     prompt_cache: str = ""
 
 
@@ -105,7 +116,7 @@ class Run:
 class Logprob:
     """One candidate token and its natural-log probability."""
 
-    token_id: int
+    token_id: Int32
     text: str
     logprob: float
 
@@ -122,7 +133,7 @@ class TokenLogprobs:
 class ToolCallDelta:
     """A piece of a tool call: id and name come once, then argument text in pieces."""
 
-    index: int
+    index: Count
     id: str = ""
     name: str = ""
     arguments: str = ""
@@ -140,9 +151,9 @@ class Chunk:
     text: str = ""
     reasoning: str = ""
     tool_calls: tuple[ToolCallDelta, ...] = ()
-    token_ids: tuple[int, ...] = ()
+    token_ids: tuple[Int32, ...] = ()
     logprobs: tuple[TokenLogprobs, ...] = ()
-    tokens: int = 0
+    tokens: Count = 0
 
     @staticmethod
     def join(pieces: Sequence[Chunk]) -> Chunk:
@@ -163,19 +174,19 @@ class Chunk:
 class PrefillProgress:
     """How much of the prompt has been read."""
 
-    total_tokens: int
-    processed_tokens: int
-    cached_tokens: int
+    total_tokens: Count
+    processed_tokens: Count
+    cached_tokens: Count
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts of one run; prompt includes cached, completion includes reasoning."""
 
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    reasoning_tokens: int = 0
+    prompt_tokens: Count = 0
+    cached_tokens: Count = 0
+    completion_tokens: Count = 0
+    reasoning_tokens: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,18 +235,18 @@ class LoadSpec:
     backend: BackendKind
     weights: str
     model: str = ""
-    context_tokens: int = 0
-    slots: int = 1
+    context_tokens: Count = 0
+    slots: Count = 1
     kv_cache_type: str = "auto"
-    threads: int = 0
-    batch_tokens: int = 0
+    threads: Count = 0
+    batch_tokens: Count = 0
     template: str | None = None
     tokenizer_folder: str = ""
     huggingface_path: str = ""
     runtime_library: str = ""
     runtime_version_override: str = ""
-    npu_domain: int = 0
-    cpu_mask: int = 0
+    npu_domain: Count = 0
+    cpu_mask: Size = 0
     embed_flash: bool = True
     adapters: tuple[tuple[str, str, float], ...] = ()
     npu_lease_path: str = ""
@@ -266,8 +277,8 @@ class Loaded:
     """What a load achieved."""
 
     capabilities: Capabilities
-    context_tokens: int
-    slots: int
+    context_tokens: Count
+    slots: Count
     runtime: str
     """Engine and version, for people: `llama.cpp b11549`, `rkllm 1.3.0`."""
     template_way: TemplateWay = TemplateWay.RAW
@@ -280,8 +291,8 @@ class LoadProgress:
 
     stage: str
     fraction: float = -1.0
-    done_bytes: int = 0
-    total_bytes: int = 0
+    done_bytes: Size = 0
+    total_bytes: Size = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +301,7 @@ class EmbedSpec:
 
     inputs: tuple[str, ...]
     normalize: bool = True
-    dimensions: int = 0
+    dimensions: Count = 0
     """Keep this many leading dimensions; 0 keeps all."""
 
 
@@ -299,4 +310,4 @@ class Embeddings:
     """One vector an input, in order."""
 
     vectors: tuple[tuple[float, ...], ...]
-    prompt_tokens: int
+    prompt_tokens: Count

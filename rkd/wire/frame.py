@@ -1,5 +1,5 @@
 """
-One frame on a stream: a little-endian u32 length, then that many bytes of protobuf.
+One frame on a stream: a little-endian u32 length, then that many bytes of MessagePack.
 
 What the bytes mean is `codec.py`'s; who reads and writes them is the pool's and the worker's.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import struct
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Said in Hello; both ends must agree."""
 
-MAX_FRAME_BYTES = 256 * 1024 * 1024
-"""Far above any real frame (128k token ids are under 1 MB): more means a broken peer."""
+MAX_FRAME_BYTES = 128 * 1024 * 1024
+"""Above any real frame (a request has 16 MB, 2,048 vectors of 4,096 numbers have 75 MB): more means
+a broken peer."""
 
 _LENGTH = struct.Struct("<I")
 HEADER_BYTES = _LENGTH.size

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from importlib import import_module
 
 from rkd.backend.backend import Backend
-from rkd.inference import LoadProgress
+from rkd.inference import LoadProgress, LoadSpec
 from rkd.model import BackendKind
-from rkd.wire.v1 import wire_pb2 as pb
 from rkd.worker.leash import die_with_parent
 
 
-def make_backend(load: pb.Load) -> Backend:
-    """Make the engine *load* asks for; a worker imports no other."""
+def make_backend(spec: LoadSpec) -> Backend:
+    """Make the engine *spec* asks for; a worker imports no other."""
     made: Backend
-    if BackendKind(load.backend) is BackendKind.NPU:
+    if spec.backend is BackendKind.NPU:
         made = import_module("rkd.backend.rkllm.backend").RkllmBackend()
     else:
         made = import_module("rkd.backend.llamacpp.backend").LlamaCppBackend(

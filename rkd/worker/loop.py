@@ -14,9 +14,38 @@ from collections.abc import Callable
 
 from rkd.backend.backend import Backend
 from rkd.errors import InternalError, PreconditionError, Reason, RkdError
-from rkd.inference import Chunk, EmbedSpec, FinishReason, LoadProgress, Outcome, PrefillProgress
+from rkd.inference import (
+    Chunk,
+    FinishReason,
+    LoadProgress,
+    LoadSpec,
+    Outcome,
+    PrefillProgress,
+    Run,
+)
 from rkd.wire import codec, frame
-from rkd.wire.v1 import wire_pb2 as pb
+from rkd.wire.messages import (
+    OWN,
+    CancelFrame,
+    DetokenizedFrame,
+    DetokenizeFrame,
+    DoneFrame,
+    EmbeddedFrame,
+    EmbedFrame,
+    FailedFrame,
+    FromWorker,
+    HelloFrame,
+    JobDoneFrame,
+    JobFrame,
+    LoadedFrame,
+    LoadFrame,
+    PrefillFrame,
+    ProgressFrame,
+    RunFrame,
+    TokenizedFrame,
+    TokenizeFrame,
+    ToWorker,
+)
 from rkd.worker.handle import Handle
 from rkd.worker.outbox import Outbox
 
@@ -24,7 +53,7 @@ READ_BYTES = 64 * 1024
 CLOSE_BOUND_S = 2.0
 """How long an engine may take to give back what it holds before the process just ends."""
 
-MakeBackend = Callable[[pb.Load], Backend]
+MakeBackend = Callable[[LoadSpec], Backend]
 RunJob = Callable[[str, dict[str, str], Callable[[LoadProgress], None]], dict[str, str]]
 
 
@@ -58,12 +87,11 @@ class Loop:
 
     def serve(self) -> None:
         """Say Hello, then answer frames until the daemon is gone; a real worker ends here."""
-        hello = pb.Hello(protocol=frame.PROTOCOL, pid=os.getpid())
-        self._outbox.send(pb.FromWorker(hello=hello))
+        self._outbox.send(HelloFrame(OWN, frame.PROTOCOL, os.getpid()))
         incoming = frame.FrameBuffer()
         while data := self._receive():
             for body in incoming.feed(data):
-                self._take(pb.ToWorker.FromString(body))
+                self._take(codec.read_to_worker(body))
         self._close()
 
     def _receive(self) -> bytes:
@@ -81,28 +109,23 @@ class Loop:
             self._backend.close()
         self._leave(0)
 
-    def _take(self, message: pb.ToWorker) -> None:
-        match message.WhichOneof("frame"):
-            case "load":
-                self._guard(0, lambda: self._load(message.load))
-            case "job":
-                self._guard(0, lambda: self._job(message.job))
-            case "cancel":
-                self._cancel(message.id)
-            case "run":
+    def _take(self, message: ToWorker) -> None:
+        request_id = message.id
+        match message:
+            case LoadFrame():
+                self._guard(OWN, lambda: self._load(message.spec))
+            case JobFrame():
+                self._guard(OWN, lambda: self._job(message))
+            case CancelFrame():
+                self._cancel(request_id)
+            case RunFrame():
                 # Known before its thread starts, so that a Cancel right behind it finds it.
                 handle = Handle()
                 with self._lock:
-                    self._handles[message.id] = handle
-                self._start(message.id, lambda: self._run(message.id, message.run, handle))
-            case "embed":
-                self._start(message.id, lambda: self._embed(message.id, message.embed))
-            case "tokenize":
-                self._start(message.id, lambda: self._tokenize(message.id, message.tokenize))
-            case "detokenize":
-                self._start(message.id, lambda: self._detokenize(message.id, message.detokenize))
+                    self._handles[request_id] = handle
+                self._start(request_id, lambda: self._run(request_id, message.run, handle))
             case _:
-                raise frame.FrameError("a frame of a kind this worker does not know")
+                self._start(request_id, lambda: self._answer(message))
 
     def _start(self, request_id: int, act: Callable[[], None]) -> None:
         name = f"request-{request_id}"
@@ -122,26 +145,19 @@ class Loop:
                 self._handles.pop(request_id, None)
 
     def _fail(self, request_id: int, error: RkdError) -> None:
-        self._outbox.send(pb.FromWorker(id=request_id, failed=codec.pack_failure(error)))
+        self._outbox.send(FailedFrame.of(request_id, error))
 
     def _progress(self, progress: LoadProgress) -> None:
-        told = pb.Progress(
-            stage=progress.stage,
-            fraction=progress.fraction,
-            done_bytes=progress.done_bytes,
-            total_bytes=progress.total_bytes,
-        )
-        self._outbox.send(pb.FromWorker(progress=told))
+        self._outbox.send(ProgressFrame(OWN, progress))
 
-    def _load(self, load: pb.Load) -> None:
-        backend = self._make_backend(load)
+    def _load(self, spec: LoadSpec) -> None:
+        backend = self._make_backend(spec)
         self._backend = backend
-        loaded = backend.load(codec.unpack_load(load), self._progress)
-        self._outbox.send(pb.FromWorker(loaded=codec.pack_loaded(loaded)))
+        self._outbox.send(LoadedFrame(OWN, backend.load(spec, self._progress)))
 
-    def _job(self, job: pb.Job) -> None:
-        results = self._run_job(job.kind, dict(job.arguments), self._progress)
-        self._outbox.send(pb.FromWorker(job_done=pb.JobDone(results=results)))
+    def _job(self, job: JobFrame) -> None:
+        results = self._run_job(job.kind, job.arguments, self._progress)
+        self._outbox.send(JobDoneFrame(OWN, results))
 
     def _cancel(self, request_id: int) -> None:
         with self._lock:
@@ -154,42 +170,32 @@ class Loop:
             raise PreconditionError(Reason.LOAD_FAILED, "Nothing is loaded in this worker.")
         return self._backend
 
-    def _run(self, request_id: int, run: pb.Run, handle: Handle) -> None:
+    def _run(self, request_id: int, run: Run, handle: Handle) -> None:
         outbox = self._outbox
 
         def emit(piece: Chunk | PrefillProgress) -> None:
             if isinstance(piece, Chunk):
                 outbox.chunk(request_id, piece)
-                return
-            progress = pb.Prefill(
-                total_tokens=piece.total_tokens,
-                processed_tokens=piece.processed_tokens,
-                cached_tokens=piece.cached_tokens,
-            )
-            outbox.send(pb.FromWorker(id=request_id, prefill=progress))
+            else:
+                outbox.send(PrefillFrame(request_id, piece))
 
         if handle.cancelled:
             outcome = Outcome(FinishReason.CANCELLED)
         else:
-            outcome = self._engine().run(codec.unpack_run(run), handle, emit)
-        outbox.send(pb.FromWorker(id=request_id, done=codec.pack_outcome(outcome)))
+            outcome = self._engine().run(run, handle, emit)
+        outbox.send(DoneFrame(request_id, outcome))
 
-    def _embed(self, request_id: int, embed: pb.Embed) -> None:
-        spec = EmbedSpec(tuple(embed.inputs), embed.normalize, embed.dimensions)
-        found = self._engine().embed(spec)
-        answer = pb.Embedded(
-            vectors=[pb.Vector(values=vector) for vector in found.vectors],
-            prompt_tokens=found.prompt_tokens,
-        )
-        self._outbox.send(pb.FromWorker(id=request_id, embedded=answer))
-
-    def _tokenize(self, request_id: int, asked: pb.Tokenize) -> None:
-        ids = self._engine().tokenize(
-            asked.text, add_special=asked.add_special, parse_special=asked.parse_special
-        )
-        answer = pb.Tokenized(token_ids=ids)
-        self._outbox.send(pb.FromWorker(id=request_id, tokenized=answer))
-
-    def _detokenize(self, request_id: int, asked: pb.Detokenize) -> None:
-        answer = pb.Detokenized(text=self._engine().detokenize(tuple(asked.token_ids)))
-        self._outbox.send(pb.FromWorker(id=request_id, detokenized=answer))
+    def _answer(self, asked: EmbedFrame | TokenizeFrame | DetokenizeFrame) -> None:
+        engine = self._engine()
+        answer: FromWorker
+        match asked:
+            case EmbedFrame():
+                answer = EmbeddedFrame(asked.id, engine.embed(asked.spec))
+            case TokenizeFrame():
+                ids = engine.tokenize(
+                    asked.text, add_special=asked.add_special, parse_special=asked.parse_special
+                )
+                answer = TokenizedFrame(asked.id, ids)
+            case DetokenizeFrame():
+                answer = DetokenizedFrame(asked.id, engine.detokenize(asked.token_ids))
+        self._outbox.send(answer)

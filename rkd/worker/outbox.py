@@ -13,9 +13,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from rkd.errors import InternalError, Reason
 from rkd.inference import Chunk
-from rkd.wire import codec, frame
-from rkd.wire.v1 import wire_pb2 as pb
+from rkd.wire import codec
+from rkd.wire.frame import FrameError
+from rkd.wire.messages import ChunkFrame, FailedFrame, FromWorker
 
 WINDOW_S = 0.002
 """Longest a piece waits: far below what a reader of text can see."""
@@ -46,7 +48,7 @@ class Outbox:
         self._sent_s = float("-inf")
         threading.Thread(target=self._flush_forever, name="outbox", daemon=True).start()
 
-    def send(self, message: pb.FromWorker) -> None:
+    def send(self, message: FromWorker) -> None:
         """Send *message* after everything its run has waiting."""
         with self._changed:
             self._flush_run(message.id)
@@ -85,10 +87,16 @@ class Outbox:
             self._write_chunk(run_id, Chunk.join(waiting))
 
     def _write_chunk(self, run_id: int, chunk: Chunk) -> None:
-        self._write(pb.FromWorker(id=run_id, chunk=codec.pack_chunk(chunk)))
+        self._write(ChunkFrame(run_id, chunk))
 
-    def _write(self, message: pb.FromWorker) -> None:
+    def _write(self, message: FromWorker) -> None:
         try:
-            self._connection.sendall(frame.pack(message.SerializeToString()))
+            data = codec.pack(message)
+        except FrameError as error:
+            # Said to who asked: nobody would catch it in the flushing thread.
+            defect = InternalError(Reason.INTERNAL, f"The worker could not say it: {error}")
+            data = codec.pack(FailedFrame.of(message.id, defect))
+        try:
+            self._connection.sendall(data)
         except OSError:
             self._on_broken()

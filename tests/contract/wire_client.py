@@ -21,11 +21,30 @@ from rkd.inference import (
     LoadProgress,
     LoadSpec,
     Outcome,
-    PrefillProgress,
     Run,
 )
 from rkd.wire import codec, frame
-from rkd.wire.v1 import wire_pb2 as pb
+from rkd.wire.messages import (
+    OWN,
+    CancelFrame,
+    ChunkFrame,
+    DetokenizedFrame,
+    DetokenizeFrame,
+    DoneFrame,
+    EmbeddedFrame,
+    EmbedFrame,
+    FailedFrame,
+    FromWorker,
+    HelloFrame,
+    LoadedFrame,
+    LoadFrame,
+    PrefillFrame,
+    ProgressFrame,
+    RunFrame,
+    TokenizedFrame,
+    TokenizeFrame,
+    ToWorker,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUND_S = 60.0
@@ -48,7 +67,7 @@ class WireBackend:
         )
         theirs.close()
         self._ids = itertools.count(1)
-        self._answers: dict[int, queue.Queue[pb.FromWorker | None]] = {0: queue.Queue()}
+        self._answers: dict[int, queue.Queue[FromWorker | None]] = {0: queue.Queue()}
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -56,30 +75,30 @@ class WireBackend:
 
     def _hello(self) -> None:
         told = self._answers[0].get(timeout=BOUND_S)
-        assert told is not None
-        assert told.hello.protocol == frame.PROTOCOL
+        assert isinstance(told, HelloFrame)
+        assert told.protocol == frame.PROTOCOL
 
     def _read(self) -> None:
         buffer = frame.FrameBuffer()
         while data := self._ours.recv(65536):
             for body in buffer.feed(data):
-                message = pb.FromWorker.FromString(body)
+                message = codec.read_from_worker(body)
                 waiting = self._answers.get(message.id)
                 if waiting is not None:
                     waiting.put(message)
         for waiting in tuple(self._answers.values()):
             waiting.put(None)
 
-    def _send(self, message: pb.ToWorker) -> None:
+    def _send(self, message: ToWorker) -> None:
         with self._lock:
-            self._ours.sendall(frame.pack(message.SerializeToString()))
+            self._ours.sendall(codec.pack(message))
 
-    def _next(self, request_id: int) -> pb.FromWorker:
+    def _next(self, request_id: int) -> FromWorker:
         message = self._answers[request_id].get(timeout=BOUND_S)
         if message is None:
             raise UnavailableError(Reason.WORKER_CRASHED, "The worker is gone.")
-        if message.WhichOneof("frame") == "failed":
-            raise codec.unpack_failure(message.failed)
+        if isinstance(message, FailedFrame):
+            raise message.error()
         return message
 
     def _begin(self) -> int:
@@ -89,49 +108,52 @@ class WireBackend:
 
     def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
         """Send Load; progress frames come back on this thread."""
-        self._send(pb.ToWorker(load=codec.pack_load(spec)))
-        while (message := self._next(0)).WhichOneof("frame") == "progress":
-            progress(LoadProgress(message.progress.stage, message.progress.fraction))
-        return codec.unpack_loaded(message.loaded)
+        self._send(LoadFrame(OWN, spec))
+        while isinstance(message := self._next(OWN), ProgressFrame):
+            progress(message.progress)
+        assert isinstance(message, LoadedFrame)
+        return message.loaded
 
     def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
         """Send Run and hand on what comes; a cancel becomes a frame."""
         request_id = self._begin()
-        self._send(pb.ToWorker(id=request_id, run=codec.pack_run(run)))
-        handle.on_cancel(lambda: self._send(pb.ToWorker(id=request_id, cancel=pb.Cancel())))
+        self._send(RunFrame(request_id, run))
+        handle.on_cancel(lambda: self._send(CancelFrame(request_id)))
         while True:
             message = self._next(request_id)
-            kind = message.WhichOneof("frame")
-            if kind == "done":
-                return codec.unpack_outcome(message.done)
+            if isinstance(message, DoneFrame):
+                return message.outcome
             if handle.cancelled:
                 continue  # on its way before the worker heard of the cancel
-            if kind == "chunk":
-                emit(codec.unpack_chunk(message.chunk))
+            if isinstance(message, ChunkFrame):
+                emit(message.chunk)
             else:
-                told = message.prefill
-                emit(PrefillProgress(told.total_tokens, told.processed_tokens, told.cached_tokens))
+                assert isinstance(message, PrefillFrame)
+                emit(message.progress)
 
     def embed(self, spec: EmbedSpec) -> Embeddings:
         """Send Embed."""
         request_id = self._begin()
-        asked = pb.Embed(inputs=spec.inputs, normalize=spec.normalize, dimensions=spec.dimensions)
-        self._send(pb.ToWorker(id=request_id, embed=asked))
-        answer = self._next(request_id).embedded
-        return Embeddings(tuple(tuple(one.values) for one in answer.vectors), answer.prompt_tokens)
+        self._send(EmbedFrame(request_id, spec))
+        answer = self._next(request_id)
+        assert isinstance(answer, EmbeddedFrame)
+        return answer.embeddings
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Send Tokenize."""
         request_id = self._begin()
-        asked = pb.Tokenize(text=text, add_special=add_special, parse_special=parse_special)
-        self._send(pb.ToWorker(id=request_id, tokenize=asked))
-        return tuple(self._next(request_id).tokenized.token_ids)
+        self._send(TokenizeFrame(request_id, text, add_special, parse_special))
+        answer = self._next(request_id)
+        assert isinstance(answer, TokenizedFrame)
+        return answer.token_ids
 
     def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Send Detokenize."""
         request_id = self._begin()
-        self._send(pb.ToWorker(id=request_id, detokenize=pb.Detokenize(token_ids=token_ids)))
-        return self._next(request_id).detokenized.text
+        self._send(DetokenizeFrame(request_id, token_ids))
+        answer = self._next(request_id)
+        assert isinstance(answer, DetokenizedFrame)
+        return answer.text
 
     def close(self) -> None:
         """Close the socket, which ends the worker, and reap it."""

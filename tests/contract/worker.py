@@ -14,7 +14,19 @@ from typing import Self
 
 from rkd.inference import Chunk, Loaded, LoadSpec, Outcome, Run
 from rkd.wire import codec, frame
-from rkd.wire.v1 import wire_pb2 as pb
+from rkd.wire.messages import (
+    OWN,
+    CancelFrame,
+    ChunkFrame,
+    DoneFrame,
+    FailedFrame,
+    FromWorker,
+    HelloFrame,
+    LoadedFrame,
+    LoadFrame,
+    RunFrame,
+    ToWorker,
+)
 
 ROOT = Path(__file__).parents[2]
 BOUND_S = 30.0
@@ -53,12 +65,14 @@ class WorkerClient:
         ours.settimeout(BOUND_S)
         self._socket = ours
         self._buffer = frame.FrameBuffer()
-        self._frames: list[pb.FromWorker] = []
+        self._frames: list[FromWorker] = []
         self._lines: list[bytes] = []
         self._reader = threading.Thread(target=self._drain, daemon=True)
         self._reader.start()
         self._last_id = 0
-        self.hello = self.receive().hello
+        hello = self.receive()
+        assert isinstance(hello, HelloFrame)
+        self.hello = hello
 
     def __enter__(self) -> Self:
         return self
@@ -91,36 +105,36 @@ class WorkerClient:
         self.begin_load(spec)
         while True:
             answer = self.receive()
-            if answer.HasField("loaded"):
-                return codec.unpack_loaded(answer.loaded)
-            if answer.HasField("failed"):
-                raise codec.unpack_failure(answer.failed)
+            if isinstance(answer, LoadedFrame):
+                return answer.loaded
+            if isinstance(answer, FailedFrame):
+                raise answer.error()
 
     def begin_load(self, spec: LoadSpec) -> None:
         """Send a load without waiting for it."""
-        self.send(pb.ToWorker(load=codec.pack_load(spec)))
+        self.send(LoadFrame(OWN, spec))
 
     def begin(self, run: Run) -> int:
         """Send *run*; its id."""
         self._last_id += 1
-        self.send(pb.ToWorker(id=self._last_id, run=codec.pack_run(run)))
+        self.send(RunFrame(self._last_id, run))
         return self._last_id
 
     def cancel(self, run_id: int) -> None:
         """Say that a run is no longer wanted."""
-        self.send(pb.ToWorker(id=run_id, cancel=pb.Cancel()))
+        self.send(CancelFrame(run_id))
 
     def answers(self, run_id: int) -> Iterator[Chunk | Outcome]:
         """Everything that comes for a run, up to its outcome; another run's frame is a failure."""
         while True:
             answer = self.receive()
             assert answer.id == run_id
-            if answer.HasField("chunk"):
-                yield codec.unpack_chunk(answer.chunk)
-            elif answer.HasField("failed"):
-                raise codec.unpack_failure(answer.failed)
-            elif answer.HasField("done"):
-                yield codec.unpack_outcome(answer.done)
+            if isinstance(answer, ChunkFrame):
+                yield answer.chunk
+            elif isinstance(answer, FailedFrame):
+                raise answer.error()
+            elif isinstance(answer, DoneFrame):
+                yield answer.outcome
                 return
 
     def ask(self, run: Run) -> tuple[str, Outcome]:
@@ -132,11 +146,11 @@ class WorkerClient:
             text += piece.text
         raise AssertionError("an answer ends with its outcome")
 
-    def send(self, message: pb.ToWorker) -> None:
+    def send(self, message: ToWorker) -> None:
         """Send one frame."""
-        self._socket.sendall(frame.pack(message.SerializeToString()))
+        self._socket.sendall(codec.pack(message))
 
-    def receive(self) -> pb.FromWorker:
+    def receive(self) -> FromWorker:
         """The next frame."""
         while not self._frames:
             try:
@@ -147,7 +161,7 @@ class WorkerClient:
                 code = self.process.wait(BOUND_S)
                 self._reader.join(BOUND_S)
                 raise WorkerGoneError(code, self.log)
-            self._frames += [pb.FromWorker.FromString(body) for body in self._buffer.feed(data)]
+            self._frames += [codec.read_from_worker(body) for body in self._buffer.feed(data)]
         return self._frames.pop(0)
 
     def _drain(self) -> None:

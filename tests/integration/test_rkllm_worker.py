@@ -13,6 +13,7 @@ import pytest
 from rkd.backend.rkllm.engine import EXIT_WEDGED
 from rkd.errors import PreconditionError
 from rkd.inference import Chunk, FinishReason, LoadSpec, Outcome, Run, Sampling
+from rkd.wire.messages import ChunkFrame, DoneFrame
 from tests.contract.npu import spec
 from tests.contract.worker import WorkerClient, WorkerGoneError
 from tests.native import standin
@@ -121,18 +122,19 @@ def test_ten_thousand_short_requests(version: str, tmp_path: Path) -> None:
                     worker.cancel(run_id)
             answer = worker.receive()
             asked = under_way[answer.id]
-            if answer.HasField("chunk"):
+            if isinstance(answer, ChunkFrame):
                 asked.text += answer.chunk.text
                 asked.pieces += 1
                 if asked.pieces == asked.cancel_after:
                     worker.cancel(answer.id)
                 continue
             del under_way[answer.id]
-            if answer.done.reason == "CANCELLED":
+            assert isinstance(answer, DoneFrame)
+            if answer.outcome.reason == "CANCELLED":
                 cancelled += 1
                 assert asked.prompt.startswith(asked.text)
             else:
-                assert (asked.text, answer.done.reason) == (asked.prompt, "STOP_EOS")
+                assert (asked.text, answer.outcome.reason) == (asked.prompt, "STOP_EOS")
     assert cancelled > REQUESTS / 10
 
 

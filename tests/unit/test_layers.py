@@ -50,7 +50,9 @@ ALLOWED_IN: dict[str, tuple[str, ...]] = {
     "huggingface_hub": ("rkd/hub/",),
     "watchdog": ("rkd/library/watch.py",),
 }
-FORBIDDEN_IN_CHILD = frozenset({"grpc", "asyncio", "structlog", "watchdog", "huggingface_hub"})
+FORBIDDEN_IN_CHILD = frozenset(
+    {"grpc", "google", "asyncio", "structlog", "watchdog", "huggingface_hub"}
+)
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60

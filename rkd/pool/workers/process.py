@@ -14,9 +14,7 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from google.protobuf.message import DecodeError
+from typing import Any, TypeVar
 
 from rkd.errors import PreconditionError, Reason, RkdError, UnavailableError
 from rkd.inference import (
@@ -25,7 +23,6 @@ from rkd.inference import (
     Loaded,
     LoadProgress,
     LoadSpec,
-    PrefillProgress,
     Run,
 )
 from rkd.pool.deciding.state import Death
@@ -33,14 +30,37 @@ from rkd.pool.workers.handle import WorkerDiedError
 from rkd.pool.workers.lastwords import LastWords
 from rkd.pool.workers.stream import Stream
 from rkd.wire import codec, frame
-from rkd.wire.v1 import wire_pb2 as pb
+from rkd.wire.messages import (
+    OWN,
+    CancelFrame,
+    ChunkFrame,
+    DetokenizedFrame,
+    DetokenizeFrame,
+    DoneFrame,
+    EmbeddedFrame,
+    EmbedFrame,
+    FailedFrame,
+    FromWorker,
+    HelloFrame,
+    JobDoneFrame,
+    JobFrame,
+    LoadedFrame,
+    LoadFrame,
+    PrefillFrame,
+    ProgressFrame,
+    RunFrame,
+    TokenizedFrame,
+    TokenizeFrame,
+    ToWorker,
+)
 
 CANCEL_BOUND_S = 30.0
 """Longest an engine may go on after Cancel; then its process is killed. Source: rknn-llm #400,
 an abort during prefill took 1.4 s; prefill of a long prompt on the NPU takes longer."""
 CLOSE_BOUND_S = 3.0
 
-_Waiter = asyncio.Future[pb.FromWorker]
+_A = TypeVar("_A", bound=FromWorker)
+_Waiter = asyncio.Future[FromWorker]
 
 
 class WorkerProcess(asyncio.Protocol):
@@ -78,8 +98,8 @@ class WorkerProcess(asyncio.Protocol):
         """Route every whole frame; a worker that breaks the protocol is killed."""
         try:
             for body in self._incoming.feed(data):
-                self._route(pb.FromWorker.FromString(body))
-        except (frame.FrameError, DecodeError, ValueError):
+                self._route(codec.read_from_worker(body))
+        except frame.FrameError:
             self._kill()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -115,22 +135,18 @@ class WorkerProcess(asyncio.Protocol):
             self._transport.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _route(self, message: pb.FromWorker) -> None:
-        kind = message.WhichOneof("frame")
+    def _route(self, message: FromWorker) -> None:
         stream = self._streams.get(message.id)
-        if kind == "hello":
-            self._greet(message.hello)
-        elif kind == "progress":
-            told = message.progress
-            self._progress(
-                LoadProgress(told.stage, told.fraction, told.done_bytes, told.total_bytes)
-            )
-        elif stream is not None:
-            self._feed(stream, kind, message)
+        if stream is not None:
+            self._feed(stream, message)
+        elif isinstance(message, HelloFrame):
+            self._greet(message)
+        elif isinstance(message, ProgressFrame):
+            self._progress(message.progress)
         elif (waiter := self._waiters.get(message.id)) is not None and not waiter.done():
             waiter.set_result(message)
 
-    def _greet(self, hello: pb.Hello) -> None:
+    def _greet(self, hello: HelloFrame) -> None:
         if self.hello.done():
             return
         if hello.protocol == frame.PROTOCOL:
@@ -140,45 +156,47 @@ class WorkerProcess(asyncio.Protocol):
                 UnavailableError(Reason.SHUTTING_DOWN, "rkd was upgraded under this daemon.")
             )
 
-    def _feed(self, stream: Stream, kind: str | None, message: pb.FromWorker) -> None:
-        if kind == "chunk":
-            stream.push(codec.unpack_chunk(message.chunk))
-        elif kind == "prefill":
-            told = message.prefill
-            stream.push(
-                PrefillProgress(told.total_tokens, told.processed_tokens, told.cached_tokens)
-            )
-        else:
-            del self._streams[message.id]
-            if kind == "done":
-                stream.finish(codec.unpack_outcome(message.done))
-            else:
-                stream.fail(codec.unpack_failure(message.failed))
+    def _feed(self, stream: Stream, message: FromWorker) -> None:
+        match message:
+            case ChunkFrame():
+                stream.push(message.chunk)
+            case PrefillFrame():
+                stream.push(message.progress)
+            case DoneFrame():
+                del self._streams[message.id]
+                stream.finish(message.outcome)
+            case FailedFrame():
+                del self._streams[message.id]
+                stream.fail(message.error())
+            case _:
+                raise frame.FrameError("this is no answer to a run")
 
-    def _send(self, message: pb.ToWorker) -> None:
+    def _send(self, message: ToWorker) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frame.pack(message.SerializeToString()))
+            self._transport.write(codec.pack(message))
 
-    async def _ask(self, request_id: int, message: pb.ToWorker) -> pb.FromWorker:
-        """Send *message* and wait for its one answer, a Failed raised."""
+    async def _ask(self, message: ToWorker, answer: type[_A]) -> _A:
+        """Send *message* and wait for its one *answer*, a Failed raised."""
         if self.died.done():
             raise WorkerDiedError(self.died.result())
         waiter: _Waiter = self._loop.create_future()
-        self._waiters[request_id] = waiter
+        self._waiters[message.id] = waiter
         self._send(message)
         try:
-            answer = await waiter
+            told = await waiter
         except asyncio.CancelledError:
-            self._send(pb.ToWorker(id=request_id, cancel=pb.Cancel()))
+            self._send(CancelFrame(message.id))
             raise
         finally:
-            self._waiters.pop(request_id, None)
-        if answer.WhichOneof("frame") == "failed":
-            raise self._refusal(answer.failed)
-        return answer
+            self._waiters.pop(message.id, None)
+        if isinstance(told, FailedFrame):
+            raise self._refusal(told.error())
+        if not isinstance(told, answer):
+            self._kill()
+            raise WorkerDiedError(await asyncio.shield(self.died))
+        return told
 
-    def _refusal(self, failed: pb.Failed) -> RkdError:
-        error = codec.unpack_failure(failed)
+    def _refusal(self, error: RkdError) -> RkdError:
         if error.reason is not Reason.LOAD_FAILED:
             return error
         self._words.drain()
@@ -190,8 +208,7 @@ class WorkerProcess(asyncio.Protocol):
     async def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
         """Load a model; *progress* is called on the loop."""
         self._progress = progress
-        answer = await self._ask(0, pb.ToWorker(load=codec.pack_load(spec)))
-        return codec.unpack_loaded(answer.loaded)
+        return (await self._ask(LoadFrame(OWN, spec), LoadedFrame)).loaded
 
     async def job(
         self,
@@ -201,8 +218,7 @@ class WorkerProcess(asyncio.Protocol):
     ) -> dict[str, str]:
         """Do a short-lived task; raises as `load`."""
         self._progress = progress
-        answer = await self._ask(0, pb.ToWorker(job=pb.Job(kind=kind, arguments=arguments)))
-        return dict(answer.job_done.results)
+        return (await self._ask(JobFrame(OWN, kind, dict(arguments)), JobDoneFrame)).results
 
     def run(self, run: Run) -> Stream:
         """Begin a run at once."""
@@ -212,14 +228,14 @@ class WorkerProcess(asyncio.Protocol):
             stream.die(self.died.result())
             return stream
         self._streams[request_id] = stream
-        self._send(pb.ToWorker(id=request_id, run=codec.pack_run(run)))
+        self._send(RunFrame(request_id, run))
         return stream
 
     async def _stop(self, request_id: int) -> None:
         stream = self._streams.get(request_id)
         if stream is None:
             return
-        self._send(pb.ToWorker(id=request_id, cancel=pb.Cancel()))
+        self._send(CancelFrame(request_id))
         try:
             async with asyncio.timeout(CANCEL_BOUND_S):
                 await stream.ended.wait()
@@ -229,27 +245,19 @@ class WorkerProcess(asyncio.Protocol):
 
     async def embed(self, spec: EmbedSpec) -> Embeddings:
         """Embed texts; raises as `load`."""
-        asked = pb.Embed(inputs=spec.inputs, normalize=spec.normalize, dimensions=spec.dimensions)
-        request_id = next(self._ids)
-        answer = await self._ask(request_id, pb.ToWorker(id=request_id, embed=asked))
-        vectors = tuple(tuple(vector.values) for vector in answer.embedded.vectors)
-        return Embeddings(vectors, answer.embedded.prompt_tokens)
+        return (await self._ask(EmbedFrame(next(self._ids), spec), EmbeddedFrame)).embeddings
 
     async def tokenize(
         self, text: str, *, add_special: bool, parse_special: bool
     ) -> tuple[int, ...]:
         """Text to token ids; raises as `load`."""
-        asked = pb.Tokenize(text=text, add_special=add_special, parse_special=parse_special)
-        request_id = next(self._ids)
-        answer = await self._ask(request_id, pb.ToWorker(id=request_id, tokenize=asked))
-        return tuple(answer.tokenized.token_ids)
+        asked = TokenizeFrame(next(self._ids), text, add_special, parse_special)
+        return (await self._ask(asked, TokenizedFrame)).token_ids
 
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Token ids to text; raises as `load`."""
-        request_id = next(self._ids)
-        asked = pb.Detokenize(token_ids=token_ids)
-        answer = await self._ask(request_id, pb.ToWorker(id=request_id, detokenize=asked))
-        return answer.detokenized.text
+        asked = DetokenizeFrame(next(self._ids), token_ids)
+        return (await self._ask(asked, DetokenizedFrame)).text
 
     def memory_bytes(self) -> int:
         """Resident memory of the worker and of an engine it has started; 0 when unknown."""

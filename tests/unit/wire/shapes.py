@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import strategies as st
 
-from rkd.errors import Reason, RkdError, from_reason
+from rkd.errors import Reason, RkdError, Violation, from_reason
 from rkd.inference import (
     Capabilities,
     Chunk,
+    Embeddings,
+    EmbedSpec,
     EngineTimings,
     FinishReason,
     Loaded,
+    LoadProgress,
     LoadSpec,
     Logprob,
     Outcome,
+    PrefillProgress,
     Run,
     Sampling,
     TemplateWay,
@@ -23,6 +29,7 @@ from rkd.inference import (
     Usage,
 )
 from rkd.model import BackendKind, Message, ToolCall
+from rkd.wire import messages
 
 TEXT = st.text(max_size=6)
 IDS = st.integers(0, 2**31 - 1)
@@ -128,10 +135,41 @@ LOADEDS = st.builds(
 )
 
 
-def _error(reason: Reason, message: str, remedy: str, metadata: dict[str, str]) -> RkdError:
-    return from_reason(reason, message, remedy=remedy, metadata=metadata)
+def _error(reason: Reason, message: str, **more: Any) -> RkdError:
+    return from_reason(reason, message, **more)
 
 
+A_REASON = Reason.INTERNAL
 FAILURES = st.builds(
-    _error, st.sampled_from(Reason), TEXT, TEXT, st.dictionaries(TEXT, TEXT, max_size=3)
+    _error,
+    st.sampled_from(Reason),
+    TEXT,
+    remedy=TEXT,
+    metadata=st.dictionaries(TEXT, TEXT, max_size=3),
+    retry_after_s=st.none() | NUMBERS,
+    violations=few(st.builds(Violation, TEXT, TEXT)),
 )
+
+_WORDS = st.dictionaries(TEXT, TEXT, max_size=3)
+_BODIES: dict[type, tuple[st.SearchStrategy[Any], ...]] = {
+    messages.LoadFrame: (LOADS,),
+    messages.RunFrame: (RUNS,),
+    messages.CancelFrame: (),
+    messages.EmbedFrame: (st.builds(EmbedSpec, few(TEXT), st.booleans(), COUNTS),),
+    messages.TokenizeFrame: (TEXT, st.booleans(), st.booleans()),
+    messages.DetokenizeFrame: (few(IDS),),
+    messages.JobFrame: (TEXT, _WORDS),
+    messages.HelloFrame: (COUNTS, COUNTS),
+    messages.ProgressFrame: (st.builds(LoadProgress, TEXT, NUMBERS, COUNTS, COUNTS),),
+    messages.LoadedFrame: (LOADEDS,),
+    messages.ChunkFrame: (CHUNKS,),
+    messages.PrefillFrame: (st.builds(PrefillProgress, COUNTS, COUNTS, COUNTS),),
+    messages.DoneFrame: (OUTCOMES,),
+    messages.EmbeddedFrame: (st.builds(Embeddings, few(few(NUMBERS)), COUNTS),),
+    messages.TokenizedFrame: (few(IDS),),
+    messages.DetokenizedFrame: (TEXT,),
+    messages.JobDoneFrame: (_WORDS,),
+}
+FRAMES: dict[type, st.SearchStrategy[Any]] = {
+    kind: st.builds(kind, COUNTS, *body) for kind, body in _BODIES.items()
+} | {messages.FailedFrame: st.builds(messages.FailedFrame.of, COUNTS, FAILURES)}

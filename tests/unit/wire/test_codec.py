@@ -1,11 +1,12 @@
-"""What crosses the worker wire arrives as it left: every field of every type."""
+"""What crosses the worker wire arrives as it left; what no frame is, is said to be none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,18 +30,23 @@ from rkd.inference import (
     Usage,
 )
 from rkd.model import BackendKind, Message, ToolCall
-from rkd.wire import codec
+from rkd.wire import codec, frame
+from rkd.wire.frame import FrameError
+from rkd.wire.messages import (
+    CancelFrame,
+    ChunkFrame,
+    DoneFrame,
+    FailedFrame,
+    FromWorker,
+    LoadedFrame,
+    LoadFrame,
+    RunFrame,
+    ToWorker,
+)
 from tests.unit.wire import shapes
 
-Pair = tuple[st.SearchStrategy[Any], Callable[[Any], Any], Callable[[Any], Any]]
-PAIRS: dict[str, Pair] = {
-    "sampling": (shapes.SAMPLINGS, codec.pack_sampling, codec.unpack_sampling),
-    "run": (shapes.RUNS, codec.pack_run, codec.unpack_run),
-    "load": (shapes.LOADS, codec.pack_load, codec.unpack_load),
-    "loaded": (shapes.LOADEDS, codec.pack_loaded, codec.unpack_loaded),
-    "chunk": (shapes.CHUNKS, codec.pack_chunk, codec.unpack_chunk),
-    "outcome": (shapes.OUTCOMES, codec.pack_outcome, codec.unpack_outcome),
-}
+Frame = FromWorker | ToWorker
+DOWN = get_args(ToWorker)
 
 SAMPLING = Sampling(
     0.1, 2, 0.3, 0.4, 0.5, 0.6, 7, 0.8, 0.9, 1, 1.1, 1.2, 13, 14, ("s",), ((1, 0.5),), 3, "g", "{}"
@@ -66,39 +72,55 @@ WHOLE: tuple[Any, ...] = (
         ("w",),
     ),
 )  # fmt: skip
-KINDS: dict[type, str] = {
-    Sampling: "sampling",
-    Run: "run",
-    LoadSpec: "load",
-    Loaded: "loaded",
-    Chunk: "chunk",
-    Outcome: "outcome",
-}
 
 
-@pytest.mark.parametrize("kind", PAIRS)
+def crossed(message: Frame) -> Frame:
+    """*message* as the other end reads it."""
+    (body,) = frame.FrameBuffer().feed(codec.pack(message))
+    return codec.read_to_worker(body) if isinstance(message, DOWN) else codec.read_from_worker(body)
+
+
+def carried(value: Any) -> Frame:
+    """The frame that carries *value*."""
+    match value:
+        case Run():
+            return RunFrame(1, value)
+        case LoadSpec():
+            return LoadFrame(0, value)
+        case Loaded():
+            return LoadedFrame(0, value)
+        case Chunk():
+            return ChunkFrame(1, value)
+        case Outcome():
+            return DoneFrame(1, value)
+        case _:
+            return RunFrame(1, Run(value))
+
+
+def test_every_frame_has_its_shape() -> None:
+    """The round trips below leave none out."""
+    assert set(shapes.FRAMES) == {*get_args(ToWorker), *get_args(FromWorker)}
+
+
+@pytest.mark.parametrize("kind", shapes.FRAMES, ids=lambda kind: str(kind.__name__))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_a_round_trip_changes_nothing(kind: str, data: st.DataObject) -> None:
-    """Packed, serialised, parsed and unpacked, a value equals itself."""
-    shape, pack, unpack = PAIRS[kind]
-    value = data.draw(shape)
-    frame = pack(value)
+def test_a_round_trip_changes_nothing(kind: type[Frame], data: st.DataObject) -> None:
+    """Packed, cut from the stream and read, a frame equals itself."""
+    message = data.draw(shapes.FRAMES[kind])
 
-    assert value == unpack(type(frame).FromString(frame.SerializeToString()))
+    assert message == crossed(message)
 
 
 @pytest.mark.parametrize("value", WHOLE, ids=lambda it: type(it).__name__)
 def test_no_field_is_forgotten(value: Any) -> None:
     """A value that sets every field comes back; a new field must be set here to pass."""
-    _, pack, unpack = PAIRS[KINDS[type(value)]]
     still = [
         name for name, default in defaults_of(value).items() if getattr(value, name) == default
     ]
-    frame = pack(value)
 
     assert still == []
-    assert value == unpack(type(frame).FromString(frame.SerializeToString()))
+    assert carried(value) == crossed(carried(value))
 
 
 def defaults_of(value: Any) -> dict[str, Any]:
@@ -111,11 +133,103 @@ def defaults_of(value: Any) -> dict[str, Any]:
 
 
 @given(error=shapes.FAILURES)
-def test_an_error_keeps_reason_words_and_numbers(error: RkdError) -> None:
-    """And is of the class that owns its reason."""
-    frame = codec.pack_failure(error)
-    back = codec.unpack_failure(type(frame).FromString(frame.SerializeToString()))
+def test_an_error_keeps_all_it_says(error: RkdError) -> None:
+    """Reason, words, remedy, numbers, when to try again, the bad fields; and its class."""
+    told = crossed(FailedFrame.of(3, error))
+    assert isinstance(told, FailedFrame)
+    back = told.error()
 
     assert type(back) is type(error)
     assert (back.reason, back.message) == (error.reason, error.message)
     assert (back.remedy, back.metadata) == (error.remedy, error.metadata)
+    assert (back.retry_after_s, back.violations) == (error.retry_after_s, error.violations)
+
+
+def packed(*values: object) -> bytes:
+    """An array of *values*, checked against nothing."""
+    return msgspec.msgpack.encode(values)
+
+
+CHUNK = {"text": "a"}
+DEEP = b"\x93\xa5chunk\x01\x81\xa1x" + b"\x91" * 100_000 + b"\x01"
+NO_FRAMES: dict[str, bytes] = {
+    "nothing": b"",
+    "cut": packed("chunk", 1, CHUNK)[:-1],
+    "more behind it": packed("chunk", 1, CHUNK) + b"\x00",
+    "a byte of no meaning": b"\xc1",
+    "no array": msgspec.msgpack.encode(CHUNK),
+    "unknown frame": packed("nonsense", 1, CHUNK),
+    "a frame of the other direction": packed("cancel", 1),
+    "tag of another type": packed(7, 1, CHUNK),
+    "no id": packed("chunk"),
+    "missing field": packed("prefill", 1, {"total_tokens": 1}),
+    "missing frame field": packed("chunk", 1),
+    "a field too many": packed("chunk", 1, CHUNK, 5),
+    "text that is a number": packed("chunk", 1, {"text": 5}),
+    "text that is bytes": packed("chunk", 1, {"text": b"a"}),
+    "number that is text": packed("chunk", 1, {"tokens": "5"}),
+    "number that is true": packed("chunk", 1, {"tokens": True}),
+    "number with a fraction": packed("chunk", 1, {"tokens": 1.5}),
+    "negative count": packed("chunk", 1, {"tokens": -1}),
+    "count of 33 bits": packed("chunk", 1, {"tokens": 1 << 32}),
+    "token id of 32 bits": packed("chunk", 1, {"token_ids": [1 << 31]}),
+    "negative id": packed("chunk", -1, CHUNK),
+    "a reason nobody knows": packed("failed", 1, "NO_SUCH", "", "", {}, None, []),
+    "an end nobody knows": packed("done", 1, {"reason": "BORED"}),
+    "no UTF-8": b"\x93\xa5chunk\x01\x81\xa4text\xa1\xff",
+    "a tag that is no UTF-8": b"\x93\xa5\xff\xff\xff\xff\xff\x01\x80",
+    "a list of four thousand million": b"\x93\xa9tokenized\x01\xdd\xff\xff\xff\xff",
+    "a map of four thousand million": b"\x93\xa8job_done\x00\xdf\xff\xff\xff\xff",
+    "a text of four thousand million": b"\x93\xabdetokenized\x01\xdb\xff\xff\xff\xff",
+    "an array deeper than any stack": DEEP,
+}
+
+
+@pytest.mark.parametrize("body", NO_FRAMES.values(), ids=NO_FRAMES)
+def test_what_is_no_frame_is_one_error(body: bytes) -> None:
+    """Whatever is wrong with the bytes, the reader has one thing to catch."""
+    with pytest.raises(FrameError, match="does not know"):
+        codec.read_from_worker(body)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_damage_gives_a_frame_or_the_one_error(data: st.DataObject) -> None:
+    """Bytes changed, cut and put in anywhere never raise anything else."""
+    message = data.draw(st.one_of(*shapes.FRAMES.values()))
+    body = bytearray(codec.pack(message)[frame.HEADER_BYTES :])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(body)))
+        body[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    for read in (codec.read_to_worker, codec.read_from_worker):
+        try:
+            read(bytes(body))
+        except FrameError:
+            continue
+
+
+TORN = st.text("ab\ud800\udfff", max_size=5).filter(lambda text: "\ud800\udfff" not in text)
+
+
+@given(text=TORN, key=TORN)
+def test_text_that_is_no_utf8_is_mended_on_its_way(text: str, key: str) -> None:
+    """Half a surrogate pair becomes U+FFFD in whatever field and key; the rest is as it was."""
+    back = crossed(FailedFrame(1, shapes.A_REASON, text, "whole", {key: text}, None, ()))
+
+    assert isinstance(back, FailedFrame)
+    assert back.remedy == "whole"
+    assert back.metadata == {mended(key): mended(text)}
+    assert back.message == mended(text)
+
+
+def mended(text: str) -> str:
+    """*text* with U+FFFD for each half of a pair."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def test_more_than_a_wire_carries_is_not_packed() -> None:
+    """An integer of 65 bits, and what is of no plain type, are said by the same error."""
+    with pytest.raises(FrameError, match="ChunkFrame"):
+        codec.pack(ChunkFrame(1, Chunk(tokens=1 << 64)))
+    with pytest.raises(FrameError, match="CancelFrame"):
+        codec.pack(CancelFrame(id=object()))  # type: ignore[arg-type] # that is the point

@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
 
 from rkd.backend.backend import Emit, RunHandle
-from rkd.errors import InvalidInputError, Reason
+from rkd.errors import InvalidInputError, Reason, Violation
 from rkd.inference import (
     Capabilities,
     Chunk,
@@ -25,10 +26,33 @@ from rkd.inference import (
 )
 from rkd.model import BackendKind
 from rkd.wire import codec, frame
-from rkd.wire.v1 import wire_pb2 as pb
+from rkd.wire.messages import (
+    OWN,
+    CancelFrame,
+    ChunkFrame,
+    DetokenizedFrame,
+    DetokenizeFrame,
+    DoneFrame,
+    EmbeddedFrame,
+    EmbedFrame,
+    FailedFrame,
+    FromWorker,
+    HelloFrame,
+    JobDoneFrame,
+    JobFrame,
+    LoadedFrame,
+    LoadFrame,
+    PrefillFrame,
+    ProgressFrame,
+    RunFrame,
+    TokenizedFrame,
+    TokenizeFrame,
+    ToWorker,
+)
 from rkd.worker.loop import Loop
 
 BOUND_S = 10.0
+FrameT = TypeVar("FrameT", bound=FromWorker)
 
 
 class FakeBackend:
@@ -48,7 +72,12 @@ class FakeBackend:
         """Do as the prompt says."""
         emit(PrefillProgress(3, 2, 1))
         if run.prompt == "refuse":
-            raise InvalidInputError(Reason.INVALID_FIELD, "no", metadata={"n": "1"})
+            raise InvalidInputError(
+                Reason.INVALID_FIELD,
+                "no",
+                metadata={"n": "1"},
+                violations=(Violation("sampling.top_k", "too many"),),
+            )
         if run.prompt == "break":
             raise ZeroDivisionError("oops")
         if run.prompt == "wait":
@@ -87,7 +116,7 @@ class FakeDaemon:
         self.left = threading.Event()
         self._theirs = theirs
         self._buffer = frame.FrameBuffer()
-        self._frames: list[pb.FromWorker] = []
+        self._frames: list[FromWorker] = []
         loop = Loop(theirs, lambda _: self.backend, self._job, leave=self._leave)
         self.thread = threading.Thread(target=loop.serve, daemon=True)
         self.thread.start()
@@ -103,41 +132,44 @@ class FakeDaemon:
         progress(LoadProgress("working"))
         return {"kind": kind, **arguments}
 
-    def send(self, message: pb.ToWorker) -> None:
+    def send(self, message: ToWorker) -> None:
         """Send one frame."""
-        self.socket.sendall(frame.pack(message.SerializeToString()))
+        self.socket.sendall(codec.pack(message))
 
-    def read(self) -> pb.FromWorker:
+    def read(self) -> FromWorker:
         """The next frame."""
         while not self._frames:
             data = self.socket.recv(65536)
             assert data, "the worker closed"
-            self._frames += [pb.FromWorker.FromString(one) for one in self._buffer.feed(data)]
+            self._frames += [codec.read_from_worker(one) for one in self._buffer.feed(data)]
         return self._frames.pop(0)
 
     def run(self, request_id: int, prompt: str) -> None:
         """Ask for a run."""
-        self.send(pb.ToWorker(id=request_id, run=codec.pack_run(Run(prompt=prompt))))
+        self.send(RunFrame(request_id, Run(prompt=prompt)))
 
-    def until(self, request_id: int, *kinds: str) -> tuple[str, pb.FromWorker]:
-        """The text of *request_id* up to its frame of one of *kinds*, and that frame."""
+    def until(self, request_id: int, kind: type[FrameT]) -> tuple[str, FrameT]:
+        """The text of *request_id* up to its frame of *kind*, and that frame."""
         text = ""
         while True:
             message = self.read()
             if message.id != request_id:
                 continue
-            if message.WhichOneof("frame") in kinds:
+            if isinstance(message, kind):
                 return text, message
-            text += message.chunk.text
+            if isinstance(message, ChunkFrame):
+                text += message.chunk.text
 
     def load(self) -> None:
         """Greet and load."""
-        assert self.read().hello.protocol == frame.PROTOCOL
-        self.send(pb.ToWorker(load=codec.pack_load(LoadSpec(BackendKind.CPU, "/w", "m"))))
-        assert self.read().progress == pb.Progress(
-            stage="loading", fraction=0.5, done_bytes=1, total_bytes=2
-        )
-        assert codec.unpack_loaded(self.read().loaded).runtime == "fake"
+        hello = self.read()
+        assert isinstance(hello, HelloFrame)
+        assert hello.protocol == frame.PROTOCOL
+        self.send(LoadFrame(OWN, LoadSpec(BackendKind.CPU, "/w", "m")))
+        assert self.read() == ProgressFrame(OWN, LoadProgress("loading", 0.5, 1, 2))
+        loaded = self.read()
+        assert isinstance(loaded, LoadedFrame)
+        assert loaded.loaded.runtime == "fake"
 
     def close(self) -> None:
         """Leave, and see the worker leave."""
@@ -160,10 +192,10 @@ def test_a_run_gives_its_pieces_in_order_then_done(daemon: FakeDaemon) -> None:
     daemon.load()
     daemon.run(1, "hello there")
     first = daemon.read()
-    text, last = daemon.until(1, "done")
+    text, last = daemon.until(1, DoneFrame)
 
-    assert first.prefill == pb.Prefill(total_tokens=3, processed_tokens=2, cached_tokens=1)
-    assert (text, last.done.reason) == ("hello there", "STOP_EOS")
+    assert first == PrefillFrame(1, PrefillProgress(3, 2, 1))
+    assert (text, last.outcome.reason) == ("hello there", "STOP_EOS")
     assert daemon.backend.spec == LoadSpec(BackendKind.CPU, "/w", "m")
 
 
@@ -172,34 +204,35 @@ def test_a_cancel_reaches_its_own_run_alone(daemon: FakeDaemon) -> None:
     daemon.load()
     daemon.run(1, "wait")
     daemon.run(2, "wait")
-    daemon.send(pb.ToWorker(id=9, cancel=pb.Cancel()))
-    daemon.send(pb.ToWorker(id=2, cancel=pb.Cancel()))
-    assert daemon.until(2, "done")[1].done.reason == "CANCELLED"
+    daemon.send(CancelFrame(9))
+    daemon.send(CancelFrame(2))
+    assert daemon.until(2, DoneFrame)[1].outcome.reason == "CANCELLED"
     daemon.run(3, "still here")
-    assert daemon.until(3, "done")[0] == "still here"
-    daemon.send(pb.ToWorker(id=1, cancel=pb.Cancel()))
+    assert daemon.until(3, DoneFrame)[0] == "still here"
+    daemon.send(CancelFrame(1))
 
-    assert daemon.until(1, "done")[1].done.reason == "CANCELLED"
+    assert daemon.until(1, DoneFrame)[1].outcome.reason == "CANCELLED"
 
 
 def test_a_refusal_is_told_and_the_worker_goes_on(daemon: FakeDaemon) -> None:
-    """With reason, words and numbers."""
+    """With reason, words, numbers and the fields."""
     daemon.load()
     daemon.run(1, "refuse")
-    error = codec.unpack_failure(daemon.until(1, "failed")[1].failed)
+    error = daemon.until(1, FailedFrame)[1].error()
     daemon.run(2, "x")
 
     assert (error.reason, error.message, error.metadata) == (
         Reason.INVALID_FIELD, "no", {"n": "1"}
     )  # fmt: skip
-    assert daemon.until(2, "done")[0] == "x"
+    assert error.violations == (Violation("sampling.top_k", "too many"),)
+    assert daemon.until(2, DoneFrame)[0] == "x"
 
 
 def test_a_defect_is_internal(daemon: FakeDaemon) -> None:
     """Named by its kind, and the worker goes on."""
     daemon.load()
     daemon.run(1, "break")
-    failed = daemon.until(1, "failed")[1].failed
+    failed = daemon.until(1, FailedFrame)[1]
 
     assert failed.reason == "INTERNAL"
     assert "ZeroDivisionError: oops" in failed.message
@@ -208,17 +241,15 @@ def test_a_defect_is_internal(daemon: FakeDaemon) -> None:
 def test_short_questions_are_answered(daemon: FakeDaemon) -> None:
     """Everything asked arrives at the engine, and its answer here."""
     daemon.load()
-    daemon.send(pb.ToWorker(id=1, embed=pb.Embed(inputs=["a", "b"], dimensions=3)))
-    embedded = daemon.until(1, "embedded")[1].embedded
-    daemon.send(pb.ToWorker(id=2, tokenize=pb.Tokenize(text="abc", parse_special=True)))
-    tokenized = daemon.until(2, "tokenized")[1].tokenized
-    daemon.send(pb.ToWorker(id=3, detokenize=pb.Detokenize(token_ids=[1, 2])))
-    detokenized = daemon.until(3, "detokenized")[1].detokenized
+    daemon.send(EmbedFrame(1, EmbedSpec(("a", "b"), dimensions=3)))
+    embedded = daemon.until(1, EmbeddedFrame)[1].embeddings
+    daemon.send(TokenizeFrame(2, "abc", add_special=False, parse_special=True))
+    tokenized = daemon.until(2, TokenizedFrame)[1]
+    daemon.send(DetokenizeFrame(3, (1, 2)))
+    detokenized = daemon.until(3, DetokenizedFrame)[1]
 
-    assert ([list(one.values) for one in embedded.vectors], embedded.prompt_tokens) == (
-        [[2.0, 3.0]], 5
-    )  # fmt: skip
-    assert list(tokenized.token_ids) == [3, 0, 1]
+    assert embedded == Embeddings(((2.0, 3.0),), 5)
+    assert tokenized.token_ids == (3, 0, 1)
     assert detokenized.text == "(1, 2)"
 
 
@@ -226,16 +257,18 @@ def test_a_run_before_a_load_is_refused(daemon: FakeDaemon) -> None:
     """Nothing is loaded: said, not a crash."""
     daemon.run(1, "x")
 
-    assert daemon.until(1, "failed")[1].failed.reason == "LOAD_FAILED"
+    assert daemon.until(1, FailedFrame)[1].reason == "LOAD_FAILED"
 
 
 def test_a_job_gives_progress_and_results(daemon: FakeDaemon) -> None:
     """Plain strings in and out."""
-    daemon.send(pb.ToWorker(job=pb.Job(kind="inspect", arguments={"path": "/x"})))
-    assert daemon.read().hello.pid
-    assert daemon.read().progress.stage == "working"
+    daemon.send(JobFrame(OWN, "inspect", {"path": "/x"}))
+    hello = daemon.read()
+    assert isinstance(hello, HelloFrame)
+    assert hello.pid
+    assert daemon.read() == ProgressFrame(OWN, LoadProgress("working"))
 
-    assert dict(daemon.read().job_done.results) == {"kind": "inspect", "path": "/x"}
+    assert daemon.read() == JobDoneFrame(OWN, {"kind": "inspect", "path": "/x"})
 
 
 def test_the_end_of_the_daemon_is_the_end(daemon: FakeDaemon) -> None:

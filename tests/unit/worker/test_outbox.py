@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from rkd.inference import Chunk
-from rkd.wire import frame
-from rkd.wire.v1 import wire_pb2 as pb
+from rkd.inference import Chunk, FinishReason, Outcome
+from rkd.wire import codec, frame
+from rkd.wire.messages import OWN, ChunkFrame, DoneFrame, FailedFrame, FromWorker, HelloFrame
 from rkd.worker.outbox import WINDOW_S, Outbox
 
 
@@ -35,14 +35,20 @@ class Wire:
         self.broken = threading.Event()
         self.outbox = Outbox(self.writer, self.broken.set, clock=self.clock)
         self._buffer = frame.FrameBuffer()
-        self._frames: list[pb.FromWorker] = []
+        self._frames: list[FromWorker] = []
 
-    def read(self) -> pb.FromWorker:
+    def read(self) -> FromWorker:
         """The next frame."""
         while not self._frames:
             bodies = self._buffer.feed(self.reader.recv(1 << 20))
-            self._frames += [pb.FromWorker.FromString(one) for one in bodies]
+            self._frames += [codec.read_from_worker(one) for one in bodies]
         return self._frames.pop(0)
+
+    def piece(self) -> ChunkFrame:
+        """The next frame, a piece of an answer."""
+        found = self.read()
+        assert isinstance(found, ChunkFrame)
+        return found
 
 
 @pytest.fixture
@@ -61,7 +67,7 @@ def test_a_calm_stream_is_never_delayed(wire: Wire) -> None:
         wire.outbox.chunk(1, Chunk(letter, tokens=1))
 
         assert wire.outbox._pending == {}
-        assert wire.read().chunk == pb.Chunk(text=letter, tokens=1)
+        assert wire.read() == ChunkFrame(1, Chunk(letter, tokens=1))
 
 
 def test_a_burst_is_joined_and_whole(wire: Wire) -> None:
@@ -69,13 +75,13 @@ def test_a_burst_is_joined_and_whole(wire: Wire) -> None:
     letters = [chr(97 + at % 26) for at in range(10_000)]
     for letter in letters:
         wire.outbox.chunk(1, Chunk(letter, tokens=1))
-    wire.outbox.send(pb.FromWorker(id=1, done=pb.Done(reason="STOP_EOS")))
+    wire.outbox.send(DoneFrame(1, Outcome(FinishReason.STOP_EOS)))
     text, tokens, frames = "", 0, 0
-    while (message := wire.read()).WhichOneof("frame") == "chunk":
+    while isinstance(message := wire.read(), ChunkFrame):
         text, tokens = text + message.chunk.text, tokens + message.chunk.tokens
         frames += 1
 
-    assert message.done.reason == "STOP_EOS"
+    assert message == DoneFrame(1, Outcome(FinishReason.STOP_EOS))
     assert (text, tokens) == ("".join(letters), 10_000)
     assert frames < 5_000
 
@@ -89,7 +95,7 @@ def test_a_frame_stays_behind_its_own_runs_pieces(wire: Wire) -> None:
         wire.outbox._flush_run(1)
         assert list(wire.outbox._pending) == [2]
         wire.outbox._changed.notify()
-    found = [(one.id, one.chunk.text) for one in (wire.read(), wire.read(), wire.read())]
+    found = [(one.id, one.chunk.text) for one in (wire.piece(), wire.piece(), wire.piece())]
 
     assert found == [(1, "a"), (1, "bc"), (2, "x")]
 
@@ -99,12 +105,33 @@ def test_what_waits_leaves_without_a_next_piece(wire: Wire) -> None:
     wire.outbox.chunk(1, Chunk("a", tokens=1))
     wire.outbox.chunk(1, Chunk("b", tokens=1))
 
-    assert [wire.read().chunk.text, wire.read().chunk.text] == ["a", "b"]
+    assert [wire.piece().chunk.text, wire.piece().chunk.text] == ["a", "b"]
 
 
 def test_a_daemon_that_is_gone_is_told_of(wire: Wire) -> None:
     """By the callback, from whoever sends next."""
     wire.reader.close()
-    wire.outbox.send(pb.FromWorker(hello=pb.Hello(protocol=1)))
+    wire.outbox.send(HelloFrame(OWN, 1, 1))
 
     assert wire.broken.is_set()
+
+
+def test_half_a_surrogate_pair_is_said_as_one_bad_character(wire: Wire) -> None:
+    """Text that is no UTF-8 leaves as U+FFFD, whatever an engine makes; the thread goes on."""
+    wire.outbox.chunk(1, Chunk("a\ud800b", tokens=1))
+    wire.outbox.chunk(1, Chunk("\udfff", tokens=1))
+
+    assert [wire.piece().chunk.text, wire.piece().chunk.text] == ["a\ufffdb", "\ufffd"]
+
+
+def test_what_no_frame_can_hold_fails_its_own_run(wire: Wire) -> None:
+    """An integer of 65 bits: the run is told, the flushing thread lives."""
+    wire.outbox.chunk(1, Chunk("a", tokens=1))
+    wire.outbox.chunk(1, Chunk("b", tokens=1 << 64))
+    wire.piece()
+    failed = wire.read()
+    wire.outbox.send(DoneFrame(2, Outcome(FinishReason.STOP_EOS)))
+
+    assert isinstance(failed, FailedFrame)
+    assert (failed.id, failed.reason) == (1, "INTERNAL")
+    assert wire.read().id == 2

@@ -1,1 +1,0 @@
-"""Generated from proto/rkd/wire/v1; never edited."""
