@@ -13,8 +13,6 @@ demo_all() {
     find_python
     demo_environment
     private_openmp "$HERE/.venv"
-    LD_LIBRARY_PATH=$HERE/.venv/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-    export LD_LIBRARY_PATH
     demo_model
     demo_daemon
     say "asking:   $DEMO_QUESTION"
@@ -22,10 +20,11 @@ demo_all() {
     demo_stop
     say ""
     say "That was rkd on this machine's CPU. What next:"
-    say "  . .venv/bin/activate && rkd                 start the daemon for yourself"
-    say "  rkctl run smollm2                           chat (copy .cache/demo/models/smollm2 to"
-    say "                                              ~/RKLLAMA/models first, or: rkctl pull user/repo)"
-    say "  sudo ./install.sh                           install it as a service, started at boot"
+    say "  . .venv/bin/activate"
+    say "  mkdir -p ~/RKLLAMA/models && cp -r .cache/demo/models/smollm2 ~/RKLLAMA/models/"
+    say "  rkd                          the daemon, for yourself"
+    say "  .venv/bin/rkctl run smollm2  a chat, in another terminal; more models: rkctl pull user/repo"
+    say "  sudo ./install.sh            rkd as a service, started at boot"
 }
 
 rkctl() { "$HERE/.venv/bin/rkctl" --endpoint "$SOCKETS/rkd.sock" "$@"; }

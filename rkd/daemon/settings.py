@@ -16,6 +16,7 @@ from rkd.config import SETTINGS, Config
 from rkd.model import BackendChoice
 from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
 from rkd.service.system import Reloaded
+from rkd.telemetry import engine
 from rkd.telemetry.doctor import Condition
 
 
@@ -62,7 +63,7 @@ def worker_environment(config: Config, own: Mapping[str, str]) -> dict[str, str]
 def doctor_facts(
     config: Config, board: Board, telemetry: Telemetry, tokens: int | None
 ) -> Condition:
-    """What the doctor looks at; reads groups, limits and disk, so call it off the loop."""
+    """What the doctor looks at; loads the CPU engine in a child, so call it off the loop."""
     groups = []
     for number in os.getgroups():
         with suppress(KeyError):
@@ -84,6 +85,7 @@ def doctor_facts(
         native_engine=config.llama_server is not None,
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         now=datetime.now(UTC),
+        engine_trouble=engine.probe(worker_environment(config, os.environ), config.llama_server),
     )
 
 

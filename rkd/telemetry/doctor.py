@@ -56,6 +56,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong, and what to do about it."""
+
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """
     Everything the checks look at.
@@ -70,7 +78,7 @@ class Condition:
         native_engine: a native llama-server is configured.
         open_files: how many files the daemon may open.
         now: the board's clock.
-        hub_reachable: None when not asked.
+        engine_trouble: why the CPU engine cannot be loaded; None when it can.
     """
 
     board: Board
@@ -89,6 +97,7 @@ class Condition:
     native_engine: bool
     open_files: int
     now: datetime
+    engine_trouble: Trouble | None = None
 
 
 def examine(facts: Condition) -> tuple[Finding, ...]:
@@ -296,6 +305,8 @@ def _files(facts: Condition) -> Finding:
 
 
 def _engine(facts: Condition) -> Finding:
+    if trouble := facts.engine_trouble:
+        return Finding("cpu-engine", Severity.ERROR, trouble.message, trouble.remedy)
     wheel_is_slow = facts.board.architecture == "aarch64" and "asimddp" in facts.board.cpu.features
     if wheel_is_slow and not facts.native_engine:
         return Finding(

@@ -36,7 +36,7 @@ WITHIN: dict[str, tuple[str, ...]] = {
     "rkd.service.gate": ("rkd.service.gate",),
     "rkd.backend.text": ("rkd.backend.text",),
     "rkd.backend.prompt": ("rkd.backend.prompt", "rkd.backend.text"),
-    "rkd.backend.quantize": ("rkd.backend.quantize",),
+    "rkd.backend.quantize": ("rkd.backend.quantize", "rkd.backend.openmp"),
 }
 """Rooms inside a room: what of their own house they may import."""
 
@@ -45,8 +45,13 @@ DAEMON_ROOMS = frozenset({"daemon", "service", "operations", "library", "hub", "
 
 ALLOWED_IN: dict[str, tuple[str, ...]] = {
     "grpc": ("rkd/service/", "rkd/telemetry/", "rkd/daemon/", "rkd/v1/", "clients/"),
-    "ctypes": ("rkd/backend/rkllm/", "rkd/backend/quantize/ggml.py", "rkd/worker/"),
-    "xllamacpp": ("rkd/backend/llamacpp/backend.py",),
+    "ctypes": (
+        "rkd/backend/rkllm/",
+        "rkd/backend/quantize/ggml.py",
+        "rkd/backend/openmp.py",
+        "rkd/worker/",
+    ),
+    "xllamacpp": ("rkd/backend/llamacpp/wheel.py",),
     "huggingface_hub": ("rkd/hub/",),
     "watchdog": ("rkd/library/watch.py",),
 }

@@ -19,6 +19,7 @@ from rkd.backend.llamacpp.answer import Answer
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.native import NativeEngine
 from rkd.backend.llamacpp.request import body_of, refusal_of
+from rkd.backend.llamacpp.wheel import import_wheel
 from rkd.backend.prompt.chat import ChatTemplate
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import (
@@ -54,10 +55,10 @@ class WheelEngine:
         Load the model; holds the interpreter's lock until done.
 
         Raises:
-            PreconditionError: LOAD_FAILED; the engine's own words are on file descriptor 2.
+            PreconditionError: LOAD_FAILED; the engine's own words are on file descriptor 2. Also
+                as `import_wheel`.
         """
-        import xllamacpp as engine  # noqa: PLC0415 - reads OMP_* when imported
-
+        engine = import_wheel()
         self.socket.unlink(missing_ok=True)  # a stale one makes the server fail
         params = engine.CommonParams()
         params.model.path = spec.weights

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from rkd.backend.openmp import preload, refusal
 from rkd.errors import PreconditionError, Reason
 
 Rows = npt.NDArray[np.float32]
@@ -44,10 +45,17 @@ class Ggml:
 
     Args:
         library: what `engine_library` returned.
+
+    Raises:
+        PreconditionError: LOAD_FAILED; the system lacks a library it is linked with.
     """
 
     def __init__(self, library: Path) -> None:
-        self._library = ctypes.CDLL(str(library))
+        preload()
+        try:
+            self._library = ctypes.CDLL(str(library))
+        except OSError as error:
+            raise refusal("llama.cpp", error) from error
         self._quantize = self._library.ggml_quantize_chunk
         self._quantize.argtypes = (
             ctypes.c_int,  # enum ggml_type

@@ -16,6 +16,7 @@ from ctypes import POINTER, byref, c_int32, cast, pointer
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from rkd.backend import openmp
 from rkd.backend.rkllm.abi import ABIS
 from rkd.backend.rkllm.abi_shared import (
     LLMHandle,
@@ -110,6 +111,7 @@ class Runtime:
     def __init__(self, library: Library) -> None:
         self.library = library
         self._abi = ABIS[library.family]
+        openmp.preload()
         try:
             # CDLL releases the interpreter's lock around calls; PyDLL would freeze every thread.
             self._functions = ctypes.CDLL(str(library.path))

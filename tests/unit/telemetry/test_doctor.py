@@ -13,7 +13,7 @@ from rkd.board.read import read_board
 from rkd.board.telemetry import read_telemetry
 from rkd.errors import PreconditionError, Reason
 from rkd.setting import Listen
-from rkd.telemetry.doctor import CHECKS, Condition, Finding, Severity, examine
+from rkd.telemetry.doctor import CHECKS, Condition, Finding, Severity, Trouble, examine
 
 TREES = Path(__file__).resolve().parents[2] / "data" / "board"
 BROKEN = PreconditionError(Reason.RUNTIME_MISMATCH, "/usr/lib is broken", remedy="Mend it.")
@@ -148,6 +148,12 @@ def test_a_good_board_has_nothing_to_mend() -> None:
             "1970-01-02",
         ),
         (replace(GOOD, open_files=1024), "open-files", Severity.NOTE, "1024"),
+        (
+            replace(GOOD, engine_trouble=Trouble("libgomp.so.1 is missing", "install it")),
+            "cpu-engine",
+            Severity.ERROR,
+            "libgomp.so.1 is missing",
+        ),
         (replace(GOOD, native_engine=False), "cpu-engine", Severity.NOTE, "dot products"),
     ],
 )

@@ -1,0 +1,52 @@
+"""
+GNU's OpenMP, which both engines are linked with and a bare Debian lacks.
+
+An environment may have a copy of its own in `<prefix>/lib` (`install.sh --demo` puts one there).
+A library that is loaded answers for its name, however the process was started; no LD_LIBRARY_PATH.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from rkd.errors import PreconditionError, Reason
+
+SONAME: Final = "libgomp.so.1"
+_MISSING: Final = re.compile(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file")
+_PACKAGES: Final = {SONAME: "libgomp1", "libstdc++.so.6": "libstdc++6"}
+"""Debian's name of the package with each library the engines need."""
+
+
+def preload(prefix: Path = Path(sys.prefix), name: str = SONAME) -> None:
+    """
+    Load the system's library, else the environment's copy; neither is left to the engine to tell.
+
+    An engine whose wheel brings its own under another name needs none.
+    """
+    for place in (name, str(prefix / "lib" / name)):
+        with suppress(OSError):
+            ctypes.CDLL(place)
+            return
+
+
+def refusal(engine: str, error: ImportError | OSError) -> PreconditionError:
+    """Make the error for an *engine* the system's loader refused: LOAD_FAILED, with the remedy."""
+    found = _MISSING.search(str(error))
+    if found is None:
+        remedy = "Install it again: `sudo ./install.sh`; `rkctl doctor` looks for more."
+        return PreconditionError(
+            Reason.LOAD_FAILED, f"{engine} cannot start: {error}", remedy=remedy
+        )
+    library = found[1]
+    package = _PACKAGES.get(library, f"the package with {library}")
+    return PreconditionError(
+        Reason.LOAD_FAILED,
+        f"{engine} cannot start: the library {library} is missing.",
+        remedy=f"Install it: `sudo apt install {package}`.",
+        metadata={"library": library},
+    )
