@@ -1,7 +1,7 @@
 """
 What went wrong, as the user sees it: one line ending in `[REASON]`, then what to do; an exit code.
 
-Knows no gRPC: `answer.py` turns a call's status into a `Failure`.
+Errors of the client library and of rkd's own code that runs in this process become a `Failure`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from rkd import errors
+from rkd_client import errors
+
+from rkd.errors import RkdError as LocalError
 
 
 class Exit(enum.IntEnum):
@@ -24,13 +26,20 @@ class Exit(enum.IntEnum):
     INTERRUPTED = 130
 
 
-_EXITS: dict[type[errors.RkdError], Exit] = {
+_BY_REASON = {
+    "INVALID_ENDPOINT": Exit.USAGE,
+    "INVALID_FILE": Exit.USAGE,
+    "DEADLINE_EXCEEDED": Exit.UNAVAILABLE,
+}
+"""Reasons of this side of the wire that say more than their kind."""
+
+_BY_KIND: dict[type[errors.RkdError], Exit] = {
     errors.NotFoundError: Exit.NOT_FOUND,
     errors.UnavailableError: Exit.UNAVAILABLE,
     errors.UnauthenticatedError: Exit.PERMISSION,
     errors.ForbiddenError: Exit.PERMISSION,
 }
-"""Every other class of the taxonomy is a plain error."""
+"""Every other kind is a plain error."""
 
 
 @dataclass(eq=False)
@@ -59,21 +68,20 @@ class Failure(Exception):  # noqa: N818 - what a user reads, not a defect of the
         ]
 
 
-def exit_of(reason: str) -> Exit:
-    """Return the exit code of a reason of the contract, as told in an ended operation."""
-    for kind, code in _EXITS.items():
-        if reason in kind.reasons:
-            return code
-    return Exit.ERROR
-
-
 def of_error(error: errors.RkdError) -> Failure:
+    """Turn an error of the client library into what the user sees."""
+    told = [text for text in error.violations if not _told(text, error.message)]
+    again = [f"try again in {error.retry_after_s:.3g} s"] if error.retry_after_s else []
+    remedy = (*told, *error.remedy.splitlines(), *again)
+    code = _BY_REASON.get(error.reason) or _BY_KIND.get(type(error), Exit.ERROR)
+    return Failure(error.message, error.reason, remedy, code)
+
+
+def of_local(error: LocalError) -> Failure:
     """Turn an error of rkd's own code that runs in this process into what the user sees."""
-    remedy = (error.remedy,) if error.remedy else ()
-    return Failure(error.message, error.reason.value, remedy, exit_of(error.reason.value))
+    return of_error(errors.of_reason(error.reason.value, error.message, error.remedy))
 
 
-def of_operation(reason: str, message: str, remedy: str) -> Failure:
-    """Turn the error an operation ended with into what the user sees."""
-    known = reason or errors.Reason.INTERNAL.value
-    return Failure(message, known, (remedy,) if remedy else (), exit_of(known))
+def _told(violation: str, message: str) -> bool:
+    """Tell whether the message says already what the violation says."""
+    return violation.partition(": ")[2].rstrip(".") in message

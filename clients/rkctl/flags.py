@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
-from google.protobuf.duration_pb2 import Duration
 
-from rkd.v1 import types_pb2 as types
+if TYPE_CHECKING:
+    from rkd_client.options import Backend, Options, Priority
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -38,9 +38,6 @@ def length_of_time(text: str) -> float:
 BACKEND = click.option(
     "--backend",
     type=click.Choice(["auto", "npu", "cpu"]),
-    callback=lambda _ctx, _param, value: (
-        types.Backend.Value(f"BACKEND_{value.upper()}") if value else types.BACKEND_UNSPECIFIED
-    ),
     help="Where to run. Default: the model's, else the daemon's.",
 )
 CONTEXT_TOKENS = click.option(
@@ -95,29 +92,33 @@ class Asked:
     max_tokens: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
-    backend: types.Backend = types.BACKEND_UNSPECIFIED
+    backend: Backend | None = None
     context_tokens: int | None = None
     keep_alive: float | None = None
     raw: bool = False
     think: bool | None = None
     shape: str | None = None
-    priority: str | None = None
+    priority: Priority | None = None
     verbose: bool = False
 
-    def options(self) -> types.InferenceOptions:
-        """Return these wishes as the request carries them."""
-        options = types.InferenceOptions(backend=self.backend, priority=_priority(self.priority))
-        for name in ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed"):
-            _set(options.sampling, name, getattr(self, name))
-        _set(options.sampling, "max_tokens", self.max_tokens)
-        _set(options, "context_tokens", self.context_tokens)
-        _set(options, "thinking", self.think)
-        options.sampling.stop.extend(self.stop)
-        if self.shape is not None:
-            options.sampling.json_schema = _schema(self.shape)
-        if self.keep_alive is not None:
-            options.keep_alive.CopyFrom(duration(self.keep_alive))
-        return options
+    def options(self) -> Options:
+        """Return these wishes as the client library takes them."""
+        return {
+            "temperature": self.temperature,
+            "top_k": self.top_k,
+            "top_p": self.top_p,
+            "min_p": self.min_p,
+            "repeat_penalty": self.repeat_penalty,
+            "max_tokens": self.max_tokens,
+            "seed": self.seed,
+            "stop": self.stop,
+            "backend": self.backend,
+            "context_tokens": self.context_tokens,
+            "keep_alive_s": self.keep_alive,
+            "thinking": self.think,
+            "json_schema": None if self.shape is None else _schema(self.shape),
+            "priority": self.priority,
+        }
 
 
 def sampling(function: Callable[..., None]) -> Callable[..., None]:
@@ -132,38 +133,6 @@ def sampling(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(SAMPLING):
         decorated = option(decorated)
     return decorated
-
-
-def backend_named(word: str) -> types.Backend:
-    """
-    Return the backend called *word*; "" is unspecified.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    value = types.Backend.Value(f"BACKEND_{(word or 'unspecified').upper()}")
-    return cast("types.Backend", value)
-
-
-def duration(value_s: float) -> Duration:
-    """Return *value_s* as a message."""
-    message = Duration()
-    message.FromNanoseconds(round(value_s * 1e9))
-    return message
-
-
-def _set(message: Any, name: str, value: Any) -> None:
-    if value is None:
-        return
-    try:
-        setattr(message, name, value)
-    except ValueError as error:  # beyond the field's integer type
-        raise click.UsageError(f"{name.replace('_', '-')}: {error}") from error
-
-
-def _priority(name: str | None) -> types.Priority:
-    value = types.Priority.Value(f"PRIORITY_{(name or 'unspecified').upper()}")
-    return cast("types.Priority", value)
 
 
 def _schema(shape: str) -> str:

@@ -12,11 +12,12 @@ import sys
 from typing import Any
 
 import click
+from rkd_client.errors import RkdError
 
 import rkd
-from rkctl.failure import Exit, Failure, of_error
+from rkctl.failure import Exit, Failure, of_error, of_local
 from rkctl.verb import CONNECTION_FLAGS, JSON_FLAG
-from rkd.errors import RkdError
+from rkd.errors import RkdError as LocalError
 
 VERBS: dict[str, str] = {
     "list": "models:list_models",
@@ -81,18 +82,22 @@ class Verbs(click.Group):
         """Run the verb; print what failed and leave with its exit code."""
         try:
             return super().invoke(ctx)
-        except Failure as failure:
+        except (Failure, RkdError, LocalError) as error:
+            failure = failure_of(error)
             _report(failure)
             ctx.exit(failure.exit_code)
-        except RkdError as error:
-            told = of_error(error)
-            _report(told)
-            ctx.exit(told.exit_code)
         except KeyboardInterrupt:
             # Whatever was under way is cancelled by the clean-up of the verb's context.
             if sys.stderr.isatty():
                 click.echo(err=True)
             ctx.exit(Exit.INTERRUPTED)
+
+
+def failure_of(error: Failure | RkdError | LocalError) -> Failure:
+    """Return *error*, whosever it is, as the user sees it."""
+    if isinstance(error, Failure):
+        return error
+    return of_error(error) if isinstance(error, RkdError) else of_local(error)
 
 
 def _report(failure: Failure) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import grpc
+from rkd_client.errors import UnavailableError
+from rkd_client.transport import NO_ANSWER
 
-from rkctl import render
-from rkctl.failure import Failure, of_operation
-from rkctl.progress import Shown, progress
+from rkctl.screen import render
+from rkctl.screen.progress import Shown, progress
 from rkctl.session import Session
 from rkd.v1 import types_pb2 as types
 
@@ -28,7 +28,7 @@ def follow(session: Session, steps: Iterable[Step], verb: str) -> Step:
     Show *steps* of an operation until it ends and return the last one.
 
     Raises:
-        Failure: it failed, was cancelled or rests.
+        RkdError: it failed, was cancelled or rests.
         KeyboardInterrupt: the user left; how to attach again was printed.
     """
     last: Step | None = None
@@ -42,8 +42,7 @@ def follow(session: Session, steps: Iterable[Step], verb: str) -> Step:
             else:
                 _show(shown, operation)
     if last is None:
-        raise Failure(f"the {verb} ended without a word", "INTERNAL")
-    _judge(last.operation, verb)
+        raise UnavailableError("UNAVAILABLE", NO_ANSWER)
     return last
 
 
@@ -73,20 +72,6 @@ def _show(shown: Shown, operation: types.Operation) -> None:
     shown.speed(progress_.rate_bytes_per_s, remaining_s)
 
 
-def _judge(operation: types.Operation, verb: str) -> None:
-    state = operation.state
-    if state == types.OPERATION_STATE_FAILED:
-        raise of_operation(operation.error_reason, operation.error_message, operation.error_remedy)
-    if state == types.OPERATION_STATE_CANCELLED:
-        raise Failure(f"the {verb} of {operation.model or operation.id} was cancelled", "CANCELLED")
-    if state == types.OPERATION_STATE_PAUSED:
-        raise Failure(
-            f"the {verb} of {operation.model or operation.id} rests",
-            "PAUSED",
-            (f"go on with it: rkctl ops resume {operation.id}",),
-        )
-
-
 @contextmanager
 def _detaching(verb: str) -> Iterator[list[str]]:
     """
@@ -97,10 +82,9 @@ def _detaching(verb: str) -> Iterator[list[str]]:
     seen: list[str] = []
     try:
         yield seen
-    except grpc.RpcError as error:
-        # Raised again, and told by the session; what is kept on the board outlives the daemon.
-        call = cast("grpc.Call", error)
-        if seen and call.code() is grpc.StatusCode.UNAVAILABLE:
+    except UnavailableError as error:
+        # What is kept on the board outlives the daemon; an operation that failed does not go on.
+        if seen and error.reason in {"UNAVAILABLE", "SHUTTING_DOWN"}:
             render.note(f"the {verb} goes on when the daemon is back: rkctl ops attach {seen[0]}")
         raise
     except KeyboardInterrupt:

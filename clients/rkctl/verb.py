@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
-
-from rkctl import contexts
-from rkctl.where import Flags, resolve
+from rkd_client import contexts
+from rkd_client.where import Flags, resolve
 
 if TYPE_CHECKING:
     from rkctl.session import Session
@@ -109,6 +108,8 @@ def _outer(context: click.Context) -> Iterator[click.Context]:
 
 
 def _session(context: click.Context, given: dict[str, Any]) -> Session:
+    from rkd_client.sync import Client  # noqa: PLC0415 - the same
+
     from rkctl.session import Session  # noqa: PLC0415 - see the module's docstring
 
     names = Flags.__dataclass_fields__
@@ -116,10 +117,6 @@ def _session(context: click.Context, given: dict[str, Any]) -> Session:
     for outer in _outer(context):
         flags = flags.over(Flags(**{name: outer.params.get(name) for name in names}))
     store = contexts.load(contexts.file_of(os.environ))
-    session = Session(
-        resolve(flags, os.environ, store),
-        timeout_s=flags.timeout_s,
-        json=_wants_json(context, given),
-    )
-    context.call_on_close(session.close)
-    return session
+    client = Client.at(resolve(flags, os.environ, store), timeout=flags.timeout_s)
+    context.call_on_close(client.close)
+    return Session(client, json=_wants_json(context, given))

@@ -7,10 +7,15 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import click
+from rkd_client.ask import StreamAsk
+from rkd_client.options import Backend
+from rkd_client.verbs import inference as ask
 
-from rkctl import flags, naming, render
+from rkctl import flags, naming
+from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import inference_pb2 as pb
@@ -60,10 +65,21 @@ def bench(
     parallel: int,
     max_tokens: int,
     prompt: str,
-    backend: types.Backend,
+    backend: Backend | None,
 ) -> None:
     """Measure first token, prefill and decode of MODEL; the first run is not counted."""
-    requests = [_request(model, f"{n}. {prompt}", max_tokens, backend) for n in range(runs + 1)]
+    # Each prompt begins differently, so that no run reads another's cache.
+    requests = [
+        ask.generate(
+            model,
+            f"{n}. {prompt}",
+            temperature=0.0,
+            seed=1,
+            max_tokens=max_tokens,
+            backend=backend,
+        )
+        for n in range(runs + 1)
+    ]
     _one(session, requests[0])
     began_s = time.monotonic()
     with ThreadPoolExecutor(parallel) as threads:
@@ -84,19 +100,11 @@ def bench(
     render.note(f"{runs} runs, {parallel} at a time: {together:.1f} tokens/s together")
 
 
-def _request(
-    model: str, prompt: str, max_tokens: int, backend: types.Backend
-) -> pb.GenerateRequest:
-    # Each prompt begins differently, so that no run reads another's cache.
-    asked = flags.Asked(temperature=0.0, seed=1, max_tokens=max_tokens, backend=backend)
-    return pb.GenerateRequest(model=model, prompt=prompt, options=asked.options())
-
-
-def _one(session: Session, request: pb.GenerateRequest) -> Sample:
+def _one(session: Session, asked: StreamAsk[pb.GenerateResponse, Any]) -> Sample:
     began_s = first_s = time.monotonic()
     seen = False
     finished = types.Finished()
-    with session.stream(session.inference.Generate, request) as events:
+    with session.stream(asked) as events:
         for event in events:
             if event.HasField("delta") and not seen:
                 seen, first_s = True, time.monotonic()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rkctl import render
 from rkctl.failure import Exit, Failure
+from rkctl.screen import render
 from rkctl.verb import Local, local_verb
 from rkd.access.places import config_folder
 from rkd.access.role import Role

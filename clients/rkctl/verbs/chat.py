@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-from google.protobuf import json_format
+from rkd_client.errors import InvalidInputError
+from rkd_client.turns import tools_of, turns_of
 
-from rkctl import asking, flags, naming
-from rkctl.chat_repl import Chat
-from rkctl.reply import Reply
+from rkctl import flags, naming
+from rkctl.chat import asking
+from rkctl.chat.repl import Chat
+from rkctl.screen.reply import Reply
 from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import types_pb2 as types
-
-Parsed = TypeVar("Parsed", types.Message, types.Tool)
 
 
 @verb("chat")
@@ -42,8 +42,10 @@ def chat(
     "parameters": {…}}`; OpenAI's form of both is understood. With --raw there is no template and
     so no conversation: the text goes to the model as it is.
     """
-    turns = [_turn(entry) for entry in _entries(messages)]
-    offered = tuple(_tool(entry) for entry in _entries(tools))
+    try:
+        turns, offered = turns_of(_entries(messages)), tools_of(_entries(tools))
+    except InvalidInputError as error:
+        raise click.UsageError(error.message) from error
     if not message and not turns and asking.is_conversation():
         Chat(session, model, asked).hold()
         return
@@ -66,34 +68,3 @@ def _entries(file: str | None) -> list[dict[str, Any]]:
     if not (isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)):
         raise click.UsageError(f"{file}: a JSON list of objects is wanted")
     return entries
-
-
-def _turn(entry: dict[str, Any]) -> types.Message:
-    calls = [_call(call) for call in entry.get("tool_calls") or []]
-    plain = {**entry, "tool_calls": calls, "content": entry.get("content") or ""}
-    if "name" in plain:
-        plain["tool_name"] = plain.pop("name")
-    return _parsed(plain, types.Message())
-
-
-def _call(call: dict[str, Any]) -> dict[str, Any]:
-    inner = call.get("function", call)
-    arguments = inner.get("arguments_json", inner.get("arguments", {}))
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return {"id": call.get("id", ""), "name": inner.get("name", ""), "arguments_json": text}
-
-
-def _tool(entry: dict[str, Any]) -> types.Tool:
-    inner = entry.get("function", entry)
-    parameters = inner.get("parameters_json", inner.get("parameters", ""))
-    text = parameters if isinstance(parameters, str) else json.dumps(parameters)
-    plain = {key: inner.get(key, "") for key in ("name", "description")}
-    return _parsed({**plain, "parameters_json": text}, types.Tool())
-
-
-def _parsed(plain: dict[str, Any], message: Parsed) -> Parsed:
-    try:
-        json_format.ParseDict(plain, message)
-    except json_format.ParseError as error:
-        raise click.UsageError(f"{json.dumps(plain)[:80]}: {error}") from error
-    return message

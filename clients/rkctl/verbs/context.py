@@ -7,9 +7,10 @@ import os
 from dataclasses import asdict, replace
 
 import click
+from rkd_client import contexts, endpoint
 
-from rkctl import contexts, endpoint, render
 from rkctl.failure import Exit, Failure
+from rkctl.screen import render
 from rkctl.verb import CONNECTION_FLAGS, Local, local_verb
 
 

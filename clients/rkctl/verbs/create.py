@@ -6,14 +6,15 @@ import sys
 from pathlib import Path
 
 import click
+from rkd_client.verbs import models as ask
 
-from rkctl import render, sources
+from rkctl.make import sources
+from rkctl.make.carrier import Carrier
 from rkctl.operation import follow
-from rkctl.progress import progress
+from rkctl.screen import render
+from rkctl.screen.progress import progress
 from rkctl.session import Session
-from rkctl.upload import Carrier
 from rkctl.verb import verb
-from rkd.v1 import models_pb2 as pb
 
 
 @verb("create")
@@ -40,14 +41,12 @@ def create(
     wanted = _wanted(file, origin)
     try:
         with progress(quiet=session.json) as shown:
-            files = Carrier(session, shown).bring(wanted.files)
+            files = Carrier(session.client, shown).bring(wanted.files)
     except KeyboardInterrupt:
         render.note("\nstopped; the same command goes on where this one stopped")
         raise
-    request = pb.CreateRequest(
-        model=name, modelfile=wanted.text, files=files, quantize=quantize, replace=replace
-    )
-    with session.stream(session.models.Create, request) as steps:
+    asked = ask.create(name, wanted.text, files=files, quantize=quantize, replace=replace)
+    with session.stream(asked) as steps:
         last = follow(session, steps, "create")
     if session.json:
         return

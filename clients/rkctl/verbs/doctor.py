@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 
 import click
+from rkd_client.verbs import system as ask
 
-from rkctl import render
 from rkctl.failure import Exit
+from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import system_pb2 as pb
@@ -23,7 +24,7 @@ _MARKS = {
 @verb("doctor")
 def doctor(session: Session) -> None:
     """Check everything that commonly goes wrong; each finding has one remedy. 1 on errors."""
-    answer = session.call(session.system.Doctor, pb.DoctorRequest(), 60.0)
+    answer = session.call(ask.doctor())
     if session.json:
         render.out(render.to_json(answer))
     else:

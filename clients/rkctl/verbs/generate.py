@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from rkctl import asking, flags, naming
+from rkctl import flags, naming
+from rkctl.chat import asking
 from rkctl.session import Session
 from rkctl.verb import verb
 

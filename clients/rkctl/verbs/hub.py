@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import Any
 
 import click
+from rkd_client.verbs import hub as ask
+from rkd_client.verbs import models as ask_models
 
-from rkctl import naming, render
+from rkctl import naming
 from rkctl.operation import follow
+from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import hub_pb2 as hub
 from rkd.v1 import models_pb2 as pb
-from rkd.v1 import types_pb2 as types
-
-HUB_S = 120.0
-"""Bound of calls that ask the Hub: the daemon has its own, shorter ones for each request."""
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)([kmbt]?)", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
@@ -38,10 +37,8 @@ def pull(
 
     Ctrl-C leaves it running on the board. Prints the model's name.
     """
-    request = pb.PullRequest(
-        source=source, name=name, revision=revision, replace=replace, detach=detach
-    )
-    with session.stream(session.models.Pull, request) as steps:
+    asked = ask_models.pull(source, name=name, revision=revision, replace=replace, detach=detach)
+    with session.stream(asked) as steps:
         if detach:
             _begun(session, steps)
             return
@@ -82,10 +79,8 @@ def push(
 
     Ctrl-C leaves it running on the board. Prints the address of the commit.
     """
-    request = pb.PushRequest(
-        model=model, repository=repository, private=private, message=message, detach=detach
-    )
-    with session.stream(session.models.Push, request) as steps:
+    asked = ask_models.push(model, repository, private=private, message=message, detach=detach)
+    with session.stream(asked) as steps:
         if detach:
             _begun(session, steps)
             return
@@ -111,24 +106,29 @@ def parameters(text: str) -> int:
 
 @verb("search")
 @click.argument("words", nargs=-1)
-@click.option("--author", default="", metavar="USER", help="Only of this user or organisation.")
-@click.option("--min-params", type=parameters, default="", metavar="N", help="Fewest: 135M, 1.5B.")
-@click.option("--max-params", type=parameters, default="", metavar="N", help="Most parameters.")
-@click.option("--quant", default="", metavar="TYPE", help="Only with this quantization.")
-@click.option("--format", "kind", type=click.Choice(["gguf", "rkllm"]), help="Only this format.")
+@click.option("--author", metavar="USER", help="Only of this user or organisation.")
+@click.option(
+    "--min-params", "min_parameters", type=parameters, metavar="N", help="Fewest: 135M, 1.5B."
+)
+@click.option(
+    "--max-params", "max_parameters", type=parameters, metavar="N", help="Most parameters."
+)
+@click.option("--quant", "quantization", metavar="TYPE", help="Only with this quantization.")
+@click.option("--format", type=click.Choice(["gguf", "rkllm"]), help="Only this format.")
 @click.option(
     "--sort", type=click.Choice(["downloads", "likes", "updated", "created"]), help="Best first."
 )
-@click.option("--limit", type=click.IntRange(1, 100), default=20, metavar="N", help="Most: 20.")
-@click.option("--page", default="", metavar="TOKEN", help="Go on where a search stopped.")
-@click.option("--min-downloads", type=int, default=0, metavar="N", help="Fewest downloads.")
-@click.option("--license", "licence", default="", metavar="ID", help="Only under this licence.")
+@click.option(
+    "--limit", "page_size", type=click.IntRange(1, 100), default=20, metavar="N", help="Most: 20."
+)
+@click.option("--page", "page_token", metavar="TOKEN", help="Go on where a search stopped.")
+@click.option("--min-downloads", type=int, metavar="N", help="Fewest downloads.")
+@click.option("--license", metavar="ID", help="Only under this licence.")
 @click.option("--gated/--open", default=None, help="Only gated, or only open repositories.")
 @click.option("--facets", is_flag=True, help="Also what narrows the search further.")
-def search(session: Session, /, words: tuple[str, ...], *, facets: bool, **given: object) -> None:
+def search(session: Session, /, words: tuple[str, ...], *, facets: bool, **given: Any) -> None:
     """Find repositories on the Hub with weights rkd can run."""
-    request = _search_request(" ".join(words), given)
-    answer = session.call(session.hub.Search, request, HUB_S)
+    answer = session.call(ask.search(" ".join(words), **given))
     if session.json:
         render.out(render.to_json(answer))
         return
@@ -142,31 +142,6 @@ def search(session: Session, /, words: tuple[str, ...], *, facets: bool, **given
         render.note(f"from the cache, filled {render.ago(answer.cached)}")
     if answer.next_page_token:
         render.note(f"there is more: --page {answer.next_page_token}")
-
-
-def _search_request(query: str, given: dict[str, object]) -> hub.SearchRequest:
-    request = hub.SearchRequest(query=query)
-    names = {
-        "author": "author",
-        "min_params": "min_parameters",
-        "max_params": "max_parameters",
-        "quant": "quantization",
-        "limit": "page_size",
-        "page": "page_token",
-        "min_downloads": "min_downloads",
-        "licence": "license",
-        "gated": "gated",
-    }
-    for name, field in names.items():
-        if given[name] is not None:
-            setattr(request, field, given[name])
-    if given["kind"]:
-        kind = types.WeightsFormat.Value(f"WEIGHTS_FORMAT_{str(given['kind']).upper()}")
-        request.format = cast("types.WeightsFormat", kind)
-    if given["sort"]:
-        sort = hub.SearchSort.Value(f"SEARCH_SORT_{str(given['sort']).upper()}")
-        request.sort = cast("hub.SearchSort", sort)
-    return request
 
 
 def _repository(one: hub.Repository) -> tuple[str, ...]:
@@ -192,10 +167,8 @@ def _repository(one: hub.Repository) -> tuple[str, ...]:
 )
 def files(session: Session, repository: str, *, revision: str, context_tokens: int) -> None:
     """List the weights of USER/REPO with a verdict for this board; * marks the one to take."""
-    request = hub.ListFilesRequest(
-        repository=repository, revision=revision, context_tokens=context_tokens
-    )
-    answer = session.call(session.hub.ListFiles, request, HUB_S)
+    asked = ask.files(repository, revision=revision, context_tokens=context_tokens)
+    answer = session.call(asked)
     if session.json:
         render.out(render.to_json(answer))
         return
@@ -230,8 +203,7 @@ def _variant(one: hub.Variant) -> tuple[str, ...]:
 @click.option("--revision", default="", metavar="REV", help="Branch, tag or commit.")
 def card(session: Session, repository: str, *, revision: str) -> None:
     """Show the model card of USER/REPO."""
-    request = hub.GetCardRequest(repository=repository, revision=revision)
-    answer = session.call(session.hub.GetCard, request, HUB_S)
+    answer = session.call(ask.card(repository, revision=revision))
     if session.json:
         render.out(render.to_json(answer))
     elif sys.stdout.isatty():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import click
+from rkd_client.verbs import models as ask
 
-from rkctl import naming, render
-from rkctl.paging import PAGE_SIZE, whole
-from rkctl.session import SLOW_S, Session
+from rkctl import naming
+from rkctl.screen import render
+from rkctl.session import Session
 from rkctl.verb import verb
-from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
 
 
@@ -16,13 +16,7 @@ from rkd.v1 import types_pb2 as types
 @click.argument("prefix", default="")
 def list_models(session: Session, prefix: str) -> None:
     """List the models on the board, those beginning with PREFIX."""
-    stub = session.models
-
-    def fetch(token: str) -> pb.ListResponse:
-        request = pb.ListRequest(page_size=PAGE_SIZE, page_token=token, prefix=prefix)
-        return session.call(stub.List, request)
-
-    answer = whole(fetch)
+    answer = session.call(ask.list(prefix))
     if session.json:
         render.out(render.to_json(answer))
         return
@@ -55,8 +49,7 @@ def _row(model: types.ModelSummary) -> tuple[str, ...]:
 @click.option("--replace", is_flag=True, help="Replace a model of that name.")
 def copy(session: Session, source: str, destination: str, *, replace: bool) -> None:
     """Copy model SOURCE to DESTINATION; the weights are shared on disk."""
-    request = pb.CopyRequest(source=source, destination=destination, replace=replace)
-    answer = session.call(session.models.Copy, request)
+    answer = session.call(ask.copy(source, destination, replace=replace))
     render.out(render.to_json(answer) if session.json else answer.model.name)
 
 
@@ -66,9 +59,7 @@ def copy(session: Session, source: str, destination: str, *, replace: bool) -> N
 def remove(session: Session, models: tuple[str, ...], *, drain: bool) -> None:
     """Delete models and the space only they use."""
     for model in models:
-        request = pb.DeleteRequest(model=model, drain=drain)
-        bound_s = SLOW_S if drain else 60.0
-        answer = session.call(session.models.Delete, request, bound_s)
+        answer = session.call(ask.delete(model, drain=drain))
         if session.json:
             render.out(render.to_json(answer))
         else:
@@ -79,8 +70,7 @@ def remove(session: Session, models: tuple[str, ...], *, drain: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def migrate(session: Session, *, dry_run: bool) -> None:
     """Move weights lying flat in the models folder into a folder for each model."""
-    request = pb.MigrateRequest(dry_run=dry_run)
-    answer = session.call(session.models.Migrate, request, SLOW_S)
+    answer = session.call(ask.migrate(dry_run=dry_run))
     if session.json:
         render.out(render.to_json(answer))
         return

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from rkd_client.ask import Ask
+from rkd_client.verbs import operations as ask
 
-from rkctl import render
 from rkctl.operation import follow, kind_of, state_of
-from rkctl.paging import PAGE_SIZE, whole
+from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import CONNECTION_FLAGS, JSON_FLAG, verb
-from rkd.v1 import operations_pb2 as pb
 from rkd.v1 import types_pb2 as types
 
 
@@ -32,15 +32,7 @@ for _option in (JSON_FLAG, *CONNECTION_FLAGS):
 @click.option("--active", is_flag=True, help="Only those that have not ended.")
 def list_(session: Session, *, active: bool) -> None:
     """List operations, the newest first."""
-    stub = session.operations
-
-    def fetch(token: str) -> pb.OperationServiceListResponse:
-        request = pb.OperationServiceListRequest(
-            page_size=PAGE_SIZE, page_token=token, active=active
-        )
-        return session.call(stub.List, request)
-
-    answer = whole(fetch)
+    answer = session.call(ask.operations(active=active))
     if session.json:
         render.out(render.to_json(answer))
         return
@@ -66,21 +58,20 @@ def _row(one: types.Operation) -> tuple[str, ...]:
 @click.argument("id", metavar="ID")
 def attach(session: Session, id: str) -> None:  # noqa: A002 - what it is called on the board
     """Follow operation ID to its end; Ctrl-C leaves it running."""
-    request = pb.OperationServiceWatchRequest(id=id)
-    with session.stream(session.operations.Watch, request) as steps:
+    with session.stream(ask.attach(id)) as steps:
         last = follow(session, steps, "operation")
     if not session.json:
         render.out(last.operation.model)
 
 
-def _ending(name: str, call: str, request: Callable[..., Any], help_: str) -> click.Command:
+def _ending(name: str, asked: Callable[[str], Ask[Any, Any]], help_: str) -> click.Command:
     """Make one of the verbs that change an operation and print what became of it."""
 
     @verb(name)
     @click.argument("ids", metavar="ID...", nargs=-1, required=True)
     def change(session: Session, ids: tuple[str, ...]) -> None:
         for one in ids:
-            answer = session.call(getattr(session.operations, call), request(id=one))
+            answer = session.call(asked(one))
             if session.json:
                 render.out(render.to_json(answer))
             else:
@@ -93,8 +84,8 @@ def _ending(name: str, call: str, request: Callable[..., Any], help_: str) -> cl
 for _command in (
     list_,
     attach,
-    _ending("cancel", "Cancel", pb.OperationServiceCancelRequest, "Stop and give back the space."),
-    _ending("pause", "Pause", pb.OperationServicePauseRequest, "Stop and keep what is there."),
-    _ending("resume", "Resume", pb.OperationServiceResumeRequest, "Go on, also after a failure."),
+    _ending("cancel", ask.cancel_operation, "Stop and give back the space."),
+    _ending("pause", ask.pause_operation, "Stop and keep what is there."),
+    _ending("resume", ask.resume_operation, "Go on, also after a failure."),
 ):
     ops.add_command(_command)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import click
+from rkd_client.options import Backend
+from rkd_client.verbs import pool as ask
 
-from rkctl import flags, naming, render
-from rkctl.paging import PAGE_SIZE, whole
-from rkctl.session import SLOW_S, Session
-from rkctl.status_line import StatusLine
+from rkctl import flags, naming
+from rkctl.screen import render
+from rkctl.screen.status_line import StatusLine
+from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import pool_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -29,13 +31,7 @@ _COLUMNS = (
 @verb("ps")
 def ps(session: Session) -> None:
     """List the models in memory; looking keeps none of them there."""
-    stub = session.pool
-
-    def fetch(token: str) -> pb.ListResidentResponse:
-        request = pb.ListResidentRequest(page_size=PAGE_SIZE, page_token=token)
-        return session.call(stub.ListResident, request)
-
-    answer = whole(fetch)
+    answer = session.call(ask.residents())
     if session.json:
         render.out(render.to_json(answer))
         return
@@ -83,7 +79,7 @@ def load(
     model: str,
     *,
     plan: bool,
-    backend: types.Backend,
+    backend: Backend | None,
     context_tokens: int | None,
     keep_alive: float | None,
 ) -> None:
@@ -91,13 +87,9 @@ def load(
     if plan:
         _plan(session, model, backend, context_tokens)
         return
-    request = pb.LoadRequest(model=model, backend=backend)
-    if context_tokens is not None:
-        request.context_tokens = context_tokens
-    if keep_alive is not None:
-        request.keep_alive.CopyFrom(flags.duration(keep_alive))
+    asked = ask.load(model, backend=backend, context_tokens=context_tokens, keep_alive_s=keep_alive)
     line = StatusLine()
-    with line, session.stream(session.pool.Load, request) as events:
+    with line, session.stream(asked) as events:
         for event in events:
             if session.json:
                 render.out(render.to_json(event))
@@ -116,11 +108,10 @@ def load(
                     pass
 
 
-def _plan(session: Session, model: str, backend: types.Backend, context_tokens: int | None) -> None:
-    request = pb.PlanRequest(model=model, backend=backend)
-    if context_tokens is not None:
-        request.context_tokens = context_tokens
-    answer = session.call(session.pool.Plan, request, 60.0)
+def _plan(
+    session: Session, model: str, backend: Backend | None, context_tokens: int | None
+) -> None:
+    answer = session.call(ask.plan(model, backend=backend, context_tokens=context_tokens))
     if session.json:
         render.out(render.to_json(answer))
         return
@@ -152,10 +143,7 @@ def _plan(session: Session, model: str, backend: types.Backend, context_tokens: 
 def stop(session: Session, models: tuple[str, ...], grace: float | None) -> None:
     """Let models leave memory; running answers end first."""
     for model in models:
-        request = pb.UnloadRequest(model=model)
-        if grace is not None:
-            request.grace.CopyFrom(flags.duration(grace))
-        answer = session.call(session.pool.Unload, request, SLOW_S)
+        answer = session.call(ask.unload(model, grace_s=grace))
         if session.json:
             render.out(render.to_json(answer))
         else:
@@ -166,7 +154,7 @@ def stop(session: Session, models: tuple[str, ...], grace: float | None) -> None
 @naming.MODEL
 def pin(session: Session, model: str) -> None:
     """Keep MODEL in memory until unpin, stop or shutdown; loads it first."""
-    answer = session.call(session.pool.Pin, pb.PinRequest(model=model), SLOW_S)
+    answer = session.call(ask.pin(model))
     if session.json:
         render.out(render.to_json(answer))
     else:
@@ -177,7 +165,7 @@ def pin(session: Session, model: str) -> None:
 @naming.MODEL
 def unpin(session: Session, model: str) -> None:
     """Take the pin of MODEL away; its keep-alive counts from now."""
-    answer = session.call(session.pool.Unpin, pb.UnpinRequest(model=model))
+    answer = session.call(ask.unpin(model))
     if session.json:
         render.out(render.to_json(answer))
     else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import click
+from rkd_client.verbs import models as ask
 
-from rkctl import asking, flags, naming, render
-from rkctl.chat_repl import Chat
+from rkctl import flags, naming
+from rkctl.chat import asking
+from rkctl.chat.repl import Chat
+from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import verb
-from rkd.v1 import models_pb2 as pb
 
 _WEIGHTS = (".rkllm", ".gguf")
 _NAME_FILE_REPO = 2
@@ -41,8 +43,8 @@ def run(session: Session, model: str, prompt: tuple[str, ...], asked: flags.Aske
 def _adopt(session: Session, model: str, file: str, repository: str) -> None:
     from rkctl.operation import follow  # noqa: PLC0415 - bars are not needed to ask a model
 
-    request = pb.CreateRequest(model=model, existing_file=file, huggingface_path=repository)
-    with session.stream(session.models.Create, request) as steps:
+    asked = ask.create(model, existing_file=file, huggingface_path=repository)
+    with session.stream(asked) as steps:
         last = follow(session, steps, "create")
     if session.json:
         return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import click
+from rkd_client.verbs import models as ask
 
-from rkctl import naming, render
+from rkctl import naming
 from rkctl.failure import Failure
-from rkctl.session import QUICK_S, SLOW_S, Session
+from rkctl.screen import render
+from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -24,8 +26,7 @@ _PARTS = ("modelfile", "template", "system", "parameters", "license")
 @click.option("--verify", is_flag=True, help="Read every byte and compare with the digests.")
 def show(session: Session, model: str, part: str | None, *, verify: bool) -> None:
     """Show everything about MODEL, or one part of it."""
-    request = pb.ShowRequest(model=model, verify=verify)
-    answer = session.call(session.models.Show, request, SLOW_S if verify else QUICK_S)
+    answer = session.call(ask.show(model, verify=verify))
     if session.json:
         render.out(render.to_json(answer))
     elif part:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rkctl import render
+from rkd_client.verbs import system as ask
+
+from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import system_pb2 as pb
@@ -11,11 +13,11 @@ from rkd.v1 import system_pb2 as pb
 @verb("status")
 def status(session: Session) -> None:
     """Show versions, board, NPU, memory, temperatures and what runs."""
-    answer = session.call(session.system.GetStatus, pb.GetStatusRequest())
+    answer = session.call(ask.status())
     if session.json:
         render.out(render.to_json(answer))
         return
-    render.pairs(_daemon(answer, session.endpoint))
+    render.pairs(_daemon(answer, session.client.endpoint))
     if answer.streams:
         render.out("")
         columns = ("REQUEST", "MODEL", ">TOKENS", ">TOKENS/S", ">AGE")
@@ -73,7 +75,7 @@ def _stream(one: pb.StreamStatus) -> tuple[str, ...]:
 @verb("reload")
 def reload(session: Session) -> None:
     """Let the daemon read its configuration anew; nothing changes when any of it is wrong."""
-    answer = session.call(session.system.Reload, pb.ReloadRequest())
+    answer = session.call(ask.reload())
     if session.json:
         render.out(render.to_json(answer))
         return

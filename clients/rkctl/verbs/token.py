@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from rkctl import render
 from rkctl.failure import Exit, Failure
 from rkctl.flags import length_of_time
+from rkctl.screen import render
 from rkctl.verb import Local, local_verb
 from rkd.access.places import token_file
 from rkd.access.role import Role

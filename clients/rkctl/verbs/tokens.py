@@ -6,19 +6,13 @@ import json
 import sys
 
 import click
+from rkd_client.options import Backend
+from rkd_client.verbs import inference as ask
 
-from rkctl import flags, naming, render
-from rkctl.session import SLOW_S, Session
+from rkctl import flags, naming
+from rkctl.screen import render
+from rkctl.session import Session
 from rkctl.verb import verb
-from rkd.v1 import inference_pb2 as pb
-from rkd.v1 import types_pb2 as types
-
-
-def _options(
-    backend: types.Backend, keep_alive: float | None, context_tokens: int | None = None
-) -> types.InferenceOptions:
-    asked = flags.Asked(backend=backend, keep_alive=keep_alive, context_tokens=context_tokens)
-    return asked.options()
 
 
 @verb("embed")
@@ -38,7 +32,7 @@ def embed(
     lines: bool,
     normalize: bool | None,
     dimensions: int | None,
-    backend: types.Backend,
+    backend: Backend | None,
     context_tokens: int | None,
     keep_alive: float | None,
 ) -> None:
@@ -46,14 +40,16 @@ def embed(
     if not texts:
         piped = sys.stdin.read()
         texts = tuple(piped.splitlines()) if lines else (piped.removesuffix("\n"),)
-    request = pb.EmbedRequest(
-        model=model,
-        inputs=texts,
+    asked = ask.embed(
+        model,
+        texts,
         normalize=normalize,
         dimensions=dimensions,
-        options=_options(backend, keep_alive, context_tokens),
+        backend=backend,
+        keep_alive_s=keep_alive,
+        context_tokens=context_tokens,
     )
-    answer = session.call(session.inference.Embed, request, SLOW_S)
+    answer = session.call(asked)
     if session.json:
         render.out(render.to_json(answer))
         return
@@ -75,19 +71,19 @@ def tokenize(
     *,
     special: bool,
     plain: bool,
-    backend: types.Backend,
+    backend: Backend | None,
     keep_alive: float | None,
 ) -> None:
     """Print the token ids of TEXT, or of stdin to its last character."""
-    request = pb.TokenizeRequest(
-        model=model,
-        text=sys.stdin.read() if text is None else text,
+    asked = ask.tokenize(
+        model,
+        sys.stdin.read() if text is None else text,
         add_special=special,
-        options=_options(backend, keep_alive),
+        parse_special=False if plain else None,
+        backend=backend,
+        keep_alive_s=keep_alive,
     )
-    if plain:
-        request.parse_special = False
-    answer = session.call(session.inference.Tokenize, request, SLOW_S)
+    answer = session.call(asked)
     ids = " ".join(str(token) for token in answer.token_ids)
     render.out(render.to_json(answer) if session.json else ids)
 
@@ -102,7 +98,7 @@ def detokenize(
     model: str,
     ids: tuple[int, ...],
     *,
-    backend: types.Backend,
+    backend: Backend | None,
     keep_alive: float | None,
 ) -> None:
     """Print the text of token IDs, or of those on stdin."""
@@ -111,7 +107,5 @@ def detokenize(
             ids = tuple(int(word) for word in sys.stdin.read().replace(",", " ").split())
         except ValueError as error:
             raise click.UsageError(f"token ids are numbers: {error}") from error
-    options = _options(backend, keep_alive)
-    request = pb.DetokenizeRequest(model=model, token_ids=ids, options=options)
-    answer = session.call(session.inference.Detokenize, request, SLOW_S)
+    answer = session.call(ask.detokenize(model, ids, backend=backend, keep_alive_s=keep_alive))
     render.out(render.to_json(answer) if session.json else answer.text)

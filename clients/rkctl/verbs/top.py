@@ -7,9 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 import click
+from rkd_client.verbs import pool as ask_pool
+from rkd_client.verbs import system as ask
 
-from rkctl import render
-from rkctl.paging import PAGE_SIZE
+from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import pool_pb2
@@ -46,12 +47,11 @@ def top(session: Session, *, interval: float, count: int | None) -> None:
 
 
 def _status(session: Session) -> pb.GetStatusResponse:
-    return session.call(session.system.GetStatus, pb.GetStatusRequest())
+    return session.call(ask.status())
 
 
 def _look(session: Session) -> tuple[pb.GetStatusResponse, pool_pb2.ListResidentResponse]:
-    request = pool_pb2.ListResidentRequest(page_size=PAGE_SIZE)
-    return _status(session), session.call(session.pool.ListResident, request)
+    return _status(session), session.call(ask_pool.residents())
 
 
 def _plain(session: Session) -> None:

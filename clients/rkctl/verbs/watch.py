@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC
 
 import click
+from rkd_client.verbs import models as ask
 
-from rkctl import render
+from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import models_pb2 as pb
@@ -19,8 +20,7 @@ _TOPICS = ("model", "resident", "operation", "system")
 @click.option("--since", type=click.IntRange(min=0), metavar="REVISION", help="Begin there.")
 def watch(session: Session, topics: tuple[str, ...], since: int | None) -> None:
     """Print changes of models, residents and operations until Ctrl-C."""
-    request = pb.WatchRequest(topics=topics, start_revision=since)
-    with session.stream(session.models.Watch, request) as events:
+    with session.stream(ask.watch(*topics, since=since)) as events:
         for event in events:
             if not event.topic:  # a sign of life
                 continue

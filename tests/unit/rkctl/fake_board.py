@@ -42,13 +42,24 @@ class Refusal(Exception):  # noqa: N818 - stands for a status, is no defect
     """An error a canned answer ends with: code, reason, message, remedy."""
 
     def __init__(
-        self, code: str, reason: str, message: str, remedy: str = "", **metadata: str
+        self,
+        code: str,
+        reason: str,
+        message: str,
+        remedy: str = "",
+        *,
+        retry_s: float | None = None,
+        **metadata: str,
     ) -> None:
         super().__init__(message)
         details = [error_details_pb2.ErrorInfo(reason=reason, domain="rkd", metadata=metadata)]
         if remedy:
             links = [error_details_pb2.Help.Link(description=remedy)]
             details.append(error_details_pb2.Help(links=links))
+        if retry_s is not None:
+            retry = error_details_pb2.RetryInfo()
+            retry.retry_delay.FromNanoseconds(round(retry_s * 1e9))
+            details.append(retry)
         if "field" in metadata:
             bad = error_details_pb2.BadRequest()
             bad.field_violations.add(field=metadata["field"], description=metadata["rule"])
@@ -75,6 +86,7 @@ class FakeBoard:
         self.answers: dict[str, Any] = {}
         self.asked: list[tuple[str, Any]] = []
         self.tokens: list[str] = []
+        self.metadata: list[dict[str, str | bytes]] = []
         self.cancelled = threading.Event()
         self._threads = ThreadPoolExecutor(8)
         self._server = grpc.server(self._threads, options=[("grpc.so_reuseport", 0)])
@@ -116,6 +128,7 @@ class FakeBoard:
 
         def answer(_: object, request: Any, context: grpc.ServicerContext) -> Any:
             self.tokens += [v for k, v in context.invocation_metadata() if k == "authorization"]
+            self.metadata.append(dict(context.invocation_metadata()))
             canned = self.answers.get(name)
             if isinstance(request, Message):
                 self.asked.append((name, request))

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from rkctl.chat.settings import change, shown
 from rkctl.flags import Asked
-from rkctl.settings import change, shown
 
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import models_pb2, pool_pb2

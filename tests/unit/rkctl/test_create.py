@@ -83,7 +83,7 @@ def store(board: FakeBoard, monkeypatch: pytest.MonkeyPatch) -> FakeStore:
     store = FakeStore()
     board.answers["ModelService.Upload"] = store.upload
     board.answers["ModelService.Create"] = created()
-    monkeypatch.setattr("rkctl.upload._PAUSE_S", 0.0)
+    monkeypatch.setattr("rkd_client.upload.PAUSE_S", 0.0)
     return store
 
 

@@ -8,11 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from rkctl.manual import EXIT_MEANINGS, VARIABLES, man, pages, shared_flags, with_tables
+
+from tests.rkctl_manual import EXIT_MEANINGS, VARIABLES, man, pages, shared_flags, with_tables
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 MANUAL = (DOCS / "rkctl.md").read_text(encoding="utf-8")
-MAKE_ANEW = "python -m rkctl.manual docs"
+MAKE_ANEW = "python -m tests.rkctl_manual docs"
 
 CONTRACT = """
 list ls show pull push create run generate chat embed tokenize detokenize cp rm ps load stop pin
@@ -24,7 +25,7 @@ SAMPLING = """
 
 
 def test_the_tables_are_those_of_the_code() -> None:
-    """Every verb and flag, as `rkctl.manual` writes them."""
+    """Every verb and flag, as `tests/rkctl_manual.py` writes them."""
     assert with_tables(MANUAL) == MANUAL, MAKE_ANEW
 
 

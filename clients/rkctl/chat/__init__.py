@@ -1,0 +1,1 @@
+"""Asking a model, and conversations in a terminal."""

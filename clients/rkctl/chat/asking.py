@@ -1,0 +1,83 @@
+"""Asking a model: the requests of `run`, `generate` and `chat`, and where the prompt comes from."""
+
+from __future__ import annotations
+
+import select
+import sys
+from collections.abc import Sequence
+
+import click
+from rkd_client.verbs import inference as ask
+
+from rkctl.flags import Asked
+from rkctl.screen import render
+from rkctl.screen.reply import Printer, Reply
+from rkctl.session import Session
+from rkd.v1 import types_pb2 as types
+
+
+def generate(session: Session, model: str, prompt: str, asked: Asked) -> Reply:
+    """Continue *prompt* with *model* and print the answer; Ctrl-C cancels it on the board."""
+    request = ask.generate(model, prompt, raw=asked.raw, system=asked.system, **asked.options())
+    reply = Reply()
+    printer = Printer(reply, model, as_json=session.json, verbose=asked.verbose)
+    with session.stream(request) as events:
+        printer.follow(events)
+    return reply
+
+
+def converse(
+    session: Session,
+    model: str,
+    messages: list[types.Message],
+    asked: Asked,
+    *,
+    reply: Reply,
+    tools: Sequence[types.Tool] = (),
+) -> None:
+    """Answer the last of *messages* into *reply*, printing; a given system prompt goes first."""
+    turns = list(messages)
+    if asked.system is not None and not (turns and turns[0].role == "system"):
+        turns.insert(0, types.Message(role="system", content=asked.system))
+    request = ask.chat(model, turns, tools=tools, **asked.options())
+    printer = Printer(reply, model, as_json=session.json, verbose=asked.verbose)
+    with session.stream(request) as events:
+        printer.follow(events)
+
+
+def is_conversation() -> bool:
+    """Tell whether a person sits at both ends."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def waiting_prompt() -> str:
+    """
+    Return what waits on stdin, "" when nothing does.
+
+    For a verb that needs no prompt: a pipe that somebody holds open and silent must not hold it.
+    """
+    try:
+        ready, _, _ = select.select([sys.stdin], [], [], 0)
+    except (OSError, ValueError):  # no file behind it, as in tests, or closed
+        ready = [] if sys.stdin.closed else [sys.stdin]
+    return sys.stdin.read().strip("\n") if ready else ""
+
+
+def prompt_of(words: tuple[str, ...]) -> str:
+    """
+    Return the prompt: the words, with `-` standing for stdin; without words, stdin.
+
+    Raises:
+        click.UsageError: there is none.
+    """
+    if words and "-" not in words:
+        return " ".join(words)
+    if sys.stdin.isatty():
+        render.note("reading the prompt; end it with Ctrl-D on a line of its own")
+    piped = sys.stdin.read()
+    if words:
+        return "\n".join(piped.strip("\n") if word == "-" else word for word in words)
+    prompt = piped.strip("\n")
+    if not prompt.strip():
+        raise click.UsageError("there is no prompt: give one after the model's name or on stdin")
+    return prompt

@@ -1,0 +1,222 @@
+"""
+The chat in a terminal: a conversation with history, slash commands and multi-line input.
+
+Ctrl-C cancels the answer and keeps the chat; Ctrl-D leaves. The conversation lives here: the
+daemon keeps none.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from rkd_client.errors import RkdError
+from rkd_client.verbs import models as ask_models
+from rkd_client.verbs import pool as ask_pool
+
+from rkctl.chat import asking, settings
+from rkctl.failure import of_error
+from rkctl.flags import Asked
+from rkctl.screen import render
+from rkctl.screen.reply import Reply
+from rkctl.screen.status_line import StatusLine
+from rkctl.session import Session
+from rkctl.verbs.show import describe, part_of
+from rkd.v1 import types_pb2 as types
+
+HISTORY_LINES = 1000
+QUOTES = '"""'
+
+HELP = """\
+/set            what is set; /set NAME VALUE, /set system TEXT, /set think, /set nothink,
+                /set verbose, /set quiet; /set NAME alone goes back to the model's own
+/show           the model; /show modelfile, template, system, parameters, license, history
+/clear          forget the conversation
+/bye            leave (also Ctrl-D)
+\"""             begin and end a text of several lines
+Ctrl-C          stop the answer"""
+
+
+class Chat:
+    """
+    One conversation with *model*; *asked* is what `/set` changes.
+
+    Runs on the main thread, where Ctrl-C arrives.
+    """
+
+    def __init__(self, session: Session, model: str, asked: Asked) -> None:
+        self._session = session
+        self._model = model
+        self._asked = asked
+        self._turns: list[types.Message] = []
+        if asked.priority is None:
+            asked.priority = "interactive"
+        self._commands: dict[str, Callable[[str], None]] = {
+            "/set": self._set,
+            "/show": self._show,
+            "/clear": self._clear,
+            "/help": self._help,
+            "/?": self._help,
+        }
+
+    def hold(self) -> None:
+        """Talk until the user leaves; the model is made resident first."""
+        self._load()
+        history = _open_history(os.environ)
+        render.note(f"{self._model} listens: /help for help, /bye or Ctrl-D to leave")
+        try:
+            while True:
+                line = _read()
+                if line is None or line.strip() in {"/bye", "/exit", "/quit"}:
+                    return
+                if line.strip():
+                    self._obey(line)
+        finally:
+            history()
+
+    def _load(self) -> None:
+        asked = ask_pool.load(
+            self._model, backend=self._asked.backend, context_tokens=self._asked.context_tokens
+        )
+        line = StatusLine()
+        with line, self._session.stream(asked) as events:
+            for event in events:
+                if event.HasField("queued"):
+                    line.queued(event.queued)
+                elif event.HasField("loading"):
+                    line.loading(event.loading, self._model)
+
+    def _obey(self, line: str) -> None:
+        """Carry out one line; what fails is told and the chat goes on."""
+        word, _, rest = line.strip().partition(" ")
+        try:
+            if word in self._commands:
+                self._commands[word](rest.strip())
+            elif word.startswith("/") and "/" not in word[1:] and word[1:].isalpha():
+                render.note(f"{word} is no command; /help lists them")
+            else:
+                self._ask(line)
+        except RkdError as error:
+            for text in of_error(error).lines():
+                render.note(text)
+        except click.UsageError as error:
+            render.note(error.format_message())
+
+    def _ask(self, text: str) -> None:
+        if self._asked.raw:
+            self._interruptible(lambda: self._raw(text))
+            return
+        question = types.Message(role="user", content=text)
+        reply = Reply()
+        self._interruptible(
+            lambda: asking.converse(
+                self._session, self._model, [*self._turns, question], self._asked, reply=reply
+            )
+        )
+        # An answer cut short is remembered as far as it was read; none at all is forgotten.
+        if reply.text or reply.tool_calls or reply.finished:
+            self._turns += [question, reply.message()]
+
+    def _raw(self, text: str) -> None:
+        asking.generate(self._session, self._model, text, self._asked)
+
+    @staticmethod
+    def _interruptible(answer: Callable[[], object]) -> None:
+        try:
+            answer()
+        except KeyboardInterrupt:
+            render.note("(cancelled)")
+        click.echo()
+
+    def _set(self, rest: str) -> None:
+        if not rest:
+            render.pairs(settings.shown(self._asked))
+            return
+        name, _, value = rest.removeprefix("parameter ").strip().partition(" ")
+        settings.change(self._asked, name, _unquoted(value))
+
+    def _show(self, part: str) -> None:
+        if part == "history":
+            for turn in self._turns:
+                render.out(f"{turn.role}: {turn.content}")
+            return
+        answer = self._session.call(ask_models.show(self._model))
+        if part in {"modelfile", "template", "system", "parameters", "license"}:
+            render.out(part_of(answer, part))
+        elif part in {"", "info"}:
+            describe(answer)
+        else:
+            render.note(f"/show knows no {part!r}; /help lists what it knows")
+
+    def _clear(self, _: str) -> None:
+        self._turns.clear()
+        render.note("the conversation is forgotten")
+
+    def _help(self, _: str) -> None:
+        render.note(HELP)
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip()
+    if value[:1] in {"'", '"'}:
+        try:
+            return " ".join(shlex.split(value))
+        except ValueError:
+            return value
+    return value
+
+
+def _read() -> str | None:
+    """Return the next input, several lines when in triple quotes; None when the user leaves."""
+    try:
+        line = _line(">>> ")
+        if line is None or not line.lstrip().startswith(QUOTES):
+            return line
+        lines = [line.lstrip().removeprefix(QUOTES)]
+        while not (lines[-1].rstrip().endswith(QUOTES)):
+            more = _line("... ")
+            if more is None:
+                return None
+            lines.append(more)
+        lines[-1] = lines[-1].rstrip().removesuffix(QUOTES)
+        return "\n".join(lines).strip("\n")
+    except KeyboardInterrupt:
+        click.echo()
+        render.note("leave with /bye or Ctrl-D")
+        return ""
+
+
+def _line(prompt: str) -> str | None:
+    try:
+        return input(prompt)
+    except EOFError:
+        click.echo()
+        return None
+
+
+def _open_history(environment: os._Environ[str]) -> Callable[[], None]:
+    """Bring line editing and the lines of earlier chats; return what keeps them at the end."""
+    try:
+        import readline  # noqa: PLC0415 - changes input(); absent from some builds of Python
+    except ImportError:
+        return lambda: None
+    base = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME') or '~'}/.local/state"
+    file = Path(base).expanduser() / "rkctl" / "history"
+    readline.set_history_length(HISTORY_LINES)
+    try:
+        readline.read_history_file(file)
+    except OSError:
+        readline.clear_history()
+
+    def keep() -> None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.touch(mode=0o600)
+            readline.write_history_file(file)
+        except OSError as error:
+            render.note(f"the lines typed are not kept: {error}")
+
+    return keep

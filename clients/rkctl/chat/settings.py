@@ -1,0 +1,100 @@
+"""What `/set` changes in a chat: the sampling wishes, by the names of flags and Modelfiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from rkctl.screen import render
+
+if TYPE_CHECKING:
+    from rkd_client.options import Backend
+from rkctl.flags import Asked, length_of_time
+
+_NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {
+    "temperature": ("temperature", float),
+    "top_k": ("top_k", int),
+    "top_p": ("top_p", float),
+    "min_p": ("min_p", float),
+    "repeat_penalty": ("repeat_penalty", float),
+    "max_tokens": ("max_tokens", int),
+    "num_predict": ("max_tokens", int),
+    "seed": ("seed", int),
+    "num_ctx": ("context_tokens", int),
+}
+_SWITCHES: dict[str, tuple[str, bool]] = {
+    "think": ("think", True),
+    "nothink": ("think", False),
+    "verbose": ("verbose", True),
+    "quiet": ("verbose", False),
+    "raw": ("raw", True),
+    "noraw": ("raw", False),
+}
+
+
+def change(asked: Asked, name: str, value: str) -> None:
+    """
+    Set *name* in *asked*; an empty value goes back to the model's own.
+
+    Raises:
+        click.UsageError: no such name, no such value.
+    """
+    name = name.replace("-", "_")
+    if name in _SWITCHES:
+        field, state = _SWITCHES[name]
+        setattr(asked, field, state)
+    elif name in _NUMBERS:
+        field, kind = _NUMBERS[name]
+        setattr(asked, field, _number(name, value, kind) if value else None)
+    elif name == "stop":
+        asked.stop = tuple(value.split()) if value else ()
+    elif name == "system":
+        asked.system = value or None
+    elif name == "keep_alive":
+        asked.keep_alive = length_of_time(value) if value else None
+    elif name == "backend":
+        asked.backend = _backend(value)
+    else:
+        known = ", ".join(
+            sorted([*_NUMBERS, *_SWITCHES, "backend", "keep_alive", "stop", "system"])
+        )
+        raise click.UsageError(f"there is no {name!r} to set; there are {known}")
+
+
+def shown(asked: Asked) -> Iterator[tuple[str, str]]:
+    """Yield everything that is set, as name and text."""
+    for name, (field, _) in _NUMBERS.items():
+        value = getattr(asked, field)
+        if value is not None and name != "num_predict":
+            yield name, str(value)
+    if asked.stop:
+        yield "stop", " ".join(asked.stop)
+    if asked.system is not None:
+        yield "system", asked.system
+    if asked.keep_alive is not None:
+        yield "keep_alive", render.seconds(asked.keep_alive)
+    if asked.backend:
+        yield "backend", asked.backend
+    for name in ("think", "raw", "verbose"):
+        value = getattr(asked, name)
+        if value is not None:
+            yield name, "on" if value else "off"
+
+
+def _number(name: str, value: str, kind: Callable[[str], float]) -> float:
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise click.UsageError(f"{name} wants a number, not {value!r}") from error
+
+
+def _backend(value: str) -> Backend | None:
+    match value:
+        case "":
+            return None
+        case "auto" | "npu" | "cpu":
+            return value
+        case _:
+            raise click.UsageError("backend is auto, npu or cpu")

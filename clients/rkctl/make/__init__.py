@@ -1,0 +1,1 @@
+"""What `create` brings: the files a Modelfile names, found here."""

@@ -1,0 +1,145 @@
+"""
+What a Modelfile names on this machine: FROM and ADAPTER paths turned into files to upload.
+
+The daemon never opens a path that a client names; so paths are resolved here, against the
+Modelfile's folder, and travel as digests.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkctl.failure import Exit, Failure
+from rkctl.make import checkpoint
+from rkd.modelfile.commands import Dialect
+from rkd.modelfile.parse import decode, parse
+from rkd.modelfile.source import Source, SourceKind, classify
+
+_SHARD = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<total>\d{5})\.gguf")
+"""How the engine's split tool names the parts of a GGUF."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """
+    A file to bring.
+
+    Args:
+        name: what Create calls it: as written after FROM or ADAPTER, or its path inside the
+            checkpoint folder.
+        path: where it lies here.
+    """
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A Modelfile's text and the local files it names."""
+
+    text: str
+    files: tuple[LocalFile, ...]
+
+
+def read(file: Path | None, origin: str | None, stdin: str | None = None) -> Wanted:
+    """
+    Read the Modelfile *file* (or its text from *stdin*), or make one that says only FROM *origin*.
+
+    Given both, *origin* takes the place of every FROM. Paths are relative to the Modelfile's
+    folder, those of *origin* to the current one.
+
+    Raises:
+        Failure: a file that is not there, or cannot be read.
+        InvalidInputError: INVALID_MODELFILE with line and column.
+    """
+    if file is None and stdin is None:
+        text = f"FROM {_quoted(origin or '.')}\n"
+        return Wanted(text, _files((origin or ".",), Path()))
+    data = _bytes(file) if file is not None else (stdin or "").encode()
+    base = file.parent if file is not None else Path()
+    text = decode(data) if origin is None else _replaced(decode(data), origin)
+    modelfile = parse(text)
+    adapters = _files(modelfile.values("ADAPTER"), base, adapter=True)
+    if origin is not None:
+        return Wanted(text, _files((origin,), Path()) + adapters)
+    return Wanted(text, _files(modelfile.values("FROM"), base) + adapters)
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        said = f"the Modelfile {file} cannot be read: {(error.strerror or str(error)).lower()}"
+        remedy = ("name it with -f FILE, or say what to make the model from: --from",)
+        raise Failure(said, "FILE_NOT_FOUND", remedy, Exit.NOT_FOUND) from error
+
+
+def _quoted(value: str) -> str:
+    return f'"""{value}"""' if value != value.strip() or value.startswith('"') else value
+
+
+def _replaced(text: str, origin: str) -> str:
+    """Return the Modelfile with FROM *origin* in place of its own."""
+    modelfile = parse(text)
+    lines = text.splitlines(keepends=True)
+    dialect_env = modelfile.dialect is Dialect.ENV
+    for command in modelfile.commands:
+        if command.keyword == "FROM":
+            lines[command.line - 1] = ""
+    head = f'FROM="{origin}"\n' if dialect_env else f"FROM {_quoted(origin)}\n"
+    return head + "".join(lines)
+
+
+def _files(values: tuple[str, ...], base: Path, *, adapter: bool = False) -> tuple[LocalFile, ...]:
+    found: list[LocalFile] = []
+    for value in values:
+        path = _local(classify(value), base)
+        if path is None:
+            continue
+        if path.is_dir():
+            prefix = f"{value.rstrip('/')}/" if adapter else ""
+            listed = checkpoint.files_of(path)
+            found += [LocalFile(prefix + name, inside) for name, inside in listed]
+        else:
+            # The daemon looks at the last part of a name only, which is what tells shards apart.
+            found += [LocalFile(value, path), *_other_shards(value, path)]
+    return tuple(found)
+
+
+def _other_shards(value: str, path: Path) -> list[LocalFile]:
+    """Return the other files of a split GGUF, named beside *value*, its first."""
+    match = _SHARD.fullmatch(path.name)
+    if match is None:
+        return []
+    written = value.removesuffix(path.name)
+    total = int(match["total"])
+    names = [f"{match['stem']}-{n:05}-of-{total:05}.gguf" for n in range(1, total + 1)]
+    others = [LocalFile(written + name, path.with_name(name)) for name in names]
+    missing = [str(one.path) for one in others if not one.path.is_file()]
+    if missing:
+        said = f"{value} is split, and {len(missing)} of its {total} parts are not there"
+        raise Failure(said, "FILE_NOT_FOUND", (f"missing: {missing[0]}",), Exit.NOT_FOUND)
+    return [one for one in others if one.path != path]
+
+
+def _local(source: Source, base: Path) -> Path | None:
+    """Return where *source* lies on this machine; None for what the board has to find."""
+    path = source.path(base)
+    match source.kind:
+        case SourceKind.HUB:
+            return None
+        case SourceKind.MODEL:
+            # A bare name is a model of the board unless a checkpoint of that name lies here.
+            return path if path.is_dir() and checkpoint.looks_like_one(path) else None
+        case SourceKind.PATH:
+            if path.exists():
+                return path
+            raise Failure(
+                f"{source.text} is not there: no {path}",
+                "FILE_NOT_FOUND",
+                ("paths after FROM and ADAPTER are relative to the Modelfile's folder",),
+                Exit.NOT_FOUND,
+            )

@@ -1,0 +1,1 @@
+"""What is shown: tables, pairs, answers, progress, the line that waits."""

@@ -1,0 +1,294 @@
+"""The client library for asyncio: what `rkd_client.sync` is, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from rkd_client.ask import Ask, StreamAsk
+from rkd_client.channel import OPTIONS, Caller, codecs, credentials, is_secure, present
+from rkd_client.endpoint import choose
+from rkd_client.errors import RkdError, UnavailableError
+from rkd_client.face import Face, Line, Reading, attempts_of
+from rkd_client.upload import Came, Hashed, Pause, Told, ask_of, digest_of, journey, requests
+from rkd_client.v1.types import Delta
+from rkd_client.values import value_of
+from rkd_client.verbs import hub, inference, models, pool, system
+from rkd_client.verbs import operations as ops
+from rkd_client.where import Where
+
+P = ParamSpec("P")
+Answered = TypeVar("Answered", bound=Message)
+Value = TypeVar("Value")
+
+
+class AsyncStream(Reading, Generic[Answered, Value]):
+    """
+    The values of a stream as they come; leaving the `async with` block, or `close`, cancels it.
+
+    Nothing is sent before it is read. What reads it leaves early, or is cancelled: so is the call.
+
+    Raises:
+        RkdError: from the iteration, whatever the daemon or the connection says.
+    """
+
+    def __init__(self, link: AsyncLink, ask: StreamAsk[Answered, Value], caller: Caller) -> None:
+        super().__init__(ask, caller)
+        self._link = link
+        self._call: Any = None
+
+    def __aiter__(self) -> AsyncIterator[Value]:
+        return cast("AsyncIterator[Value]", self.events())
+
+    async def events(self) -> AsyncIterator[Any]:
+        """Yield everything that comes; of an answer also what happens beside its pieces."""
+        async for message in self.messages():
+            value = self.follow.value(message)
+            if value is not None:
+                yield value
+
+    async def messages(self) -> AsyncIterator[Answered]:
+        """Yield everything that comes as messages of the protos."""
+        while True:
+            try:
+                self._call = await self._link.start(self.ask, self.caller, self.attempts.left_s())
+                async for message in self._call:
+                    self.begun = True
+                    self.follow.see(message)
+                    yield message
+            except grpc.RpcError as error:
+                await asyncio.sleep(self._link.pause_s(self.attempts, error, begun=self.begun))
+            else:
+                self.follow.end()
+                return
+            finally:
+                await self.close()
+
+    async def result(self) -> Value:
+        """
+        Read to the end and return the last value.
+
+        Raises:
+            UnavailableError: there was none.
+        """
+        last = None
+        async for value in self:
+            last = value
+        return present(last)
+
+    async def close(self) -> None:
+        """Cancel the call, if it has begun and not ended."""
+        if self._call is not None:
+            self._call.cancel()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class AsyncAnswer(AsyncStream[Answered, Delta]):
+    """An answer: iterated, its pieces; `events()` yields `Accepted`, `Loading` … as well."""
+
+    def __aiter__(self) -> AsyncIterator[Delta]:
+        return self._pieces()
+
+    async def _pieces(self) -> AsyncIterator[Delta]:
+        async for event in self.events():
+            if isinstance(event, Delta):
+                yield event
+
+    async def text(self) -> str:
+        """Read to the end and return the whole text."""
+        return "".join([piece.text async for piece in self])
+
+
+class AsyncLink(Line):
+    """The channel to one daemon, opened at the first call; of one event loop."""
+
+    def __init__(self, where: Where) -> None:
+        super().__init__(where)
+        self._lock = asyncio.Lock()
+        self._channel: grpc.aio.Channel | None = None
+
+    async def call(self, ask: Ask[Answered, Any], caller: Caller) -> Answered:
+        """Ask once, or again where that is safe, and return the message that comes back."""
+        attempts, pairs = attempts_of(ask, caller), caller.pairs(ask.model)
+        while True:
+            method = (await self.open()).unary_unary(ask.path, *codecs(ask))
+            try:
+                answer = await method(ask.request, timeout=attempts.left_s(), metadata=pairs)
+                return present(answer)
+            except (grpc.RpcError, UnavailableError) as error:
+                await asyncio.sleep(self.pause_s(attempts, error, begun=False))
+
+    async def start(self, ask: Ask[Any, Any], caller: Caller, bound_s: float | None) -> Any:
+        """Begin a stream."""
+        method = (await self.open()).unary_stream(ask.path, *codecs(ask))
+        return method(ask.request, timeout=bound_s, metadata=caller.pairs(ask.model))
+
+    async def send(
+        self, ask: Ask[Answered, Any], pieces: Iterator[Message], caller: Caller
+    ) -> Answered | RkdError:
+        """Send *pieces*, each made in a thread, once, and return what came of it."""
+        method = (await self.open()).stream_unary(ask.path, *codecs(ask))
+        bound_s = caller.timeout_s or ask.bound_s
+        pairs = caller.pairs(ask.model)
+        try:
+            return present(await method(_in_thread(pieces), timeout=bound_s, metadata=pairs))
+        except grpc.RpcError as error:
+            return self.told(error)
+
+    async def open(self) -> grpc.aio.Channel:
+        """Return the channel."""
+        async with self._lock:
+            if self._channel is None:
+                self.endpoint = chosen = await asyncio.to_thread(choose, self.where.endpoints)
+                if is_secure(self.where, chosen):
+                    trusted = await asyncio.to_thread(credentials, self.where)
+                    self._channel = grpc.aio.secure_channel(chosen.target, trusted, OPTIONS)
+                else:
+                    self._channel = grpc.aio.insecure_channel(chosen.target, OPTIONS)
+            return self._channel
+
+    async def close(self) -> None:
+        """Close the channel; calls still open are cancelled."""
+        async with self._lock:
+            if self._channel is not None:
+                await self._channel.close()
+                self._channel = None
+
+
+async def _in_thread(pieces: Iterator[Message]) -> AsyncIterator[Message]:
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece
+
+
+def _unary(
+    make: Callable[P, Ask[Answered, Value]],
+) -> Callable[Concatenate[AsyncClient, P], Awaitable[Value]]:
+    """Make a verb a method that returns its one answer."""
+
+    @functools.wraps(make)
+    async def method(self: AsyncClient, /, *args: P.args, **given: P.kwargs) -> Value:
+        return cast("Value", value_of(await self.call(cast("Ask[Any, Any]", make(*args, **given)))))
+
+    return method
+
+
+def _stream(
+    make: Callable[P, StreamAsk[Answered, Value]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncStream[Answered, Value]]:
+    """Make a verb a method that returns its stream."""
+
+    @functools.wraps(make)
+    def method(
+        self: AsyncClient, /, *args: P.args, **given: P.kwargs
+    ) -> AsyncStream[Answered, Value]:
+        return self.stream(make(*args, **given))
+
+    return method
+
+
+def _answer(
+    make: Callable[P, StreamAsk[Answered, Any]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncAnswer[Answered]]:
+    """Make a verb a method that returns an answer in pieces."""
+
+    @functools.wraps(make)
+    def method(self: AsyncClient, /, *args: P.args, **given: P.kwargs) -> AsyncAnswer[Answered]:
+        return AsyncAnswer(self.link, make(*args, **given), self.caller)
+
+    return method
+
+
+class AsyncClient(Face):
+    """Calls to one daemon, each a method named after its verb; arguments as `Face` says."""
+
+    link: AsyncLink
+    _line = AsyncLink
+
+    async def call(self, ask: Ask[Answered, Any]) -> Answered:
+        """Return the message that answers *ask*, every page of it."""
+        joined = page = await self.link.call(ask, self.caller)
+        while (more := ask.after(page)) is not None:
+            page = await self.link.call(more, self.caller)
+            joined.MergeFrom(page)
+        if ask.paged:
+            joined.ClearField("next_page_token")
+        return joined
+
+    def stream(self, ask: StreamAsk[Answered, Value]) -> AsyncStream[Answered, Value]:
+        """Return the stream that answers *ask*."""
+        return AsyncStream(self.link, ask, self.caller)
+
+    async def upload(self, file: str | Path | Hashed, told: Told = lambda *_: None) -> str:
+        """Bring *file* to the board, as `Client.upload` does; *told* is called in threads."""
+        one = file
+        if not isinstance(one, Hashed):
+            one = await asyncio.to_thread(digest_of, Path(one), told)
+        steps, came = journey(one), cast("Came", None)
+        while True:
+            try:
+                step = steps.send(came)
+            except StopIteration:
+                return one.digest
+            came = None
+            if isinstance(step, Pause):
+                await asyncio.sleep(step.pause_s)
+            else:
+                pieces = requests(one, step, told)
+                came = await self.link.send(ask_of(one, step), pieces, self.caller)
+
+    async def close(self) -> None:
+        """Close the channel; calls still open are cancelled."""
+        await self.link.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    list = _unary(models.list)
+    show = _unary(models.show)
+    pull = _stream(models.pull)
+    push = _stream(models.push)
+    create = _stream(models.create)
+    copy = _unary(models.copy)
+    delete = _unary(models.delete)
+    migrate = _unary(models.migrate)
+    watch = _stream(models.watch)
+    generate = _answer(inference.generate)
+    chat = _answer(inference.chat)
+    embed = _unary(inference.embed)
+    tokenize = _unary(inference.tokenize)
+    detokenize = _unary(inference.detokenize)
+    cancel = _unary(inference.cancel)
+    residents = _unary(pool.residents)
+    load = _stream(pool.load)
+    unload = _unary(pool.unload)
+    pin = _unary(pool.pin)
+    unpin = _unary(pool.unpin)
+    plan = _unary(pool.plan)
+    search = _unary(hub.search)
+    files = _unary(hub.files)
+    card = _unary(hub.card)
+    operations = _unary(ops.operations)
+    operation = _unary(ops.operation)
+    attach = _stream(ops.attach)
+    watch_operations = _stream(ops.watch_operations)
+    cancel_operation = _unary(ops.cancel_operation)
+    pause_operation = _unary(ops.pause_operation)
+    resume_operation = _unary(ops.resume_operation)
+    status = _unary(system.status)
+    doctor = _unary(system.doctor)
+    reload = _unary(system.reload)

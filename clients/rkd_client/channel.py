@@ -1,0 +1,114 @@
+"""What both halves of the library need to reach a daemon: options, TLS, metadata."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+
+from rkd_client.ask import Ask
+from rkd_client.endpoint import Endpoint
+from rkd_client.errors import InvalidInputError, UnavailableError
+from rkd_client.grpc_sync import grpc
+from rkd_client.transport import NO_ANSWER
+from rkd_client.where import Where
+
+Answered = TypeVar("Answered", bound=Message)
+Given = TypeVar("Given")
+
+MODEL_KEY = "x-rkd-model"
+"""Metadata that names the model of a call, for proxies that route by it."""
+
+_PRINTABLE = "".join(map(chr, range(33, 127)))
+
+OPTIONS: tuple[tuple[str, int], ...] = (
+    # A board is on the local network: a proxy for the world's web is never the way to it.
+    ("grpc.enable_http_proxy", 0),
+    # Message sizes are the daemon's to bound; embeddings of 2048 texts pass the 4 MiB default.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # A cable pulled out is noticed within 80 s, also while a long answer is awaited.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """
+    Who asks, and how long they wait.
+
+    Args:
+        token: bearer token, or "".
+        timeout_s: bound of every call instead of the call's own; None for that.
+        metadata: sent with every call besides.
+    """
+
+    token: str = ""
+    timeout_s: float | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    def pairs(self, model: str) -> tuple[tuple[str, str], ...]:
+        """Return the metadata of a call that names *model*; "" for one that names none."""
+        bearer = (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        named = ((MODEL_KEY, urllib.parse.quote(model, safe=_PRINTABLE)),) if model else ()
+        return (*bearer, *named, *self.metadata)
+
+    def using(
+        self, token: str | None, timeout_s: float | None, metadata: Mapping[str, str] | None
+    ) -> Caller:
+        """Return this caller with what is given in its place."""
+        return Caller(
+            self.token if token is None else token,
+            self.timeout_s if timeout_s is None else timeout_s,
+            self.metadata if metadata is None else tuple(metadata.items()),
+        )
+
+
+def codecs(ask: Ask[Answered, Any]) -> tuple[Callable[[Any], bytes], Callable[[bytes], Answered]]:
+    """Return how the request of *ask* is written and its answer read."""
+    return type(ask.request).SerializeToString, ask.answer.FromString
+
+
+def present(answer: Given | None) -> Given:
+    """
+    Return *answer*; gRPC hands out None for a call that ended well without a message.
+
+    Raises:
+        UnavailableError: it is None.
+    """
+    if answer is None:
+        raise UnavailableError("UNAVAILABLE", NO_ANSWER, remedy="ask again")
+    return answer
+
+
+def is_secure(where: Where, chosen: Endpoint) -> bool:
+    """Tell whether *chosen* is spoken to over TLS."""
+    return not chosen.path and bool(chosen.tls or where.ca or where.cert)
+
+
+def credentials(where: Where) -> grpc.ChannelCredentials:
+    """
+    Return the authority to trust and the certificate to show.
+
+    Raises:
+        InvalidInputError: INVALID_FILE, a file that cannot be read.
+    """
+    return grpc.ssl_channel_credentials(
+        _bytes_of(where.ca), _bytes_of(where.key), _bytes_of(where.cert)
+    )
+
+
+def _bytes_of(file: str) -> bytes | None:
+    if not file:
+        return None
+    try:
+        return Path(file).expanduser().read_bytes()
+    except OSError as error:
+        said = f"the file {file} cannot be read: {error.strerror}"
+        raise InvalidInputError("INVALID_FILE", said) from error

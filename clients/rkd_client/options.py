@@ -1,0 +1,71 @@
+"""What an inference may be asked besides its input, by the protos' names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+from rkd.v1 import types_pb2 as types
+from rkd_client.v1.types import LogitBias
+from rkd_client.values import field_named, fill
+
+Backend = Literal["auto", "npu", "cpu"]
+Priority = Literal["interactive", "normal", "background"]
+
+
+class RunOptions(TypedDict, total=False):
+    """
+    Where and when to run: `InferenceOptions` of the protos; what is not given is the model's.
+
+    `backend`, `keep_alive_s` (0 leaves at once, negative stays for ever), `context_tokens`,
+    `priority`, `queue_timeout_s`, `request_id`, `thinking`, `return_token_ids`, `lora`.
+    """
+
+    backend: Backend | None
+    keep_alive_s: float | None
+    context_tokens: int | None
+    priority: Priority | None
+    queue_timeout_s: float | None
+    request_id: str | None
+    thinking: bool | None
+    return_token_ids: bool | None
+    lora: Mapping[str, float] | None
+
+
+class Options(RunOptions, total=False):
+    """Where to run and how to sample: `SamplingOptions` of the protos besides `RunOptions`."""
+
+    temperature: float | None
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    typical_p: float | None
+    repeat_penalty: float | None
+    repeat_last_n: int | None
+    presence_penalty: float | None
+    frequency_penalty: float | None
+    mirostat: int | None
+    mirostat_tau: float | None
+    mirostat_eta: float | None
+    seed: int | None
+    max_tokens: int | None
+    stop: str | Sequence[str] | None
+    logit_bias: Iterable[LogitBias] | None
+    logprobs: int | None
+    grammar: str | None
+    json_schema: str | None
+
+
+def options_of(given: Mapping[str, Any]) -> types.InferenceOptions:
+    """
+    Return the options *given* as the requests carry them.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD, a value its field cannot hold.
+        TypeError: there is no such option.
+    """
+    options = types.InferenceOptions()
+    for name, value in given.items():
+        own = name != "sampling" and field_named(options.DESCRIPTOR, name) is not None
+        fill(options if own else options.sampling, **{name: value})
+    return options

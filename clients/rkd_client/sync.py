@@ -1,0 +1,284 @@
+"""The client library for programs without asyncio."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+
+from google.protobuf.message import Message
+
+from rkd_client.ask import Ask, StreamAsk
+from rkd_client.channel import OPTIONS, Caller, codecs, credentials, is_secure, present
+from rkd_client.endpoint import choose
+from rkd_client.errors import RkdError, UnavailableError
+from rkd_client.face import Face, Line, Reading, attempts_of
+from rkd_client.grpc_sync import grpc
+from rkd_client.upload import Came, Hashed, Pause, Told, ask_of, digest_of, journey, requests
+from rkd_client.v1.types import Delta
+from rkd_client.values import value_of
+from rkd_client.verbs import hub, inference, models, pool, system
+from rkd_client.verbs import operations as ops
+from rkd_client.where import Where
+
+P = ParamSpec("P")
+Answered = TypeVar("Answered", bound=Message)
+Value = TypeVar("Value")
+
+
+class Stream(Reading, Generic[Answered, Value]):
+    """
+    The values of a stream as they come; leaving the `with` block, or `close`, cancels the call.
+
+    Nothing is sent before it is read.
+
+    Raises:
+        RkdError: from the iteration, whatever the daemon or the connection says.
+    """
+
+    def __init__(self, link: Link, ask: StreamAsk[Answered, Value], caller: Caller) -> None:
+        super().__init__(ask, caller)
+        self._link = link
+        self._call: Any = None
+
+    def __iter__(self) -> Iterator[Value]:
+        return cast("Iterator[Value]", self.events())
+
+    def events(self) -> Iterator[Any]:
+        """Yield everything that comes; of an answer also what happens beside its pieces."""
+        for message in self.messages():
+            value = self.follow.value(message)
+            if value is not None:
+                yield value
+
+    def messages(self) -> Iterator[Answered]:
+        """Yield everything that comes as messages of the protos."""
+        while True:
+            try:
+                self._call = self._link.start(self.ask, self.caller, self.attempts.left_s())
+                for message in self._call:
+                    self.begun = True
+                    self.follow.see(message)
+                    yield message
+            except grpc.RpcError as error:
+                time.sleep(self._link.pause_s(self.attempts, error, begun=self.begun))
+            else:
+                self.follow.end()
+                return
+            finally:
+                self.close()
+
+    def result(self) -> Value:
+        """
+        Read to the end and return the last value.
+
+        Raises:
+            UnavailableError: there was none.
+        """
+        last = None
+        for value in self:
+            last = value
+        return present(last)
+
+    def close(self) -> None:
+        """Cancel the call, if it has begun and not ended."""
+        if self._call is not None:
+            self._call.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Answer(Stream[Answered, Delta]):
+    """An answer: iterated, its pieces; `events()` yields `Accepted`, `Loading` … as well."""
+
+    def __iter__(self) -> Iterator[Delta]:
+        return (event for event in self.events() if isinstance(event, Delta))
+
+    def text(self) -> str:
+        """Read to the end and return the whole text."""
+        return "".join(piece.text for piece in self)
+
+
+class Link(Line):
+    """The channel to one daemon, opened at the first call; may be shared by threads."""
+
+    def __init__(self, where: Where) -> None:
+        super().__init__(where)
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+
+    def call(self, ask: Ask[Answered, Any], caller: Caller) -> Answered:
+        """Ask once, or again where that is safe, and return the message that comes back."""
+        attempts, pairs = attempts_of(ask, caller), caller.pairs(ask.model)
+        while True:
+            method = self.open().unary_unary(ask.path, *codecs(ask))
+            try:
+                return present(method(ask.request, timeout=attempts.left_s(), metadata=pairs))
+            except (grpc.RpcError, UnavailableError) as error:
+                time.sleep(self.pause_s(attempts, error, begun=False))
+
+    def start(self, ask: Ask[Any, Any], caller: Caller, bound_s: float | None) -> Any:
+        """Begin a stream."""
+        method = self.open().unary_stream(ask.path, *codecs(ask))
+        return method(ask.request, timeout=bound_s, metadata=caller.pairs(ask.model))
+
+    def send(
+        self, ask: Ask[Answered, Any], pieces: Iterator[Message], caller: Caller
+    ) -> Answered | RkdError:
+        """Send *pieces* one after the other, once, and return what came of it."""
+        method = self.open().stream_unary(ask.path, *codecs(ask))
+        bound_s = caller.timeout_s or ask.bound_s
+        try:
+            return present(method(pieces, timeout=bound_s, metadata=caller.pairs(ask.model)))
+        except grpc.RpcError as error:
+            return self.told(error)
+
+    def open(self) -> grpc.Channel:
+        """Return the channel."""
+        with self._lock:
+            if self._channel is None:
+                self.endpoint = chosen = choose(self.where.endpoints)
+                if is_secure(self.where, chosen):
+                    trusted = credentials(self.where)
+                    self._channel = grpc.secure_channel(chosen.target, trusted, options=OPTIONS)
+                else:
+                    self._channel = grpc.insecure_channel(chosen.target, options=OPTIONS)
+            return self._channel
+
+    def close(self) -> None:
+        """Close the channel; calls still open are cancelled."""
+        with self._lock:
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
+
+
+def _unary(make: Callable[P, Ask[Answered, Value]]) -> Callable[Concatenate[Client, P], Value]:
+    """Make a verb a method that returns its one answer."""
+
+    @functools.wraps(make)
+    def method(self: Client, /, *args: P.args, **given: P.kwargs) -> Value:
+        return cast("Value", value_of(self.call(make(*args, **given))))
+
+    return method
+
+
+def _stream(
+    make: Callable[P, StreamAsk[Answered, Value]],
+) -> Callable[Concatenate[Client, P], Stream[Answered, Value]]:
+    """Make a verb a method that returns its stream."""
+
+    @functools.wraps(make)
+    def method(self: Client, /, *args: P.args, **given: P.kwargs) -> Stream[Answered, Value]:
+        return self.stream(make(*args, **given))
+
+    return method
+
+
+def _answer(
+    make: Callable[P, StreamAsk[Answered, Any]],
+) -> Callable[Concatenate[Client, P], Answer[Answered]]:
+    """Make a verb a method that returns an answer in pieces."""
+
+    @functools.wraps(make)
+    def method(self: Client, /, *args: P.args, **given: P.kwargs) -> Answer[Answered]:
+        return Answer(self.link, make(*args, **given), self.caller)
+
+    return method
+
+
+class Client(Face):
+    """Calls to one daemon, each a method named after its verb; arguments as `Face` says."""
+
+    link: Link
+    _line = Link
+
+    def call(self, ask: Ask[Answered, Any]) -> Answered:
+        """Return the message that answers *ask*, every page of it."""
+        joined = page = self.link.call(ask, self.caller)
+        while (more := ask.after(page)) is not None:
+            page = self.link.call(more, self.caller)
+            joined.MergeFrom(page)
+        if ask.paged:
+            joined.ClearField("next_page_token")
+        return joined
+
+    def stream(self, ask: StreamAsk[Answered, Value]) -> Stream[Answered, Value]:
+        """Return the stream that answers *ask*."""
+        return Stream(self.link, ask, self.caller)
+
+    def upload(self, file: str | Path | Hashed, told: Told = lambda *_: None) -> str:
+        """
+        Bring *file* to the board where it lacks it and return its digest, for `create`.
+
+        Args:
+            file: its path, or what `rkd_client.upload.digest_of` made of it.
+            told: gets how far it is; called in other threads too.
+
+        Raises:
+            RkdError: it cannot be read, or the board refuses or stays away.
+        """
+        one = file if isinstance(file, Hashed) else digest_of(Path(file), told)
+        steps, came = journey(one), cast("Came", None)
+        while True:
+            try:
+                step = steps.send(came)
+            except StopIteration:
+                return one.digest
+            came = None
+            if isinstance(step, Pause):
+                time.sleep(step.pause_s)
+            else:
+                came = self.link.send(ask_of(one, step), requests(one, step, told), self.caller)
+
+    def close(self) -> None:
+        """Close the channel; calls still open are cancelled."""
+        self.link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    list = _unary(models.list)
+    show = _unary(models.show)
+    pull = _stream(models.pull)
+    push = _stream(models.push)
+    create = _stream(models.create)
+    copy = _unary(models.copy)
+    delete = _unary(models.delete)
+    migrate = _unary(models.migrate)
+    watch = _stream(models.watch)
+    generate = _answer(inference.generate)
+    chat = _answer(inference.chat)
+    embed = _unary(inference.embed)
+    tokenize = _unary(inference.tokenize)
+    detokenize = _unary(inference.detokenize)
+    cancel = _unary(inference.cancel)
+    residents = _unary(pool.residents)
+    load = _stream(pool.load)
+    unload = _unary(pool.unload)
+    pin = _unary(pool.pin)
+    unpin = _unary(pool.unpin)
+    plan = _unary(pool.plan)
+    search = _unary(hub.search)
+    files = _unary(hub.files)
+    card = _unary(hub.card)
+    operations = _unary(ops.operations)
+    operation = _unary(ops.operation)
+    attach = _stream(ops.attach)
+    watch_operations = _stream(ops.watch_operations)
+    cancel_operation = _unary(ops.cancel_operation)
+    pause_operation = _unary(ops.pause_operation)
+    resume_operation = _unary(ops.resume_operation)
+    status = _unary(system.status)
+    doctor = _unary(system.doctor)
+    reload = _unary(system.reload)

@@ -1,0 +1,1 @@
+"""Generated from proto/rkd/v1; never edited."""

@@ -1,0 +1,530 @@
+"""Generated from rkd/v1/types.proto by tests/value_types.py; never edited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+
+Backend = Literal["", "auto", "npu", "cpu"]
+"""Where a model runs, or is asked to run."""
+
+
+WeightsFormat = Literal["", "rkllm", "gguf"]
+"""What the weights of a model are written in."""
+
+
+Priority = Literal["", "interactive", "normal", "background"]
+"""How urgent a request is while it waits; inside a class the order is first come, first served."""
+
+
+FinishReason = Literal["", "stop_eos", "stop_sequence", "length", "context_full", "tool_call", "cancelled"]
+"""Why an answer ended."""
+
+
+ModelState = Literal["", "ready", "needs_modelfile", "incoming", "invalid"]
+"""State of a model folder on disk."""
+
+
+OperationState = Literal["", "pending", "running", "paused", "succeeded", "failed", "cancelled"]
+"""State of an operation."""
+
+
+OperationKind = Literal["", "pull", "create", "push"]
+"""Kind of an operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a function, made by the model."""
+
+    id: str = ""
+    """Names the call inside its conversation."""
+
+    name: str = ""
+    """The function."""
+
+    arguments_json: str = ""
+    """Its arguments: a JSON object as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str = ""
+    """`system`, `user`, `assistant` or `tool`."""
+
+    content: str = ""
+    """The text; may be empty for an assistant turn that only calls tools."""
+
+    reasoning: str = ""
+    """What the model thought before this assistant turn; templates may drop it."""
+
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Calls the model made in this assistant turn."""
+
+    tool_name: str = ""
+    """For role `tool`: the function whose result this is."""
+
+    tool_call_id: str = ""
+    """For role `tool`: the id of the call this answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function offered to the model."""
+
+    name: str = ""
+    """`[A-Za-z0-9_-]{1,64}`."""
+
+    description: str = ""
+    """What it does, for the model to read."""
+
+    parameters_json: str = ""
+    """A JSON Schema object as text describing the arguments. Default: no arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogitBias:
+    """Adds a bias to one token's logit before sampling."""
+
+    token_id: int = 0
+    """Token id of the model's vocabulary."""
+
+    bias: float = 0.0
+    """Added to the logit, -100 to 100; -100 practically bans, 100 practically forces."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingOptions:
+    """How the answer is sampled. Every field is optional because 0 is a value: what is not given comes from the model's Modelfile, then from the backend's default named here. A field that the chosen backend cannot honour is refused (CAPABILITY_UNSUPPORTED), never ignored."""
+
+    temperature: float | None = None
+    """0 always takes the best token. Range 0 to 2. Default 0.8."""
+
+    top_k: int | None = None
+    """Consider only this many best tokens; 0 considers all. Range 0 to 1000. Default 40."""
+
+    top_p: float | None = None
+    """Consider only the best tokens that together have this probability. Range 0 to 1. Default 0.95."""
+
+    min_p: float | None = None
+    """Drop tokens less likely than this fraction of the best one. Range 0 to 1. Default 0.05."""
+
+    typical_p: float | None = None
+    """Locally typical sampling; 1 is off. Range 0 to 1. Default 1."""
+
+    repeat_penalty: float | None = None
+    """Penalty on repeated tokens; 1 is off. Range 0 to 4. Default 1."""
+
+    repeat_last_n: int | None = None
+    """How many last tokens the penalties look at; 0 none, -1 the whole context. Default 64."""
+
+    presence_penalty: float | None = None
+    """Penalty on tokens that occurred at all. Range -2 to 2. Default 0."""
+
+    frequency_penalty: float | None = None
+    """Penalty growing with each occurrence. Range -2 to 2. Default 0."""
+
+    mirostat: int | None = None
+    """Mirostat version: 0 off, 1 or 2. Default 0."""
+
+    mirostat_tau: float | None = None
+    """Mirostat's target entropy. Range 0 to 20. Default 5."""
+
+    mirostat_eta: float | None = None
+    """Mirostat's learning rate. Range 0 to 1. Default 0.1."""
+
+    seed: int | None = None
+    """Equal seeds give equal answers under equal conditions. Range 0 to 2^32-2; default: random, and `finished` tells which was used."""
+
+    max_tokens: int | None = None
+    """Most tokens to generate; 0 only reads the prompt. Default: until the context is full."""
+
+    stop: tuple[str, ...] = ()
+    """The answer ends before the first of these; never part of the answer. At most 16, each 1 to 256 bytes. Given, they replace the Modelfile's."""
+
+    logit_bias: tuple[LogitBias, ...] = ()
+    """Biases on single tokens. At most 1024."""
+
+    logprobs: int | None = None
+    """Report log probabilities: the number of alternatives with each token, 0 for the chosen one alone. Range 0 to 20. Default: none reported."""
+
+    grammar: str | None = None
+    """A GBNF grammar."""
+
+    json_schema: str | None = None
+    """A JSON Schema as text; `{}` means any JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceOptions:
+    """What every inference request may say besides its input."""
+
+    sampling: SamplingOptions = SamplingOptions()
+    """Sampling of the answer."""
+
+    backend: Backend = ""
+    """Where to run. Default: the model's, else the daemon's setting."""
+
+    keep_alive_s: float | None = None
+    """How long the model stays resident after this request: zero unloads at once, negative means for ever. Default: what the last request said, else the model's, else RKD_KEEP_ALIVE."""
+
+    context_tokens: int | None = None
+    """Context in tokens for each slot, 64 up to the model's own. A model resident with another context is reloaded. Default: `num_ctx` of the Modelfile, else RKD_MAX_CONTEXT or the model's."""
+
+    priority: Priority = ""
+    """Urgency while waiting."""
+
+    queue_timeout_s: float | None = None
+    """Longest wait in the queue, on top of the call's own deadline. Default: only the deadline."""
+
+    request_id: str = ""
+    """Names the request in logs, `Cancel` and errors: 1 to 64 of `[A-Za-z0-9._-]`, unique among running requests. Default: the daemon makes one."""
+
+    thinking: bool | None = None
+    """Turns reasoning of models that have a switch for it on or off. Default: the template's own."""
+
+    return_token_ids: bool = False
+    """Report the ids of the tokens in every delta."""
+
+    lora: Mapping[str, float] = field(default_factory=dict)
+    """LoRA adapters of the Modelfile to apply: name to scale (0 to 2). Default: all, at their scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """First event of every inference stream."""
+
+    request_id: str = ""
+    """Names the request; use it with `InferenceService.Cancel`."""
+
+    model: str = ""
+    """The model's name as the library writes it."""
+
+    backend: Backend = ""
+    """Where it is planned to run: NPU or CPU."""
+
+    backend_reason: str = ""
+    """Why it is not the NPU, one sentence; empty when it is, or when the CPU was asked for."""
+
+    template_source: str = ""
+    """Which template makes the prompt: `modelfile`, `model`, `runtime` or `raw`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The request waits for its turn."""
+
+    position: int = 0
+    """How many requests are served before this one; 0 is next."""
+
+    estimated_wait_s: float | None = None
+    """A guess from recent requests; absent when there is none yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The model is being made resident."""
+
+    stage: str = ""
+    """`evicting`, `starting`, `loading`, `retrying` or `falling-back`."""
+
+    fraction: float | None = None
+    """0 to 1; absent when it cannot be known."""
+
+    backend: Backend = ""
+    """Where it loads now: after a fallback not what `accepted` said."""
+
+    evicting: tuple[str, ...] = ()
+    """Models that leave to make room."""
+
+    detail: str = ""
+    """What is going on, in words: the reason of a retry or fallback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """The prompt is being read."""
+
+    total_tokens: int = 0
+    """Tokens of the prompt."""
+
+    processed_tokens: int = 0
+    """Of these, read so far, including cached ones."""
+
+    cached_tokens: int = 0
+    """Of these, found in the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call: id and name once, then argument text in pieces."""
+
+    index: int = 0
+    """Which call of this answer, from 0."""
+
+    id: str = ""
+    """Set in the first piece."""
+
+    name: str = ""
+    """Set in the first piece."""
+
+    arguments: str = ""
+    """The next piece of the arguments' JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logprob:
+    """One candidate token."""
+
+    token_id: int = 0
+    """Id in the model's vocabulary."""
+
+    text: str = ""
+    """Its text; bytes that are no whole character are U+FFFD."""
+
+    logprob: float = 0.0
+    """Natural logarithm of its probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """The token chosen and its best rivals."""
+
+    chosen: Logprob = Logprob()
+    """The token that was taken."""
+
+    alternatives: tuple[Logprob, ...] = ()
+    """The most likely tokens, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of the answer. Pieces waiting for a slow reader are joined into one."""
+
+    text: str = ""
+    """Visible text: always whole UTF-8 characters, never part of a stop sequence."""
+
+    reasoning_text: str = ""
+    """What the model thinks, apart from the answer."""
+
+    tool_calls: tuple[ToolCallDelta, ...] = ()
+    """Pieces of tool calls."""
+
+    token_ids: tuple[int, ...] = ()
+    """Ids of the tokens behind this piece, when asked for."""
+
+    logprobs: tuple[TokenLogprobs, ...] = ()
+    """One entry a token, when asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens counted."""
+
+    prompt_tokens: int = 0
+    """Of the prompt as the model saw it, template included."""
+
+    cached_tokens: int = 0
+    """Of these, not computed again."""
+
+    completion_tokens: int = 0
+    """Generated, reasoning and tool calls included."""
+
+    reasoning_tokens: int = 0
+    """Of these, reasoning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time went."""
+
+    queue_s: float | None = None
+    """Waiting for a turn."""
+
+    load_s: float | None = None
+    """Making the model resident; zero when it was."""
+
+    first_token_s: float | None = None
+    """From the request's arrival to the first piece of the answer."""
+
+    prefill_s: float | None = None
+    """Reading the prompt, as the engine measured it."""
+
+    decode_s: float | None = None
+    """Generating, as the engine measured it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Last event of every inference stream that ends with status OK."""
+
+    finish_reason: FinishReason = ""
+    """Why it ended."""
+
+    matched_stop: str = ""
+    """The stop sequence that matched, for STOP_SEQUENCE."""
+
+    backend: Backend = ""
+    """Where it really ran."""
+
+    backend_reason: str = ""
+    """Why not on the NPU, or not where `accepted` said; empty otherwise."""
+
+    usage: Usage = Usage()
+    """Tokens counted."""
+
+    timings: Timings = Timings()
+    """Where the time went."""
+
+    seed: int = 0
+    """The seed used, given or drawn."""
+
+    warnings: tuple[str, ...] = ()
+    """What the caller should know but did not fail: a model without template, a clamped option."""
+
+    template_source: str = ""
+    """Which template made the prompt, as it really was."""
+
+    runtime: str = ""
+    """Engine and version, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """One weights file of a model."""
+
+    name: str = ""
+    """File name inside the model's folder; the first shard of a split file."""
+
+    format: WeightsFormat = ""
+    """Its format."""
+
+    size_bytes: int = 0
+    """Size, all shards."""
+
+    digest: str = ""
+    """`sha256:<hex>` where recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """A model on disk, in short."""
+
+    name: str = ""
+    """The name to use."""
+
+    state: ModelState = ""
+    """Whether it can be used."""
+
+    reason: str = ""
+    """One sentence when the state is not READY."""
+
+    size_bytes: int = 0
+    """Everything in its folder."""
+
+    modified: datetime | None = None
+    """When anything in the folder changed last."""
+
+    formats: tuple[WeightsFormat, ...] = ()
+    """Formats present, NPU first."""
+
+    architecture: str = ""
+    """Architecture (`llama`, `qwen2`); empty where the weights do not tell."""
+
+    parameters: int = 0
+    """Number of parameters; 0 where unknown."""
+
+    quantization: str = ""
+    """`Q4_K_M`, `w8a8` …; empty where unknown."""
+
+    context_tokens: int = 0
+    """Longest context the model was made for, in tokens; 0 where unknown."""
+
+    digest: str = ""
+    """`sha256:<hex>` over the model's files; empty while unknown."""
+
+    resident: bool = False
+    """Whether it is resident now."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileProgress:
+    """Progress of one file."""
+
+    name: str = ""
+    """Its path in the repository or model folder."""
+
+    done_bytes: int = 0
+    """Done."""
+
+    total_bytes: int = 0
+    """Of."""
+
+    resumed_bytes: int = 0
+    """Of the done bytes, those that were already there when the task (re)started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Progress of a long task, in bytes or in steps."""
+
+    stage: str = ""
+    """What is being done now: one short sentence."""
+
+    done_bytes: int = 0
+    """Done, verified bytes only where bytes are verified. Never goes backwards."""
+
+    total_bytes: int = 0
+    """Of; 0 while unknown."""
+
+    rate_bytes_per_s: float = 0.0
+    """Bytes a second over the last seconds; 0 while unknown."""
+
+    remaining_s: float | None = None
+    """Left at this rate; absent while unknown."""
+
+    files: tuple[FileProgress, ...] = ()
+    """Each file on its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A task that outlives the call that started it."""
+
+    id: str = ""
+    """Names it."""
+
+    kind: OperationKind = ""
+    """What it does."""
+
+    model: str = ""
+    """The model's name."""
+
+    source: str = ""
+    """What it works on: `user/repo:Q4_K_M`, for instance."""
+
+    state: OperationState = ""
+    """Where it is."""
+
+    progress: Progress = Progress()
+    """How far it is."""
+
+    created: datetime | None = None
+    """When it was first asked for."""
+
+    finished: datetime | None = None
+    """When it ended; absent before."""
+
+    error_reason: str = ""
+    """For FAILED: reason of the contract (`DISK_FULL`, `HUB_GATED` …)."""
+
+    error_message: str = ""
+    """For FAILED: what happened."""
+
+    error_remedy: str = ""
+    """For FAILED: what to do."""

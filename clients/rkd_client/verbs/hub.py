@@ -1,0 +1,63 @@
+"""Models on the Hub."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from rkd.v1 import hub_pb2 as pb
+from rkd_client.ask import HUB_S, Ask
+from rkd_client.values import fill
+
+if TYPE_CHECKING:
+    from rkd_client.v1 import hub as v1
+
+
+def search(
+    query: str = "",
+    *,
+    author: str | None = None,
+    min_parameters: int | None = None,
+    max_parameters: int | None = None,
+    quantization: str | None = None,
+    format: Literal["gguf", "rkllm"] | None = None,  # noqa: A002 - the contract's word
+    sort: Literal["downloads", "likes", "updated", "created"] | None = None,
+    page_size: int | None = None,
+    page_token: str | None = None,
+    min_downloads: int | None = None,
+    license: str | None = None,  # noqa: A002 - the contract's word
+    gated: bool | None = None,
+) -> Ask[pb.SearchResponse, v1.SearchResponse]:
+    """Find repositories on the Hub with weights rkd can run, one page of them."""
+    request = fill(
+        pb.SearchRequest(query=query),
+        author=author,
+        min_parameters=min_parameters,
+        max_parameters=max_parameters,
+        quantization=quantization,
+        format=format,
+        sort=sort,
+        page_size=page_size,
+        page_token=page_token,
+        min_downloads=min_downloads,
+        license=license,
+        gated=gated,
+    )
+    return Ask("HubService.Search", request, pb.SearchResponse, bound_s=HUB_S, repeatable=True)
+
+
+def files(
+    repository: str, *, revision: str = "", context_tokens: int | None = None
+) -> Ask[pb.ListFilesResponse, v1.ListFilesResponse]:
+    """List the weights of *repository*, each with a verdict for this board."""
+    request = fill(
+        pb.ListFilesRequest(repository=repository, revision=revision),
+        context_tokens=context_tokens,
+    )
+    answer = pb.ListFilesResponse
+    return Ask("HubService.ListFiles", request, answer, bound_s=HUB_S, repeatable=True)
+
+
+def card(repository: str, *, revision: str = "") -> Ask[pb.GetCardResponse, v1.GetCardResponse]:
+    """Bring the model card of *repository*."""
+    request = pb.GetCardRequest(repository=repository, revision=revision)
+    return Ask("HubService.GetCard", request, pb.GetCardResponse, bound_s=HUB_S, repeatable=True)

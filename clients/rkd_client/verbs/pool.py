@@ -1,0 +1,66 @@
+"""Models in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rkd.v1 import pool_pb2 as pb
+from rkd_client.ask import SLOW_S, Ask, StreamAsk
+from rkd_client.options import Backend
+from rkd_client.values import fill
+from rkd_client.verbs.models import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from rkd_client.v1 import pool as v1
+
+
+def residents() -> Ask[pb.ListResidentResponse, v1.ListResidentResponse]:
+    """List the models in memory; looking keeps none of them there."""
+    request = pb.ListResidentRequest(page_size=PAGE_SIZE)
+    answer = pb.ListResidentResponse
+    return Ask("PoolService.ListResident", request, answer, repeatable=True, paged=True)
+
+
+def load(
+    model: str,
+    *,
+    backend: Backend | None = None,
+    context_tokens: int | None = None,
+    keep_alive_s: float | None = None,
+) -> StreamAsk[pb.LoadResponse, v1.LoadResponse]:
+    """Make *model* resident and tell each step; the last one says where and how large it is."""
+    request = fill(
+        pb.LoadRequest(model=model),
+        backend=backend,
+        context_tokens=context_tokens,
+        keep_alive_s=keep_alive_s,
+    )
+    return StreamAsk("PoolService.Load", request, pb.LoadResponse, model=model, repeatable=True)
+
+
+def unload(
+    model: str, *, grace_s: float | None = None
+) -> Ask[pb.UnloadResponse, v1.UnloadResponse]:
+    """Let *model* leave memory; running answers end first, or after *grace_s* are stopped."""
+    request = fill(pb.UnloadRequest(model=model), grace_s=grace_s)
+    return Ask("PoolService.Unload", request, pb.UnloadResponse, model=model, bound_s=SLOW_S)
+
+
+def pin(model: str) -> Ask[pb.PinResponse, v1.PinResponse]:
+    """Keep *model* in memory until unpin, unload or shutdown; loads it first."""
+    request = pb.PinRequest(model=model)
+    return Ask("PoolService.Pin", request, pb.PinResponse, model=model, bound_s=SLOW_S)
+
+
+def unpin(model: str) -> Ask[pb.UnpinResponse, v1.UnpinResponse]:
+    """Take the pin of *model* away; its keep-alive counts from now."""
+    return Ask("PoolService.Unpin", pb.UnpinRequest(model=model), pb.UnpinResponse, model=model)
+
+
+def plan(
+    model: str, *, backend: Backend | None = None, context_tokens: int | None = None
+) -> Ask[pb.PlanResponse, v1.PlanResponse]:
+    """Say whether *model* would fit and who would leave, without doing it."""
+    request = fill(pb.PlanRequest(model=model), backend=backend, context_tokens=context_tokens)
+    answer = pb.PlanResponse
+    return Ask("PoolService.Plan", request, answer, model=model, bound_s=60.0, repeatable=True)

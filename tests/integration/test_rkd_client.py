@@ -1,0 +1,82 @@
+"""The client library against a real daemon, as its README shows it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rkd_client import AsyncClient, Client, InvalidInputError, NotFoundError
+
+from tests.hub.server import LocalHub
+from tests.integration.daemon_process import DaemonProcess
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = "user/repo:Q4_K_M"
+BOUND_S = 60
+
+
+def test_the_readmes_lines_run(tmp_path: Path, tiny_gguf: Path) -> None:
+    """Connect, stream an answer, pull with progress, embed: word by word."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    with LocalHub() as hub:
+        hub.add("user/repo", {"tiny-Q4_K_M.gguf": tiny_gguf.read_bytes()}, tags=["gguf"])
+        with DaemonProcess(tmp_path, {"HF_ENDPOINT": hub.endpoint}) as daemon:
+            with Client(str(daemon.socket)) as client:
+                client.pull(SOURCE, name="smollm2").result()
+            done = subprocess.run(
+                [sys.executable, "-c", code],
+                env=daemon.environment,
+                capture_output=True,
+                text=True,
+                timeout=BOUND_S,
+                check=False,
+            )
+
+    size = tiny_gguf.stat().st_size
+    assert done.stderr == ""
+    assert f"{size} of {size} bytes" in done.stdout
+    assert re.search(r"2 vectors of \d+\n$", done.stdout)
+
+
+def test_models_are_made_listed_planned_and_removed(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """Through the sync half."""
+    weights = tmp_path / "w.gguf"
+    weights.hardlink_to(daemon.models / "tiny" / "tiny.gguf")
+    with Client(str(daemon.socket)) as client:
+        digest = client.upload(weights)
+        made = client.create("pirate", "FROM ./w.gguf\n", files={"./w.gguf": digest}).result()
+        names = [model.name for model in client.list().models]
+        fits = client.plan("pirate").fits
+        tokens = client.tokenize("pirate", "hello").token_ids
+        resident = client.load("pirate").result().resident
+        client.unload("pirate")
+        freed = client.delete("pirate").freed_bytes
+        with pytest.raises(NotFoundError) as caught:
+            client.show("pirate")
+
+    assert made.operation.state == "succeeded"
+    assert names == ["pirate", "tiny"]
+    assert fits
+    assert tokens
+    assert resident is not None
+    assert resident.state == "ready"
+    assert freed >= 0
+    assert caught.value.reason == "MODEL_NOT_FOUND"
+
+
+async def test_an_answer_is_streamed_awaited(daemon: DaemonProcess) -> None:
+    """Pieces, usage and a refusal with its field, through the asyncio half."""
+    async with AsyncClient(str(daemon.socket)) as client:
+        answer = client.chat("tiny", "hello", max_tokens=4, temperature=0)
+        text = await answer.text()
+        with pytest.raises(InvalidInputError) as caught:
+            await client.generate("tiny", "x", temperature=9).text()
+
+    assert isinstance(text, str)
+    assert answer.finished is not None
+    assert answer.finished.usage.completion_tokens <= 4
+    assert caught.value.reason == "INVALID_FIELD"
