@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"wire"}),
     frozenset({"board", "log", "notify", "events"}),
     frozenset({"journal"}),
-    frozenset({"weights", "modelfile", "librkllmrt", "access"}),
+    frozenset({"weights", "modelfile", "librkllmrt", "access", "bounds"}),
     frozenset({"inference"}),
     frozenset({"model", "v1"}),
     frozenset({"config", "shape"}),
