@@ -9,9 +9,9 @@ are not judged here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.errors import InvalidInputError, Reason, Violation, bad_field
 from rkd.inference import Run, Sampling
 
 MAX_DEPTH = 64
@@ -60,6 +60,30 @@ def check(run: Run) -> None:
         raise InvalidInputError(
             Reason.INVALID_FIELD, f"The request is wrong: {listed}.", violations=tuple(found)
         )
+
+
+def check_inputs(inputs: Sequence[str]) -> None:
+    """
+    Refuse an empty text to embed: no engine makes a vector of nothing.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD, naming the first one.
+    """
+    if "" in inputs:
+        raise bad_field(f"inputs[{inputs.index('')}]", "should not be empty")
+
+
+def check_token_ids(token_ids: Sequence[int], vocabulary_size: int) -> None:
+    """
+    Refuse token ids the model does not have; a *vocabulary_size* of 0 is unknown.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD, naming the first one.
+    """
+    for at, token_id in enumerate(token_ids):
+        if token_id < 0 or 0 < vocabulary_size <= token_id:
+            what = f"should be a token of this model, 0 to {vocabulary_size - 1}, not {token_id}"
+            raise bad_field(f"token_ids[{at}]", what)
 
 
 def judge(run: Run) -> Iterator[Violation]:

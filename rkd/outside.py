@@ -166,6 +166,13 @@ def escaped(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode()
 
 
+def whole(text: str) -> str:
+    """Return *text* in whole characters: half of a surrogate pair becomes U+FFFD."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def shown(text: str) -> str:
     """Return *text*, a name from outside, on one line: controls and marks of direction escaped."""
     clean = escaped(text)

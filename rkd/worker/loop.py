@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable
 
+from rkd import bounds
 from rkd.backend.backend import Backend
 from rkd.errors import InternalError, PreconditionError, Reason, RkdError
 from rkd.inference import (
@@ -182,6 +183,7 @@ class Loop:
         if handle.cancelled:
             outcome = Outcome(FinishReason.CANCELLED)
         else:
+            bounds.check(run)
             outcome = self._engine().run(run, handle, emit)
         outbox.send(DoneFrame(request_id, outcome))
 

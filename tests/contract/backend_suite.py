@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from rkd.backend.backend import Backend
-from rkd.errors import BeyondRangeError, PreconditionError, Reason
+from rkd.errors import BeyondRangeError, InvalidInputError, PreconditionError, Reason
 from rkd.inference import (
     Chunk,
     EmbedSpec,
@@ -309,6 +309,29 @@ class BackendSuite:
         ids = backend.tokenize(text, add_special=False, parse_special=False)
 
         assert backend.detokenize(ids) == text
+
+    @pytest.mark.parametrize("token_id", [-1, 2**31 - 1])
+    def test_an_unknown_token_is_refused(
+        self, loaded: tuple[Backend, Loaded], token_id: int
+    ) -> None:
+        """The model has no such token: the caller's mistake, named by its place."""
+        backend, told = loaded
+        if not told.capabilities.tokenize:
+            return
+        known = backend.tokenize("a", add_special=False, parse_special=False)
+        with pytest.raises(InvalidInputError) as caught:
+            backend.detokenize((*known, token_id))
+        assert caught.value.reason is Reason.INVALID_FIELD
+
+    def test_an_empty_text_has_no_vector(self, loaded: tuple[Backend, Loaded]) -> None:
+        """It is refused by its place, and the next one is embedded."""
+        backend, told = loaded
+        if not told.capabilities.embed:
+            return
+        with pytest.raises(InvalidInputError) as caught:
+            backend.embed(EmbedSpec(("text", "")))
+        assert caught.value.reason is Reason.INVALID_FIELD
+        assert len(backend.embed(EmbedSpec(("text",))).vectors) == 1
 
     def test_bad_weights_are_refused(self, subject: Subject) -> None:
         """A file that is no model fails the load with LOAD_FAILED, and closing is safe twice."""

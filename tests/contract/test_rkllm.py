@@ -547,6 +547,14 @@ class TestEmbeddings:
         assert math.isclose(sum(value * value for value in first), 1.0)
         assert got.prompt_tokens == 2 + 2 + 2
 
+    @every_interface
+    def test_nothing_to_read(self, version: str, tmp_path: Path) -> None:
+        """An empty prompt is refused, not given to a library that gives up on it."""
+        with loaded(version, tmp_path) as npu:
+            with pytest.raises(InvalidInputError, match="should not be empty"):
+                npu.ask(Run(prompt=""))
+            assert npu.calls("rkllm_run") == []
+
     def test_dimensions(self, tmp_path: Path) -> None:
         """Leading dimensions are kept, then made of length 1; or left as they are."""
         with loaded("1.3.0", tmp_path, embd=16) as npu:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rkd.errors import PreconditionError, Reason
+from rkd.errors import InvalidInputError, PreconditionError, Reason
 from rkd.inference import Chunk, EmbedSpec, FinishReason, LoadProgress, LoadSpec, Run, Sampling
 from rkd.model import BackendKind
 from rkd.pool.workers import process as module
@@ -124,6 +124,28 @@ async def test_a_refused_load_brings_the_engines_words(tmp_path: Path) -> None:
         assert caught.value.reason is Reason.LOAD_FAILED
         assert caught.value.metadata["engine_log"]
         assert caught.value.metadata["engine_log"] in caught.value.message
+
+
+async def test_a_long_state_folder(tmp_path: Path) -> None:
+    """The engine's socket does not depend on where the state lies: its path may have 107 bytes."""
+    deep = tmp_path / ("d" * 135) / ("e" * 200)
+    deep.mkdir(parents=True)
+    async with started(deep) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+        assert await worker.tokenize("", add_special=False, parse_special=False) == ()
+
+
+async def test_a_grammar_that_ends_engines_is_refused(tmp_path: Path) -> None:
+    """It never reaches the engine, and its worker lives and answers the next one."""
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+        bomb = Run(prompt="Hi", sampling=Sampling(grammar="root ::= " + "(" * 100_000))
+        with pytest.raises(InvalidInputError) as caught:
+            [piece async for piece in worker.run(bomb)]
+
+        assert [one.field for one in caught.value.violations] == ["options.sampling.grammar"]
+        few = Run(prompt="Hi", sampling=Sampling(max_tokens=2, seed=1))
+        assert [piece async for piece in worker.run(few)]
 
 
 async def test_a_polite_end(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from rkd.outside import (
     quoted,
     read_regular,
     shown,
+    whole,
 )
 from tests.growth import assert_linear
 
@@ -159,3 +160,18 @@ def test_what_an_error_quotes_is_short() -> None:
     assert quoted("a b") == "'a b'"
     assert quoted(float("nan")) == "nan"
     assert quoted({}) == "a dict"
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("plain", "plain"),
+        ("größe 🙂", "größe 🙂"),
+        ("a\ud83db", "a\ufffdb"),
+        ("\ud83d\ude42", "🙂"),
+    ],
+)
+def test_half_a_character_becomes_a_whole_one(text: str, made: str) -> None:
+    """U+FFFD for a half, the character itself for two that belong together."""
+    assert whole(text) == made
+    assert whole(text).encode()

@@ -21,6 +21,7 @@ from rkd.backend.llamacpp.native import NativeEngine
 from rkd.backend.llamacpp.request import body_of, refusal_of
 from rkd.backend.llamacpp.wheel import import_wheel
 from rkd.backend.prompt.chat import ChatTemplate
+from rkd.bounds import check_inputs, check_token_ids
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import (
     Capabilities,
@@ -108,7 +109,8 @@ class LlamaCppBackend:
 
     def __init__(self, before_exec: Callable[[], None], folder: Path | None = None) -> None:
         self._before_exec = before_exec
-        self._folder = folder or Path.cwd()
+        # Relative to the working folder: a socket's path ends at 107 bytes, a state folder may not.
+        self._folder = folder or Path()
         self._engine: WheelEngine | NativeEngine | None = None
         self._http = EngineHttp(self._folder / "engine.sock")
         self._spec: LoadSpec | None = None
@@ -117,6 +119,7 @@ class LlamaCppBackend:
         self._special = ("", "")
         self._adds_bos = False
         self._running = 0
+        self._vocabulary = 0
 
     def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
         """Load the GGUF; returns when the server answers."""
@@ -135,6 +138,8 @@ class LlamaCppBackend:
         props = self._http.get("/props")
         self._special = (str(props.get("bos_token", "")), str(props.get("eos_token", "")))
         self._adds_bos = bool(self.tokenize("", add_special=True, parse_special=False))
+        listed = self._http.get("/v1/models")["data"][0]
+        self._vocabulary = int((listed.get("meta") or {}).get("n_vocab", 0))
         self._choose_template(spec, str(props.get("chat_template") or ""))
         return self._loaded(spec, props)
 
@@ -236,6 +241,7 @@ class LlamaCppBackend:
             raise PreconditionError(
                 Reason.CAPABILITY_UNSUPPORTED, "This model was loaded without embeddings."
             )
+        check_inputs(spec.inputs)
         body = {"input": list(spec.inputs), "embd_normalize": 2 if spec.normalize else -1}
         try:
             answer = self._http.post("/v1/embeddings", body, bound_s=None)
@@ -248,10 +254,14 @@ class LlamaCppBackend:
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Tokenize through `/tokenize`."""
         body = {"content": text, "add_special": add_special, "parse_special": parse_special}
-        return tuple(self._http.post("/tokenize", body)["tokens"])
+        try:
+            return tuple(self._http.post("/tokenize", body)["tokens"])
+        except EngineError as error:
+            raise refusal_of(error) from error
 
     def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Detokenize through `/detokenize`."""
+        check_token_ids(token_ids, self._vocabulary)
         try:
             return str(self._http.post("/detokenize", {"tokens": list(token_ids)})["content"])
         except EngineError as error:

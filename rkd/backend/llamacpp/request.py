@@ -6,15 +6,10 @@ import json
 from typing import Any
 
 from rkd.backend.llamacpp.http import EngineError
-from rkd.errors import (
-    BeyondRangeError,
-    InternalError,
-    InvalidInputError,
-    Reason,
-    RkdError,
-    Violation,
-)
+from rkd.bounds import MAX_SCHEMA_BYTES
+from rkd.errors import BeyondRangeError, InternalError, Reason, RkdError, bad_field
 from rkd.inference import LoadSpec, Run, Sampling
+from rkd.outside import json_object, quoted
 
 _SAME_NAME = (
     "temperature",
@@ -32,6 +27,9 @@ _SAME_NAME = (
 )
 """Fields the engine calls as we do; left out, its defaults are the ones the proto states."""
 
+
+MAX_WORDS = 400
+"""Characters of the engine's own words in an error: it may quote the whole request."""
 
 PROGRESS_CHARACTERS = 1024
 """
@@ -71,38 +69,35 @@ def body_of(run: Run, prompt: str | list[int], spec: LoadSpec | None, seed: int)
         body["grammar"] = sampling.grammar
     if sampling.json_schema is not None:
         body["json_schema"] = _schema(sampling)
-    if run.lora and spec is not None:
+    if spec is not None and (run.lora or spec.adapters):
         body["lora"] = _loras(run, spec)
     return body
 
 
 def _schema(sampling: Sampling) -> dict[str, Any]:
     try:
-        schema = json.loads(sampling.json_schema or "{}")
+        text = (sampling.json_schema or "{}").encode()
+        return json_object(text, most_items=MAX_SCHEMA_BYTES) or {"type": "object"}
     except ValueError as error:
-        raise _bad("options.sampling.json_schema", f"is no JSON: {error}") from error
-    if not isinstance(schema, dict):
-        raise _bad("options.sampling.json_schema", "should be a JSON object")
-    return schema or {"type": "object"}
+        malformed = isinstance(error, json.JSONDecodeError)
+        what = f"{'is no JSON' if malformed else 'should be a JSON object'}: {error}"
+        raise bad_field("options.sampling.json_schema", what) from error
 
 
 def _loras(run: Run, spec: LoadSpec) -> list[dict[str, float]]:
-    """Every adapter with its scale: those the run does not name are off."""
+    """
+    Every adapter with its scale; those a run that names any does not name are off.
+
+    Sent with every run: without it the engine goes on with what another client's run had chosen.
+    """
     known = [name for name, _path, _scale in spec.adapters]
-    asked = dict(run.lora)
+    asked = dict(run.lora) or {name: scale for name, _path, scale in spec.adapters}
     for name in asked:
         if name not in known:
             has = ", ".join(known) or "none"
-            raise _bad("options.lora", f"the model has no adapter {name!r}; it has: {has}")
+            what = f"the model has no adapter {quoted(name)}; it has: {has}"
+            raise bad_field("options.lora", what)
     return [{"id": at, "scale": asked.get(name, 0.0)} for at, name in enumerate(known)]
-
-
-def _bad(field: str, description: str) -> InvalidInputError:
-    return InvalidInputError(
-        Reason.INVALID_FIELD,
-        f"{field} {description}.",
-        violations=(Violation(field, description),),
-    )
 
 
 def refusal_of(error: EngineError) -> RkdError:
@@ -118,5 +113,5 @@ def refusal_of(error: EngineError) -> RkdError:
     words = str(error).rstrip(".")
     if error.kind in {"invalid_request_error", "not_supported_error"}:
         field = "options.sampling.grammar" if "grammar" in words.lower() else "options"
-        return _bad(field, f"was refused by the engine: {words}")
-    return InternalError(Reason.INTERNAL, f"llama.cpp failed: {words}.")
+        return bad_field(field, f"was refused by the engine: {words[:MAX_WORDS]}")
+    return InternalError(Reason.INTERNAL, f"llama.cpp failed: {words[:MAX_WORDS]}.")

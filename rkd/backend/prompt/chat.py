@@ -26,6 +26,7 @@ from rkd.backend.text.text import THINK_OPEN, opens_thinking
 from rkd.errors import InvalidInputError, PreconditionError, Reason, Violation
 from rkd.inference import Tool
 from rkd.model import Message
+from rkd.outside import whole
 
 MAX_SOURCE_CHARACTERS = 1024 * 1024
 """Longest template; the longest in use has some 20k."""
@@ -151,7 +152,7 @@ class ChatTemplate:
                 raise
             except _FAULTS as error:
                 raise _broken(error) from error
-        return "".join(pieces)
+        return whole("".join(pieces))
 
     def _check_abilities(self, tools: Sequence[Tool], *, thinking: bool | None) -> None:
         if tools and not self.knows_tools:

@@ -14,6 +14,7 @@ from pathlib import Path
 import tokenizers
 
 from rkd.errors import PreconditionError, Reason
+from rkd.outside import whole
 
 TOKENIZER = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
@@ -105,7 +106,7 @@ class Tokenizer:
         """
         with self._switching:
             self._tokenizer.encode_special_tokens = not parse_special
-            encoding = self._tokenizer.encode(text, add_special_tokens=add_special)
+            encoding = self._tokenizer.encode(whole(text), add_special_tokens=add_special)
         return tuple(encoding.ids)
 
     def decode(self, token_ids: tuple[int, ...]) -> str:

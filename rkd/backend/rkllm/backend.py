@@ -19,7 +19,8 @@ from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, StatusErro
 from rkd.backend.rkllm.sampling import engine_sampling, unsupported
 from rkd.backend.rkllm.tap import Tap
 from rkd.backend.text.text import AnswerSplitter
-from rkd.errors import InvalidInputError, PreconditionError, Reason, Violation
+from rkd.bounds import check_inputs, check_token_ids
+from rkd.errors import PreconditionError, Reason, bad_field
 from rkd.inference import (
     Capabilities,
     Embeddings,
@@ -35,6 +36,7 @@ from rkd.inference import (
     Usage,
 )
 from rkd.librkllmrt import Family, identify
+from rkd.outside import quoted
 
 DEFAULT_CONTEXT_TOKENS = 4096
 """When the load names none; a model with a shorter limit is loaded with its limit."""
@@ -174,8 +176,10 @@ class RkllmBackend:
         sampling = engine_sampling(run.sampling)
         lora = _adapter(run, model.adapters)
         if run.prompt_cache and not Path(run.prompt_cache).is_absolute():
-            raise _bad_field("prompt_cache", "the prompt cache needs an absolute path")
+            raise bad_field("prompt_cache", "the prompt cache needs an absolute path")
         prompt = model.prompts.prompt(run)
+        if not (prompt.tokens or prompt.text):
+            raise bad_field("prompt", "should not be empty: the NPU runtime answers no empty one")
         known = len(prompt.tokens or ())
         if known >= model.resident.context_tokens:
             raise evidence.prompt_too_long(known, model.resident.context_tokens)
@@ -193,8 +197,11 @@ class RkllmBackend:
         model = self._loaded()
         vectors: list[tuple[float, ...]] = []
         total = 0
-        for text in spec.inputs:
+        check_inputs(spec.inputs)
+        for at, text in enumerate(spec.inputs):
             prompt = model.prompts.prompt(Run(prompt=text))
+            if prompt.tokens == ():
+                raise bad_field(f"inputs[{at}]", "has no tokens")
             known = len(prompt.tokens or ())
             if known > model.resident.context_tokens:
                 raise evidence.prompt_too_long(known, model.resident.context_tokens)
@@ -233,6 +240,7 @@ class RkllmBackend:
         tokenizer = self._loaded().prompts.tokenizer
         if tokenizer is None:
             raise unsupported("detokenize", "there is no tokenizer.json beside its weights")
+        check_token_ids(token_ids, tokenizer.vocabulary_size)
         return tokenizer.decode(token_ids)
 
     def close(self) -> None:
@@ -295,17 +303,13 @@ def _adapter(run: Run, loaded: dict[str, float]) -> str:
     """The one adapter a run uses: named by it, or the only one loaded."""
     if not run.lora:
         if len(loaded) > 1:
-            raise _bad_field("lora", f"name one of the adapters: {', '.join(loaded)}")
+            raise bad_field("lora", f"name one of the adapters: {', '.join(loaded)}")
         return next(iter(loaded), "")
     if len(run.lora) > 1:
         raise unsupported("more than one adapter", "the NPU runtime applies one to a run")
     name, scale = run.lora[0]
     if name not in loaded:
-        raise _bad_field("lora", f"no adapter {name!r} is loaded")
+        raise bad_field("lora", f"no adapter {quoted(name)} is loaded")
     if scale != loaded[name]:
         raise unsupported("a scale of the request's own", "the NPU fixes it when it is loaded")
     return name
-
-
-def _bad_field(field: str, what: str) -> InvalidInputError:
-    return InvalidInputError(Reason.INVALID_FIELD, what, violations=(Violation(field, what),))

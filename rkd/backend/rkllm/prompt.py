@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from rkd.backend.rkllm.sampling import unsupported
 from rkd.backend.text.text import opens_thinking
-from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.errors import bad_field
 from rkd.inference import LoadSpec, Run, TemplateWay, Tool
 from rkd.librkllmrt import Family
 from rkd.model import Message
+from rkd.outside import quoted
 
 if TYPE_CHECKING:
     from rkd.backend.prompt.chat import ChatTemplate
@@ -230,11 +231,9 @@ def _tools_json(tools: tuple[Tool, ...]) -> str:
     for tool in tools:
         try:
             parameters = json.loads(tool.parameters_json or "{}")
-        except ValueError as error:
-            what = f"the parameters of tool {tool.name!r} are no JSON: {error}"
-            raise InvalidInputError(
-                Reason.INVALID_FIELD, what, violations=(Violation("tools", what),)
-            ) from error
+        except (ValueError, RecursionError) as error:
+            what = f"the parameters of tool {quoted(tool.name)} are no JSON: {error}"
+            raise bad_field("tools", what, what) from error
         function = {"name": tool.name, "description": tool.description, "parameters": parameters}
         described.append({"type": "function", "function": function})
     return json.dumps(described, ensure_ascii=False)

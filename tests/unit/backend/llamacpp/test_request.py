@@ -13,7 +13,7 @@ from rkd.errors import InvalidInputError, Reason, RkdError
 from rkd.inference import LoadSpec, Run, Sampling
 from rkd.model import BackendKind
 
-SPEC = LoadSpec(BackendKind.CPU, "/w", adapters=(("a", "/a", 1.0), ("b", "/b", 1.0)))
+SPEC = LoadSpec(BackendKind.CPU, "/w", adapters=(("a", "/a", 1.0), ("b", "/b", 0.25)))
 
 
 def body(run: Run | None = None, **sampling: Any) -> dict[str, Any]:
@@ -27,7 +27,9 @@ def test_what_is_not_said_is_left_to_the_engine() -> None:
     assert body() == {
         "prompt": "p", "stream": True, "return_progress": False, "return_tokens": True,
         "cache_prompt": True, "seed": 7, "stop": [], "n_predict": -1,
+        "lora": [{"id": 0, "scale": 1.0}, {"id": 1, "scale": 0.25}],
     }  # fmt: skip
+    assert "lora" not in body_of(Run(), "p", dataclasses.replace(SPEC, adapters=()), 7)
 
 
 def test_zero_is_a_value() -> None:
@@ -67,7 +69,15 @@ def test_a_schema_is_an_object() -> None:
     assert body(json_schema="")["json_schema"] == {"type": "object"}
 
 
-@pytest.mark.parametrize(("schema", "said"), [("{", "is no JSON"), ("[]", "a JSON object")])
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ("{", "is no JSON"),
+        ("[]", "a JSON object"),
+        ('{"a":' * 90_000, "nested deeper"),
+        ('{"const": "\\ud800"}', "surrogates"),
+    ],
+)
 def test_a_schema_that_is_none_is_refused(schema: str, said: str) -> None:
     """Naming the field."""
     with pytest.raises(InvalidInputError, match=said) as caught:

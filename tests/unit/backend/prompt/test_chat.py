@@ -128,6 +128,13 @@ class TestRender:
 
         assert template.render([USER]) == '{\n  "a": [\n    1\n  ],\n  "b": "é"\n}'
 
+    def test_half_characters_of_json_become_whole(self) -> None:
+        """A call's arguments may hold an escape of half a pair; engines take no such text."""
+        call = ToolCall("1", "f", '{"x": "\\ud83d"}')
+        template = ChatTemplate("{{ messages[0].tool_calls[0].function.arguments.x }}!")
+
+        assert template.render([Message("assistant", "", tool_calls=(call,))]) == "\ufffd!"
+
     def test_from_many_threads(self) -> None:
         """Renderings do not disturb each other."""
         template = ChatTemplate(CHATML)

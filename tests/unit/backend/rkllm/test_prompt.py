@@ -157,11 +157,12 @@ class TestWithout:
         assert (got.system, got.text) == ("brief", "hi")
         assert json.loads(got.tools_json)[0]["function"]["parameters"] == {"type": "object"}
 
-    def test_bad_tools(self) -> None:
-        """A schema that is no JSON is the request's fault."""
+    @pytest.mark.parametrize("parameters", ["{", "[" * 100_000])
+    def test_bad_tools(self, parameters: str) -> None:
+        """A schema that is no JSON, or nested past all sense, is the request's fault."""
         with pytest.raises(InvalidInputError, match="look"):
             Prompts(spec(), Family.V1_2_1).prompt(
-                Run(messages=(USER,), tools=(Tool("look", "", "{"),))
+                Run(messages=(USER,), tools=(Tool("look", "", parameters),))
             )
 
     @pytest.mark.parametrize(
