@@ -126,6 +126,11 @@ class TokenFile:
         self._seen: tuple[int, int, int] | None = None
         self._tokens: tuple[Token, ...] = ()
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file, as of the last `current`; an empty one still wants tokens."""
+        return self._seen is not None
+
     def current(self) -> tuple[Token, ...]:
         """
         Return the tokens; one `stat` when nothing changed.

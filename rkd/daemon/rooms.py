@@ -35,7 +35,7 @@ from rkd.pool.pool import Pool
 from rkd.pool.workers.job import Jobs
 from rkd.pool.workers.launcher import Launcher
 from rkd.service.gate.auth import Guard
-from rkd.service.gate.status import Observe, StatusInterceptor
+from rkd.service.gate.calls import Observe, StatusInterceptor
 from rkd.service.running import RunningRequests
 from rkd.telemetry.activity import Activity
 from rkd.telemetry.meters import Meters
@@ -119,7 +119,7 @@ class Rooms:
             for told in self.observers:
                 told(method, code, seconds)
 
-        return StatusInterceptor(guard.admit, observe)
+        return StatusInterceptor(guard.identify, observe)
 
     def publish(self, event: Event) -> None:
         """Take what a room announces: into the log, and to the rooms it concerns."""

@@ -31,6 +31,7 @@ from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served, Ticket
 from rkd.service import events
 from rkd.service.conversation import chat_run, generate_run
+from rkd.service.gate.caller import identity
 from rkd.service.options import Checker, Options, Resolve, read_options
 from rkd.service.running import Running, RunningRequests
 from rkd.telemetry.meters import Meters, StreamMeter
@@ -245,7 +246,7 @@ def _ask(
     return Ask(
         model=model,
         wish=Wish(options.backend, options.context_tokens),
-        client=context.peer(),
+        client=identity(),
         priority=_PRIORITIES.get(options.priority, Priority.NORMAL),
         keep_alive_s=options.keep_alive_s,
         wait_s=min(bounds) if bounds else None,

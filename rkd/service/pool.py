@@ -15,6 +15,7 @@ from rkd.pool.deciding.state import Phase, Resident
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Queued
 from rkd.service import events
+from rkd.service.gate.caller import identity
 from rkd.service.options import (
     BACKENDS,
     LEAST_CONTEXT_TOKENS,
@@ -89,7 +90,7 @@ class PoolService(PoolServiceServicer):
     async def Pin(self, request: pb.PinRequest, context: Any) -> pb.PinResponse:
         """Keep a model resident whatever else wants room."""
         model = await self._resolve(ModelName.parse(request.model))
-        ask = Ask(model, client=context.peer(), wait_s=context.time_remaining())
+        ask = Ask(model, client=identity(), wait_s=context.time_remaining())
         return pb.PinResponse(resident=_resident(await self._pool.pin(ask)))
 
     async def Unpin(self, request: pb.UnpinRequest, context: Any) -> pb.UnpinResponse:
@@ -132,7 +133,7 @@ class PoolService(PoolServiceServicer):
         return Ask(
             model,
             Wish(BACKENDS.get(request.backend), tokens),
-            client=context.peer(),
+            client=identity(),
             keep_alive_s=keep_s,
             wait_s=context.time_remaining(),
         )

@@ -2,7 +2,7 @@
 Who may call what: the table of roles, and the check before every call.
 
 Three ways in, each with its proof: the unix socket (its file mode; admin), a token, a client
-certificate. `StatusInterceptor` calls `Guard.admit`; nothing here costs anything per token of an
+certificate. `StatusInterceptor` calls `Guard.identify`; nothing here costs anything per token of an
 answer.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -27,6 +26,7 @@ from rkd.errors import (
     Reason,
     UnauthenticatedError,
 )
+from rkd.service.gate.caller import Caller
 from rkd.service.gate.peer import Peer, read_peer
 from rkd.setting import Listen
 
@@ -73,14 +73,6 @@ NETWORKS_REMEMBERED: Final = 4096
 """An address that offered FAILURES_ALLOWED wrong tokens within the window is told to wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls: a name for the log, and what it may do."""
-
-    name: str
-    role: Role
-
-
 class Failures:
     """
     How many wrong tokens each network offered lately; bounded, forgets the oldest first.
@@ -121,16 +113,12 @@ class Guard:
         self._failures = Failures(clock)
         self._log = structlog.get_logger("rkd.service")
 
-    def admit(self, method: str, context: Any) -> str:
-        """Return the name of who calls *method*; raises as `identify`."""
-        return self.identify(method, context).name
-
     def identify(self, method: str, context: Any) -> Caller:
         """
         Return who calls *method*, and may.
 
         Args:
-            method: `/package.Service/Method`.
+            method: `/package.Service/Method`; "" for one that does not exist.
             context: the call's `grpc.aio.ServicerContext`.
 
         Raises:
@@ -139,9 +127,8 @@ class Guard:
             ExhaustedError: AUTH_RATE_LIMITED.
         """
         peer = read_peer(context.peer(), context.auth_context())
-        offered = _offered(context.invocation_metadata())
-        caller = self._caller(peer, offered)
-        needed = METHOD_ROLES.get(method, Role.ADMIN)
+        caller = self._caller(peer, _offered(context.invocation_metadata()))
+        needed = METHOD_ROLES.get(method, Role.ADMIN) if method else Role.READ
         if caller.role < needed:
             raise ForbiddenError(
                 Reason.ROLE_FORBIDS,
@@ -152,25 +139,32 @@ class Guard:
             )
         return caller
 
-    def _caller(self, peer: Peer, offered: str) -> Caller:
-        # 1. The socket's file mode has judged already.
+    def _caller(self, peer: Peer, offered: str | None) -> Caller:
+        # 1. A token that is sent along decides alone, whatever else would let its bearer in: a
+        #    proxy of ours that passes it on from the socket lends nobody its rights.
+        if offered is not None:
+            return self._of_token(peer, offered)
+        # 2. The socket's file mode has judged already.
         if peer.is_socket:
-            return Caller("socket", Role.ADMIN)
-        tokens = self._current_tokens()
-        # 2. A token that is offered must be good, whatever else would let its bearer in.
-        if offered:
-            return self._of_token(tokens, peer, offered)
+            return Caller("socket", Role.ADMIN, peer.network)
         # 3. A certificate of the client CA.
         if peer.certificate_role is not None:
-            return Caller(f"certificate {peer.certificate}", peer.certificate_role)
-        # 4. Without tokens, this machine; and others where the configuration says so.
-        if not tokens and (peer.is_loopback or self._insecure):
-            return Caller("open listener", Role.ADMIN)
+            name = f"certificate {peer.certificate}"
+            return Caller(name, peer.certificate_role, name)
+        # 4. Where no tokens were ever made, this machine; others where the configuration says so.
+        if self._is_open(peer):
+            return Caller("open listener", Role.ADMIN, peer.network)
         raise UnauthenticatedError(
             Reason.TOKEN_MISSING,
             "this listener wants a token and the call has none",
             remedy="Give one with --token or RKD_TOKEN (on the board: `rkctl token create`).",
         )
+
+    def _is_open(self, peer: Peer) -> bool:
+        """Whether *peer* needs no token: over TCP, and only while there is no token file."""
+        local = peer.is_loopback or self._insecure
+        self._current_tokens()  # one that cannot be read may hold tokens
+        return local and not peer.is_socket and not self._tokens.exists
 
     def _current_tokens(self) -> tuple[Token, ...]:
         try:
@@ -182,13 +176,13 @@ class Guard:
                 Reason.INTERNAL, "the daemon cannot read its tokens", remedy=error.remedy
             ) from error
 
-    def _of_token(self, tokens: tuple[Token, ...], peer: Peer, offered: str) -> Caller:
-        if not tokens and (peer.is_loopback or self._insecure):
-            # no tokens exist, so none is wanted: one left in a client's settings does no harm
-            return Caller("open listener", Role.ADMIN)
-        found = find_token(tokens, offered, datetime.now(UTC))
+    def _of_token(self, peer: Peer, offered: str) -> Caller:
+        found = find_token(self._current_tokens(), offered, datetime.now(UTC))
         if found is not None:
-            return Caller(f"token {found.name}", found.role)
+            return Caller(f"token {found.name}", found.role, f"token {found.id}")
+        if self._is_open(peer):
+            # no tokens exist, so none is wanted: one left in a client's settings does no harm
+            return Caller("open listener", Role.ADMIN, peer.network)
         self._log.warning("auth.refused", network=peer.network)
         if wait_s := self._failures.add(peer.network):
             raise ExhaustedError(
@@ -204,13 +198,15 @@ class Guard:
         )
 
 
-def _offered(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
-    """Return the bearer token of the call's metadata; empty without one."""
-    for key, value in metadata or ():
-        if key == "authorization" and isinstance(value, str):
-            scheme, _, token = value.partition(" ")
-            return token.strip() if scheme.casefold() == "bearer" else value
-    return ""
+def _offered(metadata: Iterable[tuple[str, str | bytes]] | None) -> str | None:
+    """Return what the call offers as its token, "" for what cannot be one; None for nothing."""
+    said = [value for key, value in metadata or () if key == "authorization"]
+    if not said:
+        return None
+    if len(said) > 1 or not isinstance(said[0], str):
+        return ""  # a second one, added by whoever passed the call on: whose rights would count?
+    scheme, _, token = said[0].partition(" ")
+    return token.strip() if scheme.casefold() == "bearer" else said[0]
 
 
 def refuse_open_doors(

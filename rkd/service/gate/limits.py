@@ -1,14 +1,39 @@
-"""What one connection may ask of the daemon, as options of the gRPC server."""
+"""What one connection and one request may ask of the daemon."""
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 MAX_REQUEST_BYTES: Final = 16 << 20
-"""Longest request message: a long prompt with history, or one piece of an upload."""
+"""Longest request message of any call: one piece of an upload."""
 
-MAX_STREAMS: Final = 128
-"""Calls at once on one connection; more wait in the client."""
+TEXT_BYTES: Final = 4 << 20
+"""Longest prompt with its history: a million tokens, more than `max_context` can be."""
+
+CREATE_BYTES: Final = 2 << 20
+"""Longest Create: a Modelfile with its licences."""
+
+SMALL_BYTES: Final = 64 << 10
+"""Longest request of every other call."""
+
+_REQUEST_BYTES: Final = MappingProxyType(
+    {
+        "/rkd.v1.ModelService/Upload": MAX_REQUEST_BYTES,
+        "/rkd.v1.ModelService/Create": CREATE_BYTES,
+        "/rkd.v1.InferenceService/Generate": TEXT_BYTES,
+        "/rkd.v1.InferenceService/Chat": TEXT_BYTES,
+        "/rkd.v1.InferenceService/Embed": TEXT_BYTES,
+        "/rkd.v1.InferenceService/Tokenize": TEXT_BYTES,
+        "/rkd.v1.InferenceService/Detokenize": TEXT_BYTES,
+    }
+)
+
+MAX_STREAMS: Final = 1024
+"""Calls at once on one connection; more wait in the client. The load is bounded by `max_queue`."""
+
+UNREAD_BYTES: Final = 64 << 10
+"""What a client may send of a request before it is read: before its caller is admitted."""
 
 HANDSHAKE_S: Final = 10
 """A connection that has not finished TLS and HTTP/2 settings by then is closed."""
@@ -26,6 +51,11 @@ CLIENT_PING_MIN_S: Final = 10
 """Clients that ping more often, again and again, are sent away (`too_many_pings`)."""
 
 
+def request_bytes(method: str) -> int:
+    """Return the longest request message *method* (`/package.Service/Method`) takes."""
+    return _REQUEST_BYTES.get(method, SMALL_BYTES)
+
+
 def server_options() -> list[tuple[str, int]]:
     """
     Return the options of the server.
@@ -35,8 +65,12 @@ def server_options() -> list[tuple[str, int]]:
     """
     return [
         ("grpc.so_reuseport", 0),
-        ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+        # a little more, so that we are the ones to refuse
+        ("grpc.max_receive_message_length", MAX_REQUEST_BYTES + SMALL_BYTES),
         ("grpc.max_concurrent_streams", MAX_STREAMS),
+        # else gRPC widens what a connection may send unread, up to gigabytes (measured)
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", UNREAD_BYTES),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
         ("grpc.max_connection_idle_ms", IDLE_S * 1000),
         ("grpc.keepalive_time_ms", PING_EVERY_S * 1000),

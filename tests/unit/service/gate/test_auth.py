@@ -30,8 +30,14 @@ class FakeContext:
 
     def __init__(self, peer: str, token: str | None = None, **certificate: list[bytes]) -> None:
         self._peer = peer
-        self._metadata = () if token is None else (("authorization", f"Bearer {token}"),)
+        self._metadata: tuple[tuple[str, str], ...] = (
+            () if token is None else (("authorization", f"Bearer {token}"),)
+        )
         self._certificate = certificate
+
+    def add(self, token: str) -> None:
+        """Send one more token along."""
+        self._metadata += (("authorization", f"Bearer {token}"),)
 
     def peer(self) -> str:
         """Return gRPC's word for the other end."""
@@ -108,11 +114,29 @@ class TestSocket:
 
         assert one.identify(GENERATE, FakeContext("unix:")).role is Role.ADMIN
 
-    def test_a_wrong_token_does_not_matter_there(self, tmp_path: Path) -> None:
-        """A token for another board, left in the environment, locks nobody out of his own."""
-        one, _ = guard(tmp_path, Role.READ)
+    def test_a_token_sent_along_decides_there_too(self, tmp_path: Path) -> None:
+        """A proxy on the socket that passes its caller's token on lends nobody its own rights."""
+        one, (token,) = guard(tmp_path, Role.READ)
+        reading = "/rkd.v1.ModelService/List"
 
-        assert one.identify(GENERATE, FakeContext("unix:", "wrong")).role is Role.ADMIN
+        assert one.identify(reading, FakeContext("unix:", token)).role is Role.READ
+        assert refusal(one, FakeContext("unix:", token)) is Reason.ROLE_FORBIDS
+        assert refusal(one, FakeContext("unix:", "wrong")) is Reason.TOKEN_INVALID
+        assert refusal(one, FakeContext("unix:", "")) is Reason.TOKEN_INVALID
+
+    def test_it_decides_where_no_token_was_ever_made(self, tmp_path: Path) -> None:
+        """A word that is no token opens nothing that it would not open elsewhere."""
+        one, _ = guard(tmp_path)
+
+        assert refusal(one, FakeContext("unix:", "wrong")) is Reason.TOKEN_INVALID
+
+    def test_two_tokens_are_none(self, tmp_path: Path) -> None:
+        """Whoever passed the call on added his: nobody can say whose rights would count."""
+        one, (token,) = guard(tmp_path, Role.ADMIN)
+        context = FakeContext("unix:", token)
+        context.add(token)
+
+        assert refusal(one, context) is Reason.TOKEN_INVALID
 
 
 class TestTcp:
@@ -132,6 +156,17 @@ class TestTcp:
         write_tokens(tmp_path / "tokens", (new_token("a", Role.READ, NOW)[0],))
 
         assert refusal(one, FakeContext(LOOPBACK)) is Reason.TOKEN_MISSING
+
+    def test_loopback_stays_closed_when_the_last_is_revoked(self, tmp_path: Path) -> None:
+        """An empty file still wants tokens; only one that is deleted opens loopback again."""
+        one, _ = guard(tmp_path, Role.ADMIN)
+        write_tokens(tmp_path / "tokens", ())
+
+        assert refusal(one, FakeContext(LOOPBACK)) is Reason.TOKEN_MISSING
+        assert refusal(one, FakeContext(LOOPBACK, "old")) is Reason.TOKEN_INVALID
+
+        (tmp_path / "tokens").unlink()
+        assert one.identify(GENERATE, FakeContext(LOOPBACK)).role is Role.ADMIN
 
     def test_strangers_always_want_one(self, tmp_path: Path) -> None:
         """Also where no token exists, unless the file says insecure."""
@@ -199,6 +234,30 @@ class TestCertificates:
             one.identify(GENERATE, FakeContext(STRANGER, token, **certificate)).role is Role.ADMIN
         )
         assert refusal(one, FakeContext(STRANGER, "bad", **certificate)) is Reason.TOKEN_INVALID
+
+
+class TestIdentity:
+    """By what a caller's share of the board is counted."""
+
+    def test_it_is_the_token_or_the_certificate_else_the_network(self, tmp_path: Path) -> None:
+        """One caller on many connections is one; two tokens from one machine are two."""
+        one, (first, second) = guard(tmp_path, Role.ADMIN, Role.GENERATE)
+        ca = {"x509_common_name": [b"laptop"]}
+
+        def identity(peer: str, token: str | None = None, **more: list[bytes]) -> str:
+            return one.identify(GENERATE, FakeContext(peer, token, **more)).identity
+
+        assert identity(LOOPBACK, first) == identity("ipv4:192.0.2.9:77", first)
+        assert identity(LOOPBACK, first) != identity(LOOPBACK, second)
+        assert identity(STRANGER, **ca) == identity(LOOPBACK, **ca)
+        assert identity("unix:") == "unix"
+
+    def test_on_an_open_listener_it_is_the_address(self, tmp_path: Path) -> None:
+        """Whatever port the connection comes from."""
+        one, _ = guard(tmp_path, insecure=True)
+        seen = [one.identify(GENERATE, FakeContext(f"ipv4:192.0.2.7:{n}")) for n in (1, 2)]
+
+        assert {caller.identity for caller in seen} == {"192.0.2.7"}
 
 
 class TestFailures:

@@ -15,10 +15,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from structlog.contextvars import get_contextvars
 
 from rkd import errors
+from rkd.access.role import Role
 from rkd.errors import Reason
 from rkd.log import request_id
+from rkd.service.gate.caller import Caller
+from rkd.service.gate.calls import REQUEST_ID_KEY, StatusInterceptor
 from rkd.service.gate.limits import server_options
-from rkd.service.gate.status import CODES, REQUEST_ID_KEY, StatusInterceptor
+from rkd.service.gate.status import CODES, status_of
 from rkd.v1 import models_pb2, models_pb2_grpc
 
 
@@ -61,11 +64,11 @@ class Recorder:
         self.ended: list[tuple[str, str]] = []
         self._noted = asyncio.Event()
 
-    def admit(self, _method: str, _context: object) -> str:
+    def admit(self, _method: str, _context: object) -> Caller:
         """Refuse when a refusal is set."""
         if self.refusal is not None:
             raise self.refusal
-        return "somebody"
+        return Caller("somebody", Role.ADMIN, "here")
 
     def observe(self, method: str, code: str, seconds: float) -> None:
         """Note an end."""
@@ -161,6 +164,60 @@ async def test_each_class_of_error_has_its_code(
     assert retry.retry_delay.ToMilliseconds() == 2500
     assert found[-1].Unpack(help_)
     assert await recorder.noted(1) == [("Show", CODES[kind].name)]
+
+
+async def _told(folder: Path, error: errors.RkdError) -> grpc.aio.AioRpcError:
+    """Return *error* as a client with gRPC's usual limits gets it."""
+    models = FakeModels()
+    models.error = error
+    async with serving(folder, models, Recorder()) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await models_pb2_grpc.ModelServiceStub(channel).Show(models_pb2.ShowRequest())
+    return caught.value
+
+
+async def test_half_a_million_violations_are_counted_and_cut(tmp_path: Path) -> None:
+    """The first ten, and how many more; the reason arrives."""
+    bad = tuple(errors.Violation(f"line {n}", "é" * 5000) for n in range(500_000))
+    error = errors.InvalidInputError(Reason.INVALID_MODELFILE, "x", violations=bad)
+    found = details(await _told(tmp_path, error))
+    request = error_details_pb2.BadRequest()
+
+    assert found[1].Unpack(request)
+    assert len(request.field_violations) == 11
+    assert request.field_violations[0].field == "line 0"
+    assert request.field_violations[10].description == "and 499990 more"
+
+
+@pytest.mark.parametrize("text", ["x", "é", "\udce9", "\x00%\n"])
+async def test_whatever_an_error_holds_its_reason_arrives(tmp_path: Path, text: str) -> None:
+    """Message, remedy, metadata and details fit what every client takes, escaped where needed."""
+    error = errors.PreconditionError(
+        Reason.LOAD_FAILED,
+        text * 100_000,
+        remedy=text * 100_000,
+        metadata={f"{number}{text * 100}": text * 10_000 for number in range(100)},
+        retry_after_s=float("inf"),
+        violations=tuple(errors.Violation(text * 999, text * 999) for _ in range(99)),
+    )
+    caught = await _told(tmp_path, error)
+    info = error_details_pb2.ErrorInfo()
+
+    assert details(caught)[0].Unpack(info)
+    assert (info.reason, caught.code()) == ("LOAD_FAILED", grpc.StatusCode.FAILED_PRECONDITION)
+    assert caught.details()
+
+
+def test_what_is_short_is_not_cut() -> None:
+    """An engine's last words of a kilobyte arrive whole."""
+    words = "E rkllm: " + "x" * 1000
+    error = errors.PreconditionError(Reason.LOAD_FAILED, words, metadata={"engine_log": words})
+    info = error_details_pb2.ErrorInfo()
+    status = status_of(error)
+
+    assert status.message == f"{words}."
+    assert status.details[0].Unpack(info)
+    assert info.metadata["engine_log"] == words
 
 
 def test_the_table_is_whole() -> None:
