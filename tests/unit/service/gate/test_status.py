@@ -62,10 +62,13 @@ class Recorder:
     def __init__(self) -> None:
         self.refusal: errors.RkdError | None = None
         self.ended: list[tuple[str, str]] = []
+        self.admitted = 0
         self._noted = asyncio.Event()
 
     def admit(self, _method: str, _context: object) -> Caller:
         """Refuse when a refusal is set."""
+        self.admitted += 1
+        self._noted.set()
         if self.refusal is not None:
             raise self.refusal
         return Caller("somebody", Role.ADMIN, "here")
@@ -75,6 +78,12 @@ class Recorder:
         assert seconds >= 0
         self.ended.append((method.rpartition("/")[2], code))
         self._noted.set()
+
+    async def admits(self, count: int) -> None:
+        """Return once *count* calls have asked to be let in."""
+        while self.admitted < count:
+            self._noted.clear()
+            await self._noted.wait()
 
     async def noted(self, count: int) -> list[tuple[str, str]]:
         """Return what has ended once it is *count* calls: a client may hear of the end first."""
