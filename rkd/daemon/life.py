@@ -24,7 +24,7 @@ from rkd.daemon.settings import changes, pool_settings
 from rkd.durable import write_file
 from rkd.errors import RkdError
 from rkd.events import Event, Topic
-from rkd.model import ModelName, ModelState
+from rkd.model import ModelState
 from rkd.notify import Notifier, ping_watchdog, watchdog_interval_s
 from rkd.pool.ticket import Ask
 from rkd.service.gate.health import Health
@@ -152,10 +152,10 @@ class Daemon:
         self._notifier.ready("serving")
 
     async def _preloads(self) -> tuple[Ask, ...]:
-        asks = []
+        asks, library = [], self._rooms.library
         for name in self._config.preload:
             try:
-                asks.append(Ask(await self._rooms.library.resolve(ModelName.parse(name))))
+                asks.append(Ask(await library.resolve(library.named(name))))
             except RkdError as error:
                 _log.warning("rkd.preload_refused", model=name, message=error.message)
         return tuple(asks)

@@ -54,8 +54,8 @@ def services(
         current: the configuration in force.
         reload: reads it anew.
     """
-    resolve = rooms.library.resolve
-    inference = InferenceService(resolve, rooms.pool, rooms.running, rooms.meters)
+    resolve, named = rooms.library.resolve, rooms.library.named
+    inference = InferenceService(resolve, rooms.pool, rooms.running, rooms.meters, named)
     return (
         (
             NAMES[0],
@@ -85,7 +85,7 @@ def services(
         (
             NAMES[3],
             pool_pb2_grpc.add_PoolServiceServicer_to_server,
-            PoolService(resolve, rooms.pool),
+            PoolService(resolve, rooms.pool, named),
         ),
         (
             NAMES[4],

@@ -22,7 +22,7 @@ import structlog
 from rkd.durable import Step, no_step
 from rkd.errors import RkdError
 from rkd.events import Publish
-from rkd.library import changes, integrity, provenance, refusals
+from rkd.library import changes, integrity, naming, provenance, refusals
 from rkd.library.arrival import CLOSED_QUIET_S, QUIET_S, Sightings
 from rkd.library.blobs import RESERVE_BYTES, Blobs
 from rkd.library.disk import Disk
@@ -119,6 +119,16 @@ class Library:
         if model.state is ModelState.INCOMING:
             raise refusals.incoming(name)
         return model
+
+    def named(self, text: str, *, field_name: str = "model") -> ModelName:
+        """
+        Return the name *text* means: itself, or that of the one model a tag leads to.
+
+        Raises:
+            InvalidInputError: INVALID_NAME.
+            NotFoundError: MODEL_NOT_FOUND, for a repository nothing was pulled from.
+        """
+        return naming.meant(text, self.models(), field_name=field_name)
 
     def is_derived(self, name: ModelName) -> bool:
         """Whether the Modelfile of *name* is made from its weights and not on disk."""

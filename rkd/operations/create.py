@@ -28,7 +28,7 @@ from rkd.library import refusals
 from rkd.library.integrity import sha256_of
 from rkd.library.layout import MODELFILE, format_of
 from rkd.library.library import Library
-from rkd.model import Format, Model, ModelName, ModelState
+from rkd.model import Format, Model, ModelState
 from rkd.modelfile.parse import Modelfile, parse
 from rkd.modelfile.render import inherit
 from rkd.modelfile.source import repository_of
@@ -123,7 +123,7 @@ def _not_pulled(order: CreateOrder) -> NotFoundError:
 async def _parent(library: Library, order: CreateOrder) -> Model:
     """Find the model a PARENT order derives from."""
     name = order.parent or order.read().sources[0].text
-    return await library.resolve(ModelName.parse(name, field_name="modelfile"))
+    return await library.resolve(library.named(name, field_name="modelfile"))
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served, Ticket
 from rkd.service import events
 from rkd.service.conversation import chat_run, generate_run
 from rkd.service.gate.caller import identity
-from rkd.service.options import Checker, Options, Resolve, read_options
+from rkd.service.options import Checker, Named, Options, Resolve, read_options
 from rkd.service.running import Running, RunningRequests
 from rkd.telemetry.meters import Meters, StreamMeter
 from rkd.v1 import inference_pb2 as pb
@@ -56,12 +56,19 @@ class InferenceService(InferenceServiceServicer):
         pool: runs them.
         running: what is under way.
         meters: counts.
+        named: tells which model a name means.
     """
 
     def __init__(
-        self, resolve: Resolve, pool: Pool, running: RunningRequests, meters: Meters
+        self,
+        resolve: Resolve,
+        pool: Pool,
+        running: RunningRequests,
+        meters: Meters,
+        named: Named = ModelName.parse,
     ) -> None:
         self._resolve = resolve
+        self._named = named
         self._pool = pool
         self._running = running
         self._meters = meters
@@ -70,7 +77,7 @@ class InferenceService(InferenceServiceServicer):
         self, request: pb.GenerateRequest, context: Any
     ) -> AsyncIterator[pb.GenerateResponse]:
         """Continue a prompt."""
-        model = await self._resolve(ModelName.parse(request.model))
+        model = await self._resolve(self._named(request.model))
         options = read_options(request.options, model.recipe)
         run = generate_run(request, model.recipe, options)
         async with aclosing(self._stream(model, options, run, context)) as items:
@@ -79,7 +86,7 @@ class InferenceService(InferenceServiceServicer):
 
     async def Chat(self, request: pb.ChatRequest, context: Any) -> AsyncIterator[pb.ChatResponse]:
         """Answer a conversation."""
-        model = await self._resolve(ModelName.parse(request.model))
+        model = await self._resolve(self._named(request.model))
         options = read_options(request.options, model.recipe)
         run = chat_run(request, model.recipe, options)
         async with aclosing(self._stream(model, options, run, context)) as items:
@@ -119,7 +126,7 @@ class InferenceService(InferenceServiceServicer):
 
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:
         """Turn texts into vectors."""
-        model = await self._resolve(ModelName.parse(request.model))
+        model = await self._resolve(self._named(request.model))
         options = read_options(request.options, model.recipe)
         dimensions = request.dimensions if request.HasField("dimensions") else 0
         check = Checker()
@@ -144,7 +151,7 @@ class InferenceService(InferenceServiceServicer):
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:
         """Turn text into token ids."""
-        model = await self._resolve(ModelName.parse(request.model))
+        model = await self._resolve(self._named(request.model))
         options = read_options(request.options, model.recipe)
         parse = request.parse_special if request.HasField("parse_special") else True
 
@@ -160,7 +167,7 @@ class InferenceService(InferenceServiceServicer):
         self, request: pb.DetokenizeRequest, context: Any
     ) -> pb.DetokenizeResponse:
         """Turn token ids into text."""
-        model = await self._resolve(ModelName.parse(request.model))
+        model = await self._resolve(self._named(request.model))
         options = read_options(request.options, model.recipe)
         ids = tuple(request.token_ids)
 

@@ -91,7 +91,7 @@ class ModelService(ModelServiceServicer):
 
     async def Show(self, request: pb.ShowRequest, context: Any) -> pb.ShowResponse:
         """Tell everything about one model, in whatever state it is."""
-        name = ModelName.parse(request.model)
+        name = self._library.named(request.model)
         await self._library.look_for(name)
         response = pb.ShowResponse()
         if request.verify:
@@ -125,7 +125,7 @@ class ModelService(ModelServiceServicer):
         self._connection.require_online("an upload")
         begun = await start_push(
             self._operations,
-            model=ModelName.parse(request.model),
+            model=self._library.named(request.model),
             repository=request.repository,
             private=request.private,
             message=request.message,
@@ -189,7 +189,7 @@ class ModelService(ModelServiceServicer):
 
     async def Copy(self, request: pb.CopyRequest, context: Any) -> pb.CopyResponse:
         """Copy a model under another name."""
-        source = ModelName.parse(request.source, field_name="source")
+        source = self._library.named(request.source, field_name="source")
         target = ModelName.parse(request.destination, field_name="destination")
         await self._library.look_for(source)
         if request.replace and source.key != target.key:
@@ -199,7 +199,7 @@ class ModelService(ModelServiceServicer):
 
     async def Delete(self, request: pb.DeleteRequest, context: Any) -> pb.DeleteResponse:
         """Delete a model's folder."""
-        name = ModelName.parse(request.model)
+        name = self._library.named(request.model)
         await self._library.look_for(name)
         await self._release(name, request.drain)
         return pb.DeleteResponse(freed_bytes=await self._library.delete(name))

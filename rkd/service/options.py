@@ -26,6 +26,7 @@ MAX_LORA_SCALE = 2.0
 LEAST_CONTEXT_TOKENS = 64
 
 Resolve = Callable[[ModelName], Awaitable[Model]]
+Named = Callable[[str], ModelName]
 """Gives a usable model; raises MODEL_NOT_FOUND, MODELFILE_MISSING, MODEL_INCOMPLETE …"""
 
 RANGES: Mapping[str, tuple[float, float]] = {

@@ -20,6 +20,7 @@ from rkd.service.options import (
     BACKENDS,
     LEAST_CONTEXT_TOKENS,
     Checker,
+    Named,
     Resolve,
     keep_alive_s,
 )
@@ -43,10 +44,12 @@ class PoolService(PoolServiceServicer):
     Args:
         resolve: finds models.
         pool: holds them.
+        named: tells which model a name means.
     """
 
-    def __init__(self, resolve: Resolve, pool: Pool) -> None:
+    def __init__(self, resolve: Resolve, pool: Pool, named: Named = ModelName.parse) -> None:
         self._resolve = resolve
+        self._named = named
         self._pool = pool
 
     async def ListResident(
@@ -80,7 +83,7 @@ class PoolService(PoolServiceServicer):
 
     async def Unload(self, request: pb.UnloadRequest, context: Any) -> pb.UnloadResponse:
         """Let a model leave."""
-        name = ModelName.parse(request.model)
+        name = self._named(request.model)
         grace_s = request.grace.ToTimedelta().total_seconds() if request.HasField("grace") else None
         was = await self._pool.unload(name.key, grace_s=grace_s)
         if not was:
@@ -89,13 +92,13 @@ class PoolService(PoolServiceServicer):
 
     async def Pin(self, request: pb.PinRequest, context: Any) -> pb.PinResponse:
         """Keep a model resident whatever else wants room."""
-        model = await self._resolve(ModelName.parse(request.model))
+        model = await self._resolve(self._named(request.model))
         ask = Ask(model, client=identity(), wait_s=context.time_remaining())
         return pb.PinResponse(resident=_resident(await self._pool.pin(ask)))
 
     async def Unpin(self, request: pb.UnpinRequest, context: Any) -> pb.UnpinResponse:
         """Take a pin away."""
-        name = ModelName.parse(request.model)
+        name = self._named(request.model)
         was = self._pool.unpin(name.key)
         if not was:
             await self._resolve(name)
@@ -124,7 +127,7 @@ class PoolService(PoolServiceServicer):
         return response
 
     async def _ask(self, request: Any, context: Any, keep_s: float | None) -> Ask:
-        model = await self._resolve(ModelName.parse(request.model))
+        model = await self._resolve(self._named(request.model))
         tokens = request.context_tokens if request.HasField("context_tokens") else None
         check = Checker()
         fine = tokens is None or tokens >= LEAST_CONTEXT_TOKENS

@@ -80,3 +80,28 @@ async def test_an_answer_is_streamed_awaited(daemon: DaemonProcess) -> None:
     assert answer.finished is not None
     assert answer.finished.usage.completion_tokens <= 4
     assert caught.value.reason == "INVALID_FIELD"
+
+
+def test_every_call_that_takes_a_name_takes_one_from_elsewhere(daemon: DaemonProcess) -> None:
+    """A tag leads to the model it means, wherever a model is named."""
+    with Client(str(daemon.socket)) as client:
+        client.copy("tiny", "qwen2.5-1.5b")
+        name = "qwen2.5:1.5b"
+        client.show(name)
+        client.generate(name, "x", max_tokens=1).text()
+        client.chat(name, "x", max_tokens=1).text()
+        client.embed(name, "x")
+        client.detokenize(name, client.tokenize(name, "x").token_ids)
+        client.plan(name)
+        client.load(name).result()
+        client.pin(name)
+        assert client.unpin(name).was_pinned
+        assert client.unload(name).was_resident
+        client.copy(name, "again")
+        client.create("child", f"FROM {name}\nSYSTEM hi\n").result()
+        client.delete(name)
+        names = [model.name for model in client.list().models]
+        with pytest.raises(InvalidInputError, match="no model here has a name that fits"):
+            client.show(name)
+
+    assert names == ["again", "child", "tiny"]
