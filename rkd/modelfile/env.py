@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from rkd.modelfile.commands import ROLES, Command, Places, Problem
 from rkd.modelfile.parameters import PARAMETERS
+from rkd.modelfile.sampling import SAMPLING
 
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*")
 _BLANK_OR_COMMENT = re.compile(r"(?:[ \t\r\n\ufeff]|#[^\r\n]*)*")
@@ -33,9 +34,8 @@ _TEXTS = {
     "TEMPLATE": "TEMPLATE",
 }
 _LISTS = {"LICENSE": "LICENSE", "ADAPTER": "ADAPTER"}
-_RENAMED = {"MAX_NEW_TOKENS": "num_predict"}
-_KEY_OF = {key: key.upper() for key in PARAMETERS} | {"num_predict": "MAX_NEW_TOKENS"}
-_PARAMETER_OF = {written: key for key, written in _KEY_OF.items()} | _RENAMED
+_KEY_OF = {key: key.upper() for key in PARAMETERS} | {row.key: row.env_key for row in SAMPLING}
+_PARAMETER_OF = {written: key for key, written in _KEY_OF.items()}
 
 KNOWN_KEYS = frozenset({*_TEXTS, *_LISTS, *_PARAMETER_OF, "MESSAGES"})
 """Keys rkd acts upon."""

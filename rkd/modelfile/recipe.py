@@ -12,7 +12,8 @@ from dataclasses import replace
 from rkd.model import Message, Recipe
 from rkd.modelfile import gotemplate
 from rkd.modelfile.commands import Command, Dialect, Problem, Severity
-from rkd.modelfile.parameters import PARAMETERS, BadValueError, Effect, Value, parse_value
+from rkd.modelfile.parameters import PARAMETERS, BadValueError, Effect, parse_value
+from rkd.modelfile.sampling import Value
 from rkd.modelfile.source import repository_of
 from rkd.modelfile.suggest import did_you_mean
 

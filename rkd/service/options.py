@@ -15,6 +15,7 @@ from typing import Any
 from rkd.errors import InvalidInputError, Reason, Violation
 from rkd.inference import Sampling
 from rkd.model import BackendChoice, Model, ModelName, Recipe
+from rkd.modelfile.sampling import SAMPLING
 from rkd.v1 import types_pb2 as pb
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -28,27 +29,6 @@ LEAST_CONTEXT_TOKENS = 64
 Resolve = Callable[[ModelName], Awaitable[Model]]
 Named = Callable[[str], ModelName]
 """Gives a usable model; raises MODEL_NOT_FOUND, MODELFILE_MISSING, MODEL_INCOMPLETE …"""
-
-RANGES: Mapping[str, tuple[float, float]] = {
-    "temperature": (0, 2),
-    "top_k": (0, 1000),
-    "top_p": (0, 1),
-    "min_p": (0, 1),
-    "typical_p": (0, 1),
-    "repeat_penalty": (0, 4),
-    "repeat_last_n": (-1, 1 << 20),
-    "presence_penalty": (-2, 2),
-    "frequency_penalty": (-2, 2),
-    "mirostat": (0, 2),
-    "mirostat_tau": (0, 20),
-    "mirostat_eta": (0, 1),
-    "seed": (0, 2**32 - 2),
-    "max_tokens": (0, 1 << 30),
-    "logprobs": (0, 20),
-}
-"""Inclusive ranges, as the proto states them."""
-
-_FROM_MODELFILE = {name: name for name in RANGES if name not in {"max_tokens", "logprobs"}}
 
 BACKENDS: Mapping[int, BackendChoice | None] = {
     pb.BACKEND_UNSPECIFIED: None,
@@ -167,11 +147,11 @@ def keep_alive_s(message: Any) -> float | None:
 
 
 def _check_sampling(sampling: pb.SamplingOptions, check: Checker) -> None:
-    for name, (low, high) in RANGES.items():
-        value = getattr(sampling, name)
-        # Written so that NaN, which compares to nothing, is refused too.
-        fine = not sampling.HasField(name) or low <= value <= high
-        check.need(fine, f"options.sampling.{name}", f"should be {low} to {high}, not {value:g}")
+    for row in SAMPLING:
+        value = getattr(sampling, row.name)
+        fine = not sampling.HasField(row.name) or row.domain.admits(value)
+        where = f"options.sampling.{row.name}"
+        check.need(fine, where, f"should be {row.domain.allowed}, not {value:g}")
     check.need(len(sampling.stop) <= MAX_STOPS, "options.sampling.stop", f"takes {MAX_STOPS}")
     for at, stop in enumerate(sampling.stop):
         fine = 1 <= len(stop.encode()) <= MAX_STOP_BYTES
@@ -187,19 +167,14 @@ def _check_sampling(sampling: pb.SamplingOptions, check: Checker) -> None:
 
 def merged(sampling: pb.SamplingOptions, recipe: Recipe) -> Sampling:
     """The request's sampling over the Modelfile's; `stop` replaces, it does not append."""
-    values: dict[str, Any] = {}
-    for name, key in _FROM_MODELFILE.items():
-        value = recipe.parameter(key)
-        if value is not None:
-            values[name] = value
-    if values.get("seed", 0) < 0:
-        del values["seed"]  # Ollama's -1: draw one
-    limit = recipe.parameter("num_predict")
-    if isinstance(limit, int) and limit >= 0:
-        values["max_tokens"] = limit
-    for name in RANGES:
-        if sampling.HasField(name):
-            values[name] = getattr(sampling, name)
+    values: dict[str, Any] = {
+        row.name: row.meant(
+            getattr(sampling, row.name)
+            if sampling.HasField(row.name)
+            else recipe.parameter(row.key)
+        )
+        for row in SAMPLING
+    }
     own_stops = tuple(str(value) for key, value in recipe.parameters if key == "stop")
     constraint = sampling.WhichOneof("constraint")
     return Sampling(

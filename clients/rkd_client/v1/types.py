@@ -103,10 +103,10 @@ class SamplingOptions:
     """How the answer is sampled. Every field is optional because 0 is a value: what is not given comes from the model's Modelfile, then from the backend's default named here. A field that the chosen backend cannot honour is refused (CAPABILITY_UNSUPPORTED), never ignored."""
 
     temperature: float | None = None
-    """0 always takes the best token. Range 0 to 2. Default 0.8."""
+    """0 always takes the best token. Range 0 to 5. Default 0.8."""
 
     top_k: int | None = None
-    """Consider only this many best tokens; 0 considers all. Range 0 to 1000. Default 40."""
+    """Consider only this many best tokens; 0 considers all. Range 0 to 1000000. Default 40."""
 
     top_p: float | None = None
     """Consider only the best tokens that together have this probability. Range 0 to 1. Default 0.95."""
@@ -118,10 +118,10 @@ class SamplingOptions:
     """Locally typical sampling; 1 is off. Range 0 to 1. Default 1."""
 
     repeat_penalty: float | None = None
-    """Penalty on repeated tokens; 1 is off. Range 0 to 4. Default 1."""
+    """Penalty on repeated tokens; 1 and 0 are off. Range 0 to 10. Default 1."""
 
     repeat_last_n: int | None = None
-    """How many last tokens the penalties look at; 0 none, -1 the whole context. Default 64."""
+    """How many last tokens the penalties look at; 0 none, -1 the whole context. Range -1 to 16777216. Default 64."""
 
     presence_penalty: float | None = None
     """Penalty on tokens that occurred at all. Range -2 to 2. Default 0."""
@@ -130,19 +130,19 @@ class SamplingOptions:
     """Penalty growing with each occurrence. Range -2 to 2. Default 0."""
 
     mirostat: int | None = None
-    """Mirostat version: 0 off, 1 or 2. Default 0."""
+    """Mirostat's version; 0 is off. Range 0 to 2. Default 0."""
 
     mirostat_tau: float | None = None
-    """Mirostat's target entropy. Range 0 to 20. Default 5."""
+    """Mirostat's target entropy. Range 0 to 100. Default 5."""
 
     mirostat_eta: float | None = None
     """Mirostat's learning rate. Range 0 to 1. Default 0.1."""
 
     seed: int | None = None
-    """Equal seeds give equal answers under equal conditions. Range 0 to 2^32-2; default: random, and `finished` tells which was used."""
+    """Equal seeds give equal answers under equal conditions; -1 and 2^32-1 draw one. Range -1 to 4294967295. Default: one is drawn, and `finished` tells which."""
 
     max_tokens: int | None = None
-    """Most tokens to generate; 0 only reads the prompt. Default: until the context is full."""
+    """Most tokens to generate; 0 only reads the prompt. Range -2 to 1073741824. Default, and meant by -1 and -2: until the context is full."""
 
     stop: tuple[str, ...] = ()
     """The answer ends before the first of these; never part of the answer. At most 16, each 1 to 256 bytes. Given, they replace the Modelfile's."""

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,14 +135,15 @@ class LlamaCppBackend:
                 os.sched_setaffinity(0, cores)
         threads = spec.threads or len(os.sched_getaffinity(0))
         self._engine.start(spec, threads, spec.batch_tokens or BATCH_TOKENS)
-        self._spec = spec
         props = self._http.get("/props")
+        context = int(props["default_generation_settings"]["n_ctx"])
+        self._spec = replace(spec, context_tokens=context)
         self._special = (str(props.get("bos_token", "")), str(props.get("eos_token", "")))
         self._adds_bos = bool(self.tokenize("", add_special=True, parse_special=False))
         listed = self._http.get("/v1/models")["data"][0]
         self._vocabulary = int((listed.get("meta") or {}).get("n_vocab", 0))
         self._choose_template(spec, str(props.get("chat_template") or ""))
-        return self._loaded(spec, props)
+        return self._loaded(self._spec, props)
 
     def _choose_template(self, spec: LoadSpec, own: str) -> None:
         source = spec.template if spec.template is not None else own
@@ -164,7 +166,7 @@ class LlamaCppBackend:
                 thinking=template is not None and template.knows_thinking,
                 lora=bool(spec.adapters),
             ),
-            context_tokens=int(props["default_generation_settings"]["n_ctx"]),
+            context_tokens=spec.context_tokens,
             slots=int(props["total_slots"]),
             runtime=f"{self._engine.name if self._engine else ''} {self._build()}".strip(),
             template_way=self._way,

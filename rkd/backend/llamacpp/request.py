@@ -9,24 +9,8 @@ from rkd.backend.llamacpp.http import EngineError
 from rkd.bounds import MAX_SCHEMA_BYTES
 from rkd.errors import BeyondRangeError, InternalError, Reason, RkdError, bad_field
 from rkd.inference import LoadSpec, Run, Sampling
+from rkd.modelfile.sampling import SAMPLING
 from rkd.outside import json_object, quoted
-
-_SAME_NAME = (
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "typical_p",
-    "repeat_penalty",
-    "repeat_last_n",
-    "presence_penalty",
-    "frequency_penalty",
-    "mirostat",
-    "mirostat_tau",
-    "mirostat_eta",
-)
-"""Fields the engine calls as we do; left out, its defaults are the ones the proto states."""
-
 
 MAX_WORDS = 400
 """Characters of the engine's own words in an error: it may quote the whole request."""
@@ -54,17 +38,14 @@ def body_of(run: Run, prompt: str | list[int], spec: LoadSpec | None, seed: int)
         "cache_prompt": True,
         "seed": seed,
         "stop": list(sampling.stop),
-        # The engine takes 0 for 1; `Answer` drops that token.
-        "n_predict": -1 if sampling.max_tokens is None else max(1, sampling.max_tokens),
+        "n_predict": -1,
     }
-    for name in _SAME_NAME:
-        value = getattr(sampling, name)
-        if value is not None:
-            body[name] = value
+    for row in SAMPLING:
+        value = getattr(sampling, row.name)
+        if value is not None and row.name != "seed":
+            body[row.engine or row.name] = _engine_value(row.name, value, spec)
     if sampling.logit_bias:
         body["logit_bias"] = [list(pair) for pair in sampling.logit_bias]
-    if sampling.logprobs is not None:
-        body["n_probs"] = max(1, sampling.logprobs)
     if sampling.grammar:
         body["grammar"] = sampling.grammar
     if sampling.json_schema is not None:
@@ -72,6 +53,19 @@ def body_of(run: Run, prompt: str | list[int], spec: LoadSpec | None, seed: int)
     if spec is not None and (run.lora or spec.adapters):
         body["lora"] = _loras(run, spec)
     return body
+
+
+def _engine_value(name: str, value: float, spec: LoadSpec | None) -> float:
+    """What the engine takes for *value*."""
+    match name:
+        case "max_tokens" | "logprobs":
+            return max(1, value)  # it takes 0 for 1; `Answer` drops that token
+        case "repeat_last_n" if spec is not None and spec.context_tokens:
+            # It knows no -1, and sets memory aside for as many as it is told.
+            whole = spec.context_tokens
+            return whole if value < 0 else min(value, whole)
+        case _:
+            return value
 
 
 def _schema(sampling: Sampling) -> dict[str, Any]:

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import Sampling
+from rkd.modelfile.sampling import SAMPLING
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSampling:
-    """
-    The nine knobs of the runtime, every one set.
+    """The nine knobs of the runtime, every one set."""
 
-    **Source** of the defaults: `rkllm_createDefaultParam` of 1.2.1b1, repeated by the vendor's
-    guide of 1.3.0.
-    """
-
-    top_k: int = 40
-    top_p: float = 0.9
-    temperature: float = 0.8
-    repeat_penalty: float = 1.1
-    frequency_penalty: float = 0.0
-    presence_penalty: float = 0.0
-    mirostat: int = 0
-    mirostat_tau: float = 5.0
-    mirostat_eta: float = 0.1
+    top_k: int
+    top_p: float
+    temperature: float
+    repeat_penalty: float
+    frequency_penalty: float
+    presence_penalty: float
+    mirostat: int
+    mirostat_tau: float
+    mirostat_eta: float
 
 
-DEFAULTS = EngineSampling()
-
+_KNOBS: dict[str, Any] = {row.name: row.npu for row in SAMPLING if row.npu is not None}
+DEFAULTS = EngineSampling(**_KNOBS)
 _NEUTRAL: dict[str, tuple[object, ...]] = {
-    "min_p": (None, 0.0),
-    "typical_p": (None, 1.0),
-    "repeat_last_n": (None,),
-    "logprobs": (None,),
+    **{row.name: (None, row.off) for row in SAMPLING if not row.on_npu},
     "grammar": (None, ""),
     "json_schema": (None, ""),
     "logit_bias": ((),),
@@ -53,22 +47,16 @@ def engine_sampling(sampling: Sampling) -> EngineSampling:
         PreconditionError: CAPABILITY_UNSUPPORTED, for what the runtime cannot do.
     """
     _check(sampling)
-    given = {
-        name: value
-        for name in EngineSampling.__dataclass_fields__
-        if (value := getattr(sampling, name)) is not None
-    }
+    given = {name: value for name in _KNOBS if (value := getattr(sampling, name)) is not None}
     if sampling.temperature == 0:
         given |= {"top_k": 1, "temperature": 1.0}
-    return EngineSampling(**given)
+    return replace(DEFAULTS, **given)
 
 
 def _check(sampling: Sampling) -> None:
     for name, neutral in _NEUTRAL.items():
         if getattr(sampling, name) not in neutral:
-            raise unsupported(name, "the NPU runtime has no such thing")
-    if sampling.seed is not None and sampling.seed >= 0:
-        raise unsupported("seed", "the NPU runtime's sampling cannot be seeded")
+            raise unsupported(name, "the NPU's runtime has no such thing")
 
 
 def unsupported(capability: str, why: str) -> PreconditionError:

@@ -15,6 +15,7 @@ from typing import Any
 from rkd.errors import PreconditionError, Reason, RkdError
 from rkd.inference import LoadSpec, Sampling
 from rkd.model import BackendChoice, BackendKind, Format, Model, WeightsFile
+from rkd.modelfile.sampling import SAMPLING
 from rkd.pool.deciding.budget import (
     CPU_OVERHEAD_BYTES,
     NPU_OVERHEAD_BYTES,
@@ -26,19 +27,6 @@ from rkd.pool.deciding.state import LoadPlan
 from rkd.words import size
 
 LEAST_CONTEXT_TOKENS = 64
-NPU_SAMPLING = (
-    "temperature",
-    "top_k",
-    "top_p",
-    "repeat_penalty",
-    "frequency_penalty",
-    "presence_penalty",
-    "mirostat",
-    "mirostat_tau",
-    "mirostat_eta",
-)
-"""What an RKLLM runtime samples with, in the Modelfile's spelling."""
-
 NPU_CONTEXT_STEP_TOKENS = 32
 """Source: RKLLM SDK guide 1.3.0: max_context is a multiple of 32."""
 
@@ -284,11 +272,12 @@ def _keep_alive(model: Model) -> float | None:
 
 def _sampling(model: Model) -> Sampling:
     """What the Modelfile says of sampling: runtimes before 1.3.0 fix it when they load."""
-    given = {name: model.recipe.parameter(name) for name in NPU_SAMPLING}
-    numbers: dict[str, Any] = {
-        name: value for name, value in given.items() if isinstance(value, int | float)
+    given: dict[str, Any] = {
+        row.name: row.meant(model.recipe.parameter(row.key))
+        for row in SAMPLING
+        if row.npu is not None
     }
-    return Sampling(**numbers)
+    return Sampling(**given)
 
 
 def _adapters(model: Model) -> tuple[tuple[str, str, float], ...]:

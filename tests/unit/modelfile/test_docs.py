@@ -27,7 +27,7 @@ def rows_of(page: str, heading: str) -> list[list[str]]:
 def test_parameters() -> None:
     """Every parameter stands in the table with its type, range and effect."""
     expected = [
-        [key, str(row.kind), row.allowed, str(row.effect)]
+        [key, str(row.domain.kind), row.domain.allowed, str(row.effect)]
         for key, row in PARAMETERS.items()
         if row.effect is not Effect.DEPRECATED
     ]

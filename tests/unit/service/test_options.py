@@ -10,7 +10,8 @@ import pytest
 from rkd.errors import InvalidInputError, Reason
 from rkd.inference import Sampling
 from rkd.model import BackendChoice, Recipe
-from rkd.service.options import RANGES, Options, read_options
+from rkd.modelfile.sampling import SAMPLING, Kind, SamplingParameter
+from rkd.service.options import Options, read_options
 from rkd.v1 import types_pb2 as pb
 
 NOTHING = Recipe()
@@ -43,18 +44,17 @@ def test_nothing_said_is_nothing_set() -> None:
     assert (made.queue_timeout_s, made.thinking, made.lora) == (None, None, ())
 
 
-@pytest.mark.parametrize("name", RANGES)
-def test_both_ends_of_a_range_are_in_it(name: str) -> None:
+@pytest.mark.parametrize("row", SAMPLING, ids=lambda row: str(row.name))
+def test_both_ends_of_a_range_are_in_it(row: SamplingParameter) -> None:
     """Zero is a value; one step beyond either end is refused by name."""
-    low, high = RANGES[name]
-    whole = name in {"top_k", "repeat_last_n", "mirostat", "seed", "max_tokens", "logprobs"}
-    ends = [int(low), int(high)] if whole else [low, high]
+    name, low, high = row.name, row.domain.low, row.domain.high
+    ends = [int(low), int(high)] if row.domain.kind is Kind.INT else [low, high]
 
-    assert [getattr(sampling(**{name: end}), name) for end in ends] == ends
+    meant = [row.meant(end) for end in ends]
+    assert [getattr(sampling(**{name: end}), name) for end in ends] == meant
     for beyond in (ends[0] - 1, ends[1] + 1):
-        if name != "seed" or beyond >= 0:
-            found = refused(sampling=pb.SamplingOptions(**{name: beyond}))
-            assert found == [f"options.sampling.{name}"]
+        found = refused(sampling=pb.SamplingOptions(**{name: beyond}))
+        assert found == [f"options.sampling.{name}"]
 
 
 def test_nan_is_in_no_range() -> None:
@@ -66,7 +66,7 @@ def test_every_bad_field_is_named_at_once() -> None:
     """Not the first alone."""
     found = refused(
         sampling=pb.SamplingOptions(
-            temperature=3,
+            temperature=6,
             stop=["", "x" * 257, *["y"] * 15],
             logit_bias=[pb.LogitBias(token_id=-1, bias=101)],
         ),
@@ -96,17 +96,31 @@ def test_the_request_wins_over_the_modelfile() -> None:
 @pytest.mark.parametrize(("key", "value", "expected"), [
     ("num_predict", 7, Sampling(max_tokens=7)),
     ("num_predict", -1, Sampling()),
+    ("num_predict", -2, Sampling()),
     ("seed", -1, Sampling()),
     ("seed", 5, Sampling(seed=5)),
+    ("seed", 2**32 - 1, Sampling()),
+    ("repeat_penalty", 0.0, Sampling(repeat_penalty=1.0)),
+    ("repeat_last_n", -1, Sampling(repeat_last_n=-1)),
 ])  # fmt: skip
-def test_ollamas_words_are_understood(key: str, value: int, expected: Sampling) -> None:
-    """-1 is no limit, and no seed."""
+def test_ollamas_words_are_understood(key: str, value: float, expected: Sampling) -> None:
+    """-1 is no limit and no seed, a penalty of 0 is none; in a request as in a Modelfile."""
+    name = "max_tokens" if key == "num_predict" else key
+
     assert sampling(Recipe(parameters=((key, value),))) == expected
+    assert sampling(**{name: value}) == expected
+
+
+def test_what_means_nothing_still_wins_over_the_modelfile() -> None:
+    """A request for no limit takes the Modelfile's away."""
+    own = Recipe(parameters=(("num_predict", 7), ("seed", 3)))
+
+    assert sampling(own, max_tokens=-1, seed=-1) == Sampling()
 
 
 def test_every_sampling_field_of_ours_can_be_asked_for() -> None:
     """One that no request sets would be dead."""
-    values: dict[str, object] = dict.fromkeys(RANGES, 1)
+    values: dict[str, object] = dict.fromkeys((row.name for row in SAMPLING), 1)
     values |= {"stop": ["s"], "logit_bias": [pb.LogitBias(token_id=1, bias=2)]}
     made = [sampling(**values, grammar="g"), sampling(**values, json_schema="{}")]
     unset = {
