@@ -32,6 +32,7 @@ class Reason(enum.StrEnum):
     MODEL_INCOMPLETE = "MODEL_INCOMPLETE"
     MODEL_FAILED = "MODEL_FAILED"
     MODEL_BUSY = "MODEL_BUSY"
+    MODELS_READ_ONLY = "MODELS_READ_ONLY"
     RUNTIME_MISMATCH = "RUNTIME_MISMATCH"
     NPU_UNAVAILABLE = "NPU_UNAVAILABLE"
     PLATFORM_MISMATCH = "PLATFORM_MISMATCH"
@@ -166,6 +167,7 @@ class PreconditionError(RkdError):
             Reason.MODEL_INCOMPLETE,
             Reason.MODEL_FAILED,
             Reason.MODEL_BUSY,
+            Reason.MODELS_READ_ONLY,
             Reason.RUNTIME_MISMATCH,
             Reason.NPU_UNAVAILABLE,
             Reason.PLATFORM_MISMATCH,

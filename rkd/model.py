@@ -18,6 +18,11 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _LATEST = ":latest"
 
 
+def is_name(text: str) -> bool:
+    """Whether *text* is a model's name as it stands, and so safe as part of a path."""
+    return _NAME.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class ModelName:
     """

@@ -33,10 +33,11 @@ _HALF_CHARACTER = re.compile(rb"\\[uU][dD][89a-fA-F]")
 
 
 class NotRegularError(OSError):
-    """A path leads to no regular file, or out of its folder; `strerror` says what it is."""
+    """A path leads to no regular file, or out of its folder; `what` says what it is."""
 
     def __init__(self, what: str, path: Path) -> None:
         super().__init__(errno.EINVAL, what, path.name)
+        self.what = what
 
 
 def open_regular(path: Path, *, within: Path | None = None) -> BinaryIO:

@@ -9,26 +9,31 @@ Blocking; calls for one digest come one at a time (see `Receiving`).
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from rkd.durable import Step, no_step, sync_folder
+from rkd.durable import Step, disk_is_full, no_step, sync_folder
 from rkd.errors import (
     DataLossError,
-    ExhaustedError,
     InvalidInputError,
     Reason,
+    RkdError,
     Violation,
+    bad_field,
 )
+from rkd.library import refusals
 from rkd.library.copying import link_or_copy
+from rkd.library.integrity import sha256_of
+from rkd.library.provenance import DIGEST
+from rkd.outside import NotRegularError, quoted
 
 FOLDER = ".rkd-blobs"
 RESERVE_BYTES = 256 << 20
@@ -39,8 +44,9 @@ KEEP_PARTIAL_S = 7 * 24 * 3600.0
 """Unclaimed blobs are swept when older: a create follows its upload within minutes, an
 interrupted upload may wait for a weekend to end."""
 
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
-_READ_BYTES = 1 << 20
+_OURS = re.compile(r"[0-9a-f]{1,64}(\.partial)?")
+_PROVEN_FILES = 256
+"""Of so many files of models it is remembered what they hash to."""
 _SYNC_BYTES = 64 << 20
 
 
@@ -59,16 +65,10 @@ def check_digest(digest: str, *, field_name: str = "digest") -> str:
     Raises:
         InvalidInputError: INVALID_FIELD.
     """
-    match = _DIGEST.fullmatch(digest)
-    if match is None:
-        what = f"{digest[:80]!r} is not `sha256:` and 64 lower-case hex digits"
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            what,
-            remedy="Send the SHA-256 of the whole file.",
-            violations=(Violation(field_name, what),),
-        )
-    return match[1]
+    if not DIGEST.fullmatch(digest):
+        what = f"{quoted(digest)} is not `sha256:` and 64 lower-case hex digits"
+        raise bad_field(field_name, what, what, remedy="Send the SHA-256 of the whole file.")
+    return digest.removeprefix("sha256:")
 
 
 class Blobs:
@@ -78,9 +78,11 @@ class Blobs:
     Args:
         root: the models folder.
         known: finds a file of a model by its recorded digest, None when there is none; so a file
-            that a model already has is not sent again.
+            that a model already has is not sent again. A record may be anybody's, so the file is
+            hashed before it counts.
         reserve_bytes: what an upload leaves free.
         free_bytes: free space of the file system; injectable for tests.
+        check_writable: raises where nothing may be changed in the models folder.
     """
 
     def __init__(
@@ -90,9 +92,13 @@ class Blobs:
         known: Callable[[str], Path | None] = lambda _digest: None,
         reserve_bytes: int = RESERVE_BYTES,
         free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
+        check_writable: Callable[[], None] = lambda: None,
         step: Step = no_step,
     ) -> None:
+        self.root = root
         self._folder = root / FOLDER
+        self._proven: dict[tuple[int, int, int], str] = {}
+        self._check_writable = check_writable
         self._reserve_bytes = reserve_bytes
         self._open: dict[str, Receiving] = {}
         self._known = known
@@ -100,17 +106,23 @@ class Blobs:
         self._step = step
 
     def path_of(self, digest: str) -> Path | None:
-        """Find the whole file of *digest*, in the store or among the models; None if not held."""
+        """
+        Find the whole file of *digest*, in the store or among the models; None if not held.
+
+        A model's file is read whole the first time. Call it off the event loop.
+        """
         blob = self._folder / check_digest(digest)
-        return blob if blob.is_file() else self._known(digest)
+        if _size(blob) is not None and not self._folder.is_symlink():
+            return blob
+        path = self._known(digest)
+        return path if path is not None and self._proves(path, digest) else None
 
     def standing(self, digest: str) -> Standing:
         """Say how much of *digest* is held."""
         whole = self.path_of(digest)
         if whole is not None:
             return Standing(whole.stat().st_size, complete=True)
-        partial = self._partial(digest)
-        return Standing(partial.stat().st_size if partial.exists() else 0, complete=False)
+        return Standing(_size(self._partial(digest)) or 0, complete=False)
 
     def check_room(self, digest: str, size_bytes: int) -> None:
         """
@@ -122,14 +134,15 @@ class Blobs:
         """
         if size_bytes <= 0:
             what = f"size_bytes is {size_bytes}, a file has at least one byte"
-            raise InvalidInputError(
-                Reason.INVALID_FIELD, what, violations=(Violation("size_bytes", what),)
-            )
+            raise bad_field("size_bytes", what, what)
+        self._check_writable()
         self._folder.mkdir(exist_ok=True)
+        if self._folder.is_symlink():
+            raise NotRegularError("it is a link, and uploads go nowhere else", self._folder)
         free = self._free_bytes(self._folder)
         wanted_bytes = size_bytes - self.standing(digest).committed_bytes
         if wanted_bytes + self._reserve_bytes > free:
-            raise disk_full(self._folder.parent, wanted_bytes, free)
+            raise refusals.full(self._folder.parent, wanted_bytes, free)
 
     def receive(self, digest: str, size_bytes: int, offset_bytes: int) -> Receiving:
         """
@@ -148,15 +161,15 @@ class Blobs:
         older = self._open.pop(digest, None)
         if older is not None:
             older.abandon()
-        held = partial.stat().st_size if partial.exists() else 0
-        if held > size_bytes:
-            partial.unlink()  # another size under the same digest: one of both was a lie
+        held = _size(partial) or 0
+        if held > size_bytes or (held == 0 and os.path.lexists(partial)):
+            partial.unlink()  # another size under the same digest, or no file at all
             held = 0
         if offset_bytes != held:
             raise wrong_offset(offset_bytes, held)
         self._step("receive")
         blob = self._folder / check_digest(digest)
-        receiving = Receiving(partial.open("ab"), partial, blob, size_bytes, self._step)
+        receiving = Receiving(_append_to(partial), partial, blob, size_bytes, self._step)
         self._open[digest] = receiving
         return receiving
 
@@ -181,6 +194,7 @@ class Blobs:
 
     def drop(self, digests: Iterable[str]) -> None:
         """Forget blobs that a model holds now."""
+        self._check_writable()
         for digest in digests:
             (self._folder / check_digest(digest)).unlink(missing_ok=True)
 
@@ -188,13 +202,26 @@ class Blobs:
         """Remove what nobody claimed for long; returns the names."""
         now_s = time.time() if now_s is None else now_s
         swept = []
-        for path in sorted(self._folder.glob("*")):
+        for path in sorted(self._folder.glob("*")) if not self._folder.is_symlink() else ():
             keep_s = KEEP_PARTIAL_S if path.suffix == ".partial" else KEEP_WHOLE_S
             with contextlib.suppress(OSError):
-                if now_s - path.stat().st_mtime > keep_s:
+                if _OURS.fullmatch(path.name) and now_s - path.lstat().st_mtime > keep_s:
                     path.unlink()
                     swept.append(path.name)
         return tuple(swept)
+
+    def _proves(self, path: Path, digest: str) -> bool:
+        """Hash *path*, once as long as nobody changes it, and compare."""
+        try:
+            status = path.stat()
+            key = (status.st_ino, status.st_size, status.st_mtime_ns)
+            if key not in self._proven:
+                if len(self._proven) >= _PROVEN_FILES:
+                    self._proven.clear()
+                self._proven[key] = sha256_of(path)
+        except OSError:
+            return False
+        return self._proven[key] == digest
 
     def _partial(self, digest: str) -> Path:
         return self._folder / f"{check_digest(digest)}.partial"
@@ -263,13 +290,14 @@ class Receiving:
             DataLossError: DIGEST_MISMATCH; the bytes are thrown away.
         """
         if self._file.closed:
-            return Standing(self._held_bytes, self._blob.exists())
+            return Standing(self._held_bytes, _size(self._blob) is not None)
         self._step("sync")
         self._sync()
         self._file.close()
         if self._held_bytes < self._size_bytes:
             return Standing(self._held_bytes, complete=False)
-        found = self._hash.hexdigest() if self._hash else _hash_of(self._partial)
+        digest = self._hash.hexdigest() if self._hash else sha256_of(self._partial)
+        found = digest.removeprefix("sha256:")
         if found != self._blob.name:
             self._partial.unlink()
             raise DataLossError(
@@ -292,17 +320,6 @@ class Receiving:
         self._unsynced_bytes = 0
 
 
-def disk_full(where: Path, wanted_bytes: int, free_bytes: int) -> ExhaustedError:
-    """Build DISK_FULL with the numbers."""
-    return ExhaustedError(
-        Reason.DISK_FULL,
-        f"{wanted_bytes} bytes do not fit into {where}: {free_bytes} are free, of "
-        "which some stay reserved",
-        remedy="Delete models with `rkctl rm`, or give the models folder a larger disk.",
-        metadata={"needed_bytes": str(wanted_bytes), "free_bytes": str(free_bytes)},
-    )
-
-
 def wrong_offset(
     offset_bytes: int, committed_bytes: int, *, beyond_bytes: int | None = None
 ) -> InvalidInputError:
@@ -321,12 +338,23 @@ def wrong_offset(
     )
 
 
-def _no_space(partial: Path, error: OSError, wanted_bytes: int) -> ExhaustedError | OSError:
-    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+def _no_space(partial: Path, error: OSError, wanted_bytes: int) -> RkdError | OSError:
+    if not disk_is_full(error):
         return error
-    return disk_full(partial.parent.parent, wanted_bytes, shutil.disk_usage(partial.parent).free)
+    free_bytes = shutil.disk_usage(partial.parent).free
+    return refusals.full(partial.parent.parent, wanted_bytes, free_bytes)
 
 
-def _hash_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _size(path: Path) -> int | None:
+    """Return the size of a regular file of the store; links are none."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _append_to(partial: Path) -> BinaryIO:
+    """Open a file of the store for appending; never what a link leads to."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.fdopen(os.open(partial, flags, 0o666), "ab")

@@ -8,6 +8,7 @@ from rkd.events import Event, Topic
 from rkd.library.layout import Move, name_for
 from rkd.library.scan import Snapshot
 from rkd.model import Model, ModelState
+from rkd.outside import shown
 
 
 def between(before: Snapshot, after: Snapshot) -> Iterator[Event]:
@@ -33,7 +34,7 @@ def migrated(move: Move) -> Event:
         Topic.MODEL,
         "migrated",
         name_for(move.folder),
-        (("source", move.name), ("destination", f"{move.folder}/{move.name}")),
+        (("source", shown(move.name)), ("destination", shown(f"{move.folder}/{move.name}"))),
     )
 
 

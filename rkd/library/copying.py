@@ -1,16 +1,27 @@
-"""The same bytes under a second name: hard links, reflinks, and copies as the last resort."""
+"""
+The same bytes under a second name: hard links, reflinks, and copies as the last resort.
+
+Content is what matters: a file system that has no hard links, or refuses modes and times (exFAT,
+NTFS, CIFS), gets a copy, and keeps of the rest what it can.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
+from rkd.library.belonging import open_own
 from rkd.library.layout import format_of
+from rkd.outside import NotRegularError, open_regular
 
 _FICLONE = 0x40049409
 """Share all blocks of a file, copy on write. Source: linux/fs.h, _IOW(0x94, 9, int)."""
+_COPY_BYTES = 4 << 20
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -19,23 +30,17 @@ def link_or_copy(source: Path, target: Path) -> None:
 
     Raises:
         FileExistsError: *target* is there.
+        NotRegularError: *source* is no regular file.
+        OSError: reading or writing failed.
     """
-    try:
-        os.link(source.resolve(), target)
-    except FileExistsError:
-        raise
-    except OSError:  # no hard links here, or not to other people's files, or another device
-        clone_or_copy(source, target)
+    with open_regular(source) as whole:
+        _link_or_copy(whole, source, target)
 
 
 def clone_or_copy(source: Path, target: Path) -> None:
     """Make *target* a file of its own with the bytes of *source*, sharing blocks if possible."""
-    with source.open("rb") as whole, target.open("xb") as fresh:
-        try:
-            fcntl.ioctl(fresh.fileno(), _FICLONE, whole.fileno())
-        except OSError:
-            shutil.copyfileobj(whole, fresh, 4 << 20)
-    shutil.copystat(source, target)
+    with open_regular(source) as whole:
+        _clone_or_copy(whole, target)
 
 
 def copy_folder(source: Path, target: Path) -> None:
@@ -43,20 +48,29 @@ def copy_folder(source: Path, target: Path) -> None:
     Fill the folder *target* with what the model in *source* consists of.
 
     Weights are linked; small files, which people edit in place, become files of their own. Hidden
-    files other than the provenance stay behind, and so do links to nowhere.
+    files other than the provenance stay behind, and so does what is no file of the model: links to
+    nowhere and out of the folder, FIFOs, devices.
     """
-    for parent, folders, files in os.walk(source.resolve()):
-        inside = target / Path(parent).relative_to(source.resolve())
+    real = source.resolve()
+    for parent, folders, files in os.walk(real):
+        inside = target / Path(parent).relative_to(real)
         inside.mkdir(exist_ok=True)
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            path = Path(parent) / name
-            if not path.is_file() or (name.startswith(".") and name != ".rkd.json"):
+            if name.startswith(".") and name != ".rkd.json":
                 continue
-            if format_of(name):
-                link_or_copy(path, inside / name)
-            else:
-                clone_or_copy(path, inside / name)
+            path = Path(parent) / name
+            try:
+                whole = open_own(path, real)
+            except OSError as error:
+                if _is_nothing(error):
+                    continue
+                raise
+            with whole:
+                if format_of(name):
+                    _link_or_copy(whole, path, inside / name)
+                else:
+                    _clone_or_copy(whole, inside / name)
 
 
 def own_bytes(folder: Path) -> int:
@@ -66,6 +80,34 @@ def own_bytes(folder: Path) -> int:
     total = 0
     for parent, _, files in os.walk(folder):
         for name in files:
-            status = os.lstat(os.path.join(parent, name))  # noqa: PTH118 - os.walk speaks strings
-            total += status.st_size if status.st_nlink == 1 else 0
+            with suppress(FileNotFoundError):  # gone meanwhile
+                status = os.lstat(os.path.join(parent, name))  # noqa: PTH118 - os.walk speaks strings
+                total += status.st_size if status.st_nlink == 1 else 0
     return total
+
+
+def _is_nothing(error: OSError) -> bool:
+    """Whether what was to be opened is no file of the model, or went meanwhile."""
+    return isinstance(error, NotRegularError) or error.errno in {errno.ENOENT, errno.ELOOP}
+
+
+def _link_or_copy(whole: BinaryIO, source: Path, target: Path) -> None:
+    try:
+        os.link(source.resolve(), target)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links here, or not to other people's files, or another device
+        _clone_or_copy(whole, target)
+
+
+def _clone_or_copy(whole: BinaryIO, target: Path) -> None:
+    with target.open("xb") as fresh:
+        try:
+            fcntl.ioctl(fresh.fileno(), _FICLONE, whole.fileno())
+        except OSError:
+            shutil.copyfileobj(whole, fresh, _COPY_BYTES)
+    status = os.fstat(whole.fileno())
+    with suppress(OSError):
+        target.chmod(status.st_mode & 0o777)
+    with suppress(OSError):
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from rkd.durable import Step, write_file
-from rkd.library import migrate, provenance
+from rkd.durable import Step, sync_tree, write_file
+from rkd.library import filesystem, migrate, refusals
 from rkd.library.arrival import Sightings
 from rkd.library.blobs import Blobs
 from rkd.library.copying import clone_or_copy, copy_folder, own_bytes
+from rkd.library.filesystem import Filesystem
+from rkd.library.hold import Hold
 from rkd.library.layout import MODELFILE
 from rkd.library.migrate import Outcome
 from rkd.library.scan import Snapshot, scan
 from rkd.library.staging import Recovered, Staging
-from rkd.model import Model, ModelName
+from rkd.model import ModelName
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """
+    What a start found.
+
+    Args:
+        holder: who else changes this folder, or "".
+        no_lock: why a second daemon would not be noticed, or "".
+    """
+
+    recovered: Recovered = field(default_factory=Recovered)
+    facts: Filesystem = field(default_factory=Filesystem)
+    holder: str = ""
+    no_lock: str = ""
 
 
 class Disk:
@@ -33,13 +52,33 @@ class Disk:
         self._blobs = blobs
         self._sightings = sightings
         self._step = step
-        self._staging = Staging(root, step=step)
+        self._hold = Hold(root)
+        self.staging = Staging(root, step=step)
 
-    def recover(self, keep: frozenset[str]) -> Recovered:
+    def recover(self, keep: frozenset[str]) -> Start:
         """Make the folder if need be, and finish or sweep what an earlier daemon left."""
         self._root.mkdir(parents=True, exist_ok=True)
+        holder = self._hold.take()
+        if holder:
+            return Start(holder=holder)
         self._blobs.sweep()
-        return self._staging.recover(keep)
+        facts = filesystem.probe(self._root)
+        return Start(self.staging.recover(keep), facts, no_lock=self._hold.problem)
+
+    def check_writable(self) -> None:
+        """
+        Make sure that it is this daemon that changes the folder.
+
+        Raises:
+            PreconditionError: MODELS_READ_ONLY: another one holds it, and who.
+        """
+        holder = self._hold.take()
+        if holder:
+            raise refusals.held(self._root, holder)
+
+    def close(self) -> None:
+        """Let another daemon have the folder."""
+        self._hold.release()
 
     def survey(
         self, previous: Snapshot, touched: frozenset[str] | None, closed: frozenset[Path]
@@ -48,7 +87,10 @@ class Disk:
         for path in closed:
             self._sightings.closed(path)
         judge = self._sightings.wait_s
-        outcome = migrate.migrate(self._root, judge=judge, step=self._step)
+        holder = self._hold.take()
+        outcome = migrate.migrate(self._root, judge=judge, step=self._step, dry_run=bool(holder))
+        if holder:
+            outcome = migrate.kept_still(outcome, f"another rkd ({holder}) holds the models folder")
         moved = frozenset(move.folder for move in outcome.moved)
         looked = None if touched is None else touched | moved
         return outcome, scan(
@@ -59,34 +101,28 @@ class Disk:
         """Say what a migration would do."""
         return migrate.migrate(self._root, judge=self._sightings.wait_s, dry_run=True)
 
-    def open_stage(self, identity: str) -> Path:
-        """Make a stage, or find it again."""
-        return self._staging.open(identity)
-
-    def discard(self, stage: Path) -> None:
-        """Throw a stage away."""
-        self._staging.discard(stage)
-
     def commit(self, stage: Path, name: ModelName, replaces: str) -> None:
         """Let a stage appear; what rkd wrote itself has no settling time."""
         for file in stage.rglob("*"):
             if file.is_file():
                 self._sightings.trust(file.stat())
-        self._staging.commit(stage, name.text, replaces=replaces)
+        self.staging.commit(stage, name.text, replaces=replaces)
 
     def copy(self, source: Path, stage: Path) -> None:
-        """Fill a stage with a model's files."""
+        """Fill a stage with a model's files, durably; of all things here this may take minutes."""
         copy_folder(source, stage)
+        sync_tree(stage)
 
     def remove(self, folder: Path) -> int:
-        """Delete a model's folder; returns the bytes given back."""
-        freed_bytes = own_bytes(folder)
-        self._staging.remove(folder.name)
-        return freed_bytes
+        """
+        Delete a model's folder; returns the bytes given back.
 
-    def record(self, model: Model, digests: dict[str, str]) -> None:
-        """Record digests that were missing."""
-        provenance.write(model.folder, provenance.with_digests(model.provenance, digests))
+        Raises:
+            FileNotFoundError: it is gone already.
+        """
+        freed_bytes = own_bytes(folder)
+        self.staging.remove(folder.name)
+        return freed_bytes
 
     def adopt(self, folder: Path, text: str, stage: Path) -> None:
         """

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rkd.errors import InvalidInputError
+from rkd.library.belonging import read_own
 from rkd.model import Format, Model
+from rkd.outside import escaped, json_object, shown
 from rkd.weights import gguf, rkllm
 from rkd.weights.gguf import Header
 
 _MAX_VALUE = 400
 """Characters of a metadata value people get to see; templates are shown on their own."""
-_MAX_TEMPLATE_FILE_BYTES = 16 << 20
+MAX_TEMPLATE_FILE_BYTES = 4 << 20
+"""`tokenizer_config.json` with a thousand added tokens takes 1.2 MB (Gemma 3)."""
+_MAX_TEMPLATE_ITEMS = 500_000
 _TEMPLATE_KEY = "tokenizer.chat_template"
 
 
@@ -56,12 +59,12 @@ def _header(model: Model) -> Header | None:
 
 def _metadata(header: Header) -> dict[str, str]:
     scalars = {
-        key: str(value)
+        shown(key): str(value)
         for key, value in header.metadata.items()
         if isinstance(value, int | float | str) and key != _TEMPLATE_KEY
     }
     return {
-        key: value if len(value) <= _MAX_VALUE else value[: _MAX_VALUE - 1] + "…"
+        key: escaped(value if len(value) <= _MAX_VALUE else value[: _MAX_VALUE - 1] + "…")
         for key, value in scalars.items()
     }
 
@@ -78,26 +81,25 @@ def _npu(path: Path) -> dict[str, str]:
 
 def _beside(folder: Path) -> str:
     """Return the template a file next to the weights holds, or ""."""
-    plain = _text(folder / "chat_template.jinja")
+    plain = _content(folder, "chat_template.jinja").decode("utf-8", "replace")
     if plain:
         return plain
     for name in ("chat_template.json", "tokenizer_config.json"):
         try:
-            record = json.loads(_text(folder / name) or "{}")
+            record = json_object(_content(folder, name), most_items=_MAX_TEMPLATE_ITEMS)
         except ValueError:
             continue
-        template = record.get("chat_template") if isinstance(record, dict) else None
+        template = record.get("chat_template")
         if isinstance(template, str):
             return template
     return ""
 
 
-def _text(path: Path) -> str:
+def _content(folder: Path, name: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(_MAX_TEMPLATE_FILE_BYTES).decode("utf-8", "replace")
+        return read_own(folder / name, folder, MAX_TEMPLATE_FILE_BYTES)[:MAX_TEMPLATE_FILE_BYTES]
     except OSError:
-        return ""
+        return b""
 
 
 def _capabilities(model: Model, template: str, metadata: dict[str, str]) -> tuple[str, ...]:

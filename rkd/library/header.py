@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from rkd.errors import InvalidInputError
+from rkd.library.belonging import read_own
 from rkd.library.layout import format_of
 from rkd.model import Details, Format, WeightsFile
 from rkd.weights import details, gguf, rkllm, shards
 
 _TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
 _CONFIG = "tokenizer_config.json"
-_MAX_CONFIG_BYTES = 16 << 20
+_MAX_CONFIG_BYTES = 4 << 20
 """Configurations of tokenizers with many added tokens reach some megabytes."""
 
 
@@ -23,7 +24,8 @@ def details_of(weights: tuple[WeightsFile, ...]) -> Details:
     Files next to them count as bringing a template.
     """
     said = Details()
-    for file in sorted(weights, key=lambda one: one.format is not Format.GGUF):
+    first_of_each = {file.format: file for file in reversed(weights)}
+    for file in sorted(first_of_each.values(), key=lambda one: one.format is not Format.GGUF):
         try:
             said = _ask(file)
         except (InvalidInputError, OSError):  # judged when loaded, with the engine's own words
@@ -58,7 +60,6 @@ def _brings_template(folder: Path) -> bool:
     if any((folder / name).is_file() for name in _TEMPLATE_FILES):
         return True
     try:
-        with (folder / _CONFIG).open("rb") as file:
-            return b'"chat_template"' in file.read(_MAX_CONFIG_BYTES)
+        return b'"chat_template"' in read_own(folder / _CONFIG, folder, _MAX_CONFIG_BYTES)
     except OSError:
         return False

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rkd.library.belonging import open_own
 from rkd.library.layout import format_of
+from rkd.outside import NotRegularError, open_regular, shown
 
 _PIECE_BYTES = 4 << 20
 
@@ -33,19 +35,25 @@ class Finding:
         return not self.problem
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.problem or ('ok' if self.recorded else 'recorded now')}"
+        return f"{shown(self.file)}: {self.problem or ('ok' if self.recorded else 'recorded now')}"
 
 
-def sha256_of(path: Path, *, advance: Callable[[int], None] = lambda _bytes: None) -> str:
+def sha256_of(
+    path: Path,
+    *,
+    folder: Path | None = None,
+    advance: Callable[[int], None] = lambda _bytes: None,
+) -> str:
     """
-    Hash *path* and return `sha256:<hex>`.
+    Hash the regular file *path* and return `sha256:<hex>`.
 
     Args:
         path: the file.
+        folder: the model's folder it has to belong to.
         advance: called with the number of bytes of each piece; raising stops the work.
     """
     state = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
+    with open_own(path, folder) if folder else open_regular(path) as file:
         while piece := file.read(_PIECE_BYTES):
             state.update(piece)
             advance(len(piece))
@@ -59,13 +67,15 @@ def verify(
     advance: Callable[[int], None] = lambda _bytes: None,
 ) -> Iterator[Finding]:
     """Read every weights file and every recorded file of *folder*, one finding each."""
-    weights = {path.name for path in folder.iterdir() if format_of(path.name) and path.is_file()}
+    weights = {path.name for path in folder.iterdir() if format_of(path.name) and not path.is_dir()}
     for name in sorted(weights | set(recorded)):
         expected = recorded.get(name, "")
         try:
-            found = sha256_of(folder / name, advance=advance)
+            found = sha256_of(folder / name, folder=folder, advance=advance)
         except FileNotFoundError:
             yield Finding(name, "", expected, "missing")
+        except NotRegularError as error:
+            yield Finding(name, "", expected, error.what)
         except OSError as error:
             yield Finding(name, "", expected, f"cannot be read: {error.strerror}")
         else:

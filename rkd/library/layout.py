@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import enum
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rkd.model import Format
+from rkd.outside import shown
+from rkd.weights import shards
 
 MODELFILE = "Modelfile"
 WEIGHTS_SUFFIXES = {".rkllm": Format.RKLLM, ".gguf": Format.GGUF}
@@ -30,9 +33,6 @@ _PARTIAL_SUFFIXES = (
     ".aria2",
 )
 """Names under which browsers, curl, WinSCP and aria2 keep what is not whole yet."""
-
-_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.ASCII)
-"""Split GGUF files, named so by the engine's own split tool."""
 
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_CHARACTERS = 128
@@ -125,17 +125,6 @@ def is_projector(file_name: str) -> bool:
     return file_name.lower().startswith("mmproj") and format_of(file_name) is Format.GGUF
 
 
-def shard_of(file_name: str) -> tuple[str, int, int] | None:
-    """Split `x-00002-of-00003.gguf` into (`x`, 2, 3); None for a file that is whole."""
-    if format_of(file_name) is not Format.GGUF:
-        return None
-    match = _SHARD.fullmatch(file_name[: file_name.rfind(".")])
-    if match is None:
-        return None
-    number, count = int(match["number"]), int(match["count"])
-    return (match["stem"], number, count) if 1 <= number <= count else None
-
-
 def name_for(stem: str) -> str:
     """
     Turn a file's stem or a folder's name into the model name it gets; "" when nothing is left.
@@ -162,10 +151,11 @@ def plan(entries: Iterable[Entry]) -> Plan:
     5. The flat Modelfile follows the weights its FROM names, and goes first.
     """
     listed = sorted(entries, key=lambda entry: entry.name)
+    fetched = {one.name.removesuffix(".aria2") for one in listed if one.name.endswith(".aria2")}
     left: list[Left] = []
     groups: dict[str, list[Entry]] = {}
     for entry in listed:
-        verdict = _unfit(entry, listed)
+        verdict = _unfit(entry, aria2=entry.name in fetched)
         if verdict is not None:
             left.append(verdict)
         elif entry.kind is Kind.FILE and format_of(entry.name):
@@ -177,19 +167,19 @@ def plan(entries: Iterable[Entry]) -> Plan:
         moves += [outcome for outcome in outcomes if isinstance(outcome, Move)]
         left += [outcome for outcome in outcomes if isinstance(outcome, Left)]
     moves, left = _with_modelfile(listed, moves, left)
+    left = [Left(shown(item.name), item.cause, shown(item.text)) for item in left]
     return Plan(tuple(moves), tuple(sorted(left, key=lambda item: item.name)))
 
 
 def _stem(file_name: str) -> str:
-    shard = shard_of(file_name)
-    return shard[0] if shard else file_name[: file_name.rfind(".")]
+    shard = shards.parse(file_name)
+    return shard.stem if shard else file_name[: file_name.rfind(".")]
 
 
-def _unfit(entry: Entry, listed: list[Entry]) -> Left | None:
+def _unfit(entry: Entry, *, aria2: bool) -> Left | None:
     """Rule 1: why *entry* cannot be a flat model, or None."""
     name = entry.name
     is_weights = format_of(name) is not None
-    aria2 = any(other.name == name + ".aria2" for other in listed)
     ours = name.startswith(".rkd") or entry.kind is Kind.FOLDER
     rows = (
         (name.startswith("."), Cause.HIDDEN, "hidden"),
@@ -226,16 +216,19 @@ def _place(group: list[Entry], folders: dict[str, Entry]) -> Iterator[Move | Lef
     existing = folders.get(folder.casefold())
     folder = existing.name if existing else folder
     taken: set[Format] = set()
-    inside = existing.children if existing else ()
+    inside = _Inside.of(existing.children if existing else ())
+    parts = _parts_there((*(entry.name for entry in group), *inside.names))
     for entry in group:
-        shard = shard_of(entry.name)
+        shard = shards.parse(entry.name)
         kind = format_of(entry.name)
         assert kind is not None  # noqa: S101 - groups are made of weights files
         clash = _clash(entry.name, kind, existing, inside)
         if clash is not None:
             yield clash
-        elif shard and not _all_there(shard, group, inside):
-            yield Left(entry.name, Cause.INCOMING, f"one of {shard[2]} parts, others are missing")
+        elif shard and len(parts[_split_of(entry.name)]) < shard.count:
+            yield Left(
+                entry.name, Cause.INCOMING, f"one of {shard.count} parts, others are missing"
+            )
         elif kind in taken and not shard:
             text = f"another {kind} file already becomes {folder}: rename one of them"
             yield Left(entry.name, Cause.NAME_TAKEN, text)
@@ -244,13 +237,13 @@ def _place(group: list[Entry], folders: dict[str, Entry]) -> Iterator[Move | Lef
             yield Move(entry.name, folder)
 
 
-def _clash(name: str, kind: Format, existing: Entry | None, inside: tuple[str, ...]) -> Left | None:
+def _clash(name: str, kind: Format, existing: Entry | None, inside: _Inside) -> Left | None:
     """Rule 4: why *name* may not join the folder of its name, or None."""
     if existing is None:
         return None
     folder = existing.name
-    rival = next((child for child in inside if _is_rival(name, kind, child)), "")
-    same = name.casefold() in {child.casefold() for child in inside}
+    rival = inside.rival_of(name, kind)
+    same = name.casefold() in inside.names
     rows = (
         (
             existing.kind is Kind.LINK,
@@ -277,21 +270,49 @@ def _clash(name: str, kind: Format, existing: Entry | None, inside: tuple[str, .
     return next((Left(name, cause, text) for holds, cause, text in rows if holds), None)
 
 
-def _is_rival(name: str, kind: Format, child: str) -> bool:
-    """Whether *child* of a folder is other weights of the format, not a part of the same split."""
-    if format_of(child) is not kind or is_projector(child):
-        return False
-    one, other = shard_of(name), shard_of(child)
-    return not (one and other and (one[0], one[2]) == (other[0], other[2]))
+def _parts_there(names: Iterable[str]) -> dict[tuple[str, int] | None, set[int]]:
+    """Rule 3, counting parts an interrupted migration already moved: numbers by split model."""
+    there: dict[tuple[str, int] | None, set[int]] = defaultdict(set)
+    for name in names:
+        shard = shards.parse(name)
+        if shard:
+            there[_split_of(name)].add(shard.number)
+    return there
 
 
-def _all_there(shard: tuple[str, int, int], group: list[Entry], inside: tuple[str, ...]) -> bool:
-    """Rule 3, counting parts an interrupted migration already moved."""
-    stem, _, count = shard
-    parts = (shard_of(name) for name in (*(entry.name for entry in group), *inside))
-    return {part[1] for part in parts if part and part[0] == stem and part[2] == count} == set(
-        range(1, count + 1)
-    )
+def _split_of(name: str) -> tuple[str, int] | None:
+    """Tell the parts of one split model from others, ignoring case; None for a whole file."""
+    shard = shards.parse(name.casefold())
+    return (shard.stem, shard.count) if shard else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """
+    What a folder holds already, by name ignoring case.
+
+    Args:
+        weights: for each format, the first file of each split, and the first whole file (None).
+    """
+
+    names: frozenset[str]
+    weights: dict[Format, dict[tuple[str, int] | None, str]]
+
+    @classmethod
+    def of(cls, children: tuple[str, ...]) -> _Inside:
+        """Sort *children* once: a folder may hold thousands, and so may those that join it."""
+        weights: dict[Format, dict[tuple[str, int] | None, str]] = {one: {} for one in Format}
+        for child in children:
+            kind = format_of(child)
+            if kind is not None and not is_projector(child):
+                weights[kind].setdefault(_split_of(child), child)
+        return cls(frozenset(child.casefold() for child in children), weights)
+
+    def rival_of(self, name: str, kind: Format) -> str:
+        """Return other weights of the format *kind*, not of the same split as *name*, or ""."""
+        own = _split_of(name)
+        others = (file for split, file in self.weights[kind].items() if split != own or own is None)
+        return next(others, "")
 
 
 def _with_modelfile(

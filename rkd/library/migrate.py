@@ -27,6 +27,7 @@ from rkd.library.layout import (
     model_name,
     plan,
 )
+from rkd.outside import shown
 
 _REFUSALS: tuple[tuple[frozenset[int], Cause, str], ...] = (
     (
@@ -141,6 +142,15 @@ def migrate(
     return _carry_out(root, planned, listed.recheck_s, step)
 
 
+def kept_still(planned: Outcome, why: str) -> Outcome:
+    """Turn what would be moved into what is left, since somebody else does the moving."""
+    stay = (
+        Left(shown(move.name), Cause.READ_ONLY, f"cannot move: {why}") for move in planned.moved
+    )
+    left = tuple(sorted((*planned.left, *stay), key=lambda one: one.name))
+    return Outcome((), left, planned.recheck_s)
+
+
 def _carry_out(root: Path, planned: Plan, recheck_s: float | None, step: Step) -> Outcome:
     moved: list[Move] = []
     left = list(planned.left)
@@ -149,7 +159,7 @@ def _carry_out(root: Path, planned: Plan, recheck_s: float | None, step: Step) -
         if refusal is None:
             moved.append(move)
         else:
-            left.append(refusal)
+            left.append(Left(shown(refusal.name), refusal.cause, shown(refusal.text)))
     return Outcome(tuple(moved), tuple(left), recheck_s)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from rkd.errors import InvalidInputError, Reason
+from rkd.library.belonging import read_own
 from rkd.library.layout import MODELFILE
 from rkd.model import Recipe
 from rkd.modelfile.parse import MAX_BYTES, decode, parse
+from rkd.outside import NotRegularError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,10 @@ class Reading:
     recipe: Recipe = field(default_factory=Recipe)
     trouble: InvalidInputError | None = None
 
-    def names(self, file_name: str) -> bool:
-        """Whether a FROM means the file *file_name* of the model's own folder."""
-        return file_name in {file_of(source) for source in self.sources}
+    @property
+    def files(self) -> frozenset[str]:
+        """The names of the files in the model's own folder that a FROM means."""
+        return frozenset(map(file_of, self.sources))
 
 
 def file_of(source: str) -> str:
@@ -38,18 +42,12 @@ def file_of(source: str) -> str:
 
 def read(folder: Path) -> Reading | None:
     """Read `<folder>/Modelfile`; None when there is none, trouble and all."""
+    path = folder / MODELFILE
     try:
-        content = _content(folder / MODELFILE)
-    except (FileNotFoundError, IsADirectoryError):
-        return None
+        content = read_own(path, folder, MAX_BYTES)
     except OSError as error:
-        return Reading(
-            trouble=InvalidInputError(
-                Reason.INVALID_MODELFILE,
-                f"it cannot be read: {error.strerror}",
-                remedy="Check owner and mode of the file.",
-            )
-        )
+        missing = isinstance(error, FileNotFoundError) and not os.path.lexists(path)
+        return None if missing else Reading(trouble=_unreadable(error))
     try:
         text = decode(content)
     except InvalidInputError as error:
@@ -65,11 +63,15 @@ def read(folder: Path) -> Reading | None:
 def from_file(path: Path) -> str:
     """Return the file name the first FROM of the Modelfile at *path* means, or ""."""
     try:
-        return file_of(parse(_content(path)).values("FROM")[0])
+        return file_of(parse(read_own(path, path.parent, MAX_BYTES)).values("FROM")[0])
     except (OSError, InvalidInputError):
         return ""
 
 
-def _content(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+def _unreadable(error: OSError) -> InvalidInputError:
+    problem, remedy = f"it cannot be read: {error.strerror}", "Check owner and mode of the file."
+    if isinstance(error, NotRegularError):
+        problem, remedy = error.what, "Put a regular file in its place."
+    elif isinstance(error, FileNotFoundError):
+        problem, remedy = "it is a link to nowhere", "Remove the link."
+    return InvalidInputError(Reason.INVALID_MODELFILE, problem, remedy=remedy)

@@ -1,41 +1,49 @@
 """
 `.rkd.json` beside a model: where it came from and what its bytes hash to.
 
-It travels with the folder, so provenance survives the loss of the state directory. A file that
-cannot be read is no error: the model is simply of unknown origin.
+It travels with the folder, so provenance survives the loss of the state directory; and so it may
+be anybody's. One that cannot be read is no error: the model is simply of unknown origin. What it
+says is held against patterns, and what its digests claim is no proof (`blobs.py` hashes first).
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import re
+import secrets
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from rkd.library.belonging import read_own
 from rkd.model import Provenance
+from rkd.outside import json_object, shown
 
 FILE_NAME = ".rkd.json"
+MAX_BYTES = 1 << 20
+"""A model of 1,024 files takes 200 kB."""
+MAX_ITEMS = 20_000
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+"""The one form of a digest, here and in the upload store."""
+
 _VERSION = 1
-_MAX_BYTES = 4 << 20
+_MAX_TEXT_CHARACTERS = 512
+_MAX_NAME_CHARACTERS = 1024
 
 
 def read(folder: Path) -> Provenance:
     """Read the provenance of the model in *folder*; empty when there is none to be had."""
     try:
-        with (folder / FILE_NAME).open("rb") as file:
-            record = json.loads(file.read(_MAX_BYTES))
+        content = read_own(folder / FILE_NAME, folder, MAX_BYTES)
+        record = json_object(content, most_items=MAX_ITEMS) if len(content) <= MAX_BYTES else {}
     except (OSError, ValueError):
         return Provenance()
-    if not isinstance(record, dict):
-        return Provenance()
-    digests = record.get("digests")
-    pairs = digests.items() if isinstance(digests, dict) else ()
     return Provenance(
         repository=_text(record, "repository"),
         revision=_text(record, "revision"),
         created=_moment(_text(record, "created")),
-        digests=tuple((str(name), str(digest)) for name, digest in pairs),
+        digests=tuple(_digests(record.get("digests"))),
     )
 
 
@@ -48,13 +56,18 @@ def write(folder: Path, provenance: Provenance) -> None:
         "created": (provenance.created or datetime.now(UTC)).isoformat(timespec="microseconds"),
         "digests": dict(provenance.digests),
     }
-    draft = folder / f"{FILE_NAME}.new"
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(record, file, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(folder / FILE_NAME)
+    # A name of its own: a folder from elsewhere may hold a link of any name we could guess.
+    draft = folder / f"{FILE_NAME}.{secrets.token_hex(4)}.new"
+    try:
+        with draft.open("x", encoding="utf-8") as file:
+            json.dump(record, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(folder / FILE_NAME)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def with_digests(provenance: Provenance, digests: Mapping[str, str]) -> Provenance:
@@ -77,14 +90,32 @@ def is_current(folder: Path, file_name: str) -> bool:
         return False
 
 
+def is_inside(name: str) -> bool:
+    """Whether *name* is a path inside its folder: relative, no part of it `..`, one line."""
+    parts = PurePosixPath(name).parts
+    return (
+        0 < len(name) <= _MAX_NAME_CHARACTERS
+        and shown(name) == name
+        and not name.startswith("/")
+        and bool(parts)
+        and ".." not in parts
+    )
+
+
+def _digests(table: object) -> Iterator[tuple[str, str]]:
+    for name, digest in table.items() if isinstance(table, dict) else ():
+        if is_inside(name) and isinstance(digest, str) and DIGEST.fullmatch(digest):
+            yield name, digest
+
+
 def _text(record: Mapping[str, object], key: str) -> str:
     value = record.get(key)
-    return value if isinstance(value, str) else ""
+    return shown(value[:_MAX_TEXT_CHARACTERS]) if isinstance(value, str) else ""
 
 
 def _moment(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

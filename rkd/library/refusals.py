@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from rkd.durable import disk_is_full
 from rkd.errors import (
     AlreadyExistsError,
     ExhaustedError,
@@ -16,8 +17,13 @@ from rkd.errors import (
 )
 from rkd.library.layout import Left
 from rkd.model import ModelName
+from rkd.outside import NotRegularError, escaped
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_READ_ONLY = {
+    errno.EROFS: "it is mounted read-only",
+    errno.EACCES: "rkd's user has no right to it",
+    errno.EPERM: "rkd's user has no right to it",
+}
 
 
 def not_found(name: ModelName, left: Left | None = None) -> NotFoundError:
@@ -57,25 +63,45 @@ def full(root: Path, wanted_bytes: int, free_bytes: int) -> ExhaustedError:
     """What is to be made would not fit."""
     return ExhaustedError(
         Reason.DISK_FULL,
-        f"{wanted_bytes} bytes are needed in {root} and {free_bytes} are free, of which some stay "
-        "reserved.",
+        f"{wanted_bytes} bytes are needed in {escaped(str(root))} and {free_bytes} are free, "
+        "of which some stay reserved.",
         remedy="Delete models with `rkctl rm`, or give the models folder a larger disk.",
         metadata={"needed_bytes": str(wanted_bytes), "free_bytes": str(free_bytes)},
     )
 
 
+def read_only(root: Path, why: str) -> PreconditionError:
+    """Nothing in the models folder can be changed: *why*; what is there can be used."""
+    return PreconditionError(
+        Reason.MODELS_READ_ONLY,
+        f"nothing can be changed in {escaped(str(root))}: {why}.",
+        remedy="Mount it writable, give it to rkd's user, or point RKD_MODELS at another folder; "
+        "the models in it can be used as they are.",
+        metadata={"folder": escaped(str(root)), "why": why},
+    )
+
+
+def held(root: Path, holder: str) -> PreconditionError:
+    """Another rkd changes this folder."""
+    return read_only(root, f"another rkd ({holder}) holds it and is the one to ask")
+
+
 def disk(error: OSError, root: Path) -> RkdError:
     """The models folder could not be changed."""
-    if error.errno in _FULL:
+    if disk_is_full(error):
         return ExhaustedError(
             Reason.DISK_FULL,
-            f"no space is left in {root}.",
+            f"no space is left in {escaped(str(root))}.",
             remedy="Delete models with `rkctl rm`, or give the models folder a larger disk.",
-            metadata={"folder": str(root)},
+            metadata={"folder": escaped(str(root))},
         )
+    if error.errno in _READ_ONLY:
+        return read_only(root, _READ_ONLY[error.errno])
+    if isinstance(error, NotRegularError):
+        return read_only(root, f"{error.filename}: {error.what}")
     return InternalError(
         Reason.INTERNAL,
-        f"{root} cannot be changed: {error.strerror}.",
+        f"{escaped(str(root))} cannot be changed: {error.strerror}.",
         remedy="Make the models folder writable for the user rkd runs as.",
-        metadata={"folder": str(root), "errno": errno.errorcode.get(error.errno or 0, "")},
+        metadata={"folder": escaped(str(root)), "errno": errno.errorcode.get(error.errno or 0, "")},
     )

@@ -1,8 +1,9 @@
 """
 From the models folder to models: what lies there, described, as a snapshot.
 
-Tolerant: nothing a folder holds makes a scan fail. Blocking; runs in the library's own thread.
-A folder whose files have kept time, size and inode is not opened again.
+Tolerant: nothing a folder holds makes a scan fail; what cannot be used is one INVALID model with
+its reason. Blocking; runs in the library's own thread. A folder whose files have kept time, size
+and inode is not opened again.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from rkd.errors import InvalidInputError
-from rkd.library.describe import Described, FoundFile, Judge, describe
+import structlog
+
+from rkd.library.belonging import trouble_with
+from rkd.library.describe import Described, FoundFile, Judge, broken, describe
 from rkd.library.layout import (
     MODELFILE,
     Cause,
@@ -25,10 +28,17 @@ from rkd.library.layout import (
     model_name,
     name_for,
 )
-from rkd.model import Model, ModelName, ModelState, WeightsFile
+from rkd.library.provenance import is_current
+from rkd.model import Model, ModelName, ModelState, WeightsFile, is_name
+from rkd.outside import irregular, shown
+
+_log = structlog.get_logger(__name__)
 
 _DEPTH = 3
 """How far below a model's folder its files are counted: repositories have folders of their own."""
+
+MAX_FILES = 10_000
+"""A model's folder with more files is not looked at further; checkpoints have some hundreds."""
 
 _EMPTY: Mapping[str, Described] = MappingProxyType({})
 
@@ -56,6 +66,20 @@ class Snapshot:
         """Every model, sorted by name."""
         return tuple(described.model for described in self.by_key.values())
 
+    def file_of(self, digest: str) -> Path | None:
+        """
+        Find a file by the digest recorded for it, unless it changed since. Touches the disk.
+
+        The record is what the folder says, and no proof.
+        """
+        for model in self.models():
+            for name, recorded in model.provenance.digests:
+                path = model.folder / name
+                current = recorded == digest and is_current(model.folder, name)
+                if current and not trouble_with(path, model.folder):
+                    return path
+        return None
+
 
 def scan(
     root: Path,
@@ -82,8 +106,10 @@ def scan(
     root_ns = root.stat().st_mtime_ns
     folders: dict[str, Described] = {}
     arriving: list[Described] = []
-    leftovers = list(left)
-    for item in sorted(os.scandir(root), key=lambda entry: entry.name):
+    leftovers = {one.name: one for one in left}
+    with os.scandir(root) as listed:
+        items = sorted(listed, key=lambda entry: entry.name)
+    for item in items:
         if item.name.startswith("."):
             continue
         known = previous.folders.get(item.name)
@@ -91,22 +117,34 @@ def scan(
         if _is_folder(item):
             fresh = touched is None or item.name in touched or known is None or _waits(known)
             described = _look(path, judge, known) if fresh else known
-            if described is not None:
+            if isinstance(described, Described):
                 folders[item.name] = described
-            elif not any(entry.name == item.name for entry in leftovers):
-                leftovers.append(Left(item.name, Cause.FOREIGN, "a folder without weights"))
+            elif described is not None:
+                leftovers.setdefault(described.name, described)
         elif format_of(item.name) and not item.is_symlink():
             arriving += _arriving(path, judge)
-    shown = {file.path.name for one in arriving for file in one.files}
-    leftovers = [one for one in leftovers if one.name not in shown]  # listed as incoming models
+    for one in arriving:  # listed as incoming models
+        for file in one.files:
+            leftovers.pop(shown(file.path.name), None)
     by_key, clashes = _unique(folders, arriving)
     waits = [one.recheck_s for one in by_key.values() if one.recheck_s]
-    return Snapshot(
+    found = Snapshot(
         by_key=MappingProxyType(by_key),
-        left=tuple(sorted((*leftovers, *clashes), key=lambda entry: entry.name)),
+        left=tuple(sorted((*leftovers.values(), *clashes), key=lambda entry: entry.name)),
         recheck_s=min(waits, default=None),
         root_ns=root_ns,
         folders=MappingProxyType(folders),
+    )
+    return previous if not arriving and _is_same(previous, found) else found
+
+
+def _is_same(one: Snapshot, other: Snapshot) -> bool:
+    """Whether nothing was seen to change: the very same models, and the same left."""
+    return (
+        one.root_ns == other.root_ns
+        and one.left == other.left
+        and (len(one.by_key), len(one.folders)) == (len(other.by_key), len(other.folders))
+        and all(one.folders.get(name) is known for name, known in other.folders.items())
     )
 
 
@@ -121,18 +159,45 @@ def _waits(described: Described) -> bool:
     return described.model.state is ModelState.INCOMING
 
 
-def _look(folder: Path, judge: Judge, known: Described | None) -> Described | None:
-    """Describe *folder*; None when it is no model's."""
-    files = tuple(_files(folder, folder, _DEPTH))
-    top = {file.path.name for file in files if file.path.parent == folder}
-    if MODELFILE not in top and not any(
-        (format_of(name) and not is_projector(name)) or _weights_to_be(name) for name in top
-    ):
+def _look(folder: Path, judge: Judge, known: Described | None) -> Described | Left | None:
+    """Describe *folder*; say why it is left when it is no model's, None when it is gone."""
+    try:
+        files = tuple(_files(folder))
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        text = f"this process may not look into it: {error.strerror}"
+        return Left(shown(folder.name), Cause.UNREADABLE, text)
+    name = name_for(folder.name)
+    if not _is_models(folder, files):
+        return Left(shown(folder.name), Cause.FOREIGN, "a folder without weights")
+    if not name:
+        text = "no model name can be made of it: rename the folder"
+        return Left(shown(folder.name), Cause.NO_NAME, text)
     if known is not None and known.files == files and not _waits(known):
         return known
-    name = ModelName(name_for(folder.name)) if name_for(folder.name) else None
-    return describe(name, folder, files, judge) if name else None
+    return _described(ModelName(name), folder, files, judge)
+
+
+def _described(
+    name: ModelName, folder: Path, files: tuple[FoundFile, ...], judge: Judge
+) -> Described:
+    if len(files) > MAX_FILES:
+        return broken(name, folder, f"it holds more than {MAX_FILES} files")
+    try:
+        return describe(name, folder, files, judge)
+    except Exception as error:  # noqa: BLE001 - one bad folder never hides the others
+        # A defect in one of the readers costs this model, and says so; the daemon starts.
+        _log.exception("library.defect", folder=shown(folder.name))
+        return broken(name, folder, f"rkd failed to read it ({type(error).__name__})")
+
+
+def _is_models(folder: Path, files: tuple[FoundFile, ...]) -> bool:
+    """Whether *folder* holds a Modelfile, weights, or what will be weights."""
+    top = {file.path.name for file in files if file.path.parent == folder}
+    return MODELFILE in top or any(
+        (format_of(name) and not is_projector(name)) or _weights_to_be(name) for name in top
+    )
 
 
 def _weights_to_be(name: str) -> bool:
@@ -140,21 +205,61 @@ def _weights_to_be(name: str) -> bool:
     return is_partial(name) and format_of(name[: name.rfind(".")]) is not None
 
 
-def _files(folder: Path, top: Path, depth: int) -> Iterator[FoundFile]:
-    """Every file of *folder* as it is now; links to files are followed, links to folders not."""
-    try:
-        items = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for item in items:
-        try:
+def _files(folder: Path) -> Iterator[FoundFile]:
+    """
+    Every file of *folder* as it is now, one more than `MAX_FILES` at most.
+
+    Links to files are followed, links to folders not. What is no file of the model is left out,
+    unless its name makes it a Modelfile or weights: then it comes with its trouble.
+
+    Raises:
+        OSError: *folder* itself cannot be read.
+    """
+    real = folder.resolve()
+    waiting = [(folder, 1)]
+    count = 0
+    while waiting:
+        parent, depth = waiting.pop()
+        for item in _items(parent, must=parent == folder):
             if item.is_dir(follow_symlinks=False):
-                if depth > 1 and not item.name.startswith("."):
-                    yield from _files(Path(item.path), top, depth - 1)
-            elif item.is_file():
-                yield FoundFile.of(Path(item.path), item.stat())
-        except OSError:  # gone, or a link to nowhere
-            continue
+                if depth < _DEPTH and not item.name.startswith("."):
+                    waiting.append((Path(item.path), depth + 1))
+                if item.name != MODELFILE or parent != folder:
+                    continue
+            found = _file(item, real)
+            if found is not None:
+                count += 1
+                yield found
+            if count > MAX_FILES:
+                return
+
+
+def _items(folder: Path, *, must: bool) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        if must:
+            raise
+        return []
+
+
+def _file(item: os.DirEntry[str], folder: Path) -> FoundFile | None:
+    """Take down one entry of the folder whose real place is *folder*; None for no file."""
+    path = Path(item.path)
+    trouble = ""
+    try:
+        status = item.stat()
+        if item.is_symlink():
+            trouble = trouble_with(path, folder)
+        elif kind := irregular(status.st_mode):
+            trouble = f"it is {kind}, not a regular file"
+    except OSError as error:  # gone, or a link to nowhere or to itself
+        if not item.is_symlink():
+            return None
+        status, trouble = item.stat(follow_symlinks=False), error.strerror or "a link to nowhere"
+    matters = item.name == MODELFILE or format_of(item.name) is not None
+    return FoundFile.of(path, status, trouble) if matters or not trouble else None
 
 
 def _arriving(path: Path, judge: Judge) -> Iterator[Described]:
@@ -178,7 +283,7 @@ def _arriving(path: Path, judge: Judge) -> Iterator[Described]:
             weights=(weights,),
             size_bytes=found.size_bytes,
             modified=found.modified,
-            reason=f"{path.name} is still being written",
+            reason=f"{shown(path.name)} is still being written",
             version=f"incoming-{found.size_bytes}-{found.modified_ns}",
         ),
         files=(found,),
@@ -192,21 +297,15 @@ def _unique(
     """One model a name, ignoring case; a folder written exactly as its model comes first."""
     by_key: dict[str, Described] = {}
     clashes = []
-    exact = [one for folder, one in folders.items() if _is_exact(folder)]
-    others = [one for folder, one in folders.items() if not _is_exact(folder)]
+    to_come = {id(one) for one in arriving}
+    exact = [one for folder, one in folders.items() if is_name(folder)]
+    others = [one for folder, one in folders.items() if not is_name(folder)]
     for one in (*exact, *others, *arriving):
         key = one.model.name.key
         if key not in by_key:
             by_key[key] = one
-        elif one not in arriving:
-            winner = by_key[key].model.folder.name
+        elif id(one) not in to_come:
+            winner = shown(by_key[key].model.folder.name)
             text = f"{winner} has that name already: rename one of them"
-            clashes.append(Left(one.model.folder.name, Cause.NAME_TAKEN, text))
+            clashes.append(Left(shown(one.model.folder.name), Cause.NAME_TAKEN, text))
     return dict(sorted(by_key.items())), clashes
-
-
-def _is_exact(folder: str) -> bool:
-    try:
-        return ModelName.parse(folder).text == folder
-    except InvalidInputError:
-        return False

@@ -14,6 +14,7 @@ Blocking; one thread at a time. Hidden names here:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -24,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkd.durable import Step, no_step, sync_folder, sync_tree, write_file
+from rkd.model import is_name
+from rkd.outside import NotRegularError, json_object, read_regular
 
 STAGE = ".rkd-stage-"
 _JOURNAL = ".rkd-replace-"
@@ -31,14 +34,17 @@ _OLD = ".rkd-old-"
 _TRASH = ".rkd-trash-"
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 _IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MAX_JOURNAL_BYTES = 4096
+_NEVER = frozenset("/\0")
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What a recovery finished and threw away, by folder name, for the log."""
+    """What a recovery finished, threw away and could not change, by name, for the log."""
 
     finished: tuple[str, ...] = ()
     swept: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
 
 
 class Staging:
@@ -110,26 +116,32 @@ class Staging:
         Args:
             keep: identities of stages whose owners will go on with them.
         """
-        finished = []
+        finished: list[str] = []
+        stuck: list[str] = []
         kept = set(keep)
         for journal in sorted(self._root.glob(f"{_JOURNAL}*.json")):
+            identity = journal.stem.removeprefix(_JOURNAL)
             try:
-                finished.append(self._roll_forward(journal))
+                if _IDENTITY.fullmatch(identity):
+                    finished.append(self._roll_forward(journal))
             except FileExistsError:  # somebody took the name meanwhile: both models stay
-                kept.add(journal.stem.removeprefix(_JOURNAL))
-        swept = []
+                kept.add(identity)
+            except OSError:  # a folder of that name, a read-only disk: the next start may do it
+                kept.add(identity)
+                stuck.append(journal.name)
+        swept: list[str] = []
         for path in sorted(self._root.glob(".rkd-*")):
             if _is_stale(path.name, kept):
                 self._step(f"sweep {path.name}")
                 _empty(path)
-                swept.append(path.name)
-        return Recovered(tuple(name for name in finished if name), tuple(swept))
+                (stuck if os.path.lexists(path) else swept).append(path.name)
+        return Recovered(tuple(name for name in finished if name), tuple(swept), tuple(stuck))
 
     def _replace(self, stage: Path, folder: str, replaces: str) -> None:
         identity = stage.name.removeprefix(STAGE)
         journal = self._hidden(_JOURNAL, identity, ".json")
         record = {"stage": stage.name, "folder": folder, "replaces": replaces}
-        if folder != replaces and os.path.lexists(self._root / folder):
+        if folder != replaces and _is_another(self._root / folder, self._root / replaces):
             raise FileExistsError(folder)
         self._step("write journal")
         write_file(journal, json.dumps(record).encode())
@@ -192,20 +204,38 @@ def _rename_new(source: Path, target: Path) -> None:
         raise
 
 
-def _read_journal(journal: Path) -> tuple[str, str, str] | None:
-    """Read a journal; None for one that names anything but entries of the models folder."""
+def _is_another(path: Path, known: Path) -> bool:
+    """Whether *path* is there and is not *known*, which a file system may find under any case."""
     try:
-        record = json.loads(journal.read_bytes())
-        names = (record["stage"], record["folder"], record["replaces"])
-    except (ValueError, KeyError, TypeError):
+        return not os.path.samestat(path.lstat(), known.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _read_journal(journal: Path) -> tuple[str, str, str] | None:
+    """
+    Read a journal; None for one that is not ours.
+
+    A stranger's folder may bring one along: its stage has to be the stage of that very name, and
+    what it replaces or becomes an entry of the models folder that is not hidden.
+    """
+    try:
+        content = read_regular(journal, most_bytes=_MAX_JOURNAL_BYTES, within=journal.parent)
+        record = json_object(content, most_items=_MAX_JOURNAL_BYTES)
+        stage, folder, replaces = record["stage"], record["folder"], record["replaces"]
+    except (NotRegularError, ValueError, KeyError):
         return None
-    sane = all(isinstance(name, str) and name and "/" not in name for name in names)
-    return names if sane and not {".", ".."} & set(names) else None
+    if not (isinstance(stage, str) and isinstance(folder, str) and isinstance(replaces, str)):
+        return None
+    own = stage == STAGE + journal.stem.removeprefix(_JOURNAL)
+    fits = is_name(folder) and replaces and not replaces.startswith(".")
+    return (stage, folder, replaces) if own and fits and not set(replaces) & _NEVER else None
 
 
 def _empty(path: Path) -> None:
-    """Remove *path*, be it folder, link or file; links inside are removed, not followed."""
-    if path.is_symlink() or path.is_file():
-        path.unlink(missing_ok=True)
-    elif path.is_dir():
+    """Remove *path*, whatever it is; links inside are removed, not followed."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

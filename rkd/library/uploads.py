@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.errors import bad_field
+from rkd.library import refusals
 from rkd.library.blobs import Blobs, Receiving, Standing
 
 MAX_PIECE_BYTES = 1 << 20
@@ -58,7 +59,7 @@ class Uploads:
         """
         first = await anext(pieces, None)
         if first is None:
-            raise _bad("digest", "the upload has no message")
+            raise bad_field("digest", "the upload has no message")
         standing = await self._run(self._blobs.standing, first.digest)
         if standing.complete:
             return standing
@@ -68,7 +69,9 @@ class Uploads:
         try:
             while piece is not None:
                 if len(piece.data) > MAX_PIECE_BYTES:
-                    raise _bad("data", f"{len(piece.data)} bytes; {MAX_PIECE_BYTES} is the most")
+                    raise bad_field(
+                        "data", f"{len(piece.data)} bytes; {MAX_PIECE_BYTES} is the most"
+                    )
                 if piece.data and receiving is None:
                     receiving = await self._run(
                         self._blobs.receive, first.digest, first.size_bytes, piece.offset_bytes
@@ -91,10 +94,7 @@ class Uploads:
 
     async def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, partial(work, *args, **kwargs))
-
-
-def _bad(field: str, description: str) -> InvalidInputError:
-    return InvalidInputError(
-        Reason.INVALID_FIELD, f"{field}: {description}", violations=(Violation(field, description),)
-    )
+        try:
+            return await loop.run_in_executor(self._thread, partial(work, *args, **kwargs))
+        except OSError as error:
+            raise refusals.disk(error, self._blobs.root) from error

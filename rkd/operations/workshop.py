@@ -16,10 +16,10 @@ from rkd.errors import InvalidInputError, PreconditionError, Reason
 from rkd.library import provenance
 from rkd.library.blobs import Blobs
 from rkd.library.copying import copy_folder
-from rkd.library.layout import format_of, shard_of
+from rkd.library.layout import format_of
 from rkd.model import Format, Provenance
 from rkd.operations.order import file_name, inside, refuse
-from rkd.weights import details, gguf, rkllm
+from rkd.weights import details, gguf, rkllm, shards
 
 SOURCE = ".source"
 """Folder of the stage that holds a checkpoint until it is converted."""
@@ -122,18 +122,17 @@ def quantization_of(path: Path) -> str:
 
 def quantized_name(name: str, kind: str) -> str:
     """Return the name `<stem>-<kind>.gguf` for what becomes of *name*."""
-    shard = shard_of(name)
-    stem = shard[0] if shard else name[: name.rfind(".")]
+    shard = shards.parse(name)
+    stem = shard.stem if shard else name[: name.rfind(".")]
     return f"{_TYPE_IN_NAME.sub('', stem) or 'model'}-{kind}.gguf"
 
 
 def drop_weights(stage: Path, name: str) -> None:
     """Remove the weights *name*, all parts of them: the source of a quantization."""
-    shard = shard_of(name)
+    shard = shards.parse(name)
     for path in stage.iterdir():
-        other = shard_of(path.name)
-        same_split = bool(shard and other and (shard[0], shard[2]) == (other[0], other[2]))
-        if path.name == name or same_split:
+        other = shards.parse(path.name)
+        if path.name == name or (shard and other and shard.belongs_with(other)):
             path.unlink()
 
 
@@ -182,5 +181,5 @@ def _magic(path: Path) -> str:
 
 
 def _is_first(name: str) -> bool:
-    shard = shard_of(name)
-    return shard is None or shard[1] == 1
+    shard = shards.parse(name)
+    return shard is None or shard.number == 1

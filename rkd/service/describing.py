@@ -6,6 +6,7 @@ import hashlib
 
 from rkd.library.facts import Facts
 from rkd.model import Format, Model, ModelState, WeightsFile
+from rkd.outside import escaped, shown
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
 
@@ -47,7 +48,7 @@ def fill(response: pb.ShowResponse, model: Model, facts: Facts) -> None:
     recipe = model.recipe
     recorded = dict(model.provenance.digests)
     response.weights.extend(_weights(file, recorded) for file in model.weights)
-    response.modelfile = model.modelfile_text
+    response.modelfile = escaped(model.modelfile_text)
     response.system = recipe.system or ""
     response.template = facts.template
     response.parameters.extend(
@@ -76,7 +77,7 @@ def digest(model: Model) -> str:
 
 def _weights(file: WeightsFile, recorded: dict[str, str]) -> types.WeightsFile:
     return types.WeightsFile(
-        name=file.path.name,
+        name=shown(file.path.name),
         format=FORMATS[file.format],
         size_bytes=file.size_bytes,
         digest=recorded.get(file.path.name, ""),

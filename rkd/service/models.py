@@ -25,6 +25,7 @@ from rkd.operations.operations import Operations
 from rkd.operations.order import CreateOrder, Work
 from rkd.operations.pull import PullOrder, start_pull
 from rkd.operations.push import start_push
+from rkd.outside import shown
 from rkd.service import describing
 from rkd.service.operations import encode, follow
 from rkd.service.paging import page
@@ -218,7 +219,7 @@ class ModelService(ModelServiceServicer):
         """Bring the flat layout into today's."""
         outcome = await self._library.migrate(dry_run=request.dry_run)
         moves = [
-            pb.Move(source=move.name, destination=f"{move.folder}/{move.name}")
+            pb.Move(source=shown(move.name), destination=shown(f"{move.folder}/{move.name}"))
             for move in outcome.moved
         ]
         return pb.MigrateResponse(moves=moves, left_alone=_left(outcome.left))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rkd.errors import InvalidInputError, Reason
 from rkd.model import Details
+from rkd.outside import quoted, shown
 from rkd.weights import gguf, shards
 from rkd.weights.gguf import Header
 from rkd.weights.quantization import FILE_TYPES, TENSOR_TYPES
@@ -21,6 +22,10 @@ MAX_LAYERS = 512
 """llama.cpp's LLAMA_MAX_LAYERS, an assertion there; the deepest released model has 126."""
 MAX_CONTEXT_TOKENS = 2**31 - 1
 MAX_WIDTH = 2**20
+_MAX_NUMBER = 2**31 - 1
+"""Numbers of `Details` are clamped to what fields of messages hold: int32, parameters int64."""
+_MAX_PARAMETERS = 2**63 - 1
+_MAX_ARCHITECTURE_CHARACTERS = 64
 _ROPE_SCALINGS = frozenset({"none", "linear", "yarn", "longrope"})
 _GUESSED = 1024
 """Bit of `general.file_type` that llama.cpp sets where it guessed."""
@@ -41,17 +46,22 @@ def inspect(path: Path) -> Details:
 
 
 def describe(header: Header, others: tuple[Header, ...] = ()) -> Details:
-    """Return what *header* says; *others* are the headers of further shards."""
+    """
+    Return what *header* says; *others* are the headers of further shards.
+
+    Whatever a header holds, the numbers fit into messages.
+    """
     architecture = header.text("general.architecture")
 
     def number(key: str, default: int = 0) -> int:
-        return header.number(f"{architecture}.{key}", default)
+        return min(max(header.number(f"{architecture}.{key}", default), 0), _MAX_NUMBER)
 
     heads = number("attention.head_count")
     embedding = number("embedding_length")
+    parameters = sum(t.weights for h in (header, *others) for t in h.tensors)
     return Details(
-        architecture=architecture,
-        parameters=sum(t.weights for h in (header, *others) for t in h.tensors),
+        architecture=_shown(architecture),
+        parameters=min(parameters, _MAX_PARAMETERS),
         quantization=quantization(header, others),
         context_tokens=number("context_length"),
         layers=number("block_count"),
@@ -61,6 +71,10 @@ def describe(header: Header, others: tuple[Header, ...] = ()) -> Details:
         embedding_size=embedding,
         has_template=has_template(header),
     )
+
+
+def _shown(architecture: str) -> str:
+    return shown(architecture[:_MAX_ARCHITECTURE_CHARACTERS])
 
 
 def check(header: Header, what: str) -> None:
@@ -79,10 +93,13 @@ def check(header: Header, what: str) -> None:
         thing = "a LoRA adapter" if kind == "adapter" else "a vision or audio projector"
         raise InvalidInputError(
             Reason.ARCHITECTURE_UNSUPPORTED,
-            f"{what} is {thing}, not a model",
+            f"{shown(what)} is {thing}, not a model",
             remedy="Name the model it belongs to with FROM"
             + (", and this file with ADAPTER." if kind == "adapter" else "."),
-            metadata={"file": what, "architecture": architecture},
+            metadata={
+                "file": shown(what),
+                "architecture": _shown(architecture),
+            },
         )
     for key, low, high in (
         ("block_count", 1, MAX_LAYERS),
@@ -92,7 +109,8 @@ def check(header: Header, what: str) -> None:
         value = header.number(f"{architecture}.{key}", -1)
         if not low <= value <= high:
             said = "missing" if value == -1 else str(value)
-            raise gguf.invalid(what, f"{architecture}.{key} is {said}; {low} to {high} is possible")
+            problem = f"{_shown(architecture)}.{key} is {said}; {low} to {high} is possible"
+            raise gguf.invalid(what, problem)
     problem = _assertion(header, architecture) or _vocabulary_problem(header)
     if problem:
         raise gguf.invalid(what, problem)
@@ -103,10 +121,10 @@ def _assertion(header: Header, architecture: str) -> str:
     for key in ("attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"):
         value = header.metadata.get(f"{architecture}.{key}", 0.0)
         if isinstance(value, float) and not 0 <= value < 1:
-            return f"{architecture}.{key} is {value}"
+            return f"{_shown(architecture)}.{key} is {value}"
     scaling = header.text(f"{architecture}.rope.scaling.type", "none")
     if scaling not in _ROPE_SCALINGS:
-        return f"its rope scaling {scaling[:40]!r} is unknown"
+        return f"its rope scaling {quoted(scaling)} is unknown"
     experts = header.number(f"{architecture}.expert_count")
     used = header.number(f"{architecture}.expert_used_count")
     if (experts or used) and not 1 <= used <= experts:
@@ -120,7 +138,7 @@ def _sharing_problem(header: Header, architecture: str) -> str:
     if not isinstance(groups, gguf.Array):
         return ""
     heads = header.metadata.get(f"{architecture}.attention.head_count")
-    queries = heads.values if isinstance(heads, gguf.Array) else (heads,) * groups.length
+    queries = heads.values if isinstance(heads, gguf.Array) else (heads,) * len(groups.values)
     for query, group in zip(queries, groups.values, strict=False):
         if isinstance(query, int) and group and query % group:
             return f"{query} heads cannot share {group} key/value heads"

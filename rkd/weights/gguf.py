@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rkd.errors import InvalidInputError, Reason
+from rkd.outside import open_regular, quoted, shown
 from rkd.weights import magic
+from rkd.weights.allowance import Allowance
 from rkd.weights.quantization import TENSOR_TYPES
 
 ReadAt = Callable[[int, int], bytes]
@@ -33,14 +36,17 @@ MAX_TEXT_BYTES = 4 * 1024 * 1024
 """Longest string kept; chat templates are some kilobytes."""
 MAX_ELEMENTS = 16 * 1024 * 1024
 """Longest array passed over; the largest vocabulary has 262,144 entries."""
-MAX_HEADER_BYTES = 64 * 1024 * 1024
-"""A vocabulary of 262,144 with its merges takes 16 MB."""
 MAX_DIMENSIONS = 4
 KEPT_ELEMENTS = 1024
 """Arrays of numbers up to this length are kept: per-layer head counts are such."""
 
 INCOMPLETE = "The file is incomplete: download it again."
 """Remedy of a file that ends too early, and of no other trouble."""
+
+_PAIR_BYTES = _TENSOR_BYTES = 512
+"""What one takes in memory beside its text: dict entries, span, shape, numbers."""
+_NUMBER_BYTES = 40
+"""A Python number and its place in a tuple."""
 
 _STRING, _ARRAY, _BOOL = 8, 9, 7
 _NUMBERS = {
@@ -118,7 +124,8 @@ class Header:
         """The whole number under *key* (the largest of a per-layer array), or *default*."""
         value = self.metadata.get(key)
         if isinstance(value, Array):
-            return max((int(number) for number in value.values), default=default)
+            whole = (number for number in value.values if isinstance(number, int))
+            return max(whole, default=default)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         return default
@@ -129,40 +136,43 @@ class Header:
         return value.length if isinstance(value, Array) else 0
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, allowance: Allowance | None = None) -> Header:
     """
-    Read the header of the file *path*.
+    Read the header of the file *path*; *allowance* is shared with other files, or None.
 
     Raises:
         InvalidInputError: WEIGHTS_INVALID, saying what is wrong with the file.
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is no regular file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        size_bytes = os.fstat(descriptor).st_size
+    with open_regular(path) as file:
+        descriptor = file.fileno()
         return parse_header(
             lambda offset, count: os.pread(descriptor, count, offset),
-            size_bytes,
+            os.fstat(descriptor).st_size,
             path.name,
             window_bytes=_FILE_WINDOW_BYTES,
+            allowance=allowance,
         )
-    finally:
-        os.close(descriptor)
 
 
 def parse_header(
-    read: ReadAt, size_bytes: int, what: str, *, window_bytes: int = _WINDOW_BYTES
+    read: ReadAt,
+    size_bytes: int,
+    what: str,
+    *,
+    window_bytes: int = _WINDOW_BYTES,
+    allowance: Allowance | None = None,
 ) -> Header:
     """
     Read a header through *read*; *what* names the file in errors.
 
     *size_bytes* is the size of the whole file; the tensor table is held against it. Reads are of
-    *window_bytes* or more.
+    *window_bytes* or more, and of no more than *allowance* in all.
 
     Raises:
         InvalidInputError: WEIGHTS_INVALID.
     """
-    cursor = _Cursor(read, size_bytes, what, window_bytes)
+    cursor = _Cursor(read, size_bytes, what, window_bytes, allowance or Allowance())
     first = cursor.peek(64)
     if not first.startswith(b"GGUF"):
         raise not_gguf(first, what)
@@ -177,11 +187,13 @@ def parse_header(
         start = cursor.at
         key = cursor.text(MAX_KEY_BYTES, "a key")
         if key in metadata:
-            raise invalid(what, f"the key {key[:80]!r} appears twice")
+            raise invalid(what, f"the key {quoted(key)} appears twice")
+        cursor.keep(_PAIR_BYTES)
         metadata[key] = cursor.value(cursor.u32(), key)
         spans[key] = start, cursor.at
     alignment = _alignment(metadata, what)
     tensors = tuple(cursor.tensor(alignment) for _ in range(tensor_count))
+    cursor.allowance.read_bytes -= cursor.at
     data_offset = (cursor.at + alignment - 1) // alignment * alignment
     header = Header(version, metadata, tensors, alignment, data_offset, size_bytes, spans)
     _check_tensors(header, what)
@@ -192,9 +204,9 @@ def invalid(what: str, problem: str, remedy: str = "") -> InvalidInputError:
     """Build the WEIGHTS_INVALID error of the file *what*."""
     return InvalidInputError(
         Reason.WEIGHTS_INVALID,
-        f"{what} is not a usable GGUF: {problem}",
+        f"{shown(what)} is not a usable GGUF: {problem}",
         remedy=remedy or "Download or convert the file again, and compare its size and digest.",
-        metadata={"file": what},
+        metadata={"file": shown(what)},
     )
 
 
@@ -219,7 +231,7 @@ def _alignment(metadata: dict[str, Scalar | Array], what: str) -> int:
     value = metadata.get("general.alignment", 32)
     usable = isinstance(value, int) and 8 <= value <= 1024 * 1024 and value & (value - 1) == 0  # noqa: PLR2004 - a power of two of sane size
     if not usable or not isinstance(value, int):
-        raise invalid(what, f"its alignment {str(value)[:40]} is no power of two")
+        raise invalid(what, f"its alignment {shown(str(value)[:40])} is no power of two")
     return value
 
 
@@ -229,7 +241,7 @@ def _check_tensors(header: Header, what: str) -> None:
     end = 0
     for tensor in header.tensors:
         if tensor.name in names:
-            raise invalid(what, f"the tensor {tensor.name[:80]!r} appears twice")
+            raise invalid(what, f"the tensor {quoted(tensor.name)} appears twice")
         names.add(tensor.name)
         end = max(end, tensor.offset + tensor.size_bytes)
     needed = header.data_offset + end
@@ -251,6 +263,7 @@ class _Cursor:
     size_bytes: int
     what: str
     window_bytes: int
+    allowance: Allowance
     at: int = 0
     _window: bytes = b""
     _start: int = field(default=0)
@@ -264,19 +277,22 @@ class _Cursor:
         index = self.at - self._start
         if index >= 0 and index + count <= len(self._window):
             return index
-        if self.at + count > min(self.size_bytes, MAX_HEADER_BYTES):
-            short = "the file ends" if self.at + count > self.size_bytes else "it does not end"
-            raise invalid(
-                self.what,
-                f"{short} inside the header, at byte {self.at}",
-                INCOMPLETE,
-            )
+        if self.at + count > self.size_bytes:
+            problem = f"the file ends inside the header, at byte {self.at}"
+            raise invalid(self.what, problem, INCOMPLETE)
+        if self.at + count > self.allowance.read_bytes:
+            raise invalid(self.what, f"its header is absurdly long: it does not end at {self.at}")
         wanted = max(count, self.window_bytes)
         self._window = self.read(self.at, min(wanted, self.size_bytes - self.at))
         self._start = self.at
         if len(self._window) < count:
             raise invalid(self.what, f"only part of the header could be read, to {self.at}")
         return 0
+
+    def keep(self, size_bytes: int) -> None:
+        """Count *size_bytes* of memory against the allowance."""
+        if not self.allowance.keep(size_bytes):
+            raise invalid(self.what, f"its header is absurdly large, at byte {self.at}")
 
     def u32(self) -> int:
         """A 32-bit number."""
@@ -304,12 +320,14 @@ class _Cursor:
         size = self.count(limit, f"bytes in {of}")
         index = self._index(size)
         self.at += size
-        return self._window[index : index + size].decode("utf-8", errors="replace")
+        text = self._window[index : index + size].decode("utf-8", errors="replace")
+        self.keep(sys.getsizeof(text))
+        return text
 
     def value(self, kind: int, key: str) -> Scalar | Array:
         """A value of type *kind*; arrays are passed over, short numeric ones kept."""
         if kind == _STRING:
-            return self.text(MAX_TEXT_BYTES, f"the value of {key[:80]!r}")
+            return self.text(MAX_TEXT_BYTES, f"the value of {quoted(key)}")
         if kind == _ARRAY:
             return self._array(key)
         return self._number(kind, key)
@@ -317,7 +335,7 @@ class _Cursor:
     def _number(self, kind: int, key: str) -> int | float | bool:
         layout = _NUMBERS.get(kind)
         if layout is None:
-            raise invalid(self.what, f"{key[:80]!r} has the unknown type {kind}")
+            raise invalid(self.what, f"{quoted(key)} has the unknown type {kind}")
         index = self._index(layout.size)
         self.at += layout.size
         number: int | float = layout.unpack_from(self._window, index)[0]
@@ -325,15 +343,19 @@ class _Cursor:
 
     def _array(self, key: str) -> Array:
         kind = self.u32()
-        length = self.count(MAX_ELEMENTS, f"elements in {key[:80]!r}")
+        length = self.count(MAX_ELEMENTS, f"elements in {quoted(key)}")
         if kind == _STRING:
             self._skip_strings(length, key)
             return Array(length, kind)
         layout = _NUMBERS.get(kind)
         if layout is None:
-            raise invalid(self.what, f"{key[:80]!r} is an array of the unknown type {kind}")
+            raise invalid(self.what, f"{quoted(key)} is an array of the unknown type {kind}")
         if length <= KEPT_ELEMENTS:
-            return Array(length, kind, tuple(self._number(kind, key) for _ in range(length)))
+            self.keep(length * _NUMBER_BYTES)
+            index = self._index(layout.size * length)
+            self.at += layout.size * length
+            many = f"<{length}{layout.format[1:]}"
+            return Array(length, kind, struct.unpack_from(many, self._window, index))
         self.at += layout.size * length
         self._index(0)
         return Array(length, kind)
@@ -349,7 +371,7 @@ class _Cursor:
             while left and index <= last:
                 size = unpack(window, index)[0]
                 if size > MAX_TEXT_BYTES:
-                    raise invalid(self.what, f"a string in {key[:80]!r} claims {size} bytes")
+                    raise invalid(self.what, f"a string in {quoted(key)} claims {size} bytes")
                 index += 8 + size
                 left -= 1
             self.at = self._start + index
@@ -360,18 +382,19 @@ class _Cursor:
         name = self.text(MAX_KEY_BYTES, "a tensor's name")
         dimensions = self.u32()
         if not 1 <= dimensions <= MAX_DIMENSIONS:
-            raise invalid(self.what, f"the tensor {name[:80]!r} has {dimensions} dimensions")
+            raise invalid(self.what, f"the tensor {quoted(name)} has {dimensions} dimensions")
+        self.keep(_TENSOR_BYTES)
         shape = tuple(self.u64() for _ in range(dimensions))
         kind = self.u32()
         tensor = Tensor(name, shape, kind, self.u64())
         stored = TENSOR_TYPES.get(kind)
         if stored is None:
-            raise invalid(self.what, f"the tensor {name[:80]!r} has the unknown type {kind}")
+            raise invalid(self.what, f"the tensor {quoted(name)} has the unknown type {kind}")
         if not all(shape) or tensor.weights >= 2**63:
-            raise invalid(self.what, f"the tensor {name[:80]!r} has the shape {shape}")
+            raise invalid(self.what, f"the tensor {quoted(name)} has the shape {shape}")
         if shape[0] % stored.block_weights:
             blocks = f"blocks of {stored.block_weights}"
-            raise invalid(self.what, f"the rows of {name[:80]!r} are no whole {blocks}")
+            raise invalid(self.what, f"the rows of {quoted(name)} are no whole {blocks}")
         if tensor.offset % alignment:
-            raise invalid(self.what, f"the tensor {name[:80]!r} is not aligned")
+            raise invalid(self.what, f"the tensor {quoted(name)} is not aligned")
         return tensor

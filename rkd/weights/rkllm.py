@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkd.model import Details
+from rkd.outside import open_regular, shown
 from rkd.weights import magic
 from rkd.weights.quantization import in_file_name
 
@@ -56,20 +57,19 @@ def look(path: Path) -> Facts:
     Look at the file *path*; reads 4 KiB of it.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is no regular file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with open_regular(path) as file:
+        descriptor = file.fileno()
         size_bytes = os.fstat(descriptor).st_size
         first = os.pread(descriptor, 64, 0)
         tail = os.pread(descriptor, _TAIL_BYTES, max(0, size_bytes - _TAIL_BYTES))
-    finally:
-        os.close(descriptor)
     return judge(path.name, size_bytes, first, tail)
 
 
 def judge(name: str, size_bytes: int, first: bytes, tail: bytes) -> Facts:
     """Say what a file of that name, size, beginning and end is; pure."""
+    name = shown(name)
     kind = magic.name(first)
     toolkit = _TOOLKIT.search(tail)
     platform = _PLATFORM.search(name)

@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from rkd.outside import shown
 from rkd.weights import gguf
+from rkd.weights.allowance import Allowance
 from rkd.weights.gguf import Header
 
 _SHARD = re.compile(
@@ -27,6 +29,10 @@ class Shard:
     stem: str
     number: int
     count: int
+
+    def belongs_with(self, other: Shard) -> bool:
+        """Whether both are parts of the same model."""
+        return (self.stem, self.count) == (other.stem, other.count)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,6 +61,8 @@ def read_rest(path: Path, header: Header) -> tuple[Header, ...]:
     """
     Read the headers of the shards behind *path*; none for a whole file.
 
+    However many there are, they take no more time and memory than one header may.
+
     Raises:
         InvalidInputError: WEIGHTS_INVALID: *path* is not the first, one is missing or of another
             model, the tensors do not add up.
@@ -69,18 +77,20 @@ def read_rest(path: Path, header: Header) -> tuple[Header, ...]:
             f"it is part {number + 1} of {count} and its name does not say so",
             f"Name it `model-{number + 1:05}-of-{count:05}.gguf`, and the others likewise.",
         )
-    if number:
+    if number > 0:
         raise gguf.invalid(
-            path.name, f"it is part {number + 1} of {count}", f"Name the first: {shard.names[0]}."
+            path.name,
+            f"it is part {number + 1} of {count}",
+            f"Name the first: {shown(shard.names[0])}.",
         )
     rest: list[Header] = []
+    allowance = Allowance()
     for index, name in enumerate(shard.names[1:], start=1):
         other = path.with_name(name)
         if not other.is_file():
-            raise gguf.invalid(
-                path.name, f"its part {name} is missing", "Put all parts into one folder."
-            )
-        part = gguf.read_header(other)
+            problem = f"its part {shown(name)} is missing"
+            raise gguf.invalid(path.name, problem, "Put all parts into one folder.")
+        part = gguf.read_header(other, allowance)
         if part.number("split.no", -1) != index or part.number("split.count") != count:
             raise gguf.invalid(name, f"it is not part {index + 1} of {count}")
         rest.append(part)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,8 @@ from hypothesis import strategies as st
 
 from rkd.errors import InvalidInputError, Reason
 from rkd.model import Details
-from rkd.weights import details, gguf
+from rkd.weights import details, gguf, shards
+from rkd.weights.allowance import MAX_HEADER_BYTES, MAX_KEPT_BYTES
 from rkd.weights.quantization import (
     FILE_TYPES,
     QUANTIZATIONS,
@@ -20,6 +25,7 @@ from rkd.weights.quantization import (
     canonical,
     in_file_name,
 )
+from tests.growth import assert_linear
 from tests.unit.weights.gguf_bytes import (
     DATA_BYTES,
     LLAMA,
@@ -367,3 +373,150 @@ def test_tensor_rows_are_built_as_expected() -> None:
 
     assert [(t.name, t.shape, t.type, t.offset) for t in header.tensors] == list(TENSORS)
     assert tensor("a", (1,), 0, 0).startswith(struct.pack("<Q", 1) + b"a")
+
+
+_NUMBER_TYPES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B"} | {
+    10: "Q",
+    11: "q",
+    12: "d",
+}
+_ODD_NUMBERS: dict[str, tuple[int | float, ...]] = {
+    "f": (float("nan"), float("inf"), float("-inf"), -0.0, 3e38),
+    "d": (float("nan"), float("inf"), float("-inf"), 1e308),
+    **{code: (0, 1, 2 ** (8 * struct.calcsize(code)) - 1) for code in "BHIQ"},
+    **{code: (-(2 ** (8 * struct.calcsize(code) - 1)), -1, 0) for code in "bhiq"},
+}
+_ODD_TEXTS = (b"", b"\xff\xfe", b"\xed\xa0\x80", b"x" * 5000, b"a\nb\x1b[2J", "\u202e".encode())
+
+
+def odd_values() -> Iterator[bytes]:
+    """Every type with its extremes, alone and in arrays of none, one, many and too many."""
+    for kind, code in _NUMBER_TYPES.items():
+        for number in _ODD_NUMBERS[code]:
+            yield struct.pack(f"<I{code}", kind, number)
+            for length in (0, 1, 3, 1025):
+                body = struct.pack(f"<{length}{code}", *[number] * length)
+                yield struct.pack("<IIQ", 9, kind, length) + body
+    for raw in _ODD_TEXTS:
+        stored = struct.pack("<Q", len(raw)) + raw
+        yield struct.pack("<I", 8) + stored
+        for length in (0, 1, 3):
+            yield struct.pack("<IIQ", 9, 8, length) + stored * length
+
+
+_READ_KEYS = (
+    *LLAMA,
+    *("general.alignment", "general.type", "split.count", "split.no", "split.tensors.count"),
+    *("llama.attention.key_length", "llama.attention.layer_norm_rms_epsilon"),
+    *("llama.rope.scaling.type", "llama.expert_count", "llama.expert_used_count"),
+    *("tokenizer.ggml.model", "tokenizer.ggml.scores"),
+)
+
+
+@pytest.mark.parametrize("key", _READ_KEYS)
+def test_whatever_a_key_holds_the_details_fit_into_messages(key: str, tmp_path: Path) -> None:
+    """NaN, infinite, negative, huge, empty, of another type: a result or a clear refusal."""
+    others = b"".join(pair(name, value) for name, value in LLAMA.items() if name != key)
+    rows = b"".join(tensor(*row) for row in TENSORS)
+    count = len(LLAMA) + (key not in LLAMA)
+    refusals: list[InvalidInputError] = []
+    for value in odd_values():
+        data = b"GGUF" + struct.pack("<IQQ", 3, 3, count) + others + text(key) + value + rows
+        try:
+            header = parsed(data + bytes(-len(data) % 32) + bytes(DATA_BYTES))
+            told = details.describe(header)
+        except InvalidInputError as refused:
+            refusals.append(refused)
+            continue
+        numbers = (told.context_tokens, told.layers, told.heads, told.kv_heads, told.head_size)
+        assert all(0 <= number < 2**31 for number in (*numbers, told.embedding_size))
+        assert 0 <= told.parameters < 2**63
+        assert len(told.architecture.encode()) < 700
+        assert told.architecture.isprintable()
+        with suppress(InvalidInputError):
+            details.check(header, "x.gguf")
+            shards.read_rest(tmp_path / "x.gguf", header)
+    assert {one.reason for one in refusals} <= {Reason.WEIGHTS_INVALID}
+    assert all(len(one.message) < 1000 for one in refusals)
+
+
+def test_a_file_cut_anywhere_is_refused() -> None:
+    """At every byte, and the refusal says that the file is incomplete."""
+    data = build(data_bytes=32)
+    for end in range(len(data)):
+        with pytest.raises(InvalidInputError) as caught:
+            parsed(data[:end])
+        assert caught.value.reason is Reason.WEIGHTS_INVALID
+        assert end < 4 or caught.value.remedy == gguf.INCOMPLETE
+
+
+def test_what_is_kept_of_a_header_is_bounded() -> None:
+    """Arrays of 16-bit numbers, which cost twenty times the file, and pairs, texts, names."""
+    short = struct.pack("<IIQ", 9, 2, 1000) + bytes(2000)
+    many = b"".join(text(f"k{number}") + short for number in range(8000))
+    bulky = b"GGUF" + struct.pack("<IQQ", 3, 0, 8000) + many
+    tracemalloc.start()
+    with pytest.raises(InvalidInputError, match="absurdly large"):
+        parsed(bulky)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(bulky) > 15_000_000
+    assert peak_bytes < 1.5 * MAX_KEPT_BYTES
+
+
+def test_a_header_longer_than_any_is_not_read_on() -> None:
+    """Bytes are counted whether they are kept or not; it is not called incomplete."""
+    words = struct.pack("<IIQ", 9, 8, 16 << 20) + bytes(8 * (16 << 20))
+    data = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + words
+    read_bytes = 0
+
+    def read(at: int, count: int) -> bytes:
+        nonlocal read_bytes
+        read_bytes += count
+        return data[at : at + count]
+
+    with pytest.raises(InvalidInputError, match="absurdly long") as caught:
+        gguf.parse_header(read, len(data), "x")
+    assert caught.value.remedy != gguf.INCOMPLETE
+    assert read_bytes <= MAX_HEADER_BYTES + (2 << 20)
+
+
+def test_all_parts_of_a_split_model_share_one_allowance(tmp_path: Path) -> None:
+    """A thousand parts take no more than one."""
+    count = 40
+    for number in range(count):
+        split: dict[str, Value] = {"split.no": number, "split.count": count}
+        notes = {f"note{n}": "x" * 100_000 for n in range(20)}
+        path = tmp_path / f"m-{number + 1:05}-of-{count:05}.gguf"
+        path.write_bytes(build({**LLAMA, **split, **(notes if number else {})}))
+    first = tmp_path / f"m-00001-of-{count:05}.gguf"
+    with pytest.raises(InvalidInputError, match="absurdly"):
+        shards.read_rest(first, gguf.read_header(first))
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        lambda number: text(f"key{number:07}") + struct.pack("<IB", 0, 1),
+        lambda number: text(f"key{number:07}") + struct.pack("<IIQ", 9, 8, 3) + text("a") * 3,
+        lambda number: text(f"key{number:07}") + struct.pack("<IIQ", 9, 6, 9) + bytes(36),
+    ],
+    ids=["numbers", "words", "arrays"],
+)
+def test_a_header_is_read_in_linear_time(unit: Callable[[int], bytes]) -> None:
+    """Twice the pairs, twice the time; so for the words of a vocabulary."""
+
+    def make(count: int) -> bytes:
+        pairs = b"".join(unit(number) for number in range(count))
+        return b"GGUF" + struct.pack("<IQQ", 3, 0, count) + pairs + bytes(32)
+
+    assert_linear(make, parsed, most=40_000)
+
+
+def test_names_of_files_are_shown_and_not_sent_raw() -> None:
+    """A name that is no UTF-8 does not spoil the error that speaks of it."""
+    refused = gguf.invalid(os.fsdecode(b"caf\xe9.gguf"), "why")
+
+    assert refused.message.encode()
+    assert refused.metadata["file"] == "caf\\xe9.gguf"
