@@ -10,7 +10,8 @@ from rkd.errors import InvalidInputError, Reason
 from rkd.library.belonging import read_own
 from rkd.library.layout import MODELFILE
 from rkd.model import Recipe
-from rkd.modelfile.parse import MAX_BYTES, decode, parse
+from rkd.modelfile.commands import MAX_BYTES
+from rkd.modelfile.parse import decode, parse
 from rkd.outside import NotRegularError
 
 

@@ -9,9 +9,21 @@ from __future__ import annotations
 import enum
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rkd.errors import InvalidInputError, Reason, Violation
+
+MAX_BYTES = 1024 * 1024
+"""No Modelfile is longer: licences of half a megabyte exist, templates are some kilobytes."""
+MAX_LINES = 50_000
+"""As many as half a megabyte of licences has, five times over."""
+MAX_COMMANDS = 4_096
+"""Of all kinds together: parameters, messages, licences; as many the env form's lists hold."""
+MAX_PROBLEMS = 100
+"""Nobody mends more at a time; reading ends there."""
+MAX_VIOLATIONS = 10
+"""An error lists so many problems, and says how many more there are."""
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -118,7 +130,8 @@ def refuse(problems: list[Problem]) -> InvalidInputError:
     """
     Build the INVALID_MODELFILE error for *problems* (at least one error among them).
 
-    The message is the first error's; every error is a violation whose field is its place.
+    The message is the first error's; each of the first `MAX_VIOLATIONS` is a violation whose field
+    is its place.
     """
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     first = errors[0]
@@ -127,5 +140,13 @@ def refuse(problems: list[Problem]) -> InvalidInputError:
         f"Modelfile, {first.place}: {first.message}",
         remedy="`rkctl lint FILE` lists every problem of a Modelfile.",
         metadata={"line": str(first.line), "column": str(first.column)},
-        violations=tuple(Violation(error.place, error.message) for error in errors),
+        violations=tuple(_violations(errors)),
     )
+
+
+def _violations(errors: list[Problem]) -> Iterator[Violation]:
+    for error in errors[:MAX_VIOLATIONS]:
+        yield Violation(error.place, error.message)
+    left = errors[MAX_VIOLATIONS:]
+    if left:
+        yield Violation(left[0].place, f"here and further on: {len(left)} more problems")

@@ -12,16 +12,14 @@ import json
 import re
 from collections.abc import Iterator
 
-from rkd.modelfile.commands import ROLES, Command, Places, Problem
+from rkd.modelfile.commands import MAX_COMMANDS, MAX_PROBLEMS, ROLES, Command, Places, Problem
 from rkd.modelfile.parameters import PARAMETERS
 from rkd.modelfile.sampling import SAMPLING
 
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*")
-_BLANK_OR_COMMENT = re.compile(r"(?:[ \t\r\n\ufeff]|#[^\r\n]*)*")
-_SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
-_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_BLANKS = re.compile(r"[ \t\r\n\ufeff]*")
+_TO_QUOTE = {'"': re.compile(r'[^"\\]*'), "'": re.compile(r"[^'\\]*")}
 _BARE = re.compile(r"[^\r\n]*")
-_INLINE_COMMENT = re.compile(r"[ \t]+#.*")
 _TAIL = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=[\r\n]|\Z)")
 _ESCAPE = re.compile(r"\\([\\'\"abfnrtv])")
 _MEANING = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -54,8 +52,7 @@ def looks_like_env(text: str) -> bool:
     One lone `FROM=name` is a slip of the Ollama dialect; with quotes, a weights file's ending or a
     second assignment it is the env form.
     """
-    start = _BLANK_OR_COMMENT.match(text)
-    first = _ASSIGNMENT.match(text, start.end() if start else 0)
+    first = _ASSIGNMENT.match(text, _between(text, 0))
     if first is None:
         return False
     key = first.group(1).upper()
@@ -76,16 +73,12 @@ def read(text: str) -> tuple[list[Command], list[Problem]]:
     commands: list[Command] = []
     problems: list[Problem] = []
     places = Places(text)
-    at = 0
-    while True:
-        gap = _BLANK_OR_COMMENT.match(text, at)
-        at = gap.end() if gap else at
-        if at >= len(text):
-            return commands, problems
+    at = _between(text, 0)
+    while at < len(text) and len(problems) < MAX_PROBLEMS:
         found = _ASSIGNMENT.match(text, at)
         if found is None:
             problems.append(Problem(*places.of(at), 'expected KEY="value"'))
-            at = _line_end(text, at)
+            at = _between(text, _line_end(text, at))
             continue
         try:
             value, end = _value(text, found.end())
@@ -94,7 +87,11 @@ def read(text: str) -> tuple[list[Command], list[Problem]]:
         except ValueError as trouble:
             problems.append(Problem(*places.of(found.end()), str(trouble)))
             end = _line_end(text, found.end())
-        at = end
+        if len(commands) > MAX_COMMANDS:
+            problems.append(Problem(*places.of(at), f"more than {MAX_COMMANDS} commands"))
+            break
+        at = _between(text, end)
+    return commands[:MAX_COMMANDS], problems
 
 
 def write(commands: tuple[Command, ...]) -> str:
@@ -153,8 +150,19 @@ def _texts(value: str) -> list[str]:
     """Read a JSON list of texts, or one plain text."""
     parsed = _json(value)
     if isinstance(parsed, list) and all(isinstance(text, str) for text in parsed):
-        return parsed
+        return [_whole(text) for text in parsed]
     return [value] if value else []
+
+
+def _whole(text: str) -> str:
+    """Return *text*, which JSON's escapes made, unless they made what no Modelfile may hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as trouble:
+        raise ValueError("half a character (a lone surrogate) is no text") from trouble
+    if "\0" in text:
+        raise ValueError("NUL characters are not allowed")
+    return text
 
 
 def _messages(value: str) -> Iterator[tuple[str, str]]:
@@ -164,7 +172,7 @@ def _messages(value: str) -> Iterator[tuple[str, str]]:
     for turn in parsed:
         match turn:
             case [str(role), str(content)] if role in ROLES:
-                yield role, content
+                yield role, _whole(content)
             case _:
                 raise ValueError('each of MESSAGES must be ["role", "content"]')
 
@@ -179,18 +187,49 @@ def _json(value: str) -> object:
 
 def _value(text: str, at: int) -> tuple[str, int]:
     """Read a quoted or bare value; returns it and the offset behind it."""
-    for pattern, quote in ((_DOUBLE, '"'), (_SINGLE, "'")):
-        if not text.startswith(quote, at):
-            continue
-        found = pattern.match(text, at)
-        if found is None:
-            raise ValueError(f"unexpected EOF: {quote} is never closed")
-        tail = _TAIL.match(text, found.end())
+    quote = text[at : at + 1]
+    if quote in _TO_QUOTE:
+        closing = _closing(text, at)
+        tail = _TAIL.match(text, closing + 1)
         if tail is None:
             raise ValueError(f"text after the closing {quote}")
-        return _ESCAPE.sub(_meaning, found.group(1)), tail.end()
+        return _ESCAPE.sub(_meaning, text[at + 1 : closing]), tail.end()
     end = _line_end(text, at)
-    return _INLINE_COMMENT.sub("", text[at:end]).rstrip(" \t"), end
+    return _without_comment(text[at:end]).rstrip(" \t"), end
+
+
+def _closing(text: str, at: int) -> int:
+    """Return the offset of the quote that closes the one at *at*; a backslash takes one sign."""
+    quote = text[at]
+    at += 1
+    while True:
+        found = _TO_QUOTE[quote].match(text, at)
+        at = found.end() if found else at
+        if at >= len(text):
+            raise ValueError(f"unexpected EOF: {quote} is never closed")
+        if text[at] == quote:
+            return at
+        at += 2
+
+
+def _without_comment(line: str) -> str:
+    """Cut *line* at the first `#` that has a blank before it."""
+    at = line.find("#")
+    while at >= 0:
+        if line[at - 1 : at] in {" ", "\t"}:
+            return line[:at]
+        at = line.find("#", at + 1)
+    return line
+
+
+def _between(text: str, at: int) -> int:
+    """Go past blanks, empty lines and comments, a step for each comment."""
+    while True:
+        found = _BLANKS.match(text, at)
+        at = found.end() if found else at
+        if not text.startswith("#", at):
+            return at
+        at = _line_end(text, at)
 
 
 def _meaning(escape: re.Match[str]) -> str:

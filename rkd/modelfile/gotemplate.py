@@ -15,6 +15,8 @@ import re
 from dataclasses import dataclass
 
 from rkd.modelfile import gotree
+from rkd.modelfile.excerpt import excerpt
+from rkd.modelfile.goscan import UntranslatableError, refuse_long
 from rkd.modelfile.gotree import (
     Assign,
     Branch,
@@ -26,16 +28,20 @@ from rkd.modelfile.gotree import (
     Output,
     Path,
     Text,
-    UntranslatableError,
 )
 
 __all__ = ["UntranslatableError", "is_go", "to_jinja"]
+
+MAX_JINJA_BYTES = 2 * 1024 * 1024
+"""A translation is some five times its template; this one would keep a renderer busy."""
 
 _GO_ACTION = re.compile(
     r"\{\{-?\s*(?:\.|\$|/\*|\(|(?:if|else|end|range|with|define|template|block|eq|ne|and|or|not"
     r"|len|index|slice|json|print|currentDate|break|continue)\b)"
 )
+_PLAIN_PATH = re.compile(r"[a-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
 _SHAPES = {
+    "eq": "({} == {})",
     "ne": "({} != {})",
     "lt": "({} < {})",
     "le": "({} <= {})",
@@ -121,14 +127,22 @@ def is_go(source: str) -> bool:
 
 def to_jinja(source: str) -> str:
     """
-    Return *source* as Jinja.
+    Return *source* as Jinja, in time and length in proportion to its own.
 
     Raises:
-        UntranslatableError: a Go template outside the common kind; says which part.
+        UntranslatableError: longer than a template may be, or a Go template outside the common
+            kind; says which part, and where in the template.
     """
+    refuse_long(source)
     if not is_go(source):
         return source
-    nodes = gotree.parse(source)
+    made = _translated(gotree.parse(source))
+    if len(made) > MAX_JINJA_BYTES:
+        raise UntranslatableError(f"its Jinja is longer than {MAX_JINJA_BYTES} bytes")
+    return made
+
+
+def _translated(nodes: tuple[Node, ...]) -> str:
     glue = _quoted("\n\n")
     if _uses(nodes, "Messages"):
         return _SYSTEM.replace("GLUE", glue) + _Writer(_ROOT_OF_MESSAGES).write(nodes)[0]
@@ -177,7 +191,12 @@ class _Writer:
         parts: list[str] = []
         cut = False
         for node in nodes:
-            text, is_response = self._node(node)
+            try:
+                text, is_response = self._node(node)
+            except UntranslatableError as trouble:
+                if trouble.at >= 0 or isinstance(node, Text):
+                    raise
+                raise UntranslatableError(str(trouble), node.at) from trouble
             # 1 Behind the response of the open turn stands what the model is to write.
             parts.append("{% if not turn.open %}" + text + "{% endif %}" if cut and text else text)
             cut = cut or is_response
@@ -204,12 +223,18 @@ class _Writer:
 
     def _branch(self, node: Branch) -> tuple[str, bool]:
         value = self._value(node.condition)
+        bound = ""
         if node.sets_dot:
+            if not _PLAIN_PATH.fullmatch(value.jinja):
+                # The dot may occur any number of times, inside another `with` too: by name.
+                name = f"ns.w{len(self._dot)}"
+                bound = f"{{% set {name} = {value.jinja} %}}"
+                value = _Value(name, value.kind)
             self._dot.append(value)
         body, cut = self.write(node.body)
         if node.sets_dot:
             self._dot.pop()
-        text = f"{{% if {value.jinja} %}}{body}"
+        text = f"{bound}{{% if {value.jinja} %}}{body}"
         if node.otherwise:
             otherwise, cut_else = self.write(node.otherwise)
             text += "{% else %}" + otherwise
@@ -219,7 +244,7 @@ class _Writer:
     def _loop(self, node: Loop) -> tuple[str, bool]:
         value = self._value(node.expression)
         if value.kind not in _ITEMS:
-            raise UntranslatableError(f"range over {value.jinja or '.'}")
+            raise UntranslatableError(f"range over {excerpt(value.jinja) or '.'}")
         name = f"d{len(self._dot)}"
         item = _Value(name, _ITEMS[value.kind])
         text = f"{{% for {name} in {value.jinja} %}}"
@@ -238,7 +263,7 @@ class _Writer:
     def _value(self, expression: Expression) -> _Value:
         match expression:
             case Literal(value, is_text):
-                return _Value(_quoted(value), "text") if is_text else _Value(value)
+                return _Value(_quoted(value), "text") if is_text else _Value(value, "constant")
             case Path(root, fields):
                 return self._path(root, fields)
             case Call(function, arguments):
@@ -250,12 +275,12 @@ class _Writer:
             value = self._dot[0]
         elif root:
             if root not in self._kinds:
-                raise UntranslatableError(f"undefined variable {root}")
+                raise UntranslatableError(f"undefined variable {excerpt(root)}")
             value = _Value(f"ns.v_{root[1:]}", self._kinds[root])
         for name in fields:
             known = self._root if value.kind == "root" else _FIELDS.get(value.kind, {})
             if name not in known:
-                raise UntranslatableError(f"unknown variable .{name}")
+                raise UntranslatableError(f"unknown variable .{excerpt(name)}")
             jinja, kind = known[name]
             value = _Value(jinja if value.kind == "root" else f"{value.jinja}.{jinja}", kind)
         if value.kind == "root":
@@ -267,9 +292,12 @@ class _Writer:
         if function in _SHAPES and len(texts) == _SHAPES[function].count("{"):
             kind = "text" if function in {"json", "currentDate"} else "value"
             return _Value(_SHAPES[function].format(*texts), kind)
+        if function in {"slice", "index"} and arguments and arguments[0].kind == "constant":
+            raise UntranslatableError(f"{function} of {texts[0]}")
         match function, texts:
-            case "eq", [first, *others] if others:
-                return _Value("(" + " or ".join(f"{first} == {other}" for other in others) + ")")
+            case "eq", [first, _, *_]:
+                # As in Go the first is compared with each, but it is written, and made, once.
+                return _Value(f"({first} in [{', '.join(texts[1:])}])")
             case (("and" | "or"), [_, *_]):
                 return _Value("(" + f" {function} ".join(texts) + ")")
             case "print", [_]:
@@ -280,7 +308,7 @@ class _Writer:
             case "index", [whole, position]:
                 return _Value(f"({whole})[{position}]", _ITEMS.get(arguments[0].kind, "value"))
             case _:
-                raise UntranslatableError(f'function "{function}" not defined')
+                raise UntranslatableError(f'function "{excerpt(function)}" not defined')
 
 
 def _printed(value: _Value) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from rkd.modelfile.excerpt import excerpt
+from rkd.modelfile.goscan import Piece, UntranslatableError, pieces, words
+
 MAX_DEPTH = 40
-"""Blocks or parentheses inside one another; the deepest template of Ollama's library has 6."""
-
-
-class UntranslatableError(ValueError):
-    """A template rkd cannot turn into Jinja; the text says which part, and why."""
+"""Blocks, or parentheses and pipes, inside one another; Ollama's deepest template has 6."""
+MAX_LOOPS = 12
+"""Ranges inside one another: Python ends at 20 nested loops, and Jinja's output is Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,10 @@ Expression = Call | Path | Literal
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """`{{ expression }}`."""
+    """`{{ expression }}`; *at*, here and below, is the offset of the action in the template."""
 
     expression: Expression
+    at: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Assign:
 
     name: str
     expression: Expression
+    at: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Branch:
     body: tuple[Node, ...]
     otherwise: tuple[Node, ...]
     sets_dot: bool = False
+    at: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +89,15 @@ class Loop:
     expression: Expression
     body: tuple[Node, ...]
     otherwise: tuple[Node, ...]
+    at: int = -1
 
 
 Node = Text | Output | Assign | Branch | Loop
 
-_ACTION = re.compile(
-    r"""\{\{(?P<left>-(?=\s))?\s*(?P<inside>/\*.*?\*/|(?:"(?:[^"\\]|\\.)*"|`[^`]*`|(?!\}\}|-\}\}).)*?)"""
-    r"""(?P<right>(?<=\s)-|(?<=\*/)-|-(?=\}\}))?\}\}""",
-    re.DOTALL,
-)
-_TOKEN = re.compile(
-    r"""\s*(?P<word>"(?:[^"\\]|\\.)*"|`[^`]*`|:=|[()|,=]|\$?[A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)+"""
-    r"""|\$[A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_]*|[+-]?[0-9]+(?:\.[0-9]+)?|\.)"""
-)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?")
+"""Numbers Go, Jinja and Python read alike: 010 is eight to the first and nothing to the second."""
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "'": "'"}
 _REFUSED = frozenset({"template", "define", "block", "break", "continue"})
 
@@ -107,127 +107,128 @@ def parse(source: str) -> tuple[Node, ...]:
     Read *source*.
 
     Raises:
-        UntranslatableError: unclosed action or block, or a construct outside the common kind.
+        UntranslatableError: a bound is broken, an action or block is not closed, or a construct is
+            outside the common kind.
     """
-    reader = _Reader(_pieces(source))
+    reader = _Reader(pieces(source))
     nodes, ended_by = reader.nodes(0)
-    if ended_by:
-        raise UntranslatableError(f"unexpected {{{{ {ended_by} }}}}")
+    if ended_by is not None:
+        raise _unexpected(ended_by)
     return nodes
 
 
-def _pieces(source: str) -> list[tuple[bool, str]]:
-    """Cut into (is an action, text), trims applied, comments gone."""
-    pieces: list[tuple[bool, str]] = []
-    at = 0
-    trim = False
-    for action in _ACTION.finditer(source):
-        text = source[at : action.start()]
-        text = text.lstrip() if trim else text
-        pieces.append((False, text.rstrip() if action["left"] else text))
-        inside = action["inside"].strip()
-        if not inside.startswith("/*"):
-            pieces.append((True, inside))
-        trim = bool(action["right"])
-        at = action.end()
-    text = source[at:]
-    if "{{" in text:
-        raise UntranslatableError("unclosed action")
-    pieces.append((False, text.lstrip() if trim else text))
-    return [piece for piece in pieces if piece[0] or piece[1]]
+def _unexpected(piece: Piece) -> UntranslatableError:
+    return UntranslatableError(f"unexpected {{{{ {excerpt(piece.text)} }}}}", piece.at)
+
+
+def _unsupported(piece: Piece) -> UntranslatableError:
+    return UntranslatableError(f"{{{{ {excerpt(piece.text)} }}}} is not supported", piece.at)
 
 
 class _Reader:
     """Walks the pieces; `nodes` reads up to the end of one block."""
 
-    def __init__(self, pieces: list[tuple[bool, str]]) -> None:
-        self._pieces = pieces
+    def __init__(self, found: list[Piece]) -> None:
+        self._pieces = found
         self._at = 0
+        self._loops = 0
 
-    def nodes(self, depth: int) -> tuple[tuple[Node, ...], str]:
+    def nodes(self, depth: int) -> tuple[tuple[Node, ...], Piece | None]:
         """Read until `end`, `else …` or the end of all; returns what it was."""
-        if depth > MAX_DEPTH:
-            raise UntranslatableError(f"blocks nested deeper than {MAX_DEPTH}")
         found: list[Node] = []
         while self._at < len(self._pieces):
-            is_action, text = self._pieces[self._at]
+            piece = self._pieces[self._at]
             self._at += 1
-            if not is_action:
-                found.append(Text(text))
+            if not piece.is_action:
+                found.append(Text(piece.text))
                 continue
-            word = text.split(None, 1)[0] if text else ""
+            if depth > MAX_DEPTH:
+                raise UntranslatableError(f"blocks nested deeper than {MAX_DEPTH}", piece.at)
+            word = _first_word(piece.text)
+            if word == "end" and piece.text != "end":
+                raise _unsupported(piece)
             if word in {"end", "else"}:
-                return tuple(found), text
-            found.append(self._action(word, text, depth))
+                return tuple(found), piece
+            found.append(self._action(word, piece, depth))
         if depth:
             raise UntranslatableError("unexpected EOF: a block is never closed with {{ end }}")
-        return tuple(found), ""
+        return tuple(found), None
 
-    def _action(self, word: str, text: str, depth: int) -> Node:
+    def _action(self, word: str, piece: Piece, depth: int) -> Node:
         if word in _REFUSED:
-            raise UntranslatableError(f"{{{{ {word} }}}} is not supported")
+            raise UntranslatableError(f"{{{{ {word} }}}} is not supported", piece.at)
         if word in {"if", "with"}:
-            return self._branch(text[len(word) :], depth, sets_dot=word == "with")
+            condition = _read(words(piece.text[len(word) :], piece.at), piece.at)
+            return self._branch(condition, piece.at, depth, sets_dot=word == "with")
         if word == "range":
-            return self._loop(text[len(word) :], depth)
-        tokens = _tokens(text)
+            return self._loop(piece, depth)
+        tokens = words(piece.text, piece.at)
         if len(tokens) > 1 and tokens[0].startswith("$") and tokens[1] in {":=", "="}:
-            return Assign(tokens[0], _expression(tokens[2:]))
-        return Output(_expression(tokens))
+            return Assign(tokens[0], _read(tokens[2:], piece.at), piece.at)
+        return Output(_read(tokens, piece.at), piece.at)
 
-    def _branch(self, condition: str, depth: int, *, sets_dot: bool) -> Branch:
-        expression = _expression(_tokens(condition))
+    def _branch(self, condition: Expression, at: int, depth: int, *, sets_dot: bool) -> Branch:
         body, ended_by = self.nodes(depth + 1)
-        return Branch(expression, body, self._otherwise(ended_by, depth), sets_dot)
+        return Branch(condition, body, self._otherwise(ended_by, depth), sets_dot, at)
 
-    def _otherwise(self, ended_by: str, depth: int) -> tuple[Node, ...]:
+    def _otherwise(self, ended_by: Piece | None, depth: int) -> tuple[Node, ...]:
         """Read what follows an `else`, to the `end` of the whole."""
-        words = ended_by.split(None, 2)
-        if words[0] == "end":
+        if ended_by is None or _first_word(ended_by.text) == "end":
             return ()
-        if len(words) > 1:
-            if words[1] != "if" or len(words) < 3:  # noqa: PLR2004 - else, if, condition
-                raise UntranslatableError(f"{{{{ {ended_by} }}}} is not supported")
-            return (self._branch(words[2], depth + 1, sets_dot=False),)
+        rest = ended_by.text.removeprefix("else").lstrip()
+        if rest:
+            if _first_word(rest) != "if" or rest == "if":
+                raise _unsupported(ended_by)
+            condition = _read(words(rest.removeprefix("if"), ended_by.at), ended_by.at)
+            return (self._branch(condition, ended_by.at, depth + 1, sets_dot=False),)
         nodes, ended_by = self.nodes(depth + 1)
-        if ended_by != "end":
-            raise UntranslatableError(f"unexpected {{{{ {ended_by} }}}}")
+        if ended_by is not None and ended_by.text != "end":
+            raise _unexpected(ended_by)
         return nodes
 
-    def _loop(self, header: str, depth: int) -> Loop:
-        tokens = _tokens(header)
+    def _loop(self, piece: Piece, depth: int) -> Loop:
+        self._loops += 1
+        if self._loops > MAX_LOOPS:
+            raise UntranslatableError(f"ranges nested deeper than {MAX_LOOPS}", piece.at)
+        header = piece.text.removeprefix("range")
+        tokens = words(header, piece.at)
         names: list[str] = []
         if ":=" in tokens:
             cut = tokens.index(":=")
             names = [word for word in tokens[:cut] if word != ","]
             tokens = tokens[cut + 1 :]
         if len(names) > 2 or not all(name.startswith("$") for name in names):  # noqa: PLR2004 - index and item
-            raise UntranslatableError(f"range {header.strip()[:60]!r}")
+            raise UntranslatableError(f"range '{excerpt(header.strip())}'", piece.at)
         index = names[0] if len(names) > 1 else ""
         item = names[-1] if names else ""
-        expression = _expression(tokens)
+        expression = _read(tokens, piece.at)
         body, ended_by = self.nodes(depth + 1)
-        return Loop(index, item, expression, body, self._otherwise(ended_by, depth))
+        self._loops -= 1
+        return Loop(index, item, expression, body, self._otherwise(ended_by, depth), piece.at)
 
 
-def _tokens(text: str) -> list[str]:
-    tokens: list[str] = []
-    at = 0
-    text = text.rstrip()
-    while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
-            raise UntranslatableError(f"cannot read {text[at : at + 40].strip()!r}")
-        tokens.append(found["word"])
-        at = found.end()
-    return tokens
+def _first_word(text: str) -> str:
+    found = _NAME.match(text)
+    return found.group() if found else ""
 
 
-def _expression(tokens: list[str], depth: int = 0) -> Expression:
-    """Read a pipeline: each command's result is the last argument of the next."""
-    if depth > MAX_DEPTH:
-        raise UntranslatableError(f"parentheses nested deeper than {MAX_DEPTH}")
+def _read(tokens: list[str], at: int) -> Expression:
+    """Read an expression of the action at offset *at*."""
+    try:
+        return _expression(tokens, 0)
+    except UntranslatableError as trouble:
+        raise UntranslatableError(str(trouble), at) from trouble
+
+
+def _expression(tokens: list[str], depth: int) -> Expression:
+    """Read a pipeline: each command's result is the last argument of the next, so one deeper."""
     commands = _split(tokens)
+    # Jinja's `a and b and c` is a tree as deep as it is long.
+    depth += len(commands) - 1 + max(map(_chained, commands))
+    if depth > MAX_DEPTH:
+        raise UntranslatableError(
+            f"parentheses, pipes or conditions nested deeper than {MAX_DEPTH}"
+        )
     value: Expression | None = None
     for command in commands:
         operands = _operands(command, depth)
@@ -238,7 +239,7 @@ def _expression(tokens: list[str], depth: int = 0) -> Expression:
         if isinstance(head, Call) and not head.arguments and command[0] != "(":
             value = Call(head.function, tuple(rest))
         elif rest:
-            raise UntranslatableError(f"{command[0]!r} takes no arguments")
+            raise UntranslatableError(f"'{excerpt(command[0])}' takes no arguments")
         else:
             value = head
     if value is None:
@@ -257,6 +258,17 @@ def _split(tokens: list[str]) -> list[list[str]]:
         else:
             commands[-1].append(word)
     return commands
+
+
+def _chained(command: list[str]) -> int:
+    """Count how much deeper than its arguments the tree of a long `and` or `or` gets."""
+    if not command or command[0] not in {"and", "or"}:
+        return 0
+    level = operands = 0
+    for word in command[1:]:
+        operands += level == 0
+        level += (word == "(") - (word == ")")
+    return max(0, operands - 2)
 
 
 def _operands(tokens: list[str], depth: int) -> list[Expression]:
@@ -287,21 +299,21 @@ def _operand(word: str) -> Expression:
     if word.startswith("`"):
         return Literal(word[1:-1])
     if word.startswith('"'):
-        return Literal(re.sub(r"\\(.)", _escape, word[1:-1], flags=re.DOTALL))
-    if word in {"true", "false"} or re.fullmatch(r"[+-]?[0-9.]*[0-9]", word):
+        return Literal(_ESCAPE.sub(_meaning, word[1:-1]))
+    if word in {"true", "false"} or _NUMBER.fullmatch(word):
         return Literal(word, is_text=False)
     if word == "nil":
         return Literal("none", is_text=False)
     if word.startswith((".", "$")):
         root, *fields = word.split(".")
         return Path(root, tuple(field for field in fields if field))
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", word):
+    if _NAME.fullmatch(word):
         return Call(word, ())
-    raise UntranslatableError(f"cannot read {word!r}")
+    raise UntranslatableError(f"cannot read '{excerpt(word)}'")
 
 
-def _escape(found: re.Match[str]) -> str:
+def _meaning(found: re.Match[str]) -> str:
     sign = found.group(1)
     if sign not in _ESCAPES:
-        raise UntranslatableError(f"escape \\{sign} in a string")
+        raise UntranslatableError(f"escape \\{excerpt(sign)} in a string")
     return _ESCAPES[sign]

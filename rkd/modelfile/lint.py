@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from rkd.errors import InvalidInputError
 from rkd.modelfile import gotemplate, recipe
-from rkd.modelfile.commands import Command, Problem, Severity
+from rkd.modelfile.commands import MAX_PROBLEMS, Command, Problem, Severity
 from rkd.modelfile.env import KEPT_KEYS, KNOWN_KEYS
+from rkd.modelfile.excerpt import excerpt
 from rkd.modelfile.parameters import PARAMETERS, Effect
 from rkd.modelfile.parse import decode, read
 from rkd.modelfile.suggest import did_you_mean
@@ -38,6 +39,8 @@ def lint(text: str | bytes) -> tuple[Problem, ...]:
     problems = [*problems, *judged]
     seen: set[tuple[str, str]] = set()
     for command in commands:
+        if len(problems) >= MAX_PROBLEMS:
+            break
         warning = _warning(command, seen)
         if warning:
             place = command.line, command.column
@@ -53,13 +56,14 @@ def _warning(command: Command, seen: set[tuple[str, str]]) -> str:
         known = command.name in KEPT_KEYS
         what = "means nothing to rkd" if known else "is unknown"
         hint = "" if known else did_you_mean(command.name, KNOWN_KEYS)
-        return f"key {command.name} {what}{hint}: kept as it is"
+        return f"key {excerpt(command.name)} {what}{hint}: kept as it is"
     repeatable = command.keyword in _REPEATABLE or command.name == "stop"
     key = command.keyword, command.name
     again = key in seen and not repeatable
     seen.add(key)
     if again:
-        return f"{' '.join(filter(None, key))} was given before: the last one wins"
+        said = f"{command.keyword} {excerpt(command.name)}".rstrip()
+        return f"{said} was given before: the last one wins"
     if command.keyword == "PARAMETER":
         parameter = PARAMETERS.get(command.name)
         idle = parameter is not None and parameter.effect is Effect.NONE

@@ -12,10 +12,14 @@ import math
 import re
 from dataclasses import dataclass
 
+from rkd.modelfile.excerpt import excerpt
 from rkd.modelfile.sampling import SAMPLING, TOKENS_AT_MOST, Domain, Kind, Value
 
+MAX_VALUE_SIGNS = 1_024
+"""No number or stop sequence is longer; each token of an answer is compared with the latter."""
+
 _INT = re.compile(r"[+-]?[0-9]{1,20}")
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
@@ -83,10 +87,12 @@ def parse_value(key: str, text: str) -> Value:
     Raises:
         BadValueError: wrong type (in Ollama's words) or outside the range.
     """
+    if len(text) > MAX_VALUE_SIGNS:
+        raise BadValueError(f"{key} is longer than {MAX_VALUE_SIGNS} characters")
     domain = PARAMETERS[key].domain
     value = _typed(domain, text)
     if not domain.admits(value):
-        raise BadValueError(f"{key} must be {domain.allowed}, not {text[:60] or 'empty'}")
+        raise BadValueError(f"{key} must be {domain.allowed}, not {excerpt(text) or 'empty'}")
     return value
 
 
@@ -103,6 +109,6 @@ def _typed(domain: Domain, text: str) -> Value:
         case Kind.CHOICE if text.lower() in domain.choices:
             return text.lower()
         case Kind.CHOICE:
-            raise BadValueError(f"invalid value [{text[:60]}]: {domain.allowed}")
+            raise BadValueError(f"invalid value [{excerpt(text)}]: {domain.allowed}")
         case Kind.INT | Kind.FLOAT | Kind.BOOL:
-            raise BadValueError(f"invalid {domain.kind} value [{text[:60]}]")
+            raise BadValueError(f"invalid {domain.kind} value [{excerpt(text)}]")

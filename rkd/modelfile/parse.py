@@ -10,15 +10,20 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 
-from rkd.errors import InvalidInputError, Reason, Violation
 from rkd.model import Recipe
 from rkd.modelfile import env, recipe
-from rkd.modelfile.commands import Command, Dialect, Places, Problem, Severity, refuse
+from rkd.modelfile.commands import (
+    MAX_BYTES,
+    MAX_LINES,
+    Command,
+    Dialect,
+    Places,
+    Problem,
+    Severity,
+    refuse,
+)
 from rkd.modelfile.scan import Scan
 from rkd.modelfile.source import Source, classify
-
-MAX_BYTES = 4 * 1024 * 1024
-"""No Modelfile is longer: licences of half a megabyte exist, templates are some kilobytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +75,9 @@ def parse(text: str | bytes) -> Modelfile:
 def read(text: str) -> tuple[list[Command], list[Problem], Dialect]:
     """Read *text* as far as possible; problems are in the order of their places."""
     text = text.removeprefix("\ufeff")
-    if len(text) > MAX_BYTES:
-        return [], [Problem(1, 1, f"longer than {MAX_BYTES} characters")], Dialect.OLLAMA
-    if "\0" in text:
-        where = Places(text).of(text.index("\0"))
-        return [], [Problem(*where, "NUL characters are not allowed")], Dialect.OLLAMA
+    unfit = _unfit(text)
+    if unfit is not None:
+        return [], [unfit], Dialect.OLLAMA
     if env.looks_like_env(text):
         dialect = Dialect.ENV
         commands, problems = env.read(text)
@@ -88,13 +91,37 @@ def read(text: str) -> tuple[list[Command], list[Problem], Dialect]:
     return commands, problems, dialect
 
 
+def _unfit(text: str) -> Problem | None:
+    """Judge *text* before anything reads it: its bounds, and signs no Modelfile may hold."""
+    if len(text) > MAX_BYTES:
+        return _too_long()
+    if text.count("\n") + text.count("\r") > MAX_LINES:
+        return Problem(1, 1, f"more than {MAX_LINES} lines")
+    try:
+        if len(text.encode()) > MAX_BYTES:
+            return _too_long()
+    except UnicodeEncodeError as trouble:
+        where = Places(text).of(trouble.start)
+        return Problem(*where, "half a character (a lone surrogate) is no text")
+    if "\0" in text:
+        return Problem(*Places(text).of(text.index("\0")), "NUL characters are not allowed")
+    return None
+
+
+def _too_long() -> Problem:
+    return Problem(1, 1, f"longer than {MAX_BYTES} bytes")
+
+
 def decode(data: bytes) -> str:
     """
     Turn the bytes of a Modelfile into text: UTF-8 with or without mark, UTF-16 with one.
 
     Raises:
-        InvalidInputError: INVALID_MODELFILE, naming the place of the first bad byte.
+        InvalidInputError: INVALID_MODELFILE: longer than `MAX_BYTES` (and UTF-16 of ASCII twice
+            that), or the place of the first bad byte.
     """
+    if len(data) > 2 * MAX_BYTES + 2:
+        raise refuse([_too_long()])
     encoding = "utf-8-sig"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
@@ -103,11 +130,5 @@ def decode(data: bytes) -> str:
     except UnicodeDecodeError as trouble:
         before = data[: trouble.start].decode(encoding, errors="replace")
         line, column = Places(before).of(len(before))
-        problem = Problem(line, column, f"not {encoding.removesuffix('-sig')} text")
-        raise InvalidInputError(
-            Reason.INVALID_MODELFILE,
-            f"Modelfile, {problem.place}: {problem.message}",
-            remedy="Save the file as UTF-8.",
-            metadata={"line": str(line), "column": str(column)},
-            violations=(Violation(problem.place, problem.message),),
-        ) from trouble
+        message = f"not {encoding.removesuffix('-sig')} text: save the file as UTF-8"
+        raise refuse([Problem(line, column, message)]) from trouble

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from rkd.model import Message, Recipe
 from rkd.modelfile import gotemplate
-from rkd.modelfile.commands import Command, Dialect, Problem, Severity
+from rkd.modelfile.commands import MAX_PROBLEMS, Command, Dialect, Places, Problem, Severity
+from rkd.modelfile.excerpt import excerpt
 from rkd.modelfile.parameters import PARAMETERS, BadValueError, Effect, parse_value
 from rkd.modelfile.sampling import Value
 from rkd.modelfile.source import repository_of
@@ -59,13 +60,14 @@ def derive(parent: Recipe, own: Recipe, unset: tuple[Command, ...]) -> Recipe:
         adapters=() if "ADAPTER" in cleared else parent.adapters,
         licenses=() if "LICENSE" in cleared else parent.licenses,
     )
+    held = set(base.licenses)
     return replace(
         base,
         system=base.system if own.system is None else own.system,
         template=base.template if own.template is None else own.template,
         messages=own.messages or base.messages,
         adapters=own.adapters or base.adapters,
-        licenses=base.licenses + tuple(t for t in own.licenses if t not in base.licenses),
+        licenses=base.licenses + tuple(t for t in own.licenses if t not in held),
         huggingface_path=own.huggingface_path or base.huggingface_path,
     )
 
@@ -80,9 +82,11 @@ def _parameters(
     for command in commands:
         if command.keyword != "PARAMETER":
             continue
+        if len(problems) == MAX_PROBLEMS:
+            break
         known = PARAMETERS.get(command.name)
         if known is None:
-            message = f"unknown parameter {command.name!r}{did_you_mean(command.name)}"
+            message = f"unknown parameter '{excerpt(command.name)}'{did_you_mean(command.name)}"
             problems.append(Problem(command.line, command.column, message))
             continue
         if known.effect is Effect.DEPRECATED:
@@ -113,7 +117,11 @@ def _template(commands: tuple[Command, ...], problems: list[Problem]) -> str | N
         return gotemplate.to_jinja(command.value)
     except gotemplate.UntranslatableError as trouble:
         place = command.value_line, command.value_column
-        problems.append(Problem(*place, f"template error: {trouble}"))
+        inside = ""
+        if trouble.at >= 0:
+            line, column = Places(command.value).of(trouble.at)
+            inside = f" (line {line}, column {column} of the template)"
+        problems.append(Problem(*place, f"template error: {trouble}{inside}"))
         return None
 
 
@@ -123,7 +131,7 @@ def _huggingface_path(commands: tuple[Command, ...], problems: list[Problem]) ->
         return ""
     repository = repository_of(command.value.strip())
     if not repository:
-        message = f"{command.value[:80]!r} is no `user/repo` of the hub"
+        message = f"'{excerpt(command.value)}' is no `user/repo` of the hub"
         problems.append(Problem(command.value_line, command.value_column, message))
     return repository
 

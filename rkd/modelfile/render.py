@@ -69,31 +69,37 @@ def inherit(parent: Modelfile, child: Modelfile) -> Modelfile:
     Its recipe is `derive(parent.recipe(), child)`; templates stay in the words they were written
     in. Keys of the env form that rkd does not know are kept from both.
     """
-    kept = [command for command in parent.commands if not _replaced(command, child.commands)]
+    said = _Said(child.commands)
+    kept = [command for command in parent.commands if not said.replaces(command)]
+    licences = {command.bare for command in kept if command.keyword == "LICENSE"}
     own = [
         command
         for command in child.commands
         if command.keyword not in {"FROM", "UNSET"}
-        and not (command.keyword == "LICENSE" and command.bare in {old.bare for old in kept})
+        and not (command.keyword == "LICENSE" and command.bare in licences)
     ]
     return Modelfile((*kept, *own), parent.dialect)
 
 
-def _replaced(old: Command, child: tuple[Command, ...]) -> bool:
-    """Tell whether a child's commands take the place of its parent's command *old*."""
-    for new in child:
-        if new.keyword == "UNSET":
-            target = {"MESSAGES": "MESSAGE"}.get(new.name, new.name)
-            if old.keyword == target and (target != "PARAMETER" or old.name == new.value):
-                return True
-        elif new.keyword != old.keyword or old.keyword in {"FROM", "LICENSE"}:
-            continue
-        elif old.keyword in {"PARAMETER", "ENV"}:
-            if old.name == new.name:
-                return True
-        elif old.keyword != "HUGGINGFACE_PATH" or new.value:
-            return True
-    return False
+class _Said:
+    """What a child's commands take the place of, in the parent it is from."""
+
+    def __init__(self, commands: tuple[Command, ...]) -> None:
+        unset = [command for command in commands if command.keyword == "UNSET"]
+        self._whole = {"MESSAGE" if one.name == "MESSAGES" else one.name for one in unset}
+        self._keys = {("PARAMETER", one.value) for one in unset if one.name == "PARAMETER"}
+        self._whole -= {"PARAMETER"}
+        for command in commands:
+            if command.keyword in {"PARAMETER", "ENV"}:
+                self._keys.add((command.keyword, command.name))
+            elif command.keyword == "HUGGINGFACE_PATH" and not command.value:
+                continue
+            elif command.keyword not in {"FROM", "LICENSE", "UNSET"}:
+                self._whole.add(command.keyword)
+
+    def replaces(self, old: Command) -> bool:
+        """Tell whether the parent's command *old* gives way."""
+        return old.keyword in self._whole or (old.keyword, old.name) in self._keys
 
 
 def _line(command: Command) -> str:

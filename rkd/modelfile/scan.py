@@ -13,10 +13,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from rkd.modelfile.commands import CLEARABLE, KEYWORDS, ROLES, Command, Places, Problem
+from rkd.modelfile.commands import (
+    CLEARABLE,
+    KEYWORDS,
+    MAX_COMMANDS,
+    MAX_PROBLEMS,
+    ROLES,
+    Command,
+    Places,
+    Problem,
+)
+from rkd.modelfile.excerpt import excerpt
 from rkd.modelfile.suggest import did_you_mean
 
-_BETWEEN = re.compile("(?:[ \\t\\r\\n\\v\\f\u00a0\u200b-\u200d\ufeff]|#[^\\r\\n]*)*")
+_BETWEEN = re.compile("[ \\t\\r\\n\\v\\f\u00a0\u200b-\u200d\ufeff]*")
 """Nothing between commands; the invisible ones come with text copied from web pages."""
 _WORD = re.compile(r"[^ \t\r\n]*")
 _BLANKS = re.compile(r"[ \t]*")
@@ -56,9 +66,18 @@ class Scan:
         self._places = Places(self.text)
 
     def run(self) -> Scan:
-        """Read the whole text, going on after each problem; returns itself."""
+        """
+        Read the whole text, going on after each problem; returns itself.
+
+        `MAX_PROBLEMS` and `MAX_COMMANDS` end it: what stands behind is not read.
+        """
         at = self._between(0)
-        while at < len(self.text):
+        while at < len(self.text) and len(self.problems) < MAX_PROBLEMS:
+            if len(self.commands) == MAX_COMMANDS:
+                self.problems.append(
+                    Problem(*self._places.of(at), f"more than {MAX_COMMANDS} commands")
+                )
+                break
             try:
                 at = self._command(at)
             except _Unreadable as trouble:
@@ -68,8 +87,13 @@ class Scan:
         return self
 
     def _between(self, at: int) -> int:
-        found = _BETWEEN.match(self.text, at)
-        return found.end() if found else at
+        """Go past blanks, empty lines and comments, a step for each comment."""
+        while True:
+            found = _BETWEEN.match(self.text, at)
+            at = found.end() if found else at
+            if not self.text.startswith("#", at):
+                return at
+            at = self._line_end(at)
 
     def _line_end(self, at: int) -> int:
         found = _LINE.match(self.text, at)
@@ -96,7 +120,7 @@ class Scan:
         else:
             name_at = start
         if start == self._line_end(start):
-            what = f"{keyword} {name}".rstrip()
+            what = f"{keyword} {excerpt(name)}".rstrip()
             raise _Unreadable(
                 at, f'unexpected EOF: {what} needs a value ("" says an empty one)', start
             )
@@ -106,7 +130,7 @@ class Scan:
         elif keyword == "FROM" and not value.strip():
             raise _Unreadable(start, "FROM names nothing", end)
         if keyword == "MESSAGE" and name not in ROLES:
-            raise _Unreadable(name_at, f"{name!r}: {_ONE_OF_ROLES}", end)
+            raise _Unreadable(name_at, f"'{excerpt(name)}': {_ONE_OF_ROLES}", end)
         line, column = self._places.of(at)
         self.commands.append(Command(keyword, value, name, line, column, *self._places.of(start)))
         return end
@@ -121,7 +145,7 @@ class Scan:
         if found is None or found.end() != len(word):
             bad = found.end() if found else 0
             hint = did_you_mean(word) if keyword == "PARAMETER" else ""
-            message = f"invalid character {word[bad]!r} in {kind}{hint}"
+            message = f"invalid character '{excerpt(word[bad])}' in {kind}{hint}"
             raise _Unreadable(at + bad, message, self._after_unknown(at + len(word)))
         return word, self._after_blanks(at + len(word))
 
@@ -180,7 +204,7 @@ def _unknown_command(word: str) -> str:
     keyword = _KEYWORD.match(word)
     hint = ""
     if keyword and word[keyword.end() :].startswith("="):
-        hint = f" (write `{keyword.group()} value`, without `=`)"
+        hint = f" (write `{excerpt(keyword.group())} value`, without `=`)"
     elif keyword:
         hint = did_you_mean(word.upper(), KEYWORDS)
-    return f"unknown command {word[:60]!r}{hint}: {_ONE_OF_KEYWORDS}"
+    return f"unknown command '{excerpt(word)}'{hint}: {_ONE_OF_KEYWORDS}"

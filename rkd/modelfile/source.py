@@ -12,6 +12,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+MAX_SIGNS = 4_096
+"""No path is longer (Linux: PATH_MAX), no name or address of a repository either."""
+
 _HUB_HOST = re.compile(
     r"(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/|hf://(?:models/)?", re.IGNORECASE
 )
@@ -60,11 +63,16 @@ class Source:
 
         Also sensible for a MODEL: `FROM weights` may name a folder beside the Modelfile.
         """
-        return base / Path(self.text).expanduser()
+        try:
+            return base / Path(self.text).expanduser()
+        except RuntimeError:  # a tilde of nobody's
+            return base / self.text
 
 
 def classify(text: str) -> Source:
     """Say what *text*, the value of a FROM, names; never fails."""
+    if len(text) > MAX_SIGNS:
+        return Source(text, SourceKind.PATH)
     host = _HUB_HOST.match(text)
     if host:
         rest = _HUB_REST.fullmatch(text, host.end())

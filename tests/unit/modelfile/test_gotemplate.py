@@ -160,6 +160,20 @@ def test_jinja_stays(source: str) -> None:
         ("{{ .Prompt ? }}", "cannot read '?'"),
         ("{{ | json }}{{ .Prompt }}", "empty expression"),
         ("{{ if , }}{{ .Prompt }}{{ end }}", "cannot read ','"),
+        ("{{ if .Prompt }}a{{ end .Prompt }}", "{{ end .Prompt }} is not supported"),
+        ('{{ "a }}{{ .Prompt }}', "string is never closed"),
+        ("{{ `a }}{{ .Prompt }}", "string is never closed"),
+        ("{{/* a }}{{ .Prompt }}", "unclosed comment"),
+        ("{{/* a */ .Prompt }}", "unclosed comment"),
+        ("{{ .Prompt " + "| json " * 50 + "}}", "nested deeper"),
+        ("{{ and" + " .Prompt" * 50 + " }}", "nested deeper"),
+        ("{{ range .Messages }}" * 20 + "x" + "{{ end }}" * 20, "ranges nested deeper"),
+        ("{{ slice 1 2 }}{{ .Prompt }}", "slice of 1"),
+        ("{{ if eq .Prompt 010 }}a{{ end }}", "cannot read '010'"),
+        ("{{ if eq .Prompt 1" + "0" * 20 + " }}a{{ end }}", "cannot read '10"),
+        ("{{ .Prompt }}" * 10_001, "more than 10000 pieces"),
+        ("{{ .Prompt }}" + "x" * 262_144, "longer than 262144 bytes"),
+        ("{{ ." + "x" * 10_000 + " }}", "unknown variable .xxxx"),
     ],
 )
 def test_the_rest_is_refused_by_name(source: str, message: str) -> None:
@@ -168,3 +182,64 @@ def test_the_rest_is_refused_by_name(source: str, message: str) -> None:
         to_jinja(source)
 
     assert message in str(caught.value)
+
+
+def test_refusals_say_where_and_little() -> None:
+    """The offset of the action at fault is known, and no error repeats a long template."""
+    sources = (
+        "a{{ if .Prompt }}\n{{ ?",
+        "a{{ .Prompt }}\n   {{ .Missing }}",
+        "{{ .Prompt }}{{ end }}",
+    )
+    for source, at in zip(sources, (18, 18, 13), strict=True):
+        with pytest.raises(UntranslatableError) as caught:
+            to_jinja(source)
+
+        assert caught.value.at == at
+    with pytest.raises(UntranslatableError) as caught:
+        to_jinja("{{ ." + "x" * 10_000 + " }}")
+
+    assert len(str(caught.value)) < 200
+
+
+def test_eq_compares_its_first_with_each() -> None:
+    """As in Go, eq is true where the first equals any of the others; it is written once."""
+    source = '{{ if eq .Prompt "a" "hi" "b" }}yes{{ else }}no{{ end }}'
+
+    assert rendered(source, [HI]) == "yes"
+    assert rendered(source, [BYE]) == "no"
+    assert to_jinja(source).count("turn.prompt") == 1
+
+
+def test_with_of_an_expression_is_made_once() -> None:
+    """The dot of a `with` is the value, however often it is used and nested."""
+    source = (
+        '{{ with and .System .Prompt }}{{ . }}{{ with or "" . }}[{{ . }}{{ . }}]{{ end }}{{ . }}'
+        "{{ end }}{{ with slice .Prompt 1 }}{{ . }}{{ end }}"
+    )
+
+    assert rendered(source, [SYSTEM, HI]) == "hi[hihi]hii"
+    assert rendered(source, [HI]) == "i"
+
+
+def test_blanks_of_unicode_are_text() -> None:
+    """A trim mark takes blanks, tabs and line ends, and nothing else."""
+    assert rendered("\u00a0 {{- .Prompt -}} \n\u00a0x", [HI]) == "\u00a0hi\u00a0x"
+
+
+def test_deepest_template_still_compiles() -> None:
+    """Jinja and Python below it have bounds of their own: ours come first."""
+    deep = "(not " * 39 + "$.Prompt" + ")" * 39
+    source = "{{ range $.Messages }}" * 12 + f"{{{{ if {deep} }}}}" * 28 + "x" + "{{ end }}" * 40
+
+    assert rendered(source, [HI]) in {"", "x"}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("quote", ["`", '"'])
+def test_the_template_that_never_ended(quote: str) -> None:
+    """Sixty quotes without closing braces once took for ever."""
+    with pytest.raises(UntranslatableError):
+        to_jinja("{{ .System " + quote * 60)
+    with pytest.raises(UntranslatableError):
+        to_jinja("{{ .Prompt }}" + "{{ " * 60_000)

@@ -244,3 +244,53 @@ def test_dialect_is_told_by_content() -> None:
 
     assert isinstance(ollama, Modelfile)
     assert [ollama.dialect, env.dialect] == [Dialect.OLLAMA, Dialect.ENV]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("FROM x\nSYSTEM \ud800", "line 2, column 8: half a character"),
+        ("FROM x\nSYSTEM \0", "line 2, column 8: NUL"),
+        (b"FROM x\nSYSTEM \xe9t\xe9", "line 2, column 8: not utf-8 text"),
+        (b"FROM x\nSYSTEM \xed\xa0\x80", "line 2, column 8: not utf-8 text"),
+        (b"\xff\xfeF\x00\x00\xd8F\x00", "line 1, column 2: not utf-16 text"),
+        (b"\xff\xfeF", "not utf-16 text"),
+        (b"FROM x\n" + b"#" * 1_048_576, "longer than 1048576 bytes"),
+        ("FROM x\nSYSTEM " + "é" * 524_288, "longer than 1048576 bytes"),
+        (b"FROM x\n" * 1_000_000, "longer than 1048576 bytes"),
+        ("FROM x" + "\n" * 50_001, "more than 50000 lines"),
+        ("FROM x" + "\r" * 50_001, "more than 50000 lines"),
+        ("FROM x\n" + "LICENSE a\n" * 4_096, "line 4097, column 1: more than 4096 commands"),
+        ('FROM="x.gguf"\nSTOP=["a"' + ',"a"' * 4_096 + "]", "more than 4096 commands"),
+        ('FROM="x.gguf"\nSTOP=["\\ud800"]', "half a character"),
+        ('FROM="x.gguf"\nMESSAGES=[["user", "\\u0000"]]', "NUL"),
+    ],
+)
+def test_no_text_and_too_much_of_it(given: str | bytes, message: str) -> None:
+    """What is no text, or more than a Modelfile may be, is refused with its place."""
+    with pytest.raises(InvalidInputError, match=message) as caught:
+        parse(given)
+
+    assert caught.value.reason is Reason.INVALID_MODELFILE
+    assert caught.value.metadata["line"].isdigit()
+    assert caught.value.violations
+
+
+@pytest.mark.parametrize("line", ["PRAMETER a b\n", "MESSAGE " + "u" * 5_000 + " x\n", "\x1b[2J\n"])
+def test_many_problems_are_counted(line: str) -> None:
+    """A thousand bad lines are ten violations and a number, each quoting little of its line."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse("FROM x\n" + line * 100)
+    told = [one.description for one in caught.value.violations]
+
+    assert len(told) == 11
+    assert told[-1] == "here and further on: 90 more problems"
+    assert max(map(len, told)) < 400
+    assert all(text.isprintable() for text in told)
+
+
+def test_other_line_ends_and_marks() -> None:
+    """CR alone ends a line, and a byte order mark is no part of the first command."""
+    assert parse("FROM x\rSYSTEM a\r").values("SYSTEM") == ("a",)
+    assert parse(b"\xef\xbb\xbfFROM x").values("FROM") == ("x",)
+    assert parse("FROM x\nSYSTEM a".encode("utf-16")).values("SYSTEM") == ("a",)
