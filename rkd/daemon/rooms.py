@@ -109,7 +109,10 @@ class Rooms:
         taken = sum(one.size_bytes for one in self.pool.residents())
         free = self.pool.free_bytes
         platform = self.board.platform if self.obstacle is None else ""
-        return Capacity(free, free + taken, platform, self.in_force.max_context)
+        now = self.in_force
+        return Capacity(
+            free, free + taken, platform, now.max_context, now.parallel, now.kv_cache_type
+        )
 
     def interceptor(self) -> StatusInterceptor:
         """What stands around every call."""

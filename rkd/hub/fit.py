@@ -37,12 +37,15 @@ class Capacity:
         total_bytes: for one model if all others left.
         platform: chip of the NPU that can be used (`rk3588`); "" where there is none.
         context_tokens: to judge with, if the model's own is not shorter.
+        slots, kv_cache_type: what a model on the CPU would be loaded with.
     """
 
     available_bytes: int
     total_bytes: int
     platform: str
     context_tokens: int
+    slots: int = 1
+    kv_cache_type: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,14 @@ def judge(variant: Variant, details: Details, capacity: Capacity) -> Judgement:
     """
     own = details.context_tokens or variant.context_tokens
     context = min(capacity.context_tokens, own) if own else capacity.context_tokens
-    sum_ = estimate(details, variant.size_bytes, variant.format, context_tokens=context)
+    sum_ = estimate(
+        details,
+        variant.size_bytes,
+        variant.format,
+        context_tokens=context,
+        slots=capacity.slots,
+        kv_type=capacity.kv_cache_type,
+    )
     needed = sum_.total_bytes
     detail = (
         f"{size(sum_.weights_bytes, digits=2)} weights + "

@@ -1,7 +1,8 @@
 """
 How much memory a model will take: weights, KV cache, and what the engine needs besides. Pure.
 
-The pool replaces these by what it measured, once it has loaded the model at all.
+The one place that knows: what the hub offers is judged by it, and what is loaded is admitted by
+it. The pool replaces it by what it measured, once it has loaded the model at all.
 """
 
 from __future__ import annotations
@@ -19,40 +20,69 @@ KV_BYTES: dict[str, tuple[int, int]] = {
 }
 """(bytes, elements) of one block of each KV cache type; ggml's block sizes."""
 
-PROCESS_BYTES = 96 * _MIB
-"""A worker with the engine loaded and no model: 67-70 MB measured (xllamacpp 2026.10)."""
-NPU_FRACTION = 0.10
-"""What a .rkllm takes beyond its file where nothing else is known: cache and buffers."""
-_UNKNOWN_KV_BYTES = 256 * _MIB
-_BATCH_TOKENS = 512
+CPU_OVERHEAD_BYTES = 128 * _MIB
+"""Process, vocabulary and the buffers every size of model has. The process with the engine loaded
+and no model: 67-70 MB measured (xllamacpp 2026.10)."""
+NPU_OVERHEAD_BYTES = 64 * _MIB
+"""Process and scratch of an RKLLM worker."""
+NPU_CONTEXT_STEP_TOKENS = 32
+"""Source: RKLLM SDK guide 1.3.0: max_context is a multiple of 32."""
+
+_WEIGHTS_PER_CONTEXT_TOKEN = 65536
+"""
+Weight bytes for each byte one token of context takes, where the file does not tell its layers.
+
+Source: Qwen2-1.5B w8a8 is 1.9 GB and takes 28 KB a token, Llama-3-8B w8a8 8.5 GB and 131 KB.
+"""
+_BATCH_TOKENS = 256
 _FLOATS_A_TOKEN = 8
 """Activations of the widest step of a layer, in widths of the embedding, as f32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Bytes a resident model takes, by kind."""
+    """
+    Bytes a resident model takes, by kind.
+
+    Args:
+        projector_bytes: of what turns pictures or sound into tokens, in files of its own.
+        npu_bytes: of it all, what lies in the NPU's address space; 0 on the CPU.
+    """
 
     weights_bytes: int
     kv_bytes: int
     overhead_bytes: int
+    projector_bytes: int = 0
+    npu_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
         """All of it."""
-        return self.weights_bytes + self.kv_bytes + self.overhead_bytes
+        return self.weights_bytes + self.kv_bytes + self.overhead_bytes + self.projector_bytes
 
 
-def kv_cache_bytes(details: Details, context_tokens: int, kv_type: str) -> int:
+def npu_context_tokens(tokens: int) -> int:
+    """The context that a runtime can be given when *tokens* are wanted."""
+    return max(tokens // NPU_CONTEXT_STEP_TOKENS, 1) * NPU_CONTEXT_STEP_TOKENS
+
+
+def kv_cache_bytes(
+    details: Details, context_tokens: int, kv_type: str, *, weights_bytes: int = 0
+) -> int:
     """
     Return the size of a KV cache for *context_tokens* tokens (of all slots together).
 
     *kv_type* is `f16`, `q8_0`, `q4_0`, or `auto`, which counts as f16. Keys and values each take
-    kv_heads x head_size numbers a layer and token.
+    kv_heads x head_size numbers a layer and token; a model whose shape is unknown is given a share
+    of its *weights_bytes*.
     """
     stored, elements = KV_BYTES.get(kv_type, KV_BYTES["f16"])
     numbers = 2 * details.layers * details.kv_heads * details.head_size * context_tokens
-    return -(-numbers * stored // elements)
+    if numbers:
+        return -(-numbers * stored // elements)
+    full, _ = KV_BYTES["f16"]
+    share = stored / elements / full
+    return int(weights_bytes / _WEIGHTS_PER_CONTEXT_TOKEN * share * context_tokens)
 
 
 def estimate(
@@ -63,16 +93,21 @@ def estimate(
     context_tokens: int,
     slots: int = 1,
     kv_type: str = "auto",
-    batch_tokens: int = _BATCH_TOKENS,
+    batch_tokens: int = 0,
+    projector_bytes: int = 0,
 ) -> Estimate:
     """
     Estimate a model of *details* whose files take *weights_bytes*.
 
-    *context_tokens* is of each slot. A model whose shape is unknown (every .rkllm) is given a fixed
-    share.
+    *context_tokens* is of each slot. The NPU has one slot, its cache is of f16 and its buffers are
+    the runtime's own: there the last but one are of no account.
     """
     if form is Format.RKLLM:
-        return Estimate(weights_bytes, 0, PROCESS_BYTES + int(weights_bytes * NPU_FRACTION))
-    cache = kv_cache_bytes(details, context_tokens * slots, kv_type) or _UNKNOWN_KV_BYTES
-    compute = batch_tokens * details.embedding_size * 4 * _FLOATS_A_TOKEN
-    return Estimate(weights_bytes, cache, PROCESS_BYTES + compute)
+        tokens = npu_context_tokens(context_tokens)
+        cache = kv_cache_bytes(details, tokens, "f16", weights_bytes=weights_bytes)
+        mapped = weights_bytes + cache + projector_bytes
+        return Estimate(weights_bytes, cache, NPU_OVERHEAD_BYTES, projector_bytes, mapped)
+    tokens = context_tokens * max(1, slots)
+    cache = kv_cache_bytes(details, tokens, kv_type, weights_bytes=weights_bytes)
+    compute = (batch_tokens or _BATCH_TOKENS) * details.embedding_size * 4 * _FLOATS_A_TOKEN
+    return Estimate(weights_bytes, cache, CPU_OVERHEAD_BYTES + compute, projector_bytes)

@@ -1,5 +1,5 @@
 """
-What a resident model takes, and what there is: admission by a vector, as pure functions.
+Whether a model fits beside what is there: admission by a vector, as pure functions.
 
 The vector is RAM (ours and the machine's), places, and NPU address space by IOMMU domain. Who has
 to leave when it does not fit is `eviction.py`'s.
@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rkd.model import Details
-from rkd.weights import estimate
 from rkd.words import size
 
 MIB = 1024 * 1024
@@ -26,19 +24,6 @@ Address space of one domain; a larger model spills into the following ones.
 
 Source: runtime logs of failed allocations (`size: 4022272000`, errno 14), airockchip/rknn-llm
 issues 4, 139, 232.
-"""
-
-CPU_OVERHEAD_BYTES = 128 * MIB
-"""Process, vocabulary and compute buffers of a llama.cpp worker, until measured."""
-
-NPU_OVERHEAD_BYTES = 64 * MIB
-"""Process and scratch of an RKLLM worker, until measured."""
-
-_WEIGHTS_PER_CONTEXT_TOKEN = 65536
-"""
-Weight bytes for each byte one token of context takes, where the file does not tell its layers.
-
-Source: Qwen2-1.5B w8a8 is 1.9 GB and takes 28 KB a token, Llama-3-8B w8a8 8.5 GB and 131 KB.
 """
 
 
@@ -178,17 +163,3 @@ def shortfall(
 def never_fits(need: Need, capacity: Capacity) -> Shortfall | None:
     """Why *need* cannot fit even into an empty machine of this capacity; None when it can."""
     return shortfall(need, (), capacity, capacity.ram_bytes + capacity.reserve_bytes)
-
-
-def kv_cache_bytes(
-    details: Details, weights_bytes: int, context_tokens: int, slots: int, kv_cache_type: str
-) -> int:
-    """Estimate the KV cache of *slots* slots of *context_tokens* each."""
-    tokens = context_tokens * max(1, slots)
-    known = estimate.kv_cache_bytes(details, tokens, kv_cache_type)
-    if known:
-        return known
-    stored, elements = estimate.KV_BYTES.get(kv_cache_type, estimate.KV_BYTES["f16"])
-    full, _ = estimate.KV_BYTES["f16"]
-    share = stored / elements / full
-    return int(weights_bytes / _WEIGHTS_PER_CONTEXT_TOKEN * share * tokens)

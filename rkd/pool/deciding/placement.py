@@ -16,20 +16,13 @@ from rkd.errors import PreconditionError, Reason, RkdError
 from rkd.inference import LoadSpec, Sampling
 from rkd.model import BackendChoice, BackendKind, Format, Model, WeightsFile
 from rkd.modelfile.sampling import SAMPLING
-from rkd.pool.deciding.budget import (
-    CPU_OVERHEAD_BYTES,
-    NPU_OVERHEAD_BYTES,
-    Need,
-    kv_cache_bytes,
-)
+from rkd.pool.deciding.budget import Need
 from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
 from rkd.pool.deciding.state import LoadPlan
+from rkd.weights.estimate import Estimate, estimate, npu_context_tokens
 from rkd.words import size
 
 LEAST_CONTEXT_TOKENS = 64
-NPU_CONTEXT_STEP_TOKENS = 32
-"""Source: RKLLM SDK guide 1.3.0: max_context is a multiple of 32."""
-
 Measured = Callable[[str], int | None]
 """Gives the bytes a calibration key was last seen to take."""
 
@@ -137,9 +130,8 @@ class Placement:
         if weights is None:
             raise AssertionError("a library is only chosen for .rkllm weights")
         context, warnings = self._context(model, wish)
-        context = max(context // NPU_CONTEXT_STEP_TOKENS, 1) * NPU_CONTEXT_STEP_TOKENS
-        kv_bytes = kv_cache_bytes(model.details, weights.size_bytes, context, 1, "f16")
-        npu_bytes = weights.size_bytes + kv_bytes
+        context = npu_context_tokens(context)
+        sum_ = estimate(model.details, weights.size_bytes, Format.RKLLM, context_tokens=context)
         key = f"npu {model.name.key} {weights.size_bytes} {context} {library.version}"
         spec = LoadSpec(
             backend=BackendKind.NPU,
@@ -158,7 +150,6 @@ class Placement:
             sampling=_sampling(model),
             embeddings=True,
         )
-        estimate = npu_bytes + NPU_OVERHEAD_BYTES
         # NPU buffers are not in the memory of the worker, so a measurement only raises.
         seen = self._measured(key) or 0
         return LoadPlan(
@@ -166,9 +157,11 @@ class Placement:
             key=model.name.key,
             version=model.version,
             spec=spec,
-            need=Need(max(estimate, seen), npu_bytes, library.version.startswith("1.1.")),
-            measured=seen >= estimate,
-            total=_total(weights, kv_bytes, context, NPU_OVERHEAD_BYTES, seen=seen >= estimate),
+            need=Need(
+                max(sum_.total_bytes, seen), sum_.npu_bytes, library.version.startswith("1.1.")
+            ),
+            measured=seen >= sum_.total_bytes,
+            total="" if seen >= sum_.total_bytes else _total(sum_, context),
             choice=choice,
             exact_context=wish.context_tokens is not None,
             calibration_key=key,
@@ -188,7 +181,16 @@ class Placement:
         context, warnings = self._context(model, wish)
         slots = _whole(model, "num_parallel") or self._settings.parallel
         kv_type = str(model.recipe.parameter("kv_cache_type") or self._settings.kv_cache_type)
-        kv_bytes = kv_cache_bytes(model.details, weights.size_bytes, context, slots, kv_type)
+        batch_tokens = _whole(model, "num_batch") or 0
+        sum_ = estimate(
+            model.details,
+            weights.size_bytes,
+            Format.GGUF,
+            context_tokens=context,
+            slots=slots,
+            kv_type=kv_type,
+            batch_tokens=batch_tokens,
+        )
         engine = "llama-server" if self._settings.llama_server else "llama.cpp"
         key = f"cpu {model.name.key} {weights.size_bytes} {context}x{slots} {kv_type} {engine}"
         spec = LoadSpec(
@@ -199,28 +201,24 @@ class Placement:
             slots=slots,
             kv_cache_type=kv_type,
             threads=_whole(model, "num_thread") or self._settings.threads,
-            batch_tokens=_whole(model, "num_batch") or 0,
+            batch_tokens=batch_tokens,
             template=model.recipe.template,
             tokenizer_folder=str(model.folder),
             huggingface_path=model.recipe.huggingface_path,
             runtime_library=self._settings.llama_server,
             adapters=_adapters(model),
             # Measured with llama.cpp b11549: being able to embed costs neither memory nor speed.
-            # Measured with llama.cpp b11549: being able to embed costs neither memory nor speed.
             embeddings=True,
         )
         seen = self._measured(key)
-        estimate = weights.size_bytes + kv_bytes + CPU_OVERHEAD_BYTES
         return LoadPlan(
             model=str(model.name),
             key=model.name.key,
             version=model.version,
             spec=spec,
-            need=Need(estimate if seen is None else seen),
+            need=Need(sum_.total_bytes if seen is None else seen),
             measured=seen is not None,
-            total=_total(
-                weights, kv_bytes, context * slots, CPU_OVERHEAD_BYTES, seen=seen is not None
-            ),
+            total=_total(sum_, context * slots) if seen is None else "",
             choice=choice,
             exact_context=wish.context_tokens is not None,
             reason=reason,
@@ -242,12 +240,11 @@ class Placement:
         return max(wanted, LEAST_CONTEXT_TOKENS), warnings
 
 
-def _total(weights: WeightsFile, kv_bytes: int, tokens: int, rest_bytes: int, *, seen: bool) -> str:
-    """The sum of an estimate in words; nothing once it was measured."""
-    if seen:
-        return ""
-    cache = f"{size(kv_bytes)} cache of {tokens} tokens"
-    return f"{size(weights.size_bytes)} weights + {cache} + {size(rest_bytes)} besides"
+def _total(sum_: Estimate, tokens: int) -> str:
+    """The sum of an estimate in words."""
+    cache = f"{size(sum_.kv_bytes)} cache of {tokens} tokens"
+    rest_bytes = sum_.overhead_bytes + sum_.projector_bytes
+    return f"{size(sum_.weights_bytes)} weights + {cache} + {size(rest_bytes)} besides"
 
 
 def _is_version(version: str, wanted: str) -> bool:

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from rkd.errors import InvalidInputError
-from rkd.model import Details, Format
+from rkd.model import Details
 from rkd.weights import details, rkllm, shards
-from rkd.weights.estimate import estimate, kv_cache_bytes
 from tests.unit.weights.gguf_bytes import LLAMA, TENSORS, Value, build
 
 MAGIC = bytes.fromhex("daeeb336")
@@ -124,29 +123,3 @@ def test_plain_mistakes_are_problems(first: bytes, words: str) -> None:
 
     assert words in facts.problem
     assert facts.remedy
-
-
-@pytest.mark.parametrize(
-    ("kind", "bytes_a_token"), [("f16", 23040), ("q8_0", 12240), ("q4_0", 6480)]
-)
-def test_kv_cache_of_a_known_model(kind: str, bytes_a_token: int) -> None:
-    """30 layers, 3 heads of 64, keys and values: llama.cpp reports the same sizes."""
-    assert kv_cache_bytes(SMOL, 4096, kind) == 4096 * bytes_a_token
-
-
-def test_estimate_grows_with_context_and_slots() -> None:
-    """Each slot has a context of its own; an unknown shape is given a fixed share."""
-    one = estimate(SMOL, 10**8, Format.GGUF, context_tokens=1024)
-    four = estimate(SMOL, 10**8, Format.GGUF, context_tokens=1024, slots=4)
-    unknown = estimate(Details(), 10**8, Format.GGUF, context_tokens=1024)
-
-    assert four.kv_bytes == 4 * one.kv_bytes
-    assert one.total_bytes == 10**8 + one.kv_bytes + one.overhead_bytes
-    assert unknown.kv_bytes > 0
-
-
-def test_estimate_of_an_npu_model() -> None:
-    """A .rkllm costs its file and a share."""
-    found = estimate(Details(), 10**9, Format.RKLLM, context_tokens=4096)
-
-    assert 1.1e9 < found.total_bytes < 1.3e9

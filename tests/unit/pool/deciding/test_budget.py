@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from rkd.model import Details
 from rkd.pool.deciding.budget import (
     GIB,
     MIB,
@@ -14,11 +11,10 @@ from rkd.pool.deciding.budget import (
     Need,
     find_domain,
     free_ram,
-    kv_cache_bytes,
     never_fits,
     shortfall,
-    size,
 )
+from rkd.words import size
 
 ROOM = Capacity(8 * GIB, reserve_bytes=GIB, max_resident=3)
 
@@ -84,29 +80,6 @@ class TestDomains:
         short = shortfall(Need(1, GIB), claimed, roomy, 200 * GIB)
         assert short is not None
         assert "NPU" in short.what
-
-
-class TestEstimates:
-    """Memory before it is measured."""
-
-    LLAMA = Details(layers=32, kv_heads=8, head_size=128)
-
-    @pytest.mark.parametrize(
-        ("kind", "expected"), [("auto", 131072), ("f16", 131072), ("q8_0", 69632), ("q4_0", 36864)]
-    )
-    def test_the_cache_of_a_known_shape(self, kind: str, expected: int) -> None:
-        """2 x layers x kv_heads x head_size values a token, in blocks of the cache's type."""
-        assert kv_cache_bytes(self.LLAMA, 0, 1, 1, kind) == expected
-
-    def test_slots_and_context_multiply(self) -> None:
-        """Four slots of 1024 take what one of 4096 takes."""
-        four = kv_cache_bytes(self.LLAMA, 0, 1024, 4, "f16")
-        assert four == kv_cache_bytes(self.LLAMA, 0, 4096, 1, "f16")
-
-    def test_an_unknown_shape_is_guessed_from_the_weights(self) -> None:
-        """About 28 KB a token for a file of 1.9 GB."""
-        guess = kv_cache_bytes(Details(), 1_900_000_000, 1, 1, "f16")
-        assert 25_000 < guess < 32_000
 
 
 def test_sizes_for_people() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from rkd.errors import PreconditionError, Reason
 from rkd.model import BackendChoice, BackendKind, Details
-from rkd.pool.deciding.budget import CPU_OVERHEAD_BYTES, GIB, MIB, NPU_OVERHEAD_BYTES
+from rkd.pool.deciding.budget import GIB, MIB
 from rkd.pool.deciding.placement import Placement, Wish
 from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
+from rkd.weights.estimate import CPU_OVERHEAD_BYTES, NPU_OVERHEAD_BYTES
 from tests.unit.pool.fakes import model
 
 OLD = RuntimeLibrary(Path("/lib/old.so"), "1.1.4")
