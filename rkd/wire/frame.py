@@ -31,9 +31,15 @@ def pack(body: bytes) -> bytes:
 
 
 class FrameBuffer:
-    """Bytes as they arrive, cut into whole frame bodies; used by one thread or loop."""
+    """
+    Bytes as they arrive, cut into whole frame bodies; used by one thread or loop.
 
-    def __init__(self) -> None:
+    Args:
+        most_bytes: the largest frame taken; may be changed between two calls of `feed`.
+    """
+
+    def __init__(self, most_bytes: int = MAX_FRAME_BYTES) -> None:
+        self.most_bytes = most_bytes
         self._bytes = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -41,7 +47,7 @@ class FrameBuffer:
         Take *data* and return the bodies completed by it, in order.
 
         Raises:
-            FrameError: a length over MAX_FRAME_BYTES.
+            FrameError: a length over `most_bytes`.
         """
         held = self._bytes
         held += data
@@ -49,7 +55,7 @@ class FrameBuffer:
         at = 0
         while len(held) - at >= HEADER_BYTES:
             (length,) = _LENGTH.unpack_from(held, at)
-            if length > MAX_FRAME_BYTES:
+            if length > self.most_bytes:
                 raise FrameError(f"the peer announces a frame of {length} bytes")
             end = at + HEADER_BYTES + length
             if len(held) < end:

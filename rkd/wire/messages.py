@@ -92,6 +92,10 @@ class JobFrame(Frame, frozen=True):
     arguments: dict[str, str]
 
 
+class PingFrame(Frame, frozen=True):
+    """Ask for a sign of life."""
+
+
 class HelloFrame(Frame, frozen=True):
     """First frame of a worker; protocol must equal the daemon's own."""
 
@@ -188,8 +192,19 @@ class JobDoneFrame(Frame, frozen=True):
     results: dict[str, str]
 
 
+class PongFrame(Frame, frozen=True):
+    """The sign of life, from the thread that reads."""
+
+
 ToWorker = (
-    LoadFrame | RunFrame | CancelFrame | EmbedFrame | TokenizeFrame | DetokenizeFrame | JobFrame
+    LoadFrame
+    | RunFrame
+    | CancelFrame
+    | EmbedFrame
+    | TokenizeFrame
+    | DetokenizeFrame
+    | JobFrame
+    | PingFrame
 )
 FromWorker = (
     HelloFrame
@@ -203,4 +218,5 @@ FromWorker = (
     | TokenizedFrame
     | DetokenizedFrame
     | JobDoneFrame
+    | PongFrame
 )

@@ -40,6 +40,8 @@ from rkd.wire.messages import (
     JobFrame,
     LoadedFrame,
     LoadFrame,
+    PingFrame,
+    PongFrame,
     PrefillFrame,
     ProgressFrame,
     RunFrame,
@@ -119,6 +121,8 @@ class Loop:
                 self._guard(OWN, lambda: self._job(message))
             case CancelFrame():
                 self._cancel(request_id)
+            case PingFrame():
+                self._outbox.send(PongFrame(request_id))
             case RunFrame():
                 # Known before its thread starts, so that a Cancel right behind it finds it.
                 handle = Handle()

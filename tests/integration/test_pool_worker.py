@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from rkd.errors import InvalidInputError, PreconditionError, Reason
+from rkd.errors import ExhaustedError, InvalidInputError, PreconditionError, Reason
 from rkd.inference import Chunk, EmbedSpec, FinishReason, LoadProgress, LoadSpec, Run, Sampling
-from rkd.model import BackendKind
+from rkd.model import BackendKind, Message
 from rkd.pool.workers import process as module
+from rkd.pool.workers import pulse
 from rkd.pool.workers.handle import WorkerDiedError
 from rkd.pool.workers.launcher import Launcher
 from rkd.pool.workers.process import WorkerProcess
@@ -92,6 +93,101 @@ async def test_a_cancel_that_is_not_heeded_kills(
         assert (death.signal, death.description) == ("SIGKILL", "killed by SIGKILL")
         with pytest.raises(WorkerDiedError):
             [piece async for piece in stream]
+
+
+HOG = (
+    "{% set ns = namespace(x=[1], y=[1]) %}"
+    "{% for _ in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% set ns.y = [ns.y, ns.y] %}{% endfor %}"
+    "{{ ns.x == ns.y }}"
+)
+"""One comparison that goes on for hours in C, without letting go of the interpreter."""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hung worker is found out in a second."""
+    monkeypatch.setattr(pulse, "PING_S", 0.15)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("doing", ["run", "embed", "tokenize", "detokenize"])
+@pytest.mark.parametrize("when", ["before", "while"])
+async def test_a_stopped_worker_is_ended(tmp_path: Path, doing: str, when: str) -> None:
+    """SIGSTOP, when it is idle or at work: whoever asks is told, within the bound of pings."""
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf"), embeddings=True), quiet)
+        if when == "before":
+            os.kill(worker.pid, signal.SIGSTOP)
+        asked: Awaitable[object]
+        if doing == "run":
+            stream = worker.run(ENDLESS)
+            if when == "while":
+                await anext(stream)
+            asked = stream.ended.wait()
+        elif doing == "embed":
+            asked = worker.embed(EmbedSpec(("text",) * 200))
+        elif doing == "tokenize":
+            asked = worker.tokenize("text", add_special=False, parse_special=False)
+        else:
+            asked = worker.detokenize((5,))
+        waiting = asyncio.ensure_future(asked)
+        await asyncio.sleep(0)
+        os.kill(worker.pid, signal.SIGSTOP)
+        death = await worker.died
+
+        assert (death.signal, death.description) == (
+            "SIGKILL",
+            "ended by rkd: it gave no sign of life",
+        )
+        if doing != "run":
+            with pytest.raises(WorkerDiedError) as caught:
+                await waiting
+            assert caught.value.death.blamed
+        await asyncio.wait([waiting])
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_template_that_holds_the_interpreter_is_ended_from_outside(tmp_path: Path) -> None:
+    """No bound of the sandbox's own sees it; the request is to blame, and not retried for it."""
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+        asked = Run(messages=(Message("user", "hi"),), template=HOG)
+        with pytest.raises(WorkerDiedError) as caught:
+            [piece async for piece in worker.run(asked)]
+
+        assert caught.value.death.blamed
+        assert (await worker.died).description == "ended by rkd: it gave no sign of life"
+
+
+async def test_a_call_without_an_answer_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker gives signs of life, its engine does not: the call's own bound ends it."""
+    monkeypatch.setattr(module, "CALL_BOUND_S", 0.05)
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+        os.kill(worker.pid, signal.SIGSTOP)
+        with pytest.raises(WorkerDiedError, match="no answer within") as caught:
+            await worker.tokenize("text", add_special=False, parse_special=False)
+        assert caught.value.death.blamed
+
+
+async def test_a_worker_that_reads_nothing_is_asked_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has not read stays in the daemon's memory: beyond a bound it is QUEUE_FULL."""
+    monkeypatch.setattr(module, "MAX_BACKLOG_BYTES", 1 << 20)
+    async with started(tmp_path) as worker:
+        os.kill(worker.pid, signal.SIGSTOP)
+        first = worker.run(Run(prompt="x" * (4 << 20)))
+        with pytest.raises(ExhaustedError) as caught:
+            worker.run(ENDLESS)
+        with pytest.raises(ExhaustedError):
+            await worker.tokenize("text", add_special=False, parse_special=False)
+
+        assert caught.value.reason is Reason.QUEUE_FULL
+        worker.kill("the test is over")
+        await first.ended.wait()
 
 
 async def test_a_death_while_loading_is_told(tmp_path: Path) -> None:

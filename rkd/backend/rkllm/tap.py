@@ -15,6 +15,8 @@ import threading
 from collections import deque
 
 KEPT_LINES = 400
+MAX_LINE_BYTES = 4096
+"""A longer line is read in pieces of this size."""
 SETTLE_BOUND_S = 2.0
 """How long to wait for lines under way; the reading thread needs microseconds."""
 
@@ -92,7 +94,7 @@ class Tap:
 
     def _read(self, reading: int) -> None:
         with os.fdopen(reading, "rb") as stream:
-            for raw in stream:
+            while raw := stream.readline(MAX_LINE_BYTES):
                 line = raw.rstrip(b"\r\n")
                 settled = self._settled.get(line)
                 if settled is not None:

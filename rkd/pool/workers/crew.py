@@ -27,6 +27,9 @@ RETURN_BOUND_S = 2.0
 RETURN_STEP_S = 0.01
 RETURN_LEAST_BYTES = 1024 * 1024
 
+LOAD_SILENCES = 12
+"""How many times its longest silence a load may take in all, however much it says."""
+
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|bad_alloc|enomem|errno[: ]*(?:12|14)\b"
     r"|(?:cannot|can't|unable to|failed to) (?:allocate|malloc|alloc)",
@@ -142,8 +145,9 @@ class Crew:
             fault = LoadFault.MEMORY if _for_memory(error) else LoadFault.REFUSED
             self._load_ended(generation, plan, error, fault)
         except WorkerDiedError as error:
-            # Nobody but the kernel's memory killer sends SIGKILL to a worker that loads.
-            fault = LoadFault.MEMORY if error.death.signal == "SIGKILL" else LoadFault.CRASHED
+            # Who sends SIGKILL to a worker that loads is the kernel's memory killer, or we.
+            killed = error.death.signal == "SIGKILL" and not error.death.blamed
+            fault = LoadFault.MEMORY if killed else LoadFault.CRASHED
             self._load_ended(generation, plan, refusals.crashed(plan.model, error.death), fault)
         except OSError as error:
             fault = LoadFault.MEMORY if error.errno == errno.ENOMEM else LoadFault.REFUSED
@@ -164,13 +168,14 @@ class Crew:
     async def _bounded_load(self, handle: WorkerHandle, generation: int, plan: LoadPlan) -> Loaded:
         loop = asyncio.get_running_loop()
         silence_s = self.load_timeout_s
+        latest_s = loop.time() + LOAD_SILENCES * silence_s
 
         try:
             async with asyncio.timeout(silence_s) as bound:
 
                 def progress(said: LoadProgress) -> None:
                     if not bound.expired():
-                        bound.reschedule(loop.time() + silence_s)
+                        bound.reschedule(min(loop.time() + silence_s, latest_s))
                     self._tell(LoadSaid(generation, said))
 
                 return await handle.load(plan.spec, progress)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -17,6 +18,12 @@ SHOWN_LINES = 2
 MAX_LINE_BYTES = 4096
 """A longer line is cut: engines print whole templates."""
 _READ_BYTES = 65536
+READS = 4
+"""Reads in a row before the loop does something else: a child that prints without end stays behind
+a full pipe, which slows it and nobody else."""
+LINES_A_SECOND = 100
+MOST_LINES = 1000
+"""Lines handed on at once; further ones at the rate above, and how many were left out is said."""
 _STAMP = re.compile(r"^[0-9.]+ [DIWE] ")
 """Time and level before each line of llama.cpp."""
 _MARKS = ("error", "failed", " E ", "E rkllm", "E RKNN", "assert", "abort", "invalid", "terminate")
@@ -32,6 +39,9 @@ class LastWords:
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._on_line: Callable[[str], None] = lambda _line: None
         self._open = True
+        self._allowed = float(MOST_LINES)
+        self._counted_s = time.monotonic()
+        self._left_out = 0
 
     def close_writer(self) -> None:
         """Leave the writing end to the child alone."""
@@ -43,8 +53,10 @@ class LastWords:
         asyncio.get_running_loop().add_reader(self._reader, self.drain)
 
     def drain(self) -> None:
-        """Read everything the child has written so far."""
-        while self._open:
+        """Read what the child has written so far, or much of it."""
+        for _ in range(READS):
+            if not self._open:
+                return
             try:
                 data = os.read(self._reader, _READ_BYTES)
             except BlockingIOError:
@@ -63,12 +75,22 @@ class LastWords:
         for line in whole:
             text = line[:MAX_LINE_BYTES].decode(errors="replace").rstrip()
             if text:
-                self._lines.append(text)
-                self._on_line(text)
+                self.note(text)
 
     def note(self, line: str) -> None:
-        """Add a line of the daemon's own."""
+        """Keep a line, and hand it on unless there were too many."""
         self._lines.append(line)
+        now_s = time.monotonic()
+        earned = (now_s - self._counted_s) * LINES_A_SECOND
+        self._allowed = min(MOST_LINES, self._allowed + earned)
+        self._counted_s = now_s
+        if self._allowed < 1:
+            self._left_out += 1
+            return
+        self._allowed -= 1
+        if self._left_out:
+            self._on_line(f"({self._left_out} lines left out)")
+            self._left_out = 0
         self._on_line(line)
 
     def lines(self) -> tuple[str, ...]:

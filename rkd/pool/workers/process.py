@@ -1,53 +1,46 @@
 """
-The daemon's hold on one worker process: frames out, frames in, its death, its last words.
+The daemon's hold on one worker process: frames out, bytes in, its bounds, its death.
 
-Routes what it says to who asked, and reaps it. `launcher.py` starts it.
+What the frames mean is `exchange.py`'s; `launcher.py` starts it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import shutil
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from rkd.errors import PreconditionError, Reason, RkdError, UnavailableError
-from rkd.inference import (
-    Embeddings,
-    EmbedSpec,
-    Loaded,
-    LoadProgress,
-    LoadSpec,
-    Run,
-)
+from rkd.errors import ExhaustedError, PreconditionError, Reason, RkdError
+from rkd.inference import Embeddings, EmbedSpec, Loaded, LoadProgress, LoadSpec, Run
 from rkd.pool.deciding.state import Death
+from rkd.pool.workers import kernel
+from rkd.pool.workers.exchange import Exchange, Tell
 from rkd.pool.workers.handle import WorkerDiedError
 from rkd.pool.workers.lastwords import LastWords
+from rkd.pool.workers.pulse import Pulse
 from rkd.pool.workers.stream import Stream
-from rkd.wire import codec, frame
+from rkd.wire import codec
+from rkd.wire.frame import FrameError
 from rkd.wire.messages import (
     OWN,
     CancelFrame,
-    ChunkFrame,
     DetokenizedFrame,
     DetokenizeFrame,
-    DoneFrame,
     EmbeddedFrame,
     EmbedFrame,
     FailedFrame,
     FromWorker,
-    HelloFrame,
     JobDoneFrame,
     JobFrame,
     LoadedFrame,
     LoadFrame,
-    PrefillFrame,
-    ProgressFrame,
+    PingFrame,
     RunFrame,
     TokenizedFrame,
     TokenizeFrame,
@@ -57,10 +50,19 @@ from rkd.wire.messages import (
 CANCEL_BOUND_S = 30.0
 """Longest an engine may go on after Cancel; then its process is killed. Source: rknn-llm #400,
 an abort during prefill took 1.4 s; prefill of a long prompt on the NPU takes longer."""
+CALL_BOUND_S = 60.0
+"""Longest wait for an answer to Tokenize or Detokenize; 16 MB of text take some seconds."""
+EMBED_BYTE_S = 0.1
+"""What a byte to embed adds to that: 7B models on the slow cores read some 3 tokens a second."""
+JOB_SILENCE_S = 900.0
+"""Longest a job may go on without a word: it tells of every tensor."""
 CLOSE_BOUND_S = 3.0
+REAP_BOUND_S = 10.0
+"""Longest wait for a killed process to be gone; one that hangs in a driver is given up."""
+MAX_BACKLOG_BYTES = 64 * 1024 * 1024
+"""Most bytes a worker may leave unread before nothing more is asked of it."""
 
 _A = TypeVar("_A", bound=FromWorker)
-_Waiter = asyncio.Future[FromWorker]
 
 
 class WorkerProcess(asyncio.Protocol):
@@ -77,14 +79,14 @@ class WorkerProcess(asyncio.Protocol):
         self._process = process
         self._folder = folder
         self._words = words
-        self._incoming = frame.FrameBuffer()
-        self._ids = itertools.count(1)
-        self._streams: dict[int, Stream] = {}
-        self._waiters: dict[int, _Waiter] = {}
-        self._progress: Callable[[LoadProgress], None] = _ignore
+        self._exchange = Exchange()
+        self._pulse = Pulse(lambda: self._send(PingFrame(OWN)), self._owes, self._hung)
+        self._why = ""
+        self._blamed: frozenset[int] = frozenset()
+        self._burying: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
-        self.hello: asyncio.Future[None] = self._loop.create_future()
+        self.hello = self._exchange.hello
         self.died: asyncio.Future[Death] = self._loop.create_future()
         self.pid = process.pid
         self._reaper = asyncio.create_task(self._reap(), name=f"reap-{process.pid}")
@@ -95,16 +97,28 @@ class WorkerProcess(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Route every whole frame; a worker that breaks the protocol is killed."""
+        """Take what the worker says; one that breaks the protocol is killed."""
+        self._pulse.heard()
+        if self._why:
+            return
         try:
-            for body in self._incoming.feed(data):
-                self._route(codec.read_from_worker(body))
-        except frame.FrameError:
-            self._kill()
+            self._exchange.take(data)
+        except FrameError as error:
+            self._end(f"it broke the protocol: {error}", self._exchange.live)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The worker closed its end: it is dying or dead."""
         del exc
+        self._kill()
+
+    def kill(self, why: str) -> None:
+        """End the process at once, for *why*; nobody who waits for it is to blame."""
+        self._end(why, frozenset())
+
+    def _end(self, why: str, blamed: frozenset[int]) -> None:
+        if not (self._why or self.died.done()):
+            self._why, self._blamed = why, blamed
+            self._words.note(f"rkd ends this worker: {why}")
         self._kill()
 
     def _kill(self) -> None:
@@ -113,87 +127,91 @@ class WorkerProcess(asyncio.Protocol):
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+            if self._burying is None:
+                self._burying = self._loop.call_later(REAP_BOUND_S, self._bury, -signal.SIGKILL)
 
     async def _reap(self) -> None:
         code = await self._process.wait()
         self._words.drain()
-        death = _death(code, self._words.lines())
-        if not self.hello.done():
-            self.hello.set_exception(WorkerDiedError(death))
-            self.hello.exception()  # seen: the launcher may have gone
-        for stream in tuple(self._streams.values()):
-            stream.die(death)
-        for waiter in tuple(self._waiters.values()):
-            if not waiter.done():
-                waiter.set_exception(WorkerDiedError(death))
-                waiter.exception()
-        self._streams.clear()
-        self._waiters.clear()
-        self.died.set_result(death)
+        self._bury(code)
         self._words.close()
         if self._transport is not None:
             self._transport.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _route(self, message: FromWorker) -> None:
-        stream = self._streams.get(message.id)
-        if stream is not None:
-            self._feed(stream, message)
-        elif isinstance(message, HelloFrame):
-            self._greet(message)
-        elif isinstance(message, ProgressFrame):
-            self._progress(message.progress)
-        elif (waiter := self._waiters.get(message.id)) is not None and not waiter.done():
-            waiter.set_result(message)
-
-    def _greet(self, hello: HelloFrame) -> None:
-        if self.hello.done():
+    def _bury(self, code: int) -> None:
+        """Tell everybody that it is dead, or as good as dead."""
+        self._pulse.stop()
+        if self._burying is not None:
+            self._burying.cancel()
+        if self.died.done():
             return
-        if hello.protocol == frame.PROTOCOL:
-            self.hello.set_result(None)
-        else:
-            self.hello.set_exception(
-                UnavailableError(Reason.SHUTTING_DOWN, "rkd was upgraded under this daemon.")
-            )
+        death = kernel.death_of(code, self._words.lines(), self._why)
+        doing = not self._why and kernel.own_doing(death)
+        self._exchange.end(death, self._exchange.suspects if doing else self._blamed)
+        self.died.set_result(death)
 
-    def _feed(self, stream: Stream, message: FromWorker) -> None:
-        match message:
-            case ChunkFrame():
-                stream.push(message.chunk)
-            case PrefillFrame():
-                stream.push(message.progress)
-            case DoneFrame():
-                del self._streams[message.id]
-                stream.finish(message.outcome)
-            case FailedFrame():
-                del self._streams[message.id]
-                stream.fail(message.error())
-            case _:
-                raise frame.FrameError("this is no answer to a run")
+    def _owes(self) -> bool:
+        stalled = self._exchange.stalled(self._loop.time())
+        if stalled:
+            self._end("a run made no progress", stalled)
+        return self._exchange.busy
+
+    def _hung(self) -> None:
+        self._end("it gave no sign of life", self._exchange.live)
 
     def _send(self, message: ToWorker) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(codec.pack(message))
 
-    async def _ask(self, message: ToWorker, answer: type[_A]) -> _A:
-        """Send *message* and wait for its one *answer*, a Failed raised."""
+    def _check_backlog(self) -> None:
+        held = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if held > MAX_BACKLOG_BYTES:
+            raise ExhaustedError(
+                Reason.QUEUE_FULL,
+                "the worker of this model has not yet read what was asked of it before",
+                remedy="Try again after the delay given.",
+                retry_after_s=1.0,
+            )
+
+    async def _ask(
+        self,
+        message: ToWorker,
+        answer: type[_A],
+        bound_s: float | None,
+        progress: Tell | None = None,
+    ) -> _A:
+        """
+        Send *message* and wait for its one *answer*, a Failed raised.
+
+        Nothing said for *bound_s* (progress counts) costs the worker its life.
+        """
         if self.died.done():
             raise WorkerDiedError(self.died.result())
-        waiter: _Waiter = self._loop.create_future()
-        self._waiters[message.id] = waiter
-        self._send(message)
+        self._check_backlog()
         try:
-            told = await waiter
+            async with asyncio.timeout(bound_s) as bound:
+
+                def heard(said: LoadProgress) -> None:
+                    if bound_s is not None and not bound.expired():
+                        bound.reschedule(self._loop.time() + bound_s)
+                    if progress is not None:
+                        progress(said)
+
+                waiter = self._exchange.ask(message.id, answer, heard if progress else None)
+                self._send(message)
+                told = await waiter
+        except TimeoutError as error:
+            self._end(f"it gave no answer within {bound_s:.0f} s", frozenset({message.id}))
+            death = await asyncio.shield(self.died)
+            raise WorkerDiedError(replace(death, blamed=True)) from error
         except asyncio.CancelledError:
+            self._exchange.give_up(message.id)
             self._send(CancelFrame(message.id))
             raise
-        finally:
-            self._waiters.pop(message.id, None)
         if isinstance(told, FailedFrame):
             raise self._refusal(told.error())
-        if not isinstance(told, answer):
-            self._kill()
-            raise WorkerDiedError(await asyncio.shield(self.died))
+        assert isinstance(told, answer)  # noqa: S101 - the exchange has seen to it
         return told
 
     def _refusal(self, error: RkdError) -> RkdError:
@@ -206,9 +224,8 @@ class WorkerProcess(asyncio.Protocol):
         return PreconditionError(error.reason, message, remedy=error.remedy, metadata=metadata)
 
     async def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
-        """Load a model; *progress* is called on the loop."""
-        self._progress = progress
-        return (await self._ask(LoadFrame(OWN, spec), LoadedFrame)).loaded
+        """Load a model; *progress* is called on the loop, and who calls bounds its silence."""
+        return (await self._ask(LoadFrame(OWN, spec), LoadedFrame, None, progress)).loaded
 
     async def job(
         self,
@@ -217,22 +234,23 @@ class WorkerProcess(asyncio.Protocol):
         progress: Callable[[LoadProgress], None],
     ) -> dict[str, str]:
         """Do a short-lived task; raises as `load`."""
-        self._progress = progress
-        return (await self._ask(JobFrame(OWN, kind, dict(arguments)), JobDoneFrame)).results
+        asked = JobFrame(OWN, kind, dict(arguments))
+        return (await self._ask(asked, JobDoneFrame, JOB_SILENCE_S, progress)).results
 
     def run(self, run: Run) -> Stream:
         """Begin a run at once."""
-        request_id = next(self._ids)
-        stream = Stream(lambda: self._stop(request_id))
+        self._check_backlog()
         if self.died.done():
+            stream = Stream(_nothing)
             stream.die(self.died.result())
             return stream
-        self._streams[request_id] = stream
+        request_id = self._next_id()
+        stream = self._exchange.stream(request_id, lambda: self._stop(request_id))
         self._send(RunFrame(request_id, run))
         return stream
 
     async def _stop(self, request_id: int) -> None:
-        stream = self._streams.get(request_id)
+        stream = self._exchange.streaming(request_id)
         if stream is None:
             return
         self._send(CancelFrame(request_id))
@@ -241,32 +259,34 @@ class WorkerProcess(asyncio.Protocol):
                 await stream.ended.wait()
         except TimeoutError:
             self._kill()
-            await asyncio.shield(self._reaper)
+            await stream.ended.wait()
 
     async def embed(self, spec: EmbedSpec) -> Embeddings:
         """Embed texts; raises as `load`."""
-        return (await self._ask(EmbedFrame(next(self._ids), spec), EmbeddedFrame)).embeddings
+        bound_s = CALL_BOUND_S + EMBED_BYTE_S * sum(map(len, spec.inputs))
+        asked = EmbedFrame(self._next_id(), spec)
+        return (await self._ask(asked, EmbeddedFrame, bound_s)).embeddings
 
     async def tokenize(
         self, text: str, *, add_special: bool, parse_special: bool
     ) -> tuple[int, ...]:
         """Text to token ids; raises as `load`."""
-        asked = TokenizeFrame(next(self._ids), text, add_special, parse_special)
-        return (await self._ask(asked, TokenizedFrame)).token_ids
+        asked = TokenizeFrame(self._next_id(), text, add_special, parse_special)
+        return (await self._ask(asked, TokenizedFrame, CALL_BOUND_S)).token_ids
 
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Token ids to text; raises as `load`."""
-        asked = DetokenizeFrame(next(self._ids), token_ids)
-        return (await self._ask(asked, DetokenizedFrame)).text
+        asked = DetokenizeFrame(self._next_id(), token_ids)
+        return (await self._ask(asked, DetokenizedFrame, CALL_BOUND_S)).text
+
+    def _next_id(self) -> int:
+        """The id of one more request; from now on the worker is watched."""
+        self._pulse.watch()
+        return self._exchange.next_id()
 
     def memory_bytes(self) -> int:
         """Resident memory of the worker and of an engine it has started; 0 when unknown."""
-        return sum(_resident_bytes(pid) for pid in (self.pid, *_children(self.pid)))
-
-    def kill(self, why: str) -> None:
-        """End the process at once, for *why*."""
-        self._words.note(f"rkd ended this worker: {why}")
-        self._kill()
+        return kernel.memory_bytes(self.pid)
 
     async def close(self, *, kill: bool = False) -> None:
         """End the process and reap it: politely within a bound, or at once; never raises."""
@@ -281,31 +301,5 @@ class WorkerProcess(asyncio.Protocol):
         await asyncio.shield(self._reaper)
 
 
-def _ignore(progress: LoadProgress) -> None:
-    del progress
-
-
-def _death(code: int, lines: tuple[str, ...]) -> Death:
-    if code >= 0:
-        return Death(f"exited with code {code}", exit_code=code, last_lines=lines)
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    return Death(f"killed by {name}", signal=name, last_lines=lines)
-
-
-def _children(pid: int) -> tuple[int, ...]:
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    except OSError:
-        return ()
-    return tuple(int(word) for word in text.split())
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        fields: list[Any] = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
-    except OSError:
-        return 0
-    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+async def _nothing() -> None:
+    """Stop what never ran."""

@@ -33,11 +33,19 @@ class Stream:
         self._death: Death | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._given_tokens = 0
+        self._loop = asyncio.get_running_loop()
+        self.heard_s = self._loop.time()
+        """When it last said something, on the loop's clock."""
+        self.silent = True
+        """Whether nothing of an answer has come yet."""
         self.outcome: Outcome | None = None
         self.ended = asyncio.Event()
 
     def push(self, piece: Piece) -> None:
         """Take the next piece from the worker."""
+        self.heard_s = self._loop.time()
+        if self.silent:
+            self.silent = not isinstance(piece, Chunk)
         self._waiting.append(piece)
         self._arrived.set()
 

@@ -169,6 +169,8 @@ _BODIES: dict[type, tuple[st.SearchStrategy[Any], ...]] = {
     messages.TokenizedFrame: (few(IDS),),
     messages.DetokenizedFrame: (TEXT,),
     messages.JobDoneFrame: (_WORDS,),
+    messages.PingFrame: (),
+    messages.PongFrame: (),
 }
 FRAMES: dict[type, st.SearchStrategy[Any]] = {
     kind: st.builds(kind, COUNTS, *body) for kind, body in _BODIES.items()

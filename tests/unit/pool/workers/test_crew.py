@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Callable
 
 import pytest
 
@@ -118,6 +119,31 @@ async def test_progress_extends_the_silence_allowed() -> None:
     await heard.crew.close()
 
 
+async def test_a_load_that_only_talks_is_ended() -> None:
+    """Progress extends the silence allowed, not the whole for ever."""
+
+    class FakeTalker(FakeWorker):
+        async def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
+            del spec
+            while True:
+                progress(LoadProgress("loading", 0.5))
+                await asyncio.sleep(0)
+
+    class FakeTalkingMachine(FakeMachine):
+        async def __call__(self, wanted: LoadPlan) -> FakeWorker:
+            self.workers.append(FakeTalker(self, 1, wanted))
+            return self.workers[-1]
+
+    heard = Heard(FakeTalkingMachine(), load_timeout_s=0.005)
+    heard.crew.launch(ORDER)
+    ended = await heard.until(LoadEnded)
+    heard.crew.stop(Stop(1, "alpha"), 0)
+    await heard.crew.close()
+
+    assert isinstance(ended, LoadEnded)
+    assert ended.error.reason is Reason.LOAD_TIMEOUT
+
+
 @pytest.mark.parametrize(
     ("trouble", "fault"),
     [
@@ -131,6 +157,7 @@ async def test_progress_extends_the_silence_allowed() -> None:
         ),
         (WorkerDiedError(Death("killed by SIGKILL", "SIGKILL")), LoadFault.MEMORY),
         (WorkerDiedError(Death("killed by SIGSEGV", "SIGSEGV")), LoadFault.CRASHED),
+        (WorkerDiedError(Death("ended by rkd", "SIGKILL", blamed=True)), LoadFault.CRASHED),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), LoadFault.MEMORY),
         (OSError(errno.EMFILE, "Too many open files"), LoadFault.REFUSED),
     ],

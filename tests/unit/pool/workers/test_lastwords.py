@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 
-from rkd.pool.workers.lastwords import KEPT_LINES, MAX_LINE_BYTES, LastWords
+from rkd.pool.workers.lastwords import (
+    KEPT_LINES,
+    MAX_LINE_BYTES,
+    MOST_LINES,
+    READS,
+    LastWords,
+)
 
 
 def said(*texts: bytes) -> LastWords:
@@ -15,6 +22,12 @@ def said(*texts: bytes) -> LastWords:
         os.write(words.writer, text)
         words.drain()
     return words
+
+
+def flood(writer: int, lines: int) -> None:
+    """Print so many numbered lines."""
+    for start in range(0, lines, 1000):
+        os.write(writer, b"".join(b"%d\n" % at for at in range(start, start + 1000)))
 
 
 def closed(words: LastWords) -> LastWords:
@@ -42,6 +55,37 @@ async def test_a_listener_hears_every_line() -> None:
 
     assert (await heard.get(), await heard.get()) == ("a", "b \ufffd")
     closed(words)
+
+
+async def test_a_flood_is_read_in_turns_and_told_in_part() -> None:
+    """A child that prints without end neither holds the loop nor fills the log."""
+    words = LastWords()
+    heard: list[str] = []
+    words.listen(heard.append)
+    flooding = threading.Thread(target=flood, args=(words.writer, 50_000))
+    flooding.start()
+    while flooding.is_alive():
+        before = len(words.lines())
+        words.drain()
+        assert before <= KEPT_LINES
+        await asyncio.sleep(0)
+    flooding.join()
+    closed(words)
+
+    assert MOST_LINES <= len(heard) < 20_000
+    assert words.lines()[-1] == "49999"
+
+
+async def test_one_turn_reads_a_bounded_amount() -> None:
+    """The pipe never runs dry, and the loop has its turn all the same."""
+    words = LastWords()
+    words.listen(lambda _: os.write(words.writer, b"more\n"))
+    os.write(words.writer, b"first\n")
+    words.drain()
+
+    assert len(words.lines()) == READS
+    words.close()
+    words.close_writer()
 
 
 async def test_the_last_lines_are_kept_and_long_ones_cut() -> None:
