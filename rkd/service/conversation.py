@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from rkd.inference import Run, Tool
 from rkd.model import Message, Recipe, ToolCall
+from rkd.outside import QUOTED_CHARACTERS, json_object
 from rkd.service.options import Checker, Options
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
 
+MAX_SCHEMA_ITEMS = 10_000
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -88,9 +89,7 @@ def _check_tool(tool: types.Tool, where: str, check: Checker) -> None:
     fits = _TOOL_NAME.fullmatch(tool.name)
     check.need(fits, f"{where}.name", "should be 1 to 64 of letters, digits, '_', '-'")
     try:
-        parsed = json.loads(tool.parameters_json or "{}")
+        json_object((tool.parameters_json or "{}").encode(), most_items=MAX_SCHEMA_ITEMS)
     except ValueError as error:
-        check.need(False, f"{where}.parameters_json", f"is no JSON: {error}")
-    else:
-        fine = isinstance(parsed, dict)
-        check.need(fine, f"{where}.parameters_json", "should be a JSON object")
+        what = f"should be a JSON object: {str(error)[:QUOTED_CHARACTERS]}"
+        check.need(False, f"{where}.parameters_json", what)

@@ -7,6 +7,7 @@ import hashlib
 from rkd.library.facts import Facts
 from rkd.model import Format, Model, ModelState, WeightsFile
 from rkd.outside import escaped, shown
+from rkd.service import onwire
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
 
@@ -22,10 +23,16 @@ FORMATS = {
 }
 
 
+SUMMARY_BYTES = 1024
+"""Longest text of a summary: the reason of a model that cannot be used."""
+
+
 def summary(model: Model, *, resident: bool = False) -> types.ModelSummary:
     """Write *model* in short."""
     details = model.details
-    message = types.ModelSummary(
+    message = onwire.message(
+        types.ModelSummary,
+        SUMMARY_BYTES,
         name=model.name.text,
         state=STATES[model.state],
         reason=model.reason,
@@ -38,31 +45,36 @@ def summary(model: Model, *, resident: bool = False) -> types.ModelSummary:
         digest=digest(model),
         resident=resident,
     )
-    if model.modified is not None:
-        message.modified.FromDatetime(model.modified)
+    onwire.stamp(message.modified, model.modified)
     return message
 
 
-def fill(response: pb.ShowResponse, model: Model, facts: Facts) -> None:
-    """Write everything about *model* but its summary into *response*."""
+def everything(model: Model, facts: Facts) -> pb.ShowResponse:
+    """Write everything about *model* but its summary."""
     recipe = model.recipe
     recorded = dict(model.provenance.digests)
-    response.weights.extend(_weights(file, recorded) for file in model.weights)
-    response.modelfile = escaped(model.modelfile_text)
-    response.system = recipe.system or ""
-    response.template = facts.template
-    response.parameters.extend(
-        pb.Parameter(key=key, value=_text(value)) for key, value in recipe.parameters
+    return onwire.message(
+        pb.ShowResponse,
+        onwire.TEXT_BYTES,
+        weights=[_weights(file, recorded) for file in model.weights],
+        modelfile=model.modelfile_text,
+        system=recipe.system or "",
+        template=facts.template,
+        parameters=[
+            onwire.message(pb.Parameter, key=key, value=_text(value))
+            for key, value in recipe.parameters
+        ],
+        messages=[
+            onwire.message(types.Message, onwire.TEXT_BYTES, role=turn.role, content=turn.content)
+            for turn in recipe.messages
+        ],
+        licenses=recipe.licenses,
+        huggingface_path=recipe.huggingface_path,
+        capabilities=facts.capabilities,
+        repository=model.provenance.repository,
+        revision=model.provenance.revision,
+        metadata=facts.metadata,
     )
-    response.messages.extend(
-        types.Message(role=turn.role, content=turn.content) for turn in recipe.messages
-    )
-    response.licenses.extend(recipe.licenses)
-    response.huggingface_path = recipe.huggingface_path
-    response.capabilities.extend(facts.capabilities)
-    response.repository = model.provenance.repository
-    response.revision = model.provenance.revision
-    response.metadata.update(facts.metadata)
 
 
 def digest(model: Model) -> str:
@@ -72,11 +84,12 @@ def digest(model: Model) -> str:
         return ""
     lines = "".join(f"{name} {value}\n" for name, value in sorted(recorded.items()))
     text = lines + model.modelfile_text
-    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()}"
+    return f"sha256:{hashlib.sha256(escaped(text).encode()).hexdigest()}"
 
 
 def _weights(file: WeightsFile, recorded: dict[str, str]) -> types.WeightsFile:
-    return types.WeightsFile(
+    return onwire.message(
+        types.WeightsFile,
         name=shown(file.path.name),
         format=FORMATS[file.format],
         size_bytes=file.size_bytes,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from rkd.inference import Chunk, Outcome, PrefillProgress, TemplateWay, TokenLogprobs
 from rkd.model import BackendKind
+from rkd.outside import escaped
 from rkd.pool.deciding.state import LoadPlan
 from rkd.pool.ticket import Loading, Queued, Served
+from rkd.service import onwire
 from rkd.v1 import types_pb2 as pb
 
 BACKENDS = {BackendKind.NPU: pb.BACKEND_NPU, BackendKind.CPU: pb.BACKEND_CPU}
@@ -13,7 +15,8 @@ BACKENDS = {BackendKind.NPU: pb.BACKEND_NPU, BackendKind.CPU: pb.BACKEND_CPU}
 
 def accepted(request_id: str, plan: LoadPlan, way: TemplateWay) -> pb.Accepted:
     """First event."""
-    return pb.Accepted(
+    return onwire.message(
+        pb.Accepted,
         request_id=request_id,
         model=plan.model,
         backend=BACKENDS[plan.backend],
@@ -26,13 +29,14 @@ def queued(update: Queued) -> pb.Queued:
     """Waiting."""
     event = pb.Queued(position=update.position)
     if update.estimate_s is not None:
-        event.estimated_wait.FromMilliseconds(int(update.estimate_s * 1000))
+        onwire.span(event.estimated_wait, update.estimate_s)
     return event
 
 
 def loading(update: Loading) -> pb.Loading:
     """Making the model resident."""
-    event = pb.Loading(
+    event = onwire.message(
+        pb.Loading,
         stage=update.stage,
         backend=BACKENDS[update.backend],
         evicting=update.evicting,
@@ -45,7 +49,8 @@ def loading(update: Loading) -> pb.Loading:
 
 def prefill(progress: PrefillProgress) -> pb.Prefill:
     """Reading the prompt."""
-    return pb.Prefill(
+    return onwire.message(
+        pb.Prefill,
         total_tokens=progress.total_tokens,
         processed_tokens=progress.processed_tokens,
         cached_tokens=progress.cached_tokens,
@@ -89,12 +94,13 @@ def finished(served: Served, first_token_s: float) -> pb.Finished:
     event.usage.cached_tokens = usage.cached_tokens
     event.usage.completion_tokens = usage.completion_tokens
     event.usage.reasoning_tokens = usage.reasoning_tokens
-    event.timings.queue.FromMicroseconds(int(served.queue_ms * 1000))
-    event.timings.load.FromMicroseconds(int(served.load_ms * 1000))
-    event.timings.prefill.FromMicroseconds(int(outcome.timings.prefill_ms * 1000))
-    event.timings.decode.FromMicroseconds(int(outcome.timings.decode_ms * 1000))
-    event.warnings.extend((*served.plan.warnings, *served.loaded.warnings, *outcome.warnings))
-    event.runtime = served.loaded.runtime
+    onwire.span(event.timings.queue, served.queue_ms / 1000)
+    onwire.span(event.timings.load, served.load_ms / 1000)
+    onwire.span(event.timings.prefill, outcome.timings.prefill_ms / 1000)
+    onwire.span(event.timings.decode, outcome.timings.decode_ms / 1000)
+    told = (*served.plan.warnings, *served.loaded.warnings, *outcome.warnings)
+    event.warnings.extend(map(escaped, told))
+    event.runtime = escaped(served.loaded.runtime)
     return event
 
 
@@ -106,7 +112,8 @@ def cut_short(outcome: Outcome, plan: LoadPlan, tokens: int, first_token_s: floa
 
 
 def _ended(outcome: Outcome, plan: LoadPlan, first_token_s: float) -> pb.Finished:
-    event = pb.Finished(
+    event = onwire.message(
+        pb.Finished,
         finish_reason=f"FINISH_REASON_{outcome.reason.value}",
         matched_stop=outcome.matched_stop,
         backend=BACKENDS[plan.backend],
@@ -115,5 +122,5 @@ def _ended(outcome: Outcome, plan: LoadPlan, first_token_s: float) -> pb.Finishe
         template_source=outcome.template_way.value,
     )
     if first_token_s >= 0:
-        event.timings.first_token.FromMicroseconds(int(first_token_s * 1_000_000))
+        onwire.span(event.timings.first_token, first_token_s)
     return event

@@ -25,13 +25,17 @@ from rkd.operations.operations import Operations
 from rkd.operations.order import CreateOrder, Work
 from rkd.operations.pull import PullOrder, start_pull
 from rkd.operations.push import start_push
-from rkd.outside import shown
-from rkd.service import describing
+from rkd.outside import escaped, shown
+from rkd.service import describing, onwire
 from rkd.service.operations import encode, follow
 from rkd.service.paging import page
 from rkd.service.watching import changes
 from rkd.v1 import models_pb2 as pb
 from rkd.v1.models_pb2_grpc import ModelServiceServicer
+
+MAX_LEFT = 200
+LEFT_BYTES = 1024
+"""What a listing tells of files it left alone."""
 
 Release = Callable[[ModelName, bool], Awaitable[None]]
 """Makes a model leave memory; raises MODEL_BUSY while it answers, unless the flag says drain."""
@@ -94,13 +98,12 @@ class ModelService(ModelServiceServicer):
         """Tell everything about one model, in whatever state it is."""
         name = self._library.named(request.model)
         await self._library.look_for(name)
-        response = pb.ShowResponse()
-        if request.verify:
-            findings = await self._library.verify(name)
-            response.verification.extend(map(str, findings))
-            response.verified = all(finding.holds for finding in findings)
+        findings = await self._library.verify(name) if request.verify else ()
         model = self._library.find(name)
-        describing.fill(response, model, await asyncio.to_thread(facts_of, model))
+        response = describing.everything(model, await asyncio.to_thread(facts_of, model))
+        if request.verify:
+            response.verification.extend(escaped(str(finding)) for finding in findings)
+            response.verified = all(finding.holds for finding in findings)
         response.summary.CopyFrom(self._summary(model))
         response.modelfile_derived = self._library.is_derived(name)
         return response
@@ -181,7 +184,7 @@ class ModelService(ModelServiceServicer):
     def _created(self, order: CreateOrder, step: Operation) -> pb.CreateResponse:
         response = pb.CreateResponse(operation=encode(step))
         if step.state is OperationState.SUCCEEDED:
-            response.warnings.extend(_warnings(order, step))
+            response.warnings.extend(map(escaped, _warnings(order, step)))
             try:
                 response.model.CopyFrom(self._summary(self._library.find(order.name)))
             except NotFoundError:  # deleted in this very moment
@@ -219,7 +222,9 @@ class ModelService(ModelServiceServicer):
         """Bring the flat layout into today's."""
         outcome = await self._library.migrate(dry_run=request.dry_run)
         moves = [
-            pb.Move(source=shown(move.name), destination=shown(f"{move.folder}/{move.name}"))
+            onwire.message(
+                pb.Move, source=shown(move.name), destination=shown(f"{move.folder}/{move.name}")
+            )
             for move in outcome.moved
         ]
         return pb.MigrateResponse(moves=moves, left_alone=_left(outcome.left))
@@ -243,7 +248,10 @@ async def _pieces(requests: AsyncIterator[pb.UploadRequest]) -> AsyncGenerator[P
 
 
 def _left(left: tuple[Left, ...]) -> list[pb.LeftAlone]:
-    return [pb.LeftAlone(name=one.name, reason=one.text) for one in left]
+    return [
+        onwire.message(pb.LeftAlone, LEFT_BYTES, name=shown(one.name), reason=one.text)
+        for one in left[:MAX_LEFT]
+    ]
 
 
 def _warnings(order: CreateOrder, operation: Operation) -> list[str]:

@@ -10,6 +10,7 @@ from rkd.errors import NotFoundError
 from rkd.events import EventLog, Topic
 from rkd.operations.operation import Operation, OperationKind, OperationState, Progress
 from rkd.operations.operations import Operations
+from rkd.service import onwire
 from rkd.service.paging import page
 from rkd.v1 import operations_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -20,6 +21,10 @@ KINDS = {
     OperationKind.CREATE: types.OPERATION_KIND_CREATE,
     OperationKind.PUSH: types.OPERATION_KIND_PUSH,
 }
+MAX_FILES = 100
+FILE_NAME_BYTES = 512
+"""What an operation tells of its files: all of them, where they are as many as any model has."""
+
 STATES = {
     OperationState.PENDING: types.OPERATION_STATE_PENDING,
     OperationState.RUNNING: types.OPERATION_STATE_RUNNING,
@@ -111,7 +116,7 @@ class OperationService(OperationServiceServicer):
         self, operation: Operation, revision: int, at: datetime
     ) -> pb.OperationServiceWatchResponse:
         change = pb.OperationServiceWatchResponse(revision=revision, operation=encode(operation))
-        change.time.FromDatetime(at)
+        onwire.stamp(change.time, at)
         return change
 
 
@@ -153,7 +158,8 @@ def encode(operation: Operation) -> types.Operation:
     if operation.kind is OperationKind.PULL and request.get("selection"):
         source += f":{request['selection']}"
     named = operation.detail.get("model") or request.get("model") or request.get("name")
-    message = types.Operation(
+    message = onwire.message(
+        types.Operation,
         id=operation.id,
         kind=KINDS[operation.kind],
         model=named or operation.subject,
@@ -164,30 +170,32 @@ def encode(operation: Operation) -> types.Operation:
         error_message=failure.message if failure else "",
         error_remedy=failure.remedy if failure else "",
     )
-    message.created.FromDatetime(operation.created)
-    if operation.finished is not None:
-        message.finished.FromDatetime(operation.finished)
+    onwire.stamp(message.created, operation.created)
+    onwire.stamp(message.finished, operation.finished)
     return message
 
 
 def _progress(progress: Progress) -> types.Progress:
-    message = types.Progress(
+    message = onwire.message(
+        types.Progress,
         stage=progress.stage,
         done_bytes=progress.completed_bytes,
         total_bytes=progress.total_bytes,
         rate_bytes_per_s=progress.bytes_per_s,
         files=[
-            types.FileProgress(
+            onwire.message(
+                types.FileProgress,
+                FILE_NAME_BYTES,
                 name=file.name,
                 done_bytes=file.completed_bytes,
                 total_bytes=file.total_bytes,
                 resumed_bytes=file.resumed_bytes,
             )
-            for file in progress.files
+            for file in progress.files[:MAX_FILES]
         ],
     )
     if progress.remaining_s is not None:
-        message.remaining.FromMilliseconds(int(progress.remaining_s * 1000))
+        onwire.span(message.remaining, progress.remaining_s)
     return message
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.errors import InvalidInputError, Reason, Violation, bad_field
 from rkd.inference import Sampling
 from rkd.model import BackendChoice, Model, ModelName, Recipe
 from rkd.modelfile.sampling import SAMPLING
@@ -25,6 +25,10 @@ MAX_BIASES = 1024
 MAX_BIAS = 100.0
 MAX_LORA_SCALE = 2.0
 LEAST_CONTEXT_TOKENS = 64
+MOST_CONTEXT_TOKENS = 1 << 20
+MAX_LORAS = 16
+FOREVER_S = 100 * 365 * 86_400.0
+"""A keep-alive of a century and more has no end."""
 
 Resolve = Callable[[ModelName], Awaitable[Model]]
 Named = Callable[[str], ModelName]
@@ -103,15 +107,12 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
         "should be 1 to 64 of letters, digits, '.', '_', '-'",
     )
     context = options.context_tokens if options.HasField("context_tokens") else None
-    check.need(
-        context is None or context >= LEAST_CONTEXT_TOKENS,
-        "options.context_tokens",
-        f"should be at least {LEAST_CONTEXT_TOKENS}",
-    )
-    for name, scale in options.lora.items():
+    check_context(context, "options.context_tokens", check)
+    check.need(len(options.lora) <= MAX_LORAS, "options.lora", f"takes at most {MAX_LORAS}")
+    for name, scale in list(options.lora.items())[:MAX_LORAS]:
         check.need(
             0 <= scale <= MAX_LORA_SCALE,
-            f"options.lora[{name}]",
+            f"options.lora[{name[:80]}]",
             f"should be 0 to {MAX_LORA_SCALE}",
         )
     check.finish()
@@ -121,11 +122,7 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
         keep_alive_s=keep_alive_s(options),
         context_tokens=context,
         priority=options.priority,
-        queue_timeout_s=(
-            options.queue_timeout.ToTimedelta().total_seconds()
-            if options.HasField("queue_timeout")
-            else None
-        ),
+        queue_timeout_s=seconds_of(options, "queue_timeout", "options.queue_timeout"),
         request_id=named,
         thinking=options.thinking if options.HasField("thinking") else _thinking(recipe),
         return_token_ids=options.return_token_ids,
@@ -139,11 +136,33 @@ def _thinking(recipe: Recipe) -> bool | None:
 
 
 def keep_alive_s(message: Any) -> float | None:
-    """Seconds of a message's optional `keep_alive`; negative means for ever."""
+    """Seconds of a message's optional `keep_alive`; negative and very long means for ever."""
     if not message.HasField("keep_alive"):
         return None
-    seconds: float = message.keep_alive.ToTimedelta().total_seconds()
-    return math.inf if seconds < 0 else seconds
+    seconds: float = message.keep_alive.seconds + message.keep_alive.nanos / 1e9
+    return seconds if 0 <= seconds < FOREVER_S else math.inf
+
+
+def seconds_of(message: Any, name: str, path: str) -> float | None:
+    """
+    Seconds of a message's optional duration *name*; None when it is not set.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD naming *path*, for a negative one.
+    """
+    if not message.HasField(name):
+        return None
+    given = getattr(message, name)
+    seconds: float = given.seconds + given.nanos / 1e9
+    if seconds < 0:
+        raise bad_field(path, "should not be negative")
+    return seconds
+
+
+def check_context(tokens: int | None, field: str, check: Checker) -> None:
+    """Note a context nobody can have."""
+    fine = tokens is None or LEAST_CONTEXT_TOKENS <= tokens <= MOST_CONTEXT_TOKENS
+    check.need(fine, field, f"should be {LEAST_CONTEXT_TOKENS} to {MOST_CONTEXT_TOKENS}")
 
 
 def _check_sampling(sampling: pb.SamplingOptions, check: Checker) -> None:
@@ -153,13 +172,13 @@ def _check_sampling(sampling: pb.SamplingOptions, check: Checker) -> None:
         where = f"options.sampling.{row.name}"
         check.need(fine, where, f"should be {row.domain.allowed}, not {value:g}")
     check.need(len(sampling.stop) <= MAX_STOPS, "options.sampling.stop", f"takes {MAX_STOPS}")
-    for at, stop in enumerate(sampling.stop):
+    for at, stop in enumerate(sampling.stop[:MAX_STOPS]):
         fine = 1 <= len(stop.encode()) <= MAX_STOP_BYTES
         where = f"options.sampling.stop[{at}]"
         check.need(fine, where, f"should have 1 to {MAX_STOP_BYTES} bytes")
     few = len(sampling.logit_bias) <= MAX_BIASES
     check.need(few, "options.sampling.logit_bias", f"takes at most {MAX_BIASES}")
-    for at, one in enumerate(sampling.logit_bias):
+    for at, one in enumerate(sampling.logit_bias[:MAX_BIASES]):
         where = f"options.sampling.logit_bias[{at}]"
         check.need(one.token_id >= 0, f"{where}.token_id", "should not be negative")
         check.need(abs(one.bias) <= MAX_BIAS, f"{where}.bias", f"should be within {MAX_BIAS:g}")

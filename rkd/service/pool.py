@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from rkd.model import ModelName
@@ -14,15 +13,16 @@ from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.state import Phase, Resident
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Queued
-from rkd.service import events
+from rkd.service import events, onwire
 from rkd.service.gate.caller import identity
 from rkd.service.options import (
     BACKENDS,
-    LEAST_CONTEXT_TOKENS,
     Checker,
     Named,
     Resolve,
+    check_context,
     keep_alive_s,
+    seconds_of,
 )
 from rkd.service.paging import page
 from rkd.v1 import pool_pb2 as pb
@@ -84,7 +84,7 @@ class PoolService(PoolServiceServicer):
     async def Unload(self, request: pb.UnloadRequest, context: Any) -> pb.UnloadResponse:
         """Let a model leave."""
         name = self._named(request.model)
-        grace_s = request.grace.ToTimedelta().total_seconds() if request.HasField("grace") else None
+        grace_s = seconds_of(request, "grace", "grace")
         was = await self._pool.unload(name.key, grace_s=grace_s)
         if not was:
             await self._resolve(name)  # a name that is no model is an error, not a "was not there"
@@ -109,7 +109,8 @@ class PoolService(PoolServiceServicer):
         ask = await self._ask(request, context, None)
         preview = self._pool.plan(ask.model, ask.wish)
         plan = preview.plan
-        response = pb.PlanResponse(
+        return onwire.message(
+            pb.PlanResponse,
             fits=preview.fits,
             resident=preview.resident,
             backend=events.BACKENDS[plan.backend],
@@ -121,17 +122,14 @@ class PoolService(PoolServiceServicer):
             explanation=preview.explanation,
             context_tokens=plan.spec.context_tokens,
             slots=plan.spec.slots,
+            npu_domain=preview.npu_domain,
         )
-        if preview.npu_domain is not None:
-            response.npu_domain = preview.npu_domain
-        return response
 
     async def _ask(self, request: Any, context: Any, keep_s: float | None) -> Ask:
         model = await self._resolve(self._named(request.model))
         tokens = request.context_tokens if request.HasField("context_tokens") else None
         check = Checker()
-        fine = tokens is None or tokens >= LEAST_CONTEXT_TOKENS
-        check.need(fine, "context_tokens", f"should be at least {LEAST_CONTEXT_TOKENS}")
+        check_context(tokens, "context_tokens", check)
         check.finish()
         return Ask(
             model,
@@ -143,7 +141,8 @@ class PoolService(PoolServiceServicer):
 
 
 def _resident(one: Resident) -> pb.Resident:
-    shown = pb.Resident(
+    shown = onwire.message(
+        pb.Resident,
         model=one.model,
         state=STATES[one.phase],
         backend=events.BACKENDS[one.backend],
@@ -159,15 +158,14 @@ def _resident(one: Resident) -> pb.Resident:
         runtime=one.runtime,
         reason=one.reason if one.phase is Phase.FAILED else "",
         served=one.served,
+        npu_domain=one.npu_domain,
     )
-    if one.npu_domain is not None:
-        shown.npu_domain = one.npu_domain
     now_s, now = time.monotonic(), datetime.now(UTC)
     for at_s, field in (
         (one.expires_s, shown.expires),
         (one.ready_s, shown.loaded),
         (one.retry_s, shown.retry),
     ):
-        if at_s is not None and math.isfinite(at_s):
-            field.FromDatetime(now + timedelta(seconds=at_s - now_s))
+        if at_s is not None:
+            onwire.stamp_in(field, at_s - now_s, now)
     return shown

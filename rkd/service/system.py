@@ -13,6 +13,7 @@ from rkd.board.facts import Board, Telemetry
 from rkd.board.memory import own_bytes
 from rkd.board.npu import npu_obstacle
 from rkd.errors import PreconditionError
+from rkd.service import onwire
 from rkd.telemetry.activity import Collect
 from rkd.telemetry.doctor import Finding
 from rkd.telemetry.meters import Meters
@@ -86,7 +87,8 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
         """Tell how everything is now."""
         now, free = await asyncio.to_thread(lambda: (self._telemetry(), self._free_bytes()))
         activity, identity, board = self._collect(), self._identity, self._board
-        response = system_pb2.GetStatusResponse(
+        response = onwire.message(
+            system_pb2.GetStatusResponse,
             version=identity.version,
             addresses=identity.addresses,
             soc=board.soc,
@@ -95,7 +97,8 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
             cores=len(board.cpu.cores),
             load_average=now.load_average,
             npu=npu_status(board, now, npu_obstacle(board)),
-            memory=system_pb2.MemoryStatus(
+            memory=onwire.message(
+                system_pb2.MemoryStatus,
                 total_bytes=now.memory_total_bytes,
                 available_bytes=now.memory_available_bytes,
                 budget_bytes=activity.budget_bytes,
@@ -103,7 +106,9 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
                 daemon_bytes=own_bytes(),
             ),
             temperatures=[
-                system_pb2.Temperature(zone=zone.removesuffix("-thermal"), celsius=degrees)
+                onwire.message(
+                    system_pb2.Temperature, zone=zone.removesuffix("-thermal"), celsius=degrees
+                )
                 for zone, degrees in now.temperatures_c
             ],
             cpu_engine=identity.cpu_engine(),
@@ -128,7 +133,7 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
                 tokens=view.tokens,
                 tokens_per_s=view.tokens_per_s,
             )
-            added.age.FromMilliseconds(int(view.age_s * 1000))
+            onwire.span(added.age, view.age_s)
         completed = [n for (_, kind), n in meters.tokens.items() if kind == "completion"]
         response.tokens_total = sum(completed)
         response.requests_total = sum(meters.answers.values())
@@ -140,7 +145,8 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
         findings = await asyncio.to_thread(self._diagnose)
         return system_pb2.DoctorResponse(
             findings=[
-                system_pb2.Finding(
+                onwire.message(
+                    system_pb2.Finding,
                     check=one.check,
                     severity=system_pb2.Severity.Name(one.severity.value),
                     message=one.message,
@@ -155,14 +161,17 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
     ) -> system_pb2.ReloadResponse:
         """Read the configuration anew; all or nothing."""
         done = await self._reload()
-        return system_pb2.ReloadResponse(applied=done.applied, needs_restart=done.needs_restart)
+        return onwire.message(
+            system_pb2.ReloadResponse, applied=done.applied, needs_restart=done.needs_restart
+        )
 
 
 def npu_status(
     board: Board, now: Telemetry, obstacle: PreconditionError | None
 ) -> system_pb2.NpuStatus:
     """Tell whether the NPU can be used, and how it is."""
-    return system_pb2.NpuStatus(
+    return onwire.message(
+        system_pb2.NpuStatus,
         available=obstacle is None,
         reason=obstacle.message if obstacle else "",
         remedy=obstacle.remedy if obstacle else "",

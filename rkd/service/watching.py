@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from rkd.errors import bad_field
 from rkd.events import Entry, EventLog, Topic
+from rkd.service import onwire
 from rkd.v1 import models_pb2 as pb
 
 HEARTBEAT_S = 30.0
@@ -67,14 +68,15 @@ async def _with_heartbeat(
 
 def _change(entry: Entry) -> pb.WatchResponse:
     event = entry.event
-    response = pb.WatchResponse(
+    response = onwire.message(
+        pb.WatchResponse,
         revision=entry.revision,
         topic=event.topic.value,
         action=event.action,
         subject=event.subject,
         detail=dict(event.detail),
     )
-    response.time.FromDatetime(entry.at)
+    onwire.stamp(response.time, entry.at)
     return response
 
 
@@ -94,7 +96,7 @@ def _topics(request: pb.WatchRequest) -> frozenset[Topic]:
 def _heartbeat_s(request: pb.WatchRequest) -> float:
     if not request.HasField("heartbeat"):
         return HEARTBEAT_S
-    wanted = request.heartbeat.ToTimedelta().total_seconds()
+    wanted = request.heartbeat.seconds + request.heartbeat.nanos / 1e9
     low, high = _HEARTBEAT_RANGE_S
     if not low <= wanted <= high:
         raise bad_field("heartbeat", f"should be {low:g} s to {high:g} s, not {wanted:g} s")
