@@ -100,6 +100,8 @@ def _one(value: Any, field: FieldDescriptor, most_bytes: int) -> Any:
     if kind in _RANGES:
         low, high = _RANGES[kind]
         return max(low, min(_whole(value), high))
+    if kind == FieldDescriptor.CPPTYPE_BOOL:
+        return bool(value)
     if kind in _FLOATS:
         return _finite(value)
     return value
