@@ -100,3 +100,22 @@ def test_what_is_wrong_with_a_chat_is_named() -> None:
         "messages[0].role", "messages", "tools[0].name", "tools[1].parameters_json",
         "tools[2].parameters_json",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000,
+        '{"a":' * 2000 + "1" + "}" * 2000,
+        '{"a": "\\ud83d"}',
+        '{"a": [' + "0," * 20_000,
+    ],
+)
+def test_parameters_of_a_tool_are_bounded(text: str) -> None:
+    """Deep, long, and with half a character: no JSON object anybody can use."""
+    with pytest.raises(InvalidInputError) as caught:
+        chat(("user", "x"), tools=[types.Tool(name="a", parameters_json=text)])
+    (violation,) = caught.value.violations
+
+    assert violation.field == "tools[0].parameters_json"
+    assert len(violation.description) < 300

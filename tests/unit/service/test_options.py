@@ -152,3 +152,24 @@ def test_the_rest_is_read() -> None:
 def test_thinking_may_be_the_models_own() -> None:
     """When the request says nothing and the Modelfile does."""
     assert options(Recipe(parameters=(("enable_thinking", False),))).thinking is False
+
+
+def test_a_keep_alive_of_a_century_has_no_end() -> None:
+    """It has no date to show, and nobody would notice the difference."""
+    for seconds in (100 * 365 * 86_400, 300_000_000_000):
+        asked = pb.InferenceOptions()
+        asked.keep_alive.seconds = seconds
+
+        assert read_options(asked, NOTHING).keep_alive_s == math.inf
+
+
+def test_a_negative_wait_and_a_context_nobody_has_are_refused() -> None:
+    """By their paths."""
+    asked = pb.InferenceOptions()
+    asked.queue_timeout.seconds = -1
+    with pytest.raises(InvalidInputError) as caught:
+        read_options(asked, NOTHING)
+
+    assert [one.field for one in caught.value.violations] == ["options.queue_timeout"]
+    assert refused(context_tokens=2**31 - 1) == ["options.context_tokens"]
+    assert refused(lora={str(n): 1.0 for n in range(17)}) == ["options.lora"]

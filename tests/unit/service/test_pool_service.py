@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,24 @@ async def test_a_plan_is_told() -> None:
     assert (told.needed_bytes, told.available_bytes) == (5, 9)
     assert (list(told.evicting), told.explanation) == (["other"], "fits")
     assert (told.context_tokens, told.slots) == (512, 1)
+
+
+async def test_one_resident_hides_no_other() -> None:
+    """Numbers and dates nobody can send are left out or clamped; text is escaped."""
+    odd = replace(READY, model="odd\udce9", key="odd", expires_s=1e12, size_bytes=2**70)
+    answer = await service(FakePool(odd, READY)).ListResident(
+        pb.ListResidentRequest(), FakeContext()
+    )
+
+    assert [one.model for one in answer.residents] == ["odd\\xe9", "tiny"]
+    assert not answer.residents[0].HasField("expires")
+    assert answer.residents[0].size_bytes == 2**63 - 1
+
+
+async def test_a_negative_grace_is_refused() -> None:
+    """Instead of killing the worker at once."""
+    request = pb.UnloadRequest(model="tiny")
+    request.grace.seconds = -5
+
+    with pytest.raises(InvalidInputError, match="grace"):
+        await service(FakePool(READY)).Unload(request, FakeContext())
