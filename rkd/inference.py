@@ -247,7 +247,6 @@ class LoadSpec:
     runtime_version_override: str = ""
     npu_domain: Count = 0
     cpu_mask: Size = 0
-    embed_flash: bool = True
     adapters: tuple[tuple[str, str, float], ...] = ()
     npu_lease_path: str = ""
     sampling: Sampling = field(default_factory=Sampling)
@@ -255,28 +254,9 @@ class LoadSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a loaded backend can do; what is False is CAPABILITY_UNSUPPORTED, never ignored."""
-
-    chat_template: bool = False
-    tokenize: bool = False
-    embed: bool = False
-    grammar: bool = False
-    logprobs: bool = False
-    logit_bias: bool = False
-    seed: bool = False
-    per_run_sampling: bool = True
-    tools: bool = False
-    thinking: bool = False
-    lora: bool = False
-    prompt_cache: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Loaded:
     """What a load achieved."""
 
-    capabilities: Capabilities
     context_tokens: Count
     slots: Count
     runtime: str

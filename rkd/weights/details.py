@@ -171,8 +171,3 @@ def quantization(header: Header, others: tuple[Header, ...] = ()) -> str:
 def has_template(header: Header) -> bool:
     """Tell whether the file brings a chat template."""
     return bool(header.text("tokenizer.chat_template"))
-
-
-def has_tokenizer(header: Header) -> bool:
-    """Tell whether the file brings its vocabulary."""
-    return header.length("tokenizer.ggml.tokens") > 0

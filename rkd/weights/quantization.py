@@ -229,9 +229,3 @@ def in_file_name(name: str) -> str:
     if text == "FP16":
         return "fp16" if name.lower().endswith(".rkllm") else "F16"
     return text
-
-
-def canonical(name: str) -> str:
-    """Return *name* in the table's spelling, whatever its case, or "" where unknown."""
-    by_key = {known.casefold(): known for known in QUANTIZATIONS}
-    return by_key.get(name.strip().replace("-", "_").casefold(), "")

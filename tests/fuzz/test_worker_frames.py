@@ -6,7 +6,6 @@ import asyncio
 
 from rkd.errors import InvalidInputError, Reason
 from rkd.inference import (
-    Capabilities,
     Chunk,
     Embeddings,
     FinishReason,
@@ -37,7 +36,7 @@ from tests.fuzz.frame import Fuzz, Target
 HELLO = codec.pack(HelloFrame(OWN, frame.PROTOCOL, 1))
 REFUSED = InvalidInputError(Reason.INVALID_FIELD, "no")
 EXAMPLES = (
-    codec.pack(LoadedFrame(OWN, Loaded(Capabilities(), 1, 1, "fake"))),
+    codec.pack(LoadedFrame(OWN, Loaded(1, 1, "fake"))),
     codec.pack(ProgressFrame(OWN, LoadProgress("loading", 0.5))),
     codec.pack(PrefillFrame(1, PrefillProgress(2, 1, 0)))
     + codec.pack(ChunkFrame(1, Chunk("text", tokens=1)))

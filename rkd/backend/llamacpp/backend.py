@@ -25,7 +25,6 @@ from rkd.backend.prompt.chat import ChatTemplate
 from rkd.bounds import check_inputs, check_token_ids
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import (
-    Capabilities,
     Embeddings,
     EmbedSpec,
     FinishReason,
@@ -152,20 +151,7 @@ class LlamaCppBackend:
             self._way = TemplateWay.MODEL if spec.template is None else TemplateWay.MODELFILE
 
     def _loaded(self, spec: LoadSpec, props: dict[str, Any]) -> Loaded:
-        template = self._template
         return Loaded(
-            capabilities=Capabilities(
-                chat_template=template is not None,
-                tokenize=True,
-                embed=spec.embeddings,
-                grammar=True,
-                logprobs=True,
-                logit_bias=True,
-                seed=True,
-                tools=template is not None and template.knows_tools,
-                thinking=template is not None and template.knows_thinking,
-                lora=bool(spec.adapters),
-            ),
             context_tokens=spec.context_tokens,
             slots=int(props["total_slots"]),
             runtime=f"{self._engine.name if self._engine else ''} {self._build()}".strip(),

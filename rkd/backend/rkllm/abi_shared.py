@@ -147,10 +147,6 @@ class Abi:
         """Make a zeroed *name*."""
         return self.structs[name]()
 
-    def has_field(self, struct: str, field: str) -> bool:
-        """Whether *struct* has *field* in this version."""
-        return field in field_names(self.structs[struct])
-
 
 def field_names(struct: type[Structure]) -> tuple[str, ...]:
     """Names of the fields of *struct*, in order."""

@@ -22,7 +22,6 @@ from rkd.backend.text.text import AnswerSplitter
 from rkd.bounds import check_inputs, check_token_ids
 from rkd.errors import PreconditionError, Reason, bad_field
 from rkd.inference import (
-    Capabilities,
     Embeddings,
     EmbedSpec,
     FinishReason,
@@ -32,7 +31,6 @@ from rkd.inference import (
     Outcome,
     PrefillProgress,
     Run,
-    TemplateWay,
     Usage,
 )
 from rkd.librkllmrt import Family, identify
@@ -97,7 +95,6 @@ class RkllmBackend:
             context_tokens=spec.context_tokens or DEFAULT_CONTEXT_TOKENS,
             cpu_mask=spec.cpu_mask or default_cpu_mask(os.sched_getaffinity(0)),
             domain=spec.npu_domain,
-            embed_flash=spec.embed_flash,
             sampling=engine_sampling(spec.sampling),
         )
         resident = Resident(runtime, self._tap, params, spec.adapters)
@@ -112,7 +109,6 @@ class RkllmBackend:
         adapters = {name: scale for name, _, scale in spec.adapters}
         self._model = _Model(resident, engine, prompts, library.family, adapters)
         return Loaded(
-            capabilities=_capabilities(prompts, library.family),
             context_tokens=resident.context_tokens,
             slots=1,
             runtime=f"rkllm {library.version}",
@@ -268,19 +264,6 @@ def _announce(spec: LoadSpec) -> None:
     sys.stderr.write(f"FROM: {Path(spec.weights).name}\n")
     sys.stderr.write(f"HuggingFace Path: {spec.huggingface_path}\n")
     sys.stderr.flush()
-
-
-def _capabilities(prompts: Prompts, family: Family) -> Capabilities:
-    return Capabilities(
-        chat_template=prompts.way is not TemplateWay.RAW,
-        tokenize=prompts.tokenizer is not None,
-        embed=True,
-        per_run_sampling=family >= Family.V1_3_0,
-        tools=prompts.knows_tools,
-        thinking=prompts.knows_thinking,
-        lora=True,
-        prompt_cache=True,
-    )
 
 
 def _load_warnings(spec: LoadSpec, resident: Resident) -> tuple[str, ...]:

@@ -52,7 +52,6 @@ class InitParams:
     context_tokens: int
     cpu_mask: int
     domain: int = 0
-    embed_flash: bool = True
     sampling: EngineSampling = DEFAULTS
 
 
@@ -278,7 +277,7 @@ class Runtime:
         extend.base_domain_id = params.domain
         if self.library.family >= Family.V1_2_0:
             param.n_keep = -1
-            extend.embed_flash = int(params.embed_flash)
+            extend.embed_flash = 1
             extend.enabled_cpus_num = params.cpu_mask.bit_count()
             extend.enabled_cpus_mask = params.cpu_mask
         if self.library.family >= Family.V1_2_1:

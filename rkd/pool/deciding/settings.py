@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +27,8 @@ class PoolSettings:
         memory_fraction: share of the machine's RAM models may take together, over 0 up to 1.
         reserve_bytes: what must stay available whatever the fraction.
         max_resident: most models in memory at once; 0 leaves it to memory.
-        keep_alive_s: idle seconds before a model leaves; 0 at once, `math.inf` never.
+        keep_alive_s: idle seconds before a model leaves; 0 at once, `math.inf` never by itself (no
+            pin: it leaves when another needs its room).
         max_queue: most requests waiting, over all models; at least 1.
         parallel: slots of a CPU model.
         threads: CPU threads of an engine; 0 leaves it to the backend.
@@ -87,7 +87,3 @@ class PoolSettings:
             turn_s=self.turn_s,
             ageing_s=self.ageing_s,
         )
-
-
-FOREVER_S = math.inf
-"""A keep-alive that never ends; not a pin: such a model leaves when another needs its room."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from rkd.errors import RkdError
 from rkd.events import Event
 from rkd.inference import (
-    Capabilities,
     Chunk,
     Embeddings,
     EmbedSpec,
@@ -97,7 +96,7 @@ def plan(
 
 def loaded(slots: int = 1, context: int = 4096) -> Loaded:
     """What a worker says when it is ready."""
-    return Loaded(Capabilities(), context, slots, "fake 1.0")
+    return Loaded(context, slots, "fake 1.0")
 
 
 def at(seconds: float, available: int = 64 * GIB) -> Moment:

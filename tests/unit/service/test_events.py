@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rkd.inference import (
-    Capabilities,
     Chunk,
     EngineTimings,
     FinishReason,
@@ -89,7 +88,7 @@ def test_finished_tells_all() -> None:
         FinishReason.STOP_SEQUENCE, Usage(4, 3, 2, 1), EngineTimings(1.5, 2.5), "END", 9,
         TemplateWay.MODELFILE, ("w",),
     )  # fmt: skip
-    loaded = Loaded(Capabilities(), 64, 1, "fake", warnings=("l",))
+    loaded = Loaded(64, 1, "fake", warnings=("l",))
     served = Served(outcome=outcome, plan=plan(), loaded=loaded, queue_ms=3.0, load_ms=4.0)
     done = events.finished(served, 0.25)
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from rkd.errors import Reason, RkdError, Violation, from_reason
 from rkd.inference import (
-    Capabilities,
     Chunk,
     Embeddings,
     EmbedSpec,
@@ -117,16 +116,12 @@ LOADS = st.builds(
     **dict.fromkeys(("context_tokens", "slots", "threads", "batch_tokens", "npu_domain"), COUNTS),
     cpu_mask=st.integers(0, 2**64 - 1),
     template=st.none() | TEXT,
-    embed_flash=st.booleans(),
     adapters=few(st.tuples(TEXT, TEXT, NUMBERS)),
     sampling=SAMPLINGS,
     embeddings=st.booleans(),
 )  # fmt: skip
 LOADEDS = st.builds(
     Loaded,
-    capabilities=st.builds(
-        Capabilities, **dict.fromkeys(Capabilities.__dataclass_fields__, st.booleans())
-    ),
     context_tokens=COUNTS,
     slots=COUNTS,
     runtime=TEXT,

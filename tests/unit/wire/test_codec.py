@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from rkd.errors import RkdError
 from rkd.inference import (
-    Capabilities,
     Chunk,
     EngineTimings,
     FinishReason,
@@ -57,11 +56,10 @@ WHOLE: tuple[Any, ...] = (
     SAMPLING,
     Run(SAMPLING, "p", (TURN,), (Tool("n", "d", "{}"),), "t", True, (("l", 0.1),), (1, 2), "c"),
     LoadSpec(
-        BackendKind.NPU, "/w", "m", 1, 2, "f16", 3, 4, "t", "/t", "h", "/r", "1.3", 5, 6, False,
+        BackendKind.NPU, "/w", "m", 1, 2, "f16", 3, 4, "t", "/t", "h", "/r", "1.3", 5, 6,
         (("a", "/a", 0.1),), "/l", SAMPLING, True,
     ),
     Loaded(
-        Capabilities(True, True, True, True, True, True, True, False, True, True, True, True),
         1, 2, "r", TemplateWay.MODEL, ("w",),
     ),
     Chunk(

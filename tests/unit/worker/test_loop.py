@@ -12,7 +12,6 @@ import pytest
 from rkd.backend.backend import Emit, RunHandle
 from rkd.errors import InvalidInputError, Reason, Violation
 from rkd.inference import (
-    Capabilities,
     Chunk,
     Embeddings,
     EmbedSpec,
@@ -66,7 +65,7 @@ class FakeBackend:
         """Tell one stage."""
         self.spec = spec
         progress(LoadProgress("loading", 0.5, 1, 2))
-        return Loaded(Capabilities(embed=True), 64, 2, "fake")
+        return Loaded(64, 2, "fake")
 
     def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
         """Do as the prompt says."""

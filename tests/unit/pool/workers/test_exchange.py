@@ -7,7 +7,6 @@ import asyncio
 import pytest
 
 from rkd.inference import (
-    Capabilities,
     Chunk,
     FinishReason,
     Loaded,
@@ -36,7 +35,7 @@ from rkd.wire.messages import (
 )
 
 HELLO = HelloFrame(OWN, frame.PROTOCOL, 1)
-LOADED = LoadedFrame(OWN, Loaded(Capabilities(), 1, 1, "fake"))
+LOADED = LoadedFrame(OWN, Loaded(1, 1, "fake"))
 DONE = DoneFrame(1, Outcome(FinishReason.STOP_EOS))
 CHUNK = ChunkFrame(1, Chunk("a", tokens=1))
 DEAD = Death("killed by SIGSEGV", "SIGSEGV")
