@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.outside import quoted, shown
 from rkd.setting import (
     Listen,
     boolean,
@@ -29,11 +30,19 @@ from rkd.setting import (
     path,
     paths,
     text,
+    wait,
+    web_address,
     words,
 )
 
 DEFAULT_FILE = Path("/etc/rkd/rkd.toml")
 DEFAULT_PORT = 7588
+MAX_FILE_BYTES = 64 * 1024
+"""Every setting with a comment of its own takes five."""
+MAX_LINE_BYTES = 8 * 1024
+"""Longer than every value may be. tomllib takes the square of a dotted key's length."""
+MAX_PROBLEMS = 10
+"""So many are told, the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +144,14 @@ SETTINGS: tuple[Setting, ...] = (
     _row("threads", integer(0, 256), "0", "CPU threads of an engine; 0: the big cores.", live=True),
     _row("omp_wait_policy", choice("passive", "active"), "passive", "How idle threads wait."),
     _row("llama_server", path, "", "A native llama-server to use instead of the wheel."),
-    _row("load_timeout", duration, "5m", "Longest silence of a load.", live=True),
-    _row("stop_grace", duration, "30s", "How long running answers may go on at stop.", live=True),
+    _row("load_timeout", wait(1, 86_400), "5m", "Longest silence of a load.", live=True),
+    _row(
+        "stop_grace",
+        wait(0, 3_600),
+        "30s",
+        "How long running answers may go on at stop.",
+        live=True,
+    ),
     _row("preload", words, "", "Models to load at start, by commas."),
     _row("token_file", path, "(tokens)", "Hashed access tokens (see rkctl token)."),
     _row("tls_cert", path, "", "Certificate chain of the TCP listeners (PEM)."),
@@ -150,11 +165,17 @@ SETTINGS: tuple[Setting, ...] = (
     _row("offline", boolean, "false", "Never contact the Hub.", live=True),
     _row("sysroot", path, "/", "Prefix of the board's /proc, /sys and /dev."),
     _row("ready_file", path, "", "Written when ready: addresses and pid as JSON."),
-    _row("hf_endpoint", text, "", "Address of the Hub or a mirror.", variable="HF_ENDPOINT"),
+    _row("hf_endpoint", web_address, "", "Address of the Hub or a mirror.", variable="HF_ENDPOINT"),
     _row("hf_token", text, "", "Token for the Hub; environment only.", variable="HF_TOKEN"),
     _row("hf_token_file", path, "", "File with the token for the Hub."),
-    _row("hub_connect_timeout", duration, "10s", "Longest wait for the Hub to accept.", live=True),
-    _row("hub_read_timeout", duration, "30s", "Longest silence of the Hub.", live=True),
+    _row(
+        "hub_connect_timeout",
+        wait(0.1, 600),
+        "10s",
+        "Longest wait for the Hub to accept.",
+        live=True,
+    ),
+    _row("hub_read_timeout", wait(0.1, 3_600), "30s", "Longest silence of the Hub.", live=True),
     _row("disk_reserve", byte_count, "512M", "Disk space never filled by downloads.", live=True),
 )
 
@@ -178,22 +199,43 @@ def _defaults(environment: Mapping[str, str], user_id: int) -> dict[str, str]:
     }
 
 
+_SECRET = frozenset({"hf_token", "hf_endpoint"})
+"""Never repeated; an address may hold a password."""
+
+
 def _from_file(file: Path, *, required: bool) -> dict[str, object]:
     try:
         with file.open("rb") as stream:
-            return tomllib.load(stream)
+            content = stream.read(MAX_FILE_BYTES + 1)
     except (FileNotFoundError, PermissionError) as error:
         # the system's file is closed to others: a user's own daemon goes by its defaults
         if not required:
             return {}
         said = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
-        raise _refuse((Violation("RKD_CONFIG", f"{file} {said}"),)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise _refuse((Violation(str(file), str(error)),)) from error
+        raise _refuse([Violation("RKD_CONFIG", f"{_named(file)} {said}")]) from error
+    except OSError as error:
+        raise _refuse([Violation(_named(file), shown(str(error)))]) from error
+    if len(content) > MAX_FILE_BYTES:
+        raise _refuse([Violation(_named(file), f"longer than {MAX_FILE_BYTES} bytes")])
+    if any(len(line) > MAX_LINE_BYTES for line in content.splitlines()):
+        raise _refuse([Violation(_named(file), f"a line is longer than {MAX_LINE_BYTES} bytes")])
+    try:
+        return tomllib.loads(content.decode())
+    except RecursionError as error:
+        raise _refuse([Violation(_named(file), "nested too deep")]) from error
+    except ValueError as error:  # no TOML, no UTF-8, or a number nobody can read
+        raise _refuse([Violation(_named(file), shown(str(error))[:200])]) from error
 
 
-def _refuse(violations: tuple[Violation, ...]) -> InvalidInputError:
+def _named(file: Path) -> str:
+    return shown(str(file))
+
+
+def _refuse(problems: list[Violation]) -> InvalidInputError:
+    violations = tuple(problems[:MAX_PROBLEMS])
     listed = "; ".join(f"{one.field}: {one.description}" for one in violations)
+    if len(problems) > MAX_PROBLEMS:
+        listed += f"; and {len(problems) - MAX_PROBLEMS} more"
     return InvalidInputError(
         Reason.INVALID_FIELD,
         f"The configuration is wrong: {listed}",
@@ -211,31 +253,43 @@ def read(environment: Mapping[str, str], *, user_id: int | None = None) -> Confi
         user_id: whose defaults apply; the running user's when None.
 
     Raises:
-        InvalidInputError: INVALID_FIELD with every problem found, not only the first.
+        InvalidInputError: INVALID_FIELD with the first ten problems found, not only one.
     """
     user = os.geteuid() if user_id is None else user_id
     named = environment.get("RKD_CONFIG", "")
     file = Path(named) if named else DEFAULT_FILE
     given = _from_file(file, required=bool(named))
     known = {row.key for row in SETTINGS if row.key != "hf_token"}
-    problems = [Violation(f"{file}: {key}", "no such setting") for key in given if key not in known]
+    problems = [
+        Violation(f"{_named(file)}: {shown(key[:60])}", "no such setting")
+        for key in given
+        if key not in known
+    ]
     defaults = _defaults(environment, user)
     values: dict[str, object] = {}
     for row in SETTINGS:
-        where, raw = f"{file}: {row.key}", given.get(row.key, defaults[row.key])
+        where, raw = f"{_named(file)}: {row.key}", given.get(row.key, defaults[row.key])
         if row.variable and environment.get(row.variable):
             where, raw = row.variable, environment[row.variable]
         try:
             values[row.key] = row.parse(raw)
         except ValueError as error:
-            problems.append(Violation(where, str(error)))
+            said = f"the value {error}" if row.key in _SECRET else f"{_quoted(raw)} {error}"
+            problems.append(Violation(where, said))
     if problems:
-        raise _refuse(tuple(problems))
+        raise _refuse(problems)
     config = Config(**values)  # type: ignore[arg-type] # each row's parse gives its field's type
     problems = _contradictions(config)
     if problems:
-        raise _refuse(tuple(problems))
+        raise _refuse(problems)
     return config
+
+
+def _quoted(raw: object) -> str:
+    """Repeat a value as an error may; a whole number can be too long to be written at all."""
+    if isinstance(raw, int) and raw.bit_length() > 64:  # noqa: PLR2004 - 20 digits say enough
+        return f"a number of {raw.bit_length()} bits"
+    return quoted(raw if not isinstance(raw, str) else raw[:60])
 
 
 def _contradictions(config: Config) -> list[Violation]:
@@ -246,7 +300,7 @@ def _contradictions(config: Config) -> list[Violation]:
     if config.tls_client_ca and not config.tls_cert:
         found.append(Violation("tls_client_ca", "needs tls_cert and tls_key"))
     # whether the file holds a token is judged where it is read (service/gate/auth.py)
-    has_tokens = config.token_file is not None and config.token_file.exists()
+    has_tokens = config.token_file is not None and os.path.exists(config.token_file)  # noqa: PTH110 - Path's raises where a folder may not be looked into
     guarded = config.tls_cert and (has_tokens or config.tls_client_ca)
     exposed = [str(one) for one in config.listen if not one.is_local]
     if exposed and not guarded and not config.insecure:
@@ -270,16 +324,22 @@ def describe(config: Config) -> str:
             continue
         if isinstance(value, tuple):
             # as an array: libraries are separated by colons in text, the others by commas
-            shown = json.dumps([str(one) for one in value], ensure_ascii=False)
+            said = json.dumps([str(one) for one in value], ensure_ascii=False)
         elif isinstance(value, bool):
-            shown = str(value).lower()
+            said = str(value).lower()
         elif value is None:
-            shown = '""'
+            said = '""'
+        elif isinstance(value, int | float):
+            said = f"{value}"
         else:
-            shown = (
-                f"{value}"
-                if isinstance(value, int | float)
-                else json.dumps(str(value), ensure_ascii=False)
-            )
-        lines.append(f"{field.name} = {shown}")
+            clean = _without_password(str(value)) if field.name == "hf_endpoint" else str(value)
+            said = json.dumps(clean, ensure_ascii=False)
+        lines.append(f"{field.name} = {said}")
     return "\n".join(lines)
+
+
+def _without_password(address: str) -> str:
+    """Return *address* without the name and password in front of its host."""
+    scheme, mark, rest = address.partition("://")
+    host, slash, path_ = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path_}"

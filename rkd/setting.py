@@ -1,21 +1,43 @@
 """
 How one setting's text becomes a value: durations, byte counts, addresses, choices.
 
-Each reader takes what a TOML file or an environment variable holds and raises ValueError saying
-what is allowed. Imports nothing of rkd.
+Each reader takes what a TOML file or an environment variable holds, of whatever type and length,
+and raises ValueError saying what it should be; the value itself is not repeated: it may be
+endless, a secret, or nothing that can be printed. Imports nothing of rkd.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
+from urllib.parse import urlsplit
 
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
-_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+MAX_TEXT_CHARACTERS = 4_096
+"""Linux' longest path; nothing else that is set is as long."""
+MAX_WORDS = 256
+"""Models, addresses or libraries in one list."""
+MAX_SOCKET_BYTES = 107
+"""Longest path of a unix socket (`sockaddr_un`, unix(7))."""
+MAX_DURATION_S = 366 * 24 * 3600.0
+"""Longer waits are for ever, and say so."""
+MAX_BYTE_COUNT = 1 << 50
+"""No board has a pebibyte; keeps absurd numbers out of size arithmetic."""
+
+_NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
+_DURATION = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s?)?")
+_BYTES = re.compile(rf"{_NUMBER}\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
+_REAL = re.compile(r"[+-]?[0-9]{0,15}(?:\.[0-9]{0,15})?|[+-]?(?:nan|inf)", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}|\*")
+_PORT = re.compile(r"[0-9]{1,5}")
+_WEB = ("http", "https")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 MAX_PORT = 65535
@@ -58,17 +80,27 @@ class Listen:
 
 
 def text(value: object) -> str:
-    """A string."""
+    """A string that can be stored, sent and printed: UTF-8, one line."""
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} should be a string")  # noqa: TRY004 - one kind for callers
-    return value.strip()
+        raise ValueError("should be a string")  # noqa: TRY004 - one kind for callers
+    if len(value) > MAX_TEXT_CHARACTERS:
+        raise ValueError(f"should be no longer than {MAX_TEXT_CHARACTERS} characters")
+    given = value.strip()
+    if _CONTROL.search(given):
+        raise ValueError("should be one line without control characters")
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("should be UTF-8 text") from error
+    return given
 
 
 def words(value: object) -> tuple[str, ...]:
     """Strings: a TOML array, or separated by commas."""
-    if isinstance(value, list):
-        return tuple(text(one) for one in value)
-    return tuple(word.strip() for word in text(value).split(",") if word.strip())
+    given = value if isinstance(value, list) else text(value).split(",")
+    if len(given) > MAX_WORDS:
+        raise ValueError(f"should be at most {MAX_WORDS}")
+    return tuple(word for one in given if (word := text(one)) or isinstance(value, list))
 
 
 def path(value: object) -> Path | None:
@@ -81,13 +113,15 @@ def path(value: object) -> Path | None:
     except RuntimeError:  # a tilde of nobody's
         found = Path(given)
     if not found.is_absolute():
-        raise ValueError(f"{given!r} should be an absolute path")
+        raise ValueError("should be an absolute path")
     return found
 
 
 def paths(value: object) -> tuple[Path, ...]:
     """Absolute paths: a TOML array, or separated by colons."""
     parts = value if isinstance(value, list) else text(value).split(":")
+    if len(parts) > MAX_WORDS:
+        raise ValueError(f"should be at most {MAX_WORDS}")
     found = (path(one) for one in parts)
     return tuple(one for one in found if one is not None)
 
@@ -101,7 +135,7 @@ def boolean(value: object) -> bool:
         return True
     if given in _FALSE:
         return False
-    raise ValueError(f"{value!r} should be true or false")
+    raise ValueError("should be true or false")
 
 
 def choice(*allowed: str) -> Callable[[object], str]:
@@ -110,7 +144,7 @@ def choice(*allowed: str) -> Callable[[object], str]:
     def read(value: object) -> str:
         given = text(value).lower()
         if given not in allowed:
-            raise ValueError(f"{value!r} should be one of {', '.join(allowed)}")
+            raise ValueError(f"should be one of {', '.join(allowed)}")
         return given
 
     return read
@@ -120,12 +154,14 @@ def integer(least: int, most: int) -> Callable[[object], int]:
     """A whole number from *least* to *most*."""
 
     def read(value: object) -> int:
-        try:
-            number = int(value) if isinstance(value, int) else int(text(value))
-        except ValueError as error:
-            raise ValueError(f"{value!r} should be a whole number") from error
-        if not least <= number <= most or isinstance(value, bool):
-            raise ValueError(f"{value!r} should be from {least} to {most}")
+        number = value
+        if not isinstance(value, int):
+            given = "" if isinstance(value, float) else text(value)
+            if not _WHOLE.fullmatch(given):
+                raise ValueError("should be a whole number")
+            number = int(given)
+        if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
+            raise ValueError(f"should be from {least} to {most}")
         return number
 
     return read
@@ -133,39 +169,89 @@ def integer(least: int, most: int) -> Callable[[object], int]:
 
 def fraction(value: object) -> float:
     """A number above 0, at most 1."""
-    try:
-        given = value if isinstance(value, int | float) else text(value)
-        number = float(text(value) if isinstance(value, bool) else given)
-    except ValueError as error:
-        raise ValueError(f"{value!r} should be a number") from error
-    if not 0 < number <= 1:
-        raise ValueError(f"{value!r} should be above 0 and at most 1")
-    return number
+    number = value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        given = "" if isinstance(value, bool) else text(value)
+        if not _REAL.fullmatch(given) or given.strip("+-") in {"", "."}:
+            raise ValueError("should be a number")
+        number = float(given)
+    # Compared before it is made a float: a whole number may be too long for one.
+    if not isinstance(number, int | float) or not 0 < number <= 1:
+        raise ValueError("should be above 0 and at most 1")
+    return float(number)
 
 
 def duration(value: object) -> float:
     """Seconds: `90`, `5m`, `1h30m`, `0`; `-1` and `forever` are infinite."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value):
-        return math.inf if value < 0 else float(value)
-    given = "" if isinstance(value, float) else text(value).lower()
-    if given in FOREVER:
-        return math.inf
-    match = _DURATION.fullmatch(given)
-    if not given or match is None:
-        raise ValueError(f"{value!r} should be a duration such as 90s, 5m, 1h30m, 0 or -1")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds
+    what = "should be a duration such as 90s, 5m, 1h30m, 0 or -1"
+    if _is_number(value):
+        # Compared before it is made a float: a whole number may be too long for one.
+        endless = value < 0 or value == math.inf
+        seconds = math.inf if endless else min(value, MAX_DURATION_S + 1)
+    else:
+        given = "" if isinstance(value, float) else text(value).lower()
+        match = _DURATION.fullmatch(given)
+        if given in FOREVER:
+            seconds = math.inf
+        elif not given or match is None:
+            raise ValueError(what)
+        else:
+            hours, minutes, rest = (float(part or 0) for part in match.groups())
+            seconds = hours * 3600 + minutes * 60 + rest
+    if MAX_DURATION_S < seconds < math.inf:
+        raise ValueError(f"{what}; more than {MAX_DURATION_S:.0f} s is -1, for ever")
+    return float(seconds)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Tell whether *value* is a number of TOML's, NaN excepted; too long for a float perhaps."""
+    if isinstance(value, float):
+        return not math.isnan(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def wait(least_s: float, most_s: float) -> Callable[[object], float]:
+    """A duration from *least_s* to *most_s*: for what must come to an end."""
+
+    def read(value: object) -> float:
+        seconds = duration(value)
+        if not least_s <= seconds <= most_s:
+            raise ValueError(f"should be from {least_s:g} s to {most_s:g} s")
+        return seconds
+
+    return read
 
 
 def byte_count(value: object) -> int:
     """Bytes: `1073741824`, `512M`, `1.5G` (powers of 1024)."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    match = _BYTES.fullmatch(str(value).strip())
-    if match is None:
-        raise ValueError(f"{value!r} should be a size such as 512M or 2G")
-    power = " KMGT".index(match[2].upper() or " ")
-    return int(float(match[1]) * 1024**power)
+    if isinstance(value, int) and not isinstance(value, bool):
+        count = value
+    else:
+        plain = isinstance(value, bool | float)
+        match = _BYTES.fullmatch(str(value) if plain else text(value))
+        if match is None:
+            raise ValueError("should be a size such as 512M or 2G")
+        power = " KMGT".index(match[2].upper() or " ")
+        count = int(float(match[1]) * 1024**power)
+    if not 0 <= count <= MAX_BYTE_COUNT:
+        raise ValueError("should be a size such as 512M or 2G, at most 1024T")
+    return count
+
+
+def web_address(value: object) -> str:
+    """`http://` or `https://`, a host, perhaps a port and a path; "" is none."""
+    given = text(value)
+    if not given:
+        return ""
+    what = "should be an address such as https://hub.lan:8080"
+    try:
+        parts = urlsplit(given)
+        usable = parts.scheme in _WEB and parts.hostname and parts.port != 0
+    except ValueError as error:  # brackets left open, a port that is none
+        raise ValueError(what) from error
+    if not usable or " " in given:
+        raise ValueError(what)
+    return given
 
 
 def listen_addresses(value: object) -> tuple[Listen, ...]:
@@ -183,7 +269,7 @@ def loopback_address(value: object) -> Listen | None:
         return None
     found = _listen(given)
     if found.socket or not found.is_local:
-        raise ValueError(f"{given!r} should be host:port on loopback: it asks for no token")
+        raise ValueError("should be host:port on loopback: it asks for no token")
     return found
 
 
@@ -191,10 +277,13 @@ def _listen(given: str) -> Listen:
     if given.startswith(("unix:", "/")):
         socket = given.removeprefix("unix:")
         if not socket.startswith("/"):
-            raise ValueError(f"{given!r}: a unix socket needs an absolute path")
+            raise ValueError("should be unix: and an absolute path, or host:port")
+        if len(os.fsencode(socket)) > MAX_SOCKET_BYTES:
+            raise ValueError(f"should be a path of at most {MAX_SOCKET_BYTES} bytes")
         return Listen(socket=socket)
     host, colon, port = given.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdecimal() or int(port) > MAX_PORT:
-        raise ValueError(f"{given!r} should be unix:/path, host:port or [v6]:port")
+    good = colon and _HOST.fullmatch(host) and _PORT.fullmatch(port) and int(port) <= MAX_PORT
+    if not good:
+        raise ValueError("should be unix:/path, host:port or [v6]:port")
     return Listen(host=host, port=int(port))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from rkd import config
 from rkd.config import SETTINGS, Config
 from rkd.errors import InvalidInputError, Reason
 from rkd.setting import Listen
+from tests.growth import assert_linear
 
 
 def read(folder: Path, text: str | None = None, **variables: str) -> Config:
@@ -109,6 +112,7 @@ class TestSources:
             "path": "/elsewhere", "paths": "/elsewhere", "text": "words", "words": "words",
             "boolean": "true", "fraction": "0.25", "duration": "77", "byte_count": "77",
             "listen_addresses": "unix:/elsewhere", "loopback_address": "127.0.0.1:77",
+            "web_address": "https://hub.lan",
         }  # fmt: skip
         own = {
             "backend": "cpu", "kv_cache_type": "q8_0", "omp_wait_policy": "active",
@@ -183,6 +187,96 @@ class TestProblems:
     def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
         """Told, not raised through."""
         assert list(problems(tmp_path, RKD_CONFIG=str(tmp_path))) == [str(tmp_path)]
+
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            (b"a = " + b"[\n" * 30_000, "nested too deep"),
+            (b"a" + b".a" * 4_096 + b" = 1", "a line is longer than 8192 bytes"),
+            (b"a = " + b"9" * 5_000, "digits"),
+            (b"#" * 65_537, "longer than 65536 bytes"),
+            (b"\xff\xfea\0=\x001\0", "can't decode"),
+            (b"a = '\xed\xa0\x80'", "can't decode"),
+            (b"a = 1\0", "Expected"),
+        ],
+    )
+    def test_content_of_any_kind(self, tmp_path: Path, content: bytes, said: str) -> None:
+        """A bomb, another encoding, half a character: told with the file's name."""
+        file = tmp_path / "rkd.toml"
+        file.write_bytes(content)
+        found = problems(tmp_path, RKD_CONFIG=str(file))
+
+        assert list(found) == [str(file)]
+        assert said in found[str(file)]
+
+    def test_a_wait_for_ever_is_refused_where_it_cannot_be(self, tmp_path: Path) -> None:
+        """What waits for the Hub, for a load or for the end comes to an end; a model may stay."""
+        keys = ("hub_connect_timeout", "hub_read_timeout", "load_timeout", "stop_grace")
+        found = problems(tmp_path, "\n".join(f'{key} = "forever"' for key in keys))
+
+        assert set(found) == set(keys)
+        assert found["hub_read_timeout"] == "'forever' should be from 0.1 s to 3600 s"
+        assert read(tmp_path, 'keep_alive = "forever"').keep_alive == math.inf
+
+    def test_values_of_any_type(self, tmp_path: Path) -> None:
+        """Numbers nobody can write, tables, dates: the key is named, little is repeated."""
+        text = (
+            "threads = 0x" + "f" * 8_000 + "\nkeep_alive = 1e300\nmemory_fraction = nan\n"
+            "load_timeout = inf\nmemory_reserve = 1979-05-27\nmodels = {a = 1}\n"
+            f'sysroot = "{"x" * 4_000}"\n'
+        )
+        found = problems(tmp_path, text)
+
+        assert len(found) == 7
+        assert found["threads"] == "a number of 32000 bits should be from 0 to 256"
+        assert max(map(len, found.values())) < 200
+
+    def test_many_problems_are_counted(self, tmp_path: Path) -> None:
+        """Ten are told."""
+        with pytest.raises(InvalidInputError, match="and 990 more") as caught:
+            read(tmp_path, "".join(f"a{number} = 1\n" for number in range(1_000)))
+
+        assert len(caught.value.violations) == 10
+
+    def test_secrets_are_not_repeated(self, tmp_path: Path) -> None:
+        """Neither a token nor the password in an address, wrong or right."""
+        found = problems(tmp_path, HF_TOKEN="secret\n1", HF_ENDPOINT="https://u:secret@h:99999")
+        told = config.describe(read(tmp_path, HF_ENDPOINT="https://u:secret@h/mirror"))
+
+        assert set(found) == {"HF_TOKEN", "HF_ENDPOINT"}
+        assert "secret" not in str(found)
+        assert 'hf_endpoint = "https://h/mirror"' in told
+
+    def test_a_token_file_nobody_may_look_for(self, tmp_path: Path) -> None:
+        """A name too long for any file is a file that is not there."""
+        assert read(tmp_path, RKD_TOKEN_FILE="/" + "a" * 300).token_file is not None
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda size: ("a." * 4_000 + "a = 1\n") * (size // 8_006 + 1),
+            lambda size: ("[" + "a." * 4_000 + "a]\n") * (size // 8_004 + 1),
+            lambda size: "".join(f"a{number} = 1\n" for number in range(size // 12)),
+            lambda size: "".join(f"[a{number}]\n" for number in range(size // 10)),
+            lambda size: "[[a]]\n" * (size // 6),
+            lambda size: "a = [" + "{},\n" * (size // 5) + "]",
+            lambda size: "models = '''" + " \n" * (size // 2) + "'''",
+            lambda size: "preload = '''" + ",\n" * (size // 2) + "'''",
+            lambda size: 'models = """' + "\\\\\n" * (size // 3) + '"""',
+            lambda size: "# \n" * (size // 3),
+        ],
+    )
+    def test_time_is_in_proportion(self, tmp_path: Path, make: Callable[[int], str]) -> None:
+        """Four times the file takes about four times as long, whatever stands in it."""
+        file = tmp_path / "rkd.toml"
+        environment = {"HOME": "/home/u", "RKD_CONFIG": str(file)}
+
+        def run(text: str) -> None:
+            file.write_text(text, encoding="utf-8")
+            with contextlib.suppress(InvalidInputError):
+                config.read(environment, user_id=1000)
+
+        assert_linear(make, run, most=config.MAX_FILE_BYTES - 20)
 
 
 class TestContradictions:
