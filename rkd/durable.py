@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -36,11 +37,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Make every file and folder below *folder* durable; links are not followed."""
+    """Make every file and folder below *folder* durable; only regular files are opened."""
     for parent, _, files in os.walk(folder):
         for name in files:
             path = os.path.join(parent, name)  # noqa: PTH118 - os.walk speaks strings
-            if os.path.islink(path):  # noqa: PTH114 - the same
+            if not stat.S_ISREG(os.lstat(path).st_mode):
                 continue
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from rkd.durable import Step, no_step, sync_folder, sync_tree, write_file
 from rkd.model import is_name
-from rkd.outside import NotRegularError, json_object, read_regular
+from rkd.outside import NotRegularError, escaped, json_object, read_regular
 
 STAGE = ".rkd-stage-"
 _JOURNAL = ".rkd-replace-"
@@ -141,6 +141,8 @@ class Staging:
         identity = stage.name.removeprefix(STAGE)
         journal = self._hidden(_JOURNAL, identity, ".json")
         record = {"stage": stage.name, "folder": folder, "replaces": replaces}
+        if escaped(replaces) != replaces:  # the journal could not tell which folder it is
+            raise FileExistsError(folder)
         if folder != replaces and _is_another(self._root / folder, self._root / replaces):
             raise FileExistsError(folder)
         self._step("write journal")
@@ -223,7 +225,11 @@ def _read_journal(journal: Path) -> tuple[str, str, str] | None:
         content = read_regular(journal, most_bytes=_MAX_JOURNAL_BYTES, within=journal.parent)
         record = json_object(content, most_items=_MAX_JOURNAL_BYTES)
         stage, folder, replaces = record["stage"], record["folder"], record["replaces"]
-    except (NotRegularError, ValueError, KeyError):
+    except OSError as error:
+        if isinstance(error, NotRegularError) or error.errno == errno.EFBIG:
+            return None
+        raise
+    except (ValueError, KeyError):
         return None
     if not (isinstance(stage, str) and isinstance(folder, str) and isinstance(replaces, str)):
         return None

@@ -10,6 +10,7 @@ import pytest
 
 from rkd.errors import DataLossError, ExhaustedError, InvalidInputError, Reason
 from rkd.library.blobs import FOLDER, KEEP_PARTIAL_S, KEEP_WHOLE_S, Blobs, Standing
+from rkd.outside import NotRegularError
 from tests.unit.library.killing import Step, killed_at
 
 DATA = bytes(range(256)) * 40
@@ -168,3 +169,57 @@ def test_a_blob_a_model_holds_is_dropped(tmp_path: Path) -> None:
 
     assert blobs.path_of(DIGEST) is None
     assert (tmp_path / "x.gguf").read_bytes() == DATA
+
+
+class TestForeignThings:
+    """What a stranger's folder can hold in place of the store, its files and the models'."""
+
+    def test_a_record_is_no_proof(self, tmp_path: Path) -> None:
+        """A file that a model's record gives a digest is hashed before it counts; once."""
+        wrong, right = tmp_path / "wrong.gguf", tmp_path / "right.gguf"
+        wrong.write_bytes(b"poison")
+        right.write_bytes(DATA)
+        blobs = {path: Blobs(tmp_path, known=lambda _digest, p=path: p) for path in (wrong, right)}  # type: ignore[misc]
+
+        assert blobs[wrong].standing(DIGEST) == Standing(0, complete=False)
+        assert blobs[wrong].path_of(DIGEST) is None
+        assert blobs[right].standing(DIGEST) == Standing(len(DATA), complete=True)
+        assert blobs[right].path_of(DIGEST) == right
+        right.write_bytes(DATA[:-1] + b"?")
+        assert blobs[right].path_of(DIGEST) is None
+
+    def test_links_in_the_store_are_not_followed(self, tmp_path: Path) -> None:
+        """Neither as a whole file, nor as a part to write on at."""
+        secret = tmp_path / "secret"
+        secret.write_bytes(b"secret")
+        name = DIGEST.removeprefix("sha256:")
+        (tmp_path / FOLDER).mkdir()
+        (tmp_path / FOLDER / name).symlink_to(secret)
+        (tmp_path / FOLDER / f"{name}.partial").symlink_to(secret)
+        blobs = Blobs(tmp_path)
+
+        assert blobs.standing(DIGEST) == Standing(0, complete=False)
+        assert upload(blobs).complete
+        assert secret.read_bytes() == b"secret"
+
+    def test_a_store_that_is_a_link_is_neither_swept_nor_used(self, tmp_path: Path) -> None:
+        """Files of a home were a day old when the daemon swept them."""
+        home = tmp_path / "home"
+        home.mkdir()
+        (home / "letter").write_text("dear")
+        (home / ("0" * 64)).write_text("dear")
+        (tmp_path / FOLDER).symlink_to(home)
+        blobs = Blobs(tmp_path)
+
+        assert blobs.sweep(now_s=4e9) == ()
+        with pytest.raises(NotRegularError):
+            blobs.check_room(DIGEST, 1)
+        assert blobs.path_of(f"sha256:{'0' * 64}") is None
+        assert len(list(home.iterdir())) == 2
+
+    def test_only_names_of_ours_are_swept(self, tmp_path: Path) -> None:
+        """Whatever else lies there was put there by somebody."""
+        (tmp_path / FOLDER).mkdir()
+        (tmp_path / FOLDER / "notes").write_text("mine")
+
+        assert Blobs(tmp_path).sweep(now_s=4e9) == ()

@@ -59,3 +59,45 @@ def test_a_folder_is_copied_with_what_belongs_to_the_model(tmp_path: Path) -> No
     assert not (tmp_path / "n" / ".git").exists()
     assert (tmp_path / "n" / "x.gguf").samefile(tmp_path / "m" / "x.gguf")
     assert own_bytes(tmp_path / "n") == 4
+
+
+def test_content_is_copied_where_nothing_else_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """exFAT, NTFS, CIFS: no links, no modes, no times; the bytes are there."""
+
+    def refuse(*_args: object, **_more: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    put(tmp_path / "m" / "x.gguf")
+    put(tmp_path / "m" / "Modelfile", "FROM ./x.gguf\n")
+    for function in ("link", "chmod", "utime"):
+        monkeypatch.setattr(os, function, refuse)
+    copy_folder(tmp_path / "m", tmp_path / "n")
+
+    assert tree(tmp_path / "n") == tree(tmp_path / "m")
+
+
+def test_what_is_no_file_of_the_model_stays_behind(tmp_path: Path) -> None:
+    """A link to somebody's secrets becomes no file of the copy; FIFOs hold nobody up."""
+    secret = put(tmp_path / "secret", "secret")
+    put(tmp_path / "m" / "x.gguf")
+    (tmp_path / "m" / "tokenizer.json").symlink_to(secret)
+    (tmp_path / "m" / "y.gguf").symlink_to(secret)
+    (tmp_path / "m" / "loop.json").symlink_to("loop.json")
+    (tmp_path / "m" / "inner.json").symlink_to("x.gguf")
+    os.mkfifo(tmp_path / "m" / "fifo")
+    copy_folder(tmp_path / "m", tmp_path / "n")
+
+    assert tree(tmp_path / "n") == {"inner.json": b"weights", "x.gguf": b"weights"}
+
+
+def test_linked_weights_are_copied_with_the_model(tmp_path: Path) -> None:
+    """A link to weights on another disk; the copy does not hang on it."""
+    elsewhere = put(tmp_path / "disk" / "big.gguf")
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "x.gguf").symlink_to(elsewhere)
+    copy_folder(tmp_path / "m", tmp_path / "n")
+
+    assert not (tmp_path / "n" / "x.gguf").is_symlink()
+    assert (tmp_path / "n" / "x.gguf").read_bytes() == b"weights"

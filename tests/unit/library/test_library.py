@@ -20,7 +20,7 @@ from rkd.errors import (
     Reason,
 )
 from rkd.events import Event
-from rkd.library import disk
+from rkd.library import disk, shelf
 from rkd.library.arrival import Sightings, Writer
 from rkd.library.library import Library
 from rkd.model import Model, ModelName, ModelState
@@ -35,9 +35,12 @@ class FakeKernel:
 
     def __init__(self) -> None:
         self.writer = Writer.NONE
+        self.wait_for: threading.Event | None = None
 
     def __call__(self, _path: Path) -> Writer:
         """Say who writes."""
+        if self.wait_for is not None:
+            self.wait_for.wait()
         return self.writer
 
 
@@ -358,3 +361,123 @@ class TestVerify:
 
             assert known.complete
             assert not library.blobs.standing(digest).complete
+
+
+class TestLooks:
+    """Two looks at once, looks that fail, and looks that take long."""
+
+    async def test_two_refreshes_at_once_lose_nothing(self, tmp_path: Path) -> None:
+        """Each starts from what the other found: both changes are in the last snapshot."""
+        for name in ("x", "y"):
+            put(tmp_path / name / "x.gguf")
+        async with library_of(tmp_path) as library:
+            for name in ("x", "y"):
+                put(tmp_path / name / "Modelfile", "FROM ./x.gguf\n")
+            await asyncio.gather(
+                library.refresh(frozenset({"x"})), library.refresh(frozenset({"y"}))
+            )
+            texts = [library.find(name).modelfile_text for name in (X, Y)]
+            derived = [library.is_derived(name) for name in (X, Y)]
+
+        assert texts == ["FROM ./x.gguf\n"] * 2
+        assert derived == [False, False]
+
+    async def test_a_look_that_was_given_up_is_made_up_for(self, tmp_path: Path) -> None:
+        """A client that goes while the disk is looked at takes nobody's change along."""
+        put(tmp_path / "x" / "x.gguf")
+        async with library_of(tmp_path) as library:
+            put(tmp_path / "x" / "Modelfile", "FROM ./x.gguf\n")
+            asked = asyncio.create_task(library.refresh(frozenset({"x"})))
+            await asyncio.sleep(0)
+            asked.cancel()
+            await asyncio.wait({asked})
+            await library.current()
+
+            assert not library.is_derived(X)
+
+    async def test_a_list_does_not_wait_for_a_look_that_takes_long(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One absurd folder holds up nobody's list: what is known is told."""
+        put(tmp_path / "x" / "x.gguf")
+        go_on = threading.Event()
+        kernel = FakeKernel()
+        async with library_of(tmp_path, kernel=kernel) as library:
+            monkeypatch.setattr(shelf, "CURRENT_S", 0.01)
+            kernel.wait_for = go_on
+            put(tmp_path / "y" / "y.gguf")
+            before = await library.current()
+            go_on.set()
+            kernel.wait_for = None
+            after = await library.current()
+
+        assert [model.name for model in before.models()] == [X]
+        assert [model.name for model in after.models()] == [X, Y]
+
+    async def test_a_folder_that_went_away_is_told_as_it_was(self, tmp_path: Path) -> None:
+        """A stick pulled out: List answers, and the folder is looked for again."""
+        root = tmp_path / "stick"
+        put(root / "x" / "x.gguf")
+        async with library_of(root) as library:
+            root.rename(tmp_path / "pulled")
+            gone = await library.current()
+            (tmp_path / "pulled").rename(root)
+            put(root / "y" / "y.gguf")
+            back = await library.current()
+
+        assert [model.name for model in gone.models()] == [X]
+        assert [model.name for model in back.models()] == [X, Y]
+
+
+class TestOntoItself:
+    """A model as its own copy."""
+
+    @pytest.mark.parametrize("replace", [False, True])
+    @pytest.mark.parametrize("target", ["x", "X"])
+    async def test_a_copy_onto_itself_is_refused(
+        self, tmp_path: Path, target: str, *, replace: bool
+    ) -> None:
+        """In any spelling and even where replacing was asked for; nothing changes."""
+        put(tmp_path / "x" / "x.gguf")
+        before = tree(tmp_path)
+        async with library_of(tmp_path) as library:
+            with pytest.raises(AlreadyExistsError):
+                await library.copy(X, ModelName(target), replace=replace)
+
+        assert tree(tmp_path) == before
+        assert entries(tmp_path) == ["x"]
+
+    async def test_a_copy_may_replace_another(self, tmp_path: Path) -> None:
+        """Where it was asked for."""
+        put(tmp_path / "x" / "x.gguf", b"new")
+        put(tmp_path / "y" / "y.gguf", b"old")
+        async with library_of(tmp_path) as library:
+            await library.copy(X, Y, replace=True)
+
+        assert tree(tmp_path) == {"x/x.gguf": b"new", "y/x.gguf": b"new"}
+
+
+async def test_a_model_that_went_meanwhile_is_not_found(tmp_path: Path) -> None:
+    """Deleted by hand between the list and the delete."""
+    put(tmp_path / "x" / "x.gguf")
+    async with library_of(tmp_path) as library:
+        (tmp_path / "x").rename(tmp_path / ".x")
+        with pytest.raises(NotFoundError):
+            await library.delete(X)
+
+        assert library.models() == ()
+
+
+async def test_a_link_in_place_of_a_draft_is_not_written_through(tmp_path: Path) -> None:
+    """A stranger's folder cannot make rkd write into a file of its choice."""
+    letter = put(tmp_path / "letter", "dear")
+    root = tmp_path / "models"
+    put(root / "x" / "x.gguf")
+    for name in (".rkd.json.new", ".Modelfile.new", "Modelfile.new"):
+        (root / "x" / name).symlink_to(letter)
+    async with library_of(root) as library:
+        await library.verify(X)
+        await library.adopt(library.find(X), "FROM ./x.gguf\n", await library.stage("one"))
+
+        assert library.find(X).provenance.digests
+    assert letter.read_text() == "dear"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from itertools import count
 from pathlib import Path
 
@@ -190,3 +192,133 @@ def test_identities_never_become_paths(tmp_path: Path) -> None:
     """A stage's name is checked."""
     with pytest.raises(ValueError, match="names no stage"):
         Staging(tmp_path).open("../x")
+
+
+class TestForeignJournals:
+    """A stranger's folder brings journals along: they rename nothing of ours."""
+
+    def journal(self, root: Path, identity: str, stage: str, folder: str, replaces: str) -> Path:
+        """Write a journal as a stranger would."""
+        record = {"stage": stage, "folder": folder, "replaces": replaces}
+        return put(root / f".rkd-replace-{identity}.json", json.dumps(record))
+
+    @pytest.mark.parametrize(
+        ("stage", "folder", "replaces"),
+        [
+            ("victim", "evil", "m"),  # another model would take over
+            (".rkd-stage-other", "m2", "m"),  # another's stage would
+            (".rkd-stage-a", "../outside", "m"),
+            (".rkd-stage-a", ".hidden", "m"),
+            (".rkd-stage-a", "m2", ".rkd-blobs"),
+            (".rkd-stage-a", "m2", ".."),
+            (".rkd-stage-a", "m2", "m/x.gguf"),
+            (".rkd-stage-a", "m2", "m\0"),
+            (".rkd-stage-a", "", "m"),
+        ],
+    )
+    def test_a_forged_journal_renames_nothing(
+        self, tmp_path: Path, stage: str, folder: str, replaces: str
+    ) -> None:
+        """Its stage is the one of its own name, and it names models of the folder."""
+        root = fresh(tmp_path, 0)
+        put(root / "victim" / "x.gguf", b"victim")
+        put(root / ".rkd-stage-a" / "x.gguf", b"staged")
+        self.journal(root, "a", stage, folder, replaces)
+        Staging(root).recover()
+
+        assert tree(root) == OLD | {"victim/x.gguf": b"victim"}
+        assert not (tmp_path / "outside").exists()
+        assert hidden(root) == []
+
+    @pytest.mark.parametrize(
+        "content", [b"[" * 100_000, b'{"stage":' * 500, b"null", b"[1]", b'"x"', b"\xff", b"1e999"]
+    )
+    def test_any_content_is_void(self, tmp_path: Path, content: bytes) -> None:
+        """The start goes on."""
+        put(tmp_path / ".rkd-replace-a.json", content)
+        Staging(tmp_path).recover()
+
+        assert hidden(tmp_path) == []
+
+    def test_what_is_no_file_or_no_name_of_ours_stops_no_start(self, tmp_path: Path) -> None:
+        """FIFOs go, a folder stays and is told of, odd names are not touched."""
+        os.mkfifo(tmp_path / ".rkd-replace-a.json")
+        os.mkfifo(tmp_path / ".rkd-stage-b")
+        (tmp_path / ".rkd-old-c").symlink_to("/etc")
+        (tmp_path / ".rkd-replace-d.json").mkdir()
+        put(tmp_path / ".rkd-replace-e f.json", "{}")
+        recovered = Staging(tmp_path).recover()
+
+        assert recovered.stuck == (".rkd-replace-d.json",)
+        assert sorted(hidden(tmp_path)) == [".rkd-replace-d.json", ".rkd-replace-e f.json"]
+
+    def test_a_disk_that_cannot_be_changed_stops_no_start(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a killed daemon began stays as it is until the disk is writable again."""
+        root = fresh(tmp_path, 0)
+        put(root / ".rkd-stage-a" / "x.gguf", b"new")
+        self.journal(root, "a", ".rkd-stage-a", "m", "m")
+
+        def refuse(*_args: object) -> None:
+            raise OSError(30, "Read-only file system")
+
+        with monkeypatch.context() as read_only:
+            for function in ("rename", "unlink", "rmdir"):
+                read_only.setattr(os, function, refuse)
+            recovered = Staging(root).recover()
+        assert ".rkd-replace-a.json" in recovered.stuck
+        assert tree(root) == OLD
+        Staging(root).recover()
+
+        assert tree(root) == NEW
+
+
+def test_a_name_the_file_system_knows_in_another_case_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ExFAT and NTFS find `m` under `M`: a replacement that changes the case is none's loss."""
+    root = fresh(tmp_path, 0)
+    staging = Staging(root)
+    stage = staging.open("one")
+    put(stage / "x.gguf", b"new")
+    genuine = os.lstat
+
+    def lstat(path: str | Path, **more: object) -> os.stat_result:
+        there = Path(path)
+        if there.name == "M" and not (root / "M").is_dir():
+            return genuine(there.with_name("m"))
+        return genuine(path, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as insensitive:
+        insensitive.setattr(os, "lstat", lstat)
+        staging.commit(stage, "M", replaces="m")
+
+    assert tree(root) == {"M/x.gguf": b"new"}
+
+
+def test_a_commit_makes_every_file_and_folder_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file, each folder it lies in, and then the models folder; links are not followed."""
+    synced: set[str] = set()
+    genuine = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.add(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115
+        genuine(descriptor)
+
+    staging = Staging(tmp_path)
+    stage = staging.open("one")
+    put(stage / "x.gguf")
+    put(stage / "tokenizer" / "tokenizer.json")
+    outside = put(tmp_path / "outside")
+    (stage / "link").symlink_to(outside)
+    os.mkfifo(stage / "fifo")
+    monkeypatch.setattr(os, "fsync", fsync)
+    staging.commit(stage, "m")
+
+    names = {path.removeprefix(str(stage)) for path in synced if path.startswith(str(stage))}
+    assert names == {"", "/x.gguf", "/tokenizer", "/tokenizer/tokenizer.json"}
+    assert str(tmp_path) in synced
+    assert str(outside) not in synced
