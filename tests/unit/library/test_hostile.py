@@ -22,7 +22,6 @@ from rkd.library.modelfiles import Reading
 from rkd.library.scan import MAX_FILES, Snapshot, scan
 from rkd.model import Format, ModelName, ModelState, WeightsFile
 from rkd.service import describing
-from rkd.v1 import models_pb2 as pb
 from tests.growth import assert_linear
 from tests.unit.library.folders import put
 from tests.unit.weights.gguf_bytes import LLAMA, build, pair, text
@@ -205,9 +204,8 @@ def test_any_name_can_be_told(tmp_path: Path, case: str) -> None:
 
     assert found.by_key["healthy"].model.state is ModelState.READY
     for described in found.by_key.values():
-        response = pb.ShowResponse(summary=describing.summary(described.model))
-        describing.fill(response, described.model, Facts())
-        assert response.SerializeToString()
+        assert describing.summary(described.model).SerializeToString()
+        assert describing.everything(described.model, Facts()).SerializeToString()
         if described.refuse is not None:
             assert described.refuse().message.encode()
     for left in found.left:
