@@ -86,14 +86,16 @@ need_openmp() {
     [ "$DRY" = 1 ] || have_openmp || fail "libgomp.so.1 is needed: apt-get install libgomp1"
 }
 
+# As whoever asks: apt's own user cannot write into our folder.
+fetch_openmp() { apt-get -qq -o APT::Sandbox::User= download libgomp1; }
+
 # The same library as a private copy in the environment $1, where workers look for it.
 private_openmp() {
     if have_openmp || [ -e "$1/lib/libgomp.so.1" ]; then return 0; fi
     say "downloading libgomp1 (0.1 MB, once)"
     WORK=$(mktemp -d)
-    [ "$(id -u)" != 0 ] || chmod 755 "$WORK"
-    (cd "$WORK" && { apt-get -qq download libgomp1 2>/dev/null ||
-        { apt-get -qq update && apt-get -qq download libgomp1; }; }) >&2 ||
+    (cd "$WORK" && { fetch_openmp 2>/dev/null ||
+        { apt-get -qq update && fetch_openmp; }; }) >&2 ||
         fail "libgomp.so.1 is needed: apt-get install libgomp1"
     dpkg-deb -x "$WORK"/libgomp1_*.deb "$WORK/gomp"
     cp "$WORK"/gomp/usr/lib/*/libgomp.so.1 "$1/lib/"

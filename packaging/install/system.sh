@@ -5,6 +5,7 @@ CONFIG=/etc/rkd
 STATE=/var/lib/rkd
 CACHE=/var/cache/rkd
 UNITS=/etc/systemd/system
+USER_UNITS=/etc/systemd/user
 UDEV_RULES=/etc/udev/rules.d/60-rkd.rules
 TMPFILES=/etc/tmpfiles.d/rkd.conf
 COMMANDS=/usr/local/bin
@@ -108,6 +109,7 @@ put_units() {
     put "$UDEV_RULES" 644 <"$from/60-rkd.rules"
     put "$TMPFILES" 644 <"$from/rkd.tmpfiles"
     drop_in | put "$UNITS/rkd.service.d/10-install.conf" 644
+    [ ! -e "$from/user/rkd.service" ] || put "$USER_UNITS/rkd.service" 644 <"$from/user/rkd.service"
     booted || return 0
     systemctl daemon-reload
     if have udevadm; then
@@ -116,17 +118,41 @@ put_units() {
     fi
 }
 
-# Who the service is and which part of his home it sees.
+# Who the service is, which part of his home it sees, and how it comes back.
 drop_in() {
     echo "# Written by install.sh; your own changes go into another file of this folder."
     echo "[Service]"
-    [ "$WHO" = rkd ] || echo "User=$WHO"
+    [ "$WHO" = rkd ] || drop_in_person
+    # 1 s after the first end, 2 after the second … one minute after the sixth and all others
+    [ "$(systemd_version)" -lt 254 ] || printf 'RestartSec=1\nRestartSteps=6\nRestartMaxDelaySec=1min\n'
     case $MODELS in
         # an empty home, into which the models alone are bound
         /home/* | /root/*) printf 'ProtectHome=tmpfs\nBindPaths=%s\n' "$MODELS" ;;
         "$STATE"/*) ;;
         *) echo "BindPaths=$MODELS" ;;
     esac
+}
+
+# A person's service keeps none of his groups but those the NPU needs: not sudo, not docker. systemd
+# takes them all along with User=, so setpriv becomes that user instead, and nothing else runs as root.
+drop_in_person() {
+    echo "User=$WHO"
+    if ! have setpriv; then
+        say "warning: no setpriv here (util-linux): the service is in all groups of $WHO"
+        return 0
+    fi
+    cat <<TEXT
+SupplementaryGroups=
+CapabilityBoundingSet=CAP_SETUID CAP_SETGID
+SystemCallFilter=@setuid capset
+ExecStart=
+ExecStart=!$(command -v setpriv) --reuid=$WHO --regid=rkd --groups=rkd,render,video $PREFIX/current/bin/rkd
+TEXT
+}
+
+systemd_version() {
+    version=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+    echo "${version:-0}"
 }
 
 # Where shells, man and bash-completion look by themselves.

@@ -35,6 +35,8 @@ from tests.hub.store import (
 )
 
 CHUNK_BYTES = 64 << 10
+BREAKS = frozenset({"drop", "reset", "short", "stall"})
+"""Faults that end an answer after so many bytes."""
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -248,26 +250,30 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for name, value in headers:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(announced)))
-        self.end_headers()
-        sent = 0
+        served = Served(where, path, 206 if match else 200, start, 0, self.token)
+        self.store.log(served)
+        breaks_at = fault.at_bytes if fault and what in BREAKS else None
         try:
+            self.end_headers()
             for chunk in self.paced(announced):
-                if fault and what in {"drop", "reset", "short", "stall"}:
-                    left = fault.at_bytes - sent
-                    self.wfile.write(chunk[: max(0, left)])
-                    sent += min(len(chunk), max(0, left))
-                    if left <= len(chunk):
-                        if what == "stall":
-                            self.store.released.wait(20)
-                        self.cut(reset=what == "reset")
-                        return
-                    continue
-                self.wfile.write(chunk)
-                sent += len(chunk)
+                left = len(chunk) if breaks_at is None else max(0, breaks_at - served.sent_bytes)
+                self.send_counted(served, chunk[:left])
+                if breaks_at is not None and left <= len(chunk):
+                    if what == "stall":
+                        self.store.released.wait(20)
+                    self.cut(reset=what == "reset")
+                    return
         except OSError:
             self.close_connection = True
-        finally:
-            self.store.log(Served(where, path, 206 if match else 200, start, sent, self.token))
+
+    def send_counted(self, served: Served, chunk: bytes) -> None:
+        """Send *chunk*; what a client that left did not take is not counted."""
+        served.sent_bytes += len(chunk)
+        try:
+            self.wfile.write(chunk)
+        except OSError:
+            served.sent_bytes -= len(chunk)
+            raise
 
     def paced(self, data: bytes) -> Iterator[bytes]:
         """Cut *data* into chunks that leave at the hub's rate."""

@@ -46,9 +46,13 @@ class Fault:
     path: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Served:
-    """One request as it went."""
+    """
+    One request as it goes: it is listed from its start, and a byte is counted before it is sent.
+
+    Whoever has received something finds it counted, however late the server's thread runs on.
+    """
 
     where: str
     path: str

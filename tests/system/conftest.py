@@ -11,6 +11,7 @@ import pytest
 from tests.models import tiny
 from tests.system.machine import (
     ROOT,
+    SUITES,
     Machine,
     build_wheel,
     copy_of_the_source,
@@ -36,18 +37,21 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     Folders of packages, each with one rkd.
 
-    `good` and `next` work; `broken` starts, checks its configuration and dies before it is ready.
+    `good` and `next` work, `next` with another default; `broken` starts, checks its configuration
+    and dies before it is ready.
     """
     base = tmp_path_factory.mktemp("wheels")
     for name, version in (("good", "0.0.1"), ("next", "0.0.2"), ("broken", "0.0.3")):
         source = copy_of_the_source(base / "source" / name, version)
+        if name == "next":
+            config = source / "systemd" / "rkd.toml"
+            config.write_text(config.read_text() + '# parallel = "1"\n')
         if name == "broken":
-            daemon = source / "rkd" / "service" / "limits.py"
-            text = daemon.read_text().replace(
-                "def server_options() -> list[tuple[str, int]]:\n",
-                "def server_options() -> list[tuple[str, int]]:\n    raise OSError('broken')\n",
-            )
-            daemon.write_text(text)
+            daemon = source / "rkd" / "service" / "gate" / "limits.py"
+            head = "def server_options() -> list[tuple[str, int]]:\n"
+            before, found, after = daemon.read_text().partition(head)
+            assert found, "what is to be broken has moved"
+            daemon.write_text(f"{before}{found}    raise OSError('broken')\n{after}")
         target = base / name
         build_wheel(source, target)
         for wheel in wheelhouse().iterdir():
@@ -74,14 +78,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=SUITES)
 def machine(
-    tmp_path_factory: pytest.TempPathFactory, wheels: Path, models: Path
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    wheels: Path,
+    models: Path,
 ) -> Iterator[Machine]:
-    """A bare Debian with a user alice, running."""
+    """A bare Debian with a user alice, who may use sudo and docker, running."""
     folder = tmp_path_factory.mktemp("machine") / "m"
     shared = {"/src": ROOT, "/wheels": wheels, "/weights": models}
-    with Machine(folder, shared) as booted:
+    with Machine(folder, shared, suite=request.param) as booted:
         booted.run("useradd -m -s /bin/sh alice && echo key > /home/alice/secret")
+        booted.run("groupadd -f docker && usermod -aG sudo,docker alice")
         booted.run("mknod -m 666 /dev/rknpu c 10 229 && mknod -m 666 /dev/other c 10 200")
         yield booted

@@ -16,12 +16,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("RKD_TEST_CACHE", ROOT / ".cache" / "system"))
-SUITE = "bookworm"
+SUITES = ("bookworm", "trixie")
+"""systemd 252 and 257, Python 3.11 and 3.13: what boards run."""
+
+PYTHONS = ("3.11", "3.13")
 PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,python3,python3-venv,ca-certificates,udev,"
     "iproute2,procps"
@@ -52,36 +56,49 @@ def locked(name: str) -> Iterator[None]:
         yield
 
 
-def root_filesystem() -> Path:
+def root_filesystem(suite: str) -> Path:
     """Return the bare Debian, made when it is not there."""
-    target = CACHE / SUITE
-    with locked(SUITE):
+    target = CACHE / suite
+    with locked(suite):
         if not target.exists():
-            draft = CACHE / f"{SUITE}.part"
+            draft = CACHE / f"{suite}.part"
             shutil.rmtree(draft, ignore_errors=True)
             command = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}"]
-            subprocess.run([*command, SUITE, str(draft)], check=True, timeout=900)
+            subprocess.run([*command, suite, str(draft)], check=True, timeout=900)
             draft.rename(target)
     return target
 
 
 def wheelhouse() -> Path:
-    """Return a folder with every package rkd needs, but rkd itself."""
-    target = CACHE / "wheelhouse"
+    """Return a folder with every package rkd needs, but rkd itself; as what it needs is now."""
+    wanted_now = sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()[:12]
+    target = CACHE / f"wheelhouse-{wanted_now}"
     with locked("wheelhouse"):
         if not target.exists():
             draft = CACHE / "wheelhouse.part"
             shutil.rmtree(draft, ignore_errors=True)
             own = build_wheel(copy_of_the_source(draft / "source", "0"), draft)
             command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(draft)]
-            chosen = ["--only-binary=:all:", "--python-version=3.11", f"--find-links={draft}"]
-            wanted = [f"rkd-llm[daemon,metrics] @ file://{own}"]
-            subprocess.run([*command, *chosen, *wanted], check=True, timeout=900)
+            wanted = f"rkd-llm[daemon,metrics,otel] @ file://{own}"
+            for python in PYTHONS:
+                chosen = ["--only-binary=:all:", f"--python-version={python}"]
+                subprocess.run([*command, *chosen, wanted], check=True, timeout=900)
             # a bare Debian has no OpenMP; without network it comes from here as well
             subprocess.run(
-                ["apt-get", "-qq", "download", "libgomp1", "gcc-12-base"], cwd=draft, check=True
+                [
+                    "apt-get",
+                    "-qq",
+                    "-o",
+                    "APT::Sandbox::User=",
+                    "download",
+                    "libgomp1",
+                    "gcc-12-base",
+                ],
+                cwd=draft,
+                check=True,
             )
-            own.unlink()
+            for ours in draft.glob("rkd_llm-*.whl"):
+                ours.unlink()
             shutil.rmtree(draft / "source")
             draft.rename(target)
     return target
@@ -125,9 +142,11 @@ class Machine:
     Args:
         folder: where its writable layer goes.
         shared: host folder by the path it gets inside, read-only.
+        suite: which Debian.
     """
 
-    def __init__(self, folder: Path, shared: dict[str, Path]) -> None:
+    def __init__(self, folder: Path, shared: dict[str, Path], *, suite: str = SUITES[0]) -> None:
+        self.suite = suite
         self.folder = folder
         self.root = folder / "root"
         self._shared = shared
@@ -137,7 +156,7 @@ class Machine:
     def __enter__(self) -> Self:
         for name in ("upper", "work", "root"):
             (self.folder / name).mkdir(parents=True)
-        layers = f"lowerdir={root_filesystem()},upperdir={self.folder}/upper"
+        layers = f"lowerdir={root_filesystem(self.suite)},upperdir={self.folder}/upper"
         mount = ["mount", "-t", "overlay", "overlay", "-o", f"{layers},workdir={self.folder}/work"]
         subprocess.run([*mount, str(self.root)], check=True)
         (self.root / "etc/hostname").write_text("board\n")

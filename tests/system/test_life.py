@@ -56,6 +56,14 @@ def is_active(machine: Machine) -> bool:
     return machine.property("ActiveState") == "active"
 
 
+def kill_and_await_another(machine: Machine, signal: str) -> None:
+    """End the main process; another one has to come."""
+    before = machine.property("MainPID")
+    machine.run(f"systemctl kill --kill-whom=main --signal={signal} rkd")
+    await_(lambda: machine.property("MainPID") not in {before, "0"}, "another main process")
+    await_(lambda: is_active(machine), "active again")
+
+
 @pytest.fixture(scope="module")
 def before(machine: Machine) -> set[str]:
     """What was there before rkd was."""
@@ -93,6 +101,25 @@ def test_a_model_answers(machine: Machine) -> None:
         "slow",
         "tiny",
     ]
+
+
+def test_of_its_users_groups_it_keeps_those_the_npu_needs(machine: Machine) -> None:
+    """Not sudo and not docker, which alice is in; and no capability is left either."""
+    status = machine.run(f"cat /proc/{machine.property('MainPID')}/status").stdout
+    lines = dict(line.split(":", 1) for line in status.splitlines())
+    named = machine.run(f"getent group {lines['Groups']} {lines['Gid']}").stdout.splitlines()
+
+    assert {line.partition(":")[0] for line in named} == {"rkd", "render", "video"}
+    assert {int(lines[kind], 16) for kind in ("CapPrm", "CapEff", "CapAmb", "CapInh")} == {0}
+
+
+def test_shells_and_manuals_find_it(machine: Machine) -> None:
+    """Where bash-completion and man look by themselves."""
+    completion = machine.run("cat /usr/share/bash-completion/completions/rkctl").stdout
+    page = machine.run("cat /usr/local/share/man/man1/rkctl.1").stdout
+
+    assert "complete -o" in completion
+    assert page.startswith((".\\", ".TH", "'\\"))
 
 
 def test_others_may_not(machine: Machine) -> None:
@@ -180,6 +207,25 @@ def test_a_blocked_loop_is_started_again(machine: Machine) -> None:
     assert "Watchdog timeout" in said
 
 
+def test_six_restarts_in_a_row_are_no_end(machine: Machine) -> None:
+    """Nor is a daemon that dies right after them."""
+    for _ in range(6):
+        machine.run("systemctl restart rkd")
+    for signal in ("ABRT", "KILL", "TERM"):  # the watchdog's, the kernel's, somebody's
+        kill_and_await_another(machine, signal)
+
+    assert machine.run("rkctl run tiny hi --max-tokens 4", user="alice").stdout
+
+
+def test_the_wait_between_starts_grows_where_systemd_knows_how(machine: Machine) -> None:
+    """Up to a minute; an older one waits the same each time."""
+    version = int(machine.run("systemctl --version").stdout.split()[1])
+    steps = machine.property("RestartSteps")
+
+    assert steps == ("6" if version >= 254 else "")
+    assert machine.property("StartLimitIntervalUSec") == "0"
+
+
 def test_a_second_daemon_says_so_and_exits_78(machine: Machine) -> None:
     """On the same state directory, whatever it would listen on."""
     done = machine.run(
@@ -222,14 +268,26 @@ def test_an_upgrade_lets_a_stream_end(machine: Machine) -> None:
         lambda: bool(json.loads(machine.run("rkctl status --json").stdout).get("streams")),
         "a stream under way",
     )
-    machine.run(f"{INSTALL} --wheelhouse /wheels/next", timeout_s=400)
+    upgraded = machine.run(f"{INSTALL} --wheelhouse /wheels/next", timeout_s=400)
     said, complained = stream.communicate(timeout=60)
 
     assert stream.returncode == 0, complained
     assert json.loads(said.splitlines()[-1])["finished"]["usage"]["completion_tokens"] > 100
     assert machine.run("rkd --version").stdout.split()[-1] == "0.0.2"
+    assert "log in again" not in upgraded.stderr
+    assert "apt" not in upgraded.stderr
     assert "77s" in machine.run("cat /etc/rkd/rkd.toml").stdout
     assert "77s" not in machine.run("cat /etc/rkd/rkd.toml.new").stdout
+
+
+def test_the_same_again_has_nothing_new_to_say(machine: Machine) -> None:
+    """No new defaults beside the file, and both versions together stay small."""
+    machine.run("rm /etc/rkd/rkd.toml.new")
+    machine.run(f"{INSTALL} --wheelhouse /wheels/next", timeout_s=400)
+
+    assert machine.run("ls /etc/rkd/rkd.toml.new", check=False).returncode
+    assert len(machine.run("ls /opt/rkd/versions").stdout.split()) == 2
+    assert int(machine.run("du -sm /opt/rkd").stdout.split()[0]) <= 250
 
 
 def test_a_broken_upgrade_is_undone(machine: Machine) -> None:

@@ -197,7 +197,7 @@ def test_what_asks_an_index_is_recognised(line: str, asks: bool) -> None:  # noq
 
 def test_certificates_have_the_names_they_have() -> None:
     """`rkctl cert init` writes ca.crt; no page speaks of another file."""
-    pages = [*ROOT.glob("docs/*"), ROOT / "README.md"]
+    pages = [*(ROOT / "docs").rglob("*.*"), ROOT / "README.md"]
 
     assert [page.name for page in pages if "ca.pem" in page.read_text(encoding="utf-8")] == []
 

@@ -15,6 +15,7 @@ PREFIX=${PREFIX:-$T/opt/rkd} DRY=0 YES=1 PURGE=${PURGE:-0} WHO=rkd OTEL=0 START=
 fail() { printf '%s\\n' "$*" >&2; exit 1; }
 for part in say manifest machine program system service remove; do . "$PARTS/$part.sh"; done
 CONFIG=$T/etc/rkd STATE=$T/var/lib/rkd CACHE=$T/var/cache/rkd UNITS=$T/etc/systemd
+USER_UNITS=$T/etc/systemd/user
 UDEV_RULES=$T/etc/udev/60-rkd.rules TMPFILES=$T/etc/tmpfiles/rkd.conf
 COMMANDS=$T/usr/local/bin MANUALS=$T/usr/local/share/man/man1 COMPLETIONS=$T/usr/share/completions
 MODELS=${MODELS:-$STATE/models}
