@@ -29,6 +29,8 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
     (stat.S_ISLNK, "a link"),
 )
+_WHO_ASKS = re.compile(r"//[^/?#\\\s@]*(?:@[^/?#\\\s@]*)*@")
+_PARAMETERS = re.compile(r"[?#].*", re.DOTALL)
 _HALF_CHARACTER = re.compile(rb"\\[uU][dD][89a-fA-F]")
 
 
@@ -101,7 +103,7 @@ def irregular(mode: int) -> str:
 
 def json_object(content: bytes, *, most_items: int) -> dict[str, object]:
     """
-    Read *content* as one JSON object; see `json_value`.
+    Read *content* as one JSON object of whole characters; see `json_value`.
 
     Raises:
         ValueError: it is none.
@@ -109,12 +111,14 @@ def json_object(content: bytes, *, most_items: int) -> dict[str, object]:
     value = json_value(content, most_items=most_items)
     if not isinstance(value, dict):
         raise ValueError("no JSON object")  # noqa: TRY004 - a bad value, whatever its type
+    if _HALF_CHARACTER.search(content):
+        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
     return value
 
 
 def json_value(content: bytes, *, most_items: int) -> object:
     """
-    Read *content* as JSON of bounded depth and size, of whole characters.
+    Read *content* as JSON of bounded depth and size; texts in it may hold halves of characters.
 
     The caller bounds the bytes. Numbers come as Python has them: NaN, infinite and huge ones too.
 
@@ -134,8 +138,6 @@ def json_value(content: bytes, *, most_items: int) -> object:
         raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}") from error
     if isinstance(value, dict | list):
         _check_depth(value)
-    if _HALF_CHARACTER.search(content):
-        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
     return value
 
 
@@ -193,3 +195,8 @@ def quoted(value: object) -> str:
     if value is None or isinstance(value, int | float):
         return str(value)[:QUOTED_CHARACTERS]
     return f"a {type(value).__name__}"
+
+
+def shown_address(url: str) -> str:
+    """Return *url* as it may be shown: without who asks, their password and signed parameters."""
+    return shown(_PARAMETERS.sub("", _WHO_ASKS.sub("//***@", url)))

@@ -16,7 +16,7 @@ import structlog
 
 from rkd.access.tokens import TokenFile
 from rkd.board.memory import total_and_available
-from rkd.board.npu import npu_obstacle
+from rkd.board.npu import SUPPORTED_SOCS, npu_obstacle
 from rkd.board.read import read_board
 from rkd.board.runtime import find_libraries
 from rkd.config import Config
@@ -111,7 +111,14 @@ class Rooms:
         platform = self.board.platform if self.obstacle is None else ""
         now = self.in_force
         return Capacity(
-            free, free + taken, platform, now.max_context, now.parallel, now.kv_cache_type
+            free,
+            free + taken,
+            platform,
+            now.max_context,
+            now.parallel,
+            now.kv_cache_type,
+            chip=self.board.platform if self.board.soc in SUPPORTED_SOCS else "",
+            obstacle="" if self.obstacle is None else self.obstacle.message,
         )
 
     def interceptor(self) -> StatusInterceptor:

@@ -98,6 +98,10 @@ def changes(old: Config, new: Config) -> Reloaded:
         name, before, after = field.name, getattr(old, field.name), getattr(new, field.name)
         if before == after:
             continue
-        words = f"{name}: changed" if name == "hf_token" else f"{name}: {before} -> {after}"
+        words = (
+            f"{name}: changed"
+            if name in {"hf_token", "hf_endpoint"}
+            else f"{name}: {before} -> {after}"
+        )
         (applied if name in live else waiting).append(words)
     return Reloaded(tuple(applied), tuple(waiting))

@@ -8,18 +8,19 @@ Blocking; answers are cached.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from rkd.errors import InvalidInputError, RkdError
-from rkd.hub.cache import AnswerCache
+from rkd import shape
+from rkd.errors import RkdError
+from rkd.hub.cache import AnswerCache, Form
 from rkd.hub.connection import Connection
 from rkd.hub.fit import Capacity, Judgement, judge_all
-from rkd.hub.listing import Listing, RemoteFile, look_up
+from rkd.hub.listing import Listing, RemoteFile, look_up, restored, stored
 from rkd.hub.mover import Mover, Wanted
 from rkd.hub.variants import Variant, variants_of
 from rkd.model import Details, Format
@@ -28,11 +29,12 @@ from rkd.weights.details import describe
 from rkd.weights.gguf import parse_header
 
 _BLOCK_BYTES = 1 << 20
-_MOST_BYTES = 48 << 20
+MOST_HEADER_BYTES = 48 << 20
 """Longest header read: one with a vocabulary of 250 000 tokens and its merges has some 12 MB."""
 
-_CARD_BYTES = 1 << 20
+CARD_BYTES = 1 << 20
 _TAIL_BYTES = 4096
+_LONGEST_BYTES = 300
 _MOST_TAILS = 12
 """Ends of .rkllm files read for one listing; a repository seldom has more."""
 
@@ -113,21 +115,18 @@ class Browser:
 
         def ask() -> str:
             self._connection.require_online(f"the card of {listing.repository}")
-            return self._mover.read(_whole(listing, file), 0, _CARD_BYTES).decode(
-                "utf-8", "replace"
-            )
+            return self._mover.read(_whole(listing, file), 0, CARD_BYTES).decode("utf-8", "replace")
 
         question = f"card {listing.repository} {listing.commit}"
-        return str(self._cache.answer(question, ask, fresh=_FOR_EVER).value)
+        return self._cache.answer(question, ask, _CARD, fresh=_FOR_EVER).value
 
     def _listing(self, repository: str, revision: str) -> tuple[Listing, datetime | None]:
         answer = self._cache.answer(
             f"listing {repository} {revision}",
-            lambda: json.loads(
-                json.dumps(asdict(look_up(self._connection, repository, revision)), default=str)
-            ),
+            lambda: look_up(self._connection, repository, revision),
+            _LISTING,
         )
-        return _listing_restored(answer.value), answer.cached
+        return answer.value, answer.cached
 
     def _shape(self, listing: Listing, variants: tuple[Variant, ...]) -> Details:
         """Read layers and heads from the smallest GGUF; the verdict is rougher without."""
@@ -136,17 +135,16 @@ class Browser:
             return Details()
         file = ggufs[-1].files[0]
 
-        def ask() -> dict[str, Any]:
+        def ask() -> Details:
             self._connection.require_online(f"the header of {file.path}")
             reader = _Ranges(self._mover, _whole(listing, file))
             header = parse_header(reader.read, file.size_bytes, PurePosixPath(file.path).name)
-            return asdict(describe(header))
+            return describe(header)
 
         try:
-            answer = self._cache.answer(f"shape {file.digest}", ask, fresh=_FOR_EVER)
-        except (RkdError, InvalidInputError):
+            return self._cache.answer(f"shape {file.digest}", ask, _SHAPE, fresh=_FOR_EVER).value
+        except RkdError:
             return Details()
-        return Details(**answer.value)
 
     def _toolkit(self, listing: Listing, variant: Variant) -> str:
         """Find the toolkit's version: in the file's last bytes, else in names, else in the card."""
@@ -160,7 +158,8 @@ class Browser:
 
         told = ""
         with contextlib.suppress(RkdError):
-            told = str(self._cache.answer(f"toolkit {file.digest}", ask, fresh=_FOR_EVER).value)
+            question = f"toolkit {file.digest}"
+            told = self._cache.answer(question, ask, _TOLD, fresh=_FOR_EVER).value
         named = told or toolkit_in(file.path) or toolkit_in(listing.repository)
         if named:
             return named
@@ -190,7 +189,7 @@ class _Ranges:
 
     def _block(self, number: int) -> bytes:
         start = number * _BLOCK_BYTES
-        if start >= min(self._wanted.size_bytes, _MOST_BYTES):
+        if start >= min(self._wanted.size_bytes, MOST_HEADER_BYTES):
             return b""
         if number not in self._blocks:
             self._blocks[number] = self._mover.read(self._wanted, start, _BLOCK_BYTES)
@@ -230,11 +229,23 @@ def _whole(listing: Listing, file: RemoteFile) -> Wanted:
     return listing.wanted(file)
 
 
-def _listing_restored(record: dict[str, Any]) -> Listing:
-    files = tuple(RemoteFile(**file) for file in record["files"])
-    texts = {key: tuple(record[key]) for key in ("tags", "base_models")}
-    moments = {
-        key: datetime.fromisoformat(record[key]) if record[key] else None
-        for key in ("updated", "created")
-    }
-    return Listing(**(record | {"files": files} | texts | moments))
+def _shape_restored(value: object) -> Details:
+    """Read what `asdict` made of a model's shape."""
+    record, known = shape.record(value), asdict(Details())
+    if record.keys() != known.keys():
+        raise shape.UnlikeError("other fields than a shape has")
+    return Details(**{key: _of_kind(known[key], record[key]) for key in known})
+
+
+def _of_kind(sample: object, value: object) -> Any:
+    """Take a value of the same kind as the default it stands for."""
+    if isinstance(sample, bool):
+        return bool(value)
+    return shape.count(value) if isinstance(sample, int) else _line(value)
+
+
+_line = partial(shape.line, most_bytes=_LONGEST_BYTES)
+_LISTING = Form(stored, restored)
+_SHAPE = Form(asdict, _shape_restored)
+_TOLD: Form[str] = Form(str, _line)
+_CARD: Form[str] = Form(str, partial(shape.text, most_bytes=2 * CARD_BYTES))

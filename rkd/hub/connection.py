@@ -9,22 +9,41 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import rkd
-from rkd.errors import InvalidInputError, PreconditionError, Reason, RkdError, Violation
+from rkd import shape
+from rkd.errors import ForbiddenError, PreconditionError, Reason, UnavailableError
+from rkd.hub.address import followed, origin
+from rkd.hub.answers import LARGEST_BYTES, body_of, bound
 from rkd.hub.environment import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, settle_environment
-from rkd.hub.refusal import RETRIED_STATUSES, Answer, refusal, retry_after_s, unreachable
+from rkd.hub.failure import (
+    RefusedError,
+    answer_of,
+    judged,
+    raised_by_the_library,
+    unusable_proxy,
+)
+from rkd.outside import quoted, shown_address
 
 if TYPE_CHECKING:
     import httpx2
     from huggingface_hub import HfApi
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
+
+LONGEST_WAIT_S = 600.0
+"""Bound of every time limit, also of one that was set to for ever."""
+
+UNBOUNDED = "rkd.unbounded"
+"""Extension of a request whose answer its asker bounds: a file, or a document read in pieces."""
+
+_REDIRECTS = 5
+_ASKED_CHARACTERS = 200
 
 _Result = TypeVar("_Result")
 
@@ -69,6 +88,7 @@ class Connection:
         limits: Callable[[], Limits] = Limits,
     ) -> None:
         self.endpoint = (endpoint or DEFAULT_ENDPOINT).rstrip("/")
+        self.shown = shown_address(self.endpoint)
         self._token = token
         self._offline = offline
         self._home = home
@@ -77,8 +97,13 @@ class Connection:
 
     @property
     def limits(self) -> Limits:
-        """The time limits as of now."""
-        return self._limits()
+        """The time limits as of now, each with an end."""
+        wanted = self._limits()
+        return Limits(
+            _bounded(wanted.connect_s, CONNECT_TIMEOUT_S),
+            _bounded(wanted.read_s, READ_TIMEOUT_S),
+            wanted.api_waits_s,
+        )
 
     @property
     def offline(self) -> bool:
@@ -102,8 +127,21 @@ class Connection:
 
     @property
     def token(self) -> str | None:
-        """The token as of now; None when there is none."""
-        return self._token() or None
+        """
+        The token as of now; None when there is none.
+
+        Raises:
+            ForbiddenError: HUB_GATED: what was given is no token.
+        """
+        token = self._token() or None
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise ForbiddenError(
+                Reason.HUB_GATED,
+                "the hub's token holds characters that no token has",
+                remedy="Copy it anew (HF_TOKEN or hf_token_file).",
+                metadata={"kind": "token"},
+            )
+        return token
 
     def timeout(self) -> httpx2.Timeout:
         """Give the time limits in the session's form."""
@@ -125,11 +163,19 @@ class Connection:
         )
 
     def session(self) -> httpx2.Client:
-        """Give the library's session: it knows proxies, certificates and our time limits."""
+        """
+        Give the library's session: it knows proxies, certificates and our time limits.
+
+        Raises:
+            UnavailableError: HUB_UNREACHABLE: a proxy that cannot be used.
+        """
         self._prepare()
         from huggingface_hub import get_session  # noqa: PLC0415 - 33 MB
 
-        return get_session()
+        try:
+            return get_session()
+        except (ImportError, ValueError) as error:
+            raise unusable_proxy() from error
 
     def headers_for(self, url: str) -> dict[str, str]:
         """Give the headers for *url*: the token only where its origin is the endpoint's."""
@@ -137,7 +183,7 @@ class Connection:
         # Exported by a table the type checker does not read.
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # noqa: PLC0415 - 33 MB
 
-        own = _origin(url) == _origin(self.endpoint)
+        own = origin(url) == origin(self.endpoint)
         token = (self.token or False) if own else False
         return build_hf_headers(token=token, library_name="rkd", library_version=rkd.__version__)
 
@@ -163,43 +209,74 @@ class Connection:
             PreconditionError: OFFLINE.
             RkdError: what `refusal` makes of a final answer; HUB_UNREACHABLE.
         """
+        what = quoted(what[:_ASKED_CHARACTERS])[1:-1]
         self.require_online(what)
+        self.session()
         api = self.api()
         waits = (*self.limits.api_waits_s, None)
         for wait_s in waits:
             try:
                 return question(api)
-            except _raised_by_the_library() as error:
-                failure, again = self._judge(error, what=what, repository=repository)
+            except raised_by_the_library() as error:
+                failure, again = judged(
+                    error, endpoint=self.shown, what=what, repository=repository
+                )
                 if wait_s is None or not again:
                     raise failure from error
                 time.sleep(wait_s)
         raise AssertionError("the last wait is None")
 
-    def _judge(self, error: BaseException, *, what: str, repository: str) -> tuple[RkdError, bool]:
-        """Turn what the library raised into ours, and say whether asking again may help."""
-        import httpx2  # noqa: PLC0415 - comes with huggingface_hub, as late as it
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # noqa: PLC0415
+    def document(
+        self, path: str, parameters: Mapping[str, Any], *, what: str, repository: str = ""
+    ) -> object:
+        """
+        Ask for a JSON document, again after a pause when the answer is "later".
 
-        seen: BaseException | None = error
-        # The library wraps: a RuntimeError around an LFS failure, a FileNotFoundError around a 5xx.
-        while seen is not None:
-            if isinstance(seen, HFValidationError):
-                return _malformed(what), False
-            if isinstance(seen, HfHubHTTPError) and seen.response is not None:
-                answer = answer_of(seen.response)
-                failure = refusal(answer, endpoint=self.endpoint, repository=repository, what=what)
-                return failure, answer.status in RETRIED_STATUSES
-            if isinstance(seen, httpx2.TransportError):
-                return unreachable(self.endpoint, cause_of(seen), what=what), True
-            seen = seen.__cause__ or seen.__context__
-        if isinstance(error, OSError):
-            return unreachable(self.endpoint, cause_of(error), what=what), False
-        raise error
+        Args:
+            path: at the endpoint, beginning with a slash.
+            parameters: of the query; lists are repeated.
+            what: what is asked for, for people.
+            repository: `user/repo`, for the page to visit.
+
+        Raises:
+            PreconditionError: OFFLINE.
+            RkdError: what `refusal` makes of a final answer; HUB_UNREACHABLE.
+        """
+
+        def question(_: HfApi) -> object:
+            url, given = self.endpoint + path, dict(parameters)
+            for _hop in range(_REDIRECTS + 1):
+                headers = self.headers_for(url) | {"Accept-Encoding": "gzip"}
+                with self.session().stream(
+                    "GET",
+                    url,
+                    params=given or None,
+                    headers=headers,
+                    follow_redirects=False,
+                    timeout=self.timeout(),
+                    extensions={UNBOUNDED: True},
+                ) as response:
+                    if not response.has_redirect_location:
+                        return _parsed(response)
+                    url, given = followed(str(response.url), response.headers["Location"]), {}
+            raise shape.UnlikeError("it redirects again and again")
+
+        return self.ask(question, what=what, repository=repository)
 
     def _prepare(self) -> None:
         if self._ready:
             return
+        try:
+            scheme, host, _ = origin(self.endpoint)
+        except ValueError:
+            scheme = host = ""
+        if scheme not in {"http", "https"} or not host:
+            raise UnavailableError(
+                Reason.HUB_UNREACHABLE,
+                f"{self.shown} is no address of a hub",
+                remedy="Set HF_ENDPOINT to one that begins with https://, or unset it.",
+                metadata={"endpoint": self.shown},
+            )
         with _once:
             settle_environment(self._home)
             import httpx2  # noqa: PLC0415 - comes with huggingface_hub, as late as it
@@ -207,7 +284,9 @@ class Connection:
 
             set_client_factory(
                 lambda: httpx2.Client(
-                    event_hooks={"request": [self._bound]}, follow_redirects=True, timeout=None
+                    event_hooks={"request": [self._bound], "response": [_bound_answer]},
+                    follow_redirects=True,
+                    timeout=None,
                 )
             )
             self._ready = True
@@ -217,50 +296,22 @@ class Connection:
         timeout = request.extensions.get("timeout") or {}
         if not any(timeout.values()):
             request.extensions["timeout"] = self.timeout().as_dict()
+        if not request.extensions.get(UNBOUNDED):
+            request.headers["Accept-Encoding"] = "identity"
 
 
-def answer_of(response: httpx2.Response) -> Answer:
-    """Keep of *response* what may be told."""
-    return Answer(
-        status=response.status_code,
-        code=response.headers.get("X-Error-Code", ""),
-        message=response.headers.get("X-Error-Message", ""),
-        retry_after_s=retry_after_s(response.headers.get("Retry-After")),
-        authenticated="authorization" in response.request.headers,
-    )
+def _bound_answer(response: httpx2.Response) -> None:
+    if not response.request.extensions.get(UNBOUNDED):
+        bound(response)
 
 
-def _raised_by_the_library() -> tuple[type[Exception], ...]:
-    import httpx2  # noqa: PLC0415 - comes with huggingface_hub, as late as it
-
-    return (OSError, RuntimeError, ValueError, httpx2.TransportError)
-
-
-def cause_of(error: BaseException) -> str:
-    """Name the trouble without its text, which may quote an address."""
-    words = {
-        "ConnectError": "no connection",
-        "ConnectTimeout": "no connection in time",
-        "ReadTimeout": "no answer in time",
-        "ReadError": "the connection broke",
-        "RemoteProtocolError": "the connection broke",
-        "ProxyError": "the proxy refused",
-    }
-    name = type(error).__name__
-    return words.get(name, name)
+def _parsed(response: httpx2.Response) -> object:
+    """Read a document, or say what came instead."""
+    if response.status_code != HTTPStatus.OK:
+        raise RefusedError(answer_of(response))
+    return shape.parse(body_of(response), most_bytes=LARGEST_BYTES)
 
 
-def _malformed(what: str) -> InvalidInputError:
-    message = f"{what!r} is not the name of a repository"
-    return InvalidInputError(
-        Reason.INVALID_FIELD,
-        message,
-        remedy="Write it as user/repo.",
-        violations=(Violation("repository", message),),
-    )
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or default
+def _bounded(seconds: float, otherwise_s: float) -> float:
+    """Give *seconds* an end; what is no time (not a number, nothing) is the default."""
+    return min(seconds, LONGEST_WAIT_S) if seconds > 0 else otherwise_s

@@ -8,10 +8,14 @@ Hashing in line halves the throughput on a fast link: measured on loopback 480 M
 from __future__ import annotations
 
 import hashlib
+import os
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
+
+from rkd.outside import open_regular
 
 _WAITING_CHUNKS = 64
 """Chunks between receiver and hasher; at 64 KiB each, 4 MiB."""
@@ -48,12 +52,25 @@ class Digest:
         """Take the next bytes; waits while the hasher is behind."""
         self._chunks.put(chunk)
 
-    def update_from(self, path: Path, size_bytes: int) -> None:
-        """Take the first *size_bytes* of what *path* holds already."""
-        with path.open("rb", buffering=0) as file:
-            while size_bytes and (chunk := file.read(min(_READ_BYTES, size_bytes))):
-                self.update(chunk)
-                size_bytes -= len(chunk)
+    def update_from(
+        self, descriptor: int, size_bytes: int, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """
+        Take the first *size_bytes* of what an open file holds already.
+
+        Args:
+            descriptor: open for reading; where it stands is left as it is.
+            size_bytes: how much to take; less where the file ends before.
+            check: called before each piece; ends the reading by raising.
+        """
+        at_bytes = 0
+        while at_bytes < size_bytes:
+            check()
+            chunk = os.pread(descriptor, min(_READ_BYTES, size_bytes - at_bytes), at_bytes)
+            if not chunk:
+                return
+            self.update(chunk)
+            at_bytes += len(chunk)
 
     def hexdigest(self) -> str:
         """End, and return the digest of everything taken."""
@@ -71,8 +88,9 @@ class Digest:
 
 
 def digest_of(path: Path, algorithm: str) -> str:
-    """Hash a whole file on disk, `sha256` or `git-sha1`, in this thread."""
-    size_bytes = path.stat().st_size
-    with Digest(algorithm, size_bytes) as digest:
-        digest.update_from(path, size_bytes)
-        return digest.hexdigest()
+    """Hash a whole regular file on disk, `sha256` or `git-sha1`."""
+    with open_regular(path) as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        with Digest(algorithm, size_bytes) as digest:
+            digest.update_from(file.fileno(), size_bytes)
+            return digest.hexdigest()

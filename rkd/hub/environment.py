@@ -21,11 +21,12 @@ _SETTINGS = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_UPDATE_CHECK": "1",
     "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+    "HF_HUB_VERBOSITY": "error",
     "HF_HUB_DOWNLOAD_TIMEOUT": str(int(READ_TIMEOUT_S)),
 }
 """
-Xet cannot be cancelled per file nor checked byte by byte, telemetry asks a server at import, and
-a token is sent where we say and nowhere else.
+Its warnings quote signed addresses. Xet cannot be cancelled per file nor checked byte by byte,
+telemetry asks a server at import, and a token is sent where we say and nowhere else.
 
 Source: huggingface_hub 2.4.0 `constants.py`, measured against a local hub, 2026-08.
 """

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rkd.errors import Reason, UnavailableError
 from rkd.hub.mover import Mover, Wanted
 from rkd.hub.stop import Stop, StoppedError
 from rkd.hub.threads import in_thread
@@ -15,9 +17,28 @@ from rkd.hub.threads import in_thread
 FILES_AT_ONCE = 4
 """Connections at once: one rarely fills a line to a CDN, more than four gain nothing at home."""
 
+STALL_S = 3600.0
+"""Without a byte for so long a fetch is given up, whatever its own tries are waiting for."""
+
 _STOP_WAIT_S = 2.0
 """How long a cancelled fetch is waited for; one that waits for an answer's first byte ends later by
 itself, and writes nothing any more."""
+
+
+class _Moved:
+    """Knows when something moved last; told from a thread, asked on the loop."""
+
+    def __init__(self) -> None:
+        self._at_s = time.monotonic()
+
+    def take_note(self) -> None:
+        """Something moved now."""
+        self._at_s = time.monotonic()
+
+    @property
+    def since_s(self) -> float:
+        """Seconds since."""
+        return time.monotonic() - self._at_s
 
 
 class Fetching:
@@ -27,33 +48,54 @@ class Fetching:
     Args:
         mover: does the work.
         files_at_once: bound of all fetches together.
+        stall_s: see `STALL_S`.
     """
 
-    def __init__(self, mover: Mover, *, files_at_once: int = FILES_AT_ONCE) -> None:
+    def __init__(
+        self, mover: Mover, *, files_at_once: int = FILES_AT_ONCE, stall_s: float = STALL_S
+    ) -> None:
         self._mover = mover
+        self._stall_s = stall_s
         self._slots = asyncio.Semaphore(files_at_once)
 
     async def fetch(self, wanted: Wanted, target: Path, *, progress: Callable[[int], None]) -> None:
         """Fetch as `Mover.fetch` does; cancelling stops it and keeps the part."""
-        stop = Stop()
+        stop, moved = Stop(), _Moved()
+
+        def told(done: int) -> None:
+            moved.take_note()
+            progress(done)
 
         def work() -> None:
             # What a stop leaves is the canceller's business.
             with contextlib.suppress(StoppedError):
                 stop.check()
-                self._mover.fetch(wanted, target, progress=progress, stop=stop)
+                self._mover.fetch(wanted, target, progress=told, stop=stop)
 
         async with self._slots:
             fetching = asyncio.ensure_future(in_thread(work, name="rkd-fetch"))
             try:
-                await asyncio.shield(fetching)
-            except asyncio.CancelledError:
+                await self._ended(fetching, moved, wanted)
+            except BaseException:
                 stop.set()
                 await asyncio.wait({fetching}, timeout=_STOP_WAIT_S)
                 # Its failure, if it had one at that very moment, is nobody's any more.
                 if not fetching.cancel() and not fetching.cancelled():
                     fetching.exception()
                 raise
+
+    async def _ended(self, fetching: asyncio.Future[None], moved: _Moved, wanted: Wanted) -> None:
+        """Wait for the end, as long as something moves."""
+        while not fetching.done():
+            left_s = self._stall_s - moved.since_s
+            if left_s <= 0:
+                raise UnavailableError(
+                    Reason.HUB_UNREACHABLE,
+                    f"nothing of {wanted} came for {self._stall_s:g} s",
+                    remedy="Pull again: what is here is not fetched twice.",
+                )
+            await asyncio.wait({fetching}, timeout=left_s)
+        fetching.result()
 
     async def fetch_all(
         self, files: Sequence[tuple[Wanted, Path]], *, progress: Callable[[str, int], None]

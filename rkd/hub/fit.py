@@ -38,6 +38,8 @@ class Capacity:
         platform: chip of the NPU that can be used (`rk3588`); "" where there is none.
         context_tokens: to judge with, if the model's own is not shorter.
         slots, kv_cache_type: what a model on the CPU would be loaded with.
+        chip: the board's, also while its NPU cannot be used; "" where none is known.
+        obstacle: what keeps the NPU from being used; "" where nothing does.
     """
 
     available_bytes: int
@@ -46,6 +48,8 @@ class Capacity:
     context_tokens: int
     slots: int = 1
     kv_cache_type: str = "auto"
+    chip: str = ""
+    obstacle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,9 @@ def judge(variant: Variant, details: Details, capacity: Capacity) -> Judgement:
     wrong = _wrong_platform(variant, capacity)
     if wrong:
         verdict, detail = Verdict.WRONG_PLATFORM, wrong
+    elif variant.format is Format.RKLLM and not capacity.platform:
+        # The right chip: what is in the way can be mended, and then it is another verdict.
+        verdict, detail = Verdict.UNKNOWN, f"the NPU cannot be used now: {capacity.obstacle}"
     row = QUANTIZATIONS.get(variant.quantization)
     return Judgement(variant, verdict, detail, needed, row.note if row else "")
 
@@ -138,8 +145,9 @@ def _order(one: Judgement, capacity: Capacity) -> tuple[int, int, int, int, int]
 def _wrong_platform(variant: Variant, capacity: Capacity) -> str:
     if variant.format is not Format.RKLLM:
         return ""
-    if not capacity.platform:
+    chip = capacity.platform or capacity.chip
+    if not chip:
         return "needs an NPU, and none can be used here"
-    if variant.platform and variant.platform != capacity.platform:
-        return f"made for {variant.platform}, this is {capacity.platform}"
+    if variant.platform and variant.platform != chip:
+        return f"made for {variant.platform}, this is {chip}"
     return ""

@@ -1,16 +1,41 @@
-"""What a repository holds at a commit: files with sizes and digests, licence, gate. One request."""
+"""
+What a repository holds at a commit: files with sizes and digests, licence, gate. One request.
+
+Nothing the hub says is taken as it comes: a file whose name, size or digest cannot be believed is
+left out; an answer that names no repository or no commit is none.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from urllib.parse import quote
 
+from rkd import shape
+from rkd.errors import bad_field
 from rkd.hub.connection import Connection
 from rkd.hub.mover import Wanted
+from rkd.hub.reference import is_repository
+from rkd.hub.refusal import unlike
+from rkd.outside import quoted
 
-if TYPE_CHECKING:
-    from huggingface_hub.hf_api import ModelInfo, RepoSibling
+MOST_FILES = 20_000
+"""Of one repository; the largest have some thousands."""
+
+LARGEST_FILE_BYTES = 1 << 48
+"""No disk holds more; sums of as many as `MOST_FILES` still fit a field of the wire."""
+
+MOST_TAGS = 500
+LONGEST_PATH_BYTES = 1024
+_LONGEST_NAME_BYTES = 255
+_LONGEST_TEXT_BYTES = 300
+_LARGEST_CONTEXT = 2**31 - 1
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_DIGESTS = {"sha256": re.compile(r"[0-9a-f]{64}"), "git-sha1": re.compile(r"[0-9a-f]{40}")}
+_line = partial(shape.line, most_bytes=_LONGEST_TEXT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,48 +91,192 @@ def look_up(connection: Connection, repository: str, revision: str = "main") -> 
     Ask the hub for *repository* at *revision*; blocking.
 
     Raises:
+        InvalidInputError: INVALID_FIELD: that is no name of a repository.
         RkdError: OFFLINE, HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND.
     """
+    if not is_repository(repository):
+        raise bad_field(
+            "repository", f"{quoted(repository)} is not user/repo", remedy="Write user/repo."
+        )
     what = repository if revision == "main" else f"revision {revision}"
-    info = connection.ask(
-        lambda api: api.model_info(repository, revision=revision, files_metadata=True),
+    answer = connection.document(
+        f"/api/models/{repository}/revision/{quote(revision, safe='')}",
+        {"blobs": True},
         what=what,
         repository=repository,
     )
-    return listing_of(info)
+    try:
+        return listing_of(answer)
+    except shape.UnlikeError as error:
+        raise unlike(connection.shown, str(error), what=what) from error
 
 
-def listing_of(info: ModelInfo) -> Listing:
-    """Take from the library's answer what rkd uses."""
-    card: dict[str, object] = dict(vars(info.card_data)) if info.card_data else {}
-    gguf = info.gguf or {}
+def listing_of(answer: object, *, pinned: bool = True) -> Listing:
+    """
+    Take from the hub's answer about one repository what rkd uses.
+
+    Args:
+        answer: a JSON value.
+        pinned: it tells of one commit, with sizes and digests; else of names alone.
+
+    Raises:
+        UnlikeError: it names no repository, or no commit though *pinned*.
+    """
+    info = shape.record(answer)
+    repository = shape.line(info.get("id"), most_bytes=_LONGEST_TEXT_BYTES)
+    if not is_repository(repository):
+        raise shape.UnlikeError(f"{quoted(repository)} is no name of a repository")
+    card = _record(info.get("cardData"))
+    gguf = _record(info.get("gguf"))
+    tags = shape.texts(info.get("tags"), most_items=MOST_TAGS, most_bytes=_LONGEST_TEXT_BYTES)
+    context = shape.either(shape.count, gguf.get("context_length"), 0)
     return Listing(
-        repository=info.id,
-        commit=info.sha or "",
-        files=tuple(_file(sibling) for sibling in info.siblings or ()),
-        license=_license(card, tuple(info.tags or ())),
-        gated=bool(info.gated),
-        private=bool(info.private),
-        downloads=info.downloads or 0,
-        likes=info.likes or 0,
-        updated=info.last_modified,
-        created=info.created_at,
-        tags=tuple(info.tags or ()),
+        repository=repository,
+        commit=_commit(info.get("sha")) if pinned else "",
+        files=_files(info.get("siblings"), pinned=pinned),
+        license=_license(card, tags),
+        gated=bool(info.get("gated")),
+        private=bool(info.get("private")),
+        downloads=shape.either(shape.count, info.get("downloads"), 0),
+        likes=shape.either(shape.count, info.get("likes"), 0),
+        updated=shape.either(shape.moment, info.get("lastModified"), None),
+        created=shape.either(shape.moment, info.get("createdAt"), None),
+        tags=tags,
         base_models=_texts(card.get("base_model")),
-        parameters=int(gguf.get("total") or 0),
-        context_tokens=int(gguf.get("context_length") or 0),
-        architecture=str(gguf.get("architecture") or ""),
+        parameters=shape.either(shape.count, gguf.get("total"), 0),
+        context_tokens=context if context <= _LARGEST_CONTEXT else 0,
+        architecture=shape.either(_line, gguf.get("architecture"), ""),
     )
 
 
-def _file(sibling: RepoSibling) -> RemoteFile:
-    size_bytes = sibling.size or 0
-    if sibling.lfs is not None:
-        return RemoteFile(sibling.rfilename, size_bytes, "sha256", sibling.lfs.sha256.lower())
-    return RemoteFile(sibling.rfilename, size_bytes, "git-sha1", (sibling.blob_id or "").lower())
+def path_of(value: object) -> str:
+    """
+    Take the path of a file in a repository: relative, of plain names a disk can hold.
+
+    Raises:
+        UnlikeError: it leads elsewhere, or cannot be a name here.
+    """
+    path = shape.line(value, most_bytes=LONGEST_PATH_BYTES)
+    for name in path.split("/"):
+        too_long = len(name.encode()) > _LONGEST_NAME_BYTES
+        if name in {"", ".", ".."} or "\\" in name or too_long:
+            raise shape.UnlikeError(f"{quoted(path)} is no path of a file")
+    return path
 
 
-def _license(card: dict[str, object], tags: tuple[str, ...]) -> str:
+def stored(listing: Listing) -> dict[str, object]:
+    """Write *listing* as JSON values."""
+    record = asdict(listing)
+    for key in ("updated", "created"):
+        record[key] = record[key].isoformat() if record[key] else None
+    return record
+
+
+def restored(value: object) -> Listing:
+    """
+    Read what `stored` wrote.
+
+    Raises:
+        UnlikeError: it is something else.
+    """
+    record = shape.record(value)
+    told, many = partial(_told, record), partial(_many, record)
+    return Listing(
+        repository=told("repository"),
+        commit=_commit(record.get("commit")),
+        files=tuple(_restored_file(one) for one in _items(record.get("files"))),
+        license=told("license"),
+        gated=bool(record.get("gated")),
+        private=bool(record.get("private")),
+        downloads=shape.count(record.get("downloads")),
+        likes=shape.count(record.get("likes")),
+        updated=shape.either(shape.moment, record.get("updated"), None),
+        created=shape.either(shape.moment, record.get("created"), None),
+        tags=many("tags"),
+        base_models=many("base_models"),
+        parameters=shape.count(record.get("parameters")),
+        context_tokens=shape.count(record.get("context_tokens")),
+        architecture=told("architecture"),
+    )
+
+
+def _record(value: object) -> Mapping[str, object]:
+    nothing: Mapping[str, object] = {}
+    return shape.either(shape.record, value, nothing)
+
+
+def _told(record: Mapping[str, object], key: str) -> str:
+    return _line(record.get(key))
+
+
+def _many(record: Mapping[str, object], key: str) -> tuple[str, ...]:
+    return shape.texts(record.get(key), most_items=MOST_TAGS, most_bytes=_LONGEST_TEXT_BYTES)
+
+
+def _items(value: object) -> list[object]:
+    return shape.items(value, most=MOST_FILES)
+
+
+def _commit(value: object) -> str:
+    commit = _line(value).lower()
+    if not _COMMIT.fullmatch(commit):
+        raise shape.UnlikeError(f"{quoted(commit)} is no commit")
+    return commit
+
+
+def _files(value: object, *, pinned: bool) -> tuple[RemoteFile, ...]:
+    """Take every file that can be believed; of two with one path the first."""
+    if value is None:
+        return ()
+    read = _file if pinned else _named
+    found: Iterable[RemoteFile] = shape.kept(_items(value), read)
+    return tuple({file.path: file for file in reversed(tuple(found))}.values())[::-1]
+
+
+def _named(value: object) -> RemoteFile:
+    return RemoteFile(path_of(shape.record(value).get("rfilename")), 0, "", "")
+
+
+def _file(value: object) -> RemoteFile:
+    sibling = shape.record(value)
+    path = path_of(sibling.get("rfilename"))
+    size_bytes = _size(sibling.get("size"))
+    lfs = sibling.get("lfs")
+    if lfs is None:
+        return RemoteFile(path, size_bytes, "git-sha1", _digest("git-sha1", sibling.get("blobId")))
+    return RemoteFile(
+        path, size_bytes, "sha256", _digest("sha256", shape.record(lfs).get("sha256"))
+    )
+
+
+def _restored_file(value: object) -> RemoteFile:
+    record = shape.record(value)
+    algorithm = _line(record.get("algorithm"))
+    if algorithm not in _DIGESTS:
+        raise shape.UnlikeError(f"{quoted(algorithm)} is no way to hash a file")
+    return RemoteFile(
+        path_of(record.get("path")),
+        _size(record.get("size_bytes")),
+        algorithm,
+        _digest(algorithm, record.get("digest")),
+    )
+
+
+def _size(value: object) -> int:
+    size_bytes = shape.count(value)
+    if size_bytes > LARGEST_FILE_BYTES:
+        raise shape.UnlikeError(f"a file of {size_bytes} bytes")
+    return size_bytes
+
+
+def _digest(algorithm: str, value: object) -> str:
+    digest = _line(value).lower()
+    if not _DIGESTS[algorithm].fullmatch(digest):
+        raise shape.UnlikeError(f"{quoted(digest)} is no {algorithm}")
+    return digest
+
+
+def _license(card: Mapping[str, object], tags: tuple[str, ...]) -> str:
     named = _texts(card.get("license")) or tuple(
         tag.removeprefix("license:") for tag in tags if tag.startswith("license:")
     )
@@ -116,5 +285,9 @@ def _license(card: dict[str, object], tags: tuple[str, ...]) -> str:
 
 def _texts(value: object) -> tuple[str, ...]:
     """Read a card's field that may be a text or a list of them."""
-    items = value if isinstance(value, list) else [value]
-    return tuple(str(item) for item in items if item)
+    listed = value if isinstance(value, list) else [value]
+    return tuple(
+        one
+        for one in shape.texts(listed, most_items=MOST_TAGS, most_bytes=_LONGEST_TEXT_BYTES)
+        if one
+    )

@@ -9,7 +9,6 @@ bytes are moved here. Blocking: one thread per file; `fetching.py` is the asynci
 from __future__ import annotations
 
 import contextlib
-import errno
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -17,13 +16,16 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
+from rkd.durable import disk_is_full
 from rkd.errors import DataLossError, ExhaustedError, Reason, RkdError
-from rkd.hub.connection import Connection, answer_of, cause_of
+from rkd.hub.address import followed
+from rkd.hub.connection import UNBOUNDED, Connection
+from rkd.hub.failure import answer_of, cause_of
 from rkd.hub.part import Part
 from rkd.hub.refusal import RETRIED_STATUSES, refusal, unreachable
 from rkd.hub.stop import Stop
+from rkd.hub.writers import Writers
 
 if TYPE_CHECKING:
     import httpx2
@@ -34,8 +36,13 @@ _RETRIED_BY_CDN = RETRIED_STATUSES | {
     HTTPStatus.FORBIDDEN,
     HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
 }
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19}|\*)")
+
+PIECE_S = 60.0
+"""Longest time for a piece of a file that is looked into before it is fetched."""
+
+MOST_SKIPPED_BYTES = 4 << 20
+"""Bytes read for nothing where a server knows no ranges."""
 
 FETCHES = 2
 """A file whose digest is wrong is fetched once more from nothing, then given up."""
@@ -103,6 +110,7 @@ class Mover:
     def __init__(self, connection: Connection, *, patience: Patience | None = None) -> None:
         self._connection = connection
         self._patience = patience or Patience()
+        self._writers = Writers()
 
     def fetch(
         self, wanted: Wanted, target: Path, *, progress: Callable[[int], None], stop: Stop
@@ -122,15 +130,20 @@ class Mover:
             StoppedError: *stop* was set.
             DataLossError: DIGEST_MISMATCH, nothing is kept then.
             ExhaustedError: DISK_FULL.
+            PreconditionError: MODEL_BUSY: another call writes there and does not end.
             RkdError: HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND.
         """
         with (
             _disk_full_told(wanted, target),
-            Part(target, size_bytes=wanted.size_bytes, algorithm=wanted.algorithm) as part,
+            self._writers.alone(target, stop),
+            Part(
+                target, size_bytes=wanted.size_bytes, algorithm=wanted.algorithm, stop=stop
+            ) as part,
         ):
             for _ in range(FETCHES):
                 self._complete(wanted, part, progress, stop)
-                if part.hexdigest() == wanted.digest:
+                if part.is_good(wanted.digest):
+                    stop.check()
                     part.settle()
                     return
                 part.restart()
@@ -148,24 +161,35 @@ class Mover:
         Raises:
             RkdError: HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND; it is not tried again.
         """
-        import httpx2  # noqa: PLC0415 - comes with huggingface_hub, as late as it
-
         end = min(offset_bytes + count, wanted.size_bytes)
         found = bytearray()
         try:
             with self._opened(wanted, offset_bytes, end) as response:
-                skip = offset_bytes if response.status_code == HTTPStatus.OK else 0
+                skip = self._skipped(wanted, offset_bytes, response)
+                until_s = time.monotonic() + PIECE_S
                 for chunk in response.iter_raw():
                     found += chunk
                     if len(found) >= skip + end - offset_bytes:
                         break
-        except httpx2.TransportError as error:
-            raise unreachable(
-                self._connection.endpoint, cause_of(error), what=str(wanted)
-            ) from error
+                    if time.monotonic() > until_s:
+                        raise self._away(wanted, "too slow")
         except _TroubleError as trouble:
             raise trouble.failure from trouble
         return bytes(found[skip : skip + end - offset_bytes])
+
+    def _skipped(self, wanted: Wanted, offset_bytes: int, response: httpx2.Response) -> int:
+        """Say how many bytes stand before those asked for: some servers know no ranges."""
+        if response.status_code == HTTPStatus.OK:
+            if offset_bytes > MOST_SKIPPED_BYTES:
+                raise self._away(wanted, "it cannot send a piece of a file")
+            return offset_bytes
+        range_ = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+        if range_ is None or int(range_[1]) != offset_bytes:
+            raise _TroubleError(self._unlike(wanted, "another range than asked for"))
+        return 0
+
+    def _away(self, wanted: Wanted, cause: str) -> _TroubleError:
+        return _TroubleError(unreachable(self._connection.shown, cause, what=str(wanted)))
 
     def _complete(
         self, wanted: Wanted, part: Part, progress: Callable[[int], None], stop: Stop
@@ -191,23 +215,13 @@ class Mover:
         self, wanted: Wanted, part: Part, progress: Callable[[int], None], stop: Stop
     ) -> None:
         """Ask once for the rest of the file and take what comes."""
-        import httpx2  # noqa: PLC0415 - comes with huggingface_hub, as late as it
-
         stop.check()
-        try:
-            with self._opened(wanted, part.offset_bytes) as response:
-                self._begin(wanted, part, response)
-                connection = response.extensions["network_stream"].get_extra_info("socket")
-                with stop.cutting(connection):
-                    self._drain(wanted, part, response, progress, stop)
-        except httpx2.TransportError as error:
-            raise _TroubleError(
-                unreachable(self._connection.endpoint, cause_of(error), what=str(wanted))
-            ) from error
+        with self._opened(wanted, part.offset_bytes) as response:
+            self._begin(wanted, part, response)
+            with stop.cutting(response.extensions["network_stream"].get_extra_info("socket")):
+                self._drain(wanted, part, response, progress, stop)
         if part.offset_bytes < wanted.size_bytes:
-            raise _TroubleError(
-                unreachable(self._connection.endpoint, "the answer was short", what=str(wanted))
-            )
+            raise self._away(wanted, "the answer was short")
 
     def _drain(
         self,
@@ -225,9 +239,7 @@ class Mover:
             part.append(chunk)
             progress(part.offset_bytes)
             if window.too_slow(len(chunk), time.monotonic()):
-                raise _TroubleError(
-                    unreachable(self._connection.endpoint, "too slow", what=str(wanted))
-                )
+                raise self._away(wanted, "too slow")
 
     def _begin(self, wanted: Wanted, part: Part, response: httpx2.Response) -> None:
         """Look at the final answer before its first byte: is it the rest of this file?"""
@@ -261,35 +273,45 @@ class Mover:
             if offset_bytes or end_bytes:
                 last = end_bytes - 1 if end_bytes else ""
                 headers["Range"] = f"bytes={offset_bytes}-{last}"
+            with self._streamed(wanted, url, headers) as response:
+                if hop == 0:
+                    self._require_hub(wanted, response)
+                if not response.has_redirect_location:
+                    self._require_content(wanted, response, from_hub=hop == 0)
+                    yield response
+                    return
+                location = response.headers["Location"]
+            try:
+                url = followed(url, location)
+            except ValueError as error:
+                raise self._away(wanted, str(error)) from error
+        raise self._away(wanted, "too many redirects")
+
+    @contextlib.contextmanager
+    def _streamed(
+        self, wanted: Wanted, url: str, headers: dict[str, str]
+    ) -> Iterator[httpx2.Response]:
+        """Ask for *url*; what breaks until its last byte is trouble another try may not have."""
+        import httpx2  # noqa: PLC0415 - comes with huggingface_hub, as late as it
+
+        try:
             with self._connection.session().stream(
                 "GET",
                 url,
                 headers=headers,
                 follow_redirects=False,
                 timeout=self._connection.timeout(),
+                extensions={UNBOUNDED: True},
             ) as response:
-                if hop == 0:
-                    self._require_hub(wanted, response)
-                if not response.is_redirect:
-                    self._require_content(wanted, response, from_hub=hop == 0)
-                    yield response
-                    return
-                url = urljoin(url, response.headers["Location"])
-        raise _TroubleError(
-            unreachable(self._connection.endpoint, "too many redirects", what=str(wanted))
-        )
+                yield response
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
+            raise self._away(wanted, cause_of(error)) from error
 
     def _require_hub(self, wanted: Wanted, response: httpx2.Response) -> None:
         """A page of somebody between here and the hub has no commit."""
-        good = response.is_redirect or response.status_code in _CONTENT
+        good = response.has_redirect_location or response.status_code in _CONTENT
         if good and "X-Repo-Commit" not in response.headers:
-            raise _TroubleError(
-                unreachable(
-                    self._connection.endpoint,
-                    "something between answers with a page of its own",
-                    what=str(wanted),
-                )
-            )
+            raise self._away(wanted, "something between answers with a page of its own")
 
     def _require_content(
         self, wanted: Wanted, response: httpx2.Response, *, from_hub: bool
@@ -299,7 +321,7 @@ class Mover:
         answer = answer_of(response)
         failure = refusal(
             answer,
-            endpoint=self._connection.endpoint,
+            endpoint=self._connection.shown,
             repository=wanted.repository,
             what=str(wanted),
         )
@@ -341,7 +363,7 @@ def _disk_full_told(wanted: Wanted, target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if not disk_is_full(error):
             raise
         raise ExhaustedError(
             Reason.DISK_FULL,

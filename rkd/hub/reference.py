@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
-from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.errors import InvalidInputError, bad_field
+from rkd.outside import quoted, shown_address
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
 _REPOSITORY = re.compile(rf"{_PART}/{_PART}")
@@ -60,7 +61,7 @@ def parse(text: str, *, endpoint: str = "") -> Reference:
     bare = bare.split("?")[0].split("#")[0].rstrip("/")
     parts = [unquote(part) for part in bare.split("/")]
     reference = _of_parts(parts)
-    if not _REPOSITORY.fullmatch(reference.repository) or ".." in bare:
+    if not is_repository(reference.repository) or ".." in bare:
         raise _unreadable(text)
     return reference
 
@@ -75,6 +76,11 @@ def _of_parts(parts: list[str]) -> Reference:
     if len(rest) > 1 and not selection and rest[-1].lower().endswith(_WEIGHTS):
         return Reference(f"{owner}/{rest[0]}", "/".join(rest[1:]))
     return Reference(f"{owner}/{'/'.join(rest)}", "" if selection == "latest" else selection)
+
+
+def is_repository(text: str) -> bool:
+    """Whether *text* is `user/repo`, in letters that lead nowhere else."""
+    return _REPOSITORY.fullmatch(text) is not None and ".." not in text
 
 
 def with_revision(reference: Reference, revision: str) -> Reference:
@@ -97,11 +103,10 @@ def local_name(repository: str, quantization: str) -> str:
 
 
 def _unreadable(text: str) -> InvalidInputError:
-    message = f"{text[:160]!r} names no repository of the hub"
-    return InvalidInputError(
-        Reason.INVALID_FIELD,
-        message,
+    told = quoted(shown_address(text))
+    return bad_field(
+        "source",
+        f"{told} names no repository of the hub",
+        f"{told} names no repository of the hub",
         remedy="Write user/repo, user/repo:Q4_K_M or user/repo:file.gguf.",
-        metadata={"source": text[:160]},
-        violations=(Violation("source", message),),
     )

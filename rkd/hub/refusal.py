@@ -6,16 +6,34 @@ Messages are written here and never taken from the library's: those quote signed
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from rkd.errors import ForbiddenError, NotFoundError, Reason, RkdError, UnavailableError
+from rkd.errors import (
+    ForbiddenError,
+    NotFoundError,
+    Reason,
+    RkdError,
+    UnavailableError,
+    bad_field,
+)
 
 RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 522, 524})
 """Answers that say "later", not "no"; 52x are those of a CDN that lost its origin."""
 
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _CLOSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_REFUSED = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.REQUEST_URI_TOO_LONG,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
+"""Answers that say "the question is wrong"."""
+
 _LONGEST_RETRY_AFTER_S = 300.0
 
 
@@ -43,7 +61,7 @@ def retry_after_s(header: str | None) -> float | None:
         seconds = float(header or "")
     except ValueError:
         return None
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S)
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S) if math.isfinite(seconds) else None
 
 
 def refusal(answer: Answer, *, endpoint: str, repository: str, what: str) -> RkdError:
@@ -69,6 +87,14 @@ def refusal(answer: Answer, *, endpoint: str, repository: str, what: str) -> Rkd
         return _missing(answer, repository=repository, what=what, metadata=metadata)
     if answer.status in _CLOSED:
         return _closed(answer, page=page, what=what, metadata=metadata)
+    if answer.status in _REFUSED:
+        words = f": {answer.message}" if answer.message else ""
+        return bad_field(
+            "request",
+            f"the hub refuses {what} ({answer.status}){words}",
+            f"the hub refuses {what}{words}",
+            remedy="Ask for something else; what the hub takes is its own to say.",
+        )
     return UnavailableError(
         Reason.HUB_UNREACHABLE,
         f"{endpoint} answered {answer.status} when asked for {what}",
@@ -121,4 +147,14 @@ def unreachable(endpoint: str, cause: str, *, what: str) -> UnavailableError:
         remedy="Check the network and HF_ENDPOINT; what is here already stays usable.",
         metadata={"endpoint": endpoint},
         retry_after_s=30,
+    )
+
+
+def unlike(endpoint: str, why: str, *, what: str) -> UnavailableError:
+    """Say that what answered is no hub; *why* is a few words without addresses."""
+    return UnavailableError(
+        Reason.HUB_UNREACHABLE,
+        f"{endpoint} does not speak like a hub when asked for {what}: {why}",
+        remedy="Check HF_ENDPOINT; a login page or a proxy may answer in its place.",
+        metadata={"endpoint": endpoint},
     )

@@ -5,25 +5,29 @@ from __future__ import annotations
 import enum
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rkd.hub.cache import AnswerCache
+from rkd import shape
+from rkd.hub.cache import AnswerCache, Form
 from rkd.hub.connection import Connection
 from rkd.hub.listing import listing_of
+from rkd.hub.refusal import unlike
 from rkd.model import Format
 from rkd.weights import rkllm
 from rkd.weights.quantization import in_file_name
 
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-    from huggingface_hub.hf_api import ModelInfo
-
 LOOKED_AT = 200
 """Repositories taken from the hub for one search; filters it does not know are applied to these."""
 
+MOST_ANSWERED = 1_000
+"""Most repositories one answer may hold, however few were asked for."""
+
+_MOST_KINDS = 1_000
+_LONGEST_BYTES = 300
+_FORMATS = frozenset(one.value for one in Format)
 _EXPAND: list[Any] = [
     "gguf",
     "gated",
@@ -106,18 +110,22 @@ def search(connection: Connection, cache: AnswerCache, query: Query) -> Results:
     cached: datetime | None = None
     for format_ in formats:
         asked = replace(query, format=format_, quantization="", min_downloads=0)
-        answer = cache.answer(f"search {asked}", functools.partial(_ask, connection, asked))
+        answer = cache.answer(f"search {asked}", functools.partial(_ask, connection, asked), _FORM)
         cached = answer.cached or cached
-        for record in answer.value:
-            found = _restored(record)
+        for found in answer.value:
             by_id.setdefault(found.id, found)
     kept = tuple(sorted((one for one in by_id.values() if _passes(one, query)), key=_key(query)))
     return Results(kept, facets_of(kept), cached)
 
 
-def found_in(info: ModelInfo) -> Found:
-    """Take from the library's answer what is shown; formats and quantizations from file names."""
-    listing = listing_of(info)
+def found_in(answer: object) -> Found:
+    """
+    Take from the hub's answer what is shown; formats and quantizations from file names.
+
+    Raises:
+        UnlikeError: it names no repository.
+    """
+    listing = listing_of(answer, pinned=False)
     names = [file.path for file in listing.files]
     weights = [name for name in names if name.lower().endswith((".gguf", ".rkllm"))]
     kinds = dict.fromkeys(in_file_name(name) for name in weights)
@@ -153,27 +161,19 @@ def facets_of(found: Iterable[Found]) -> tuple[tuple[str, tuple[tuple[str, int],
     )
 
 
-def _ask(connection: Connection, query: Query) -> list[dict[str, Any]]:
+def _ask(connection: Connection, query: Query) -> tuple[Found, ...]:
     """
     Ask for one page of the hub's list.
 
     Not by `list_models`: that waits 23 s for a dead hub (measured with 2.4.0), and a search is
     waited for by somebody.
     """
-    url = f"{connection.endpoint}/api/models"
-    parameters = _parameters(query)
-
-    def question(_: HfApi) -> list[dict[str, Any]]:
-        from huggingface_hub import ModelInfo, hf_raise_for_status  # noqa: PLC0415 - 33 MB
-
-        response = connection.session().get(
-            url, params=parameters, headers=connection.headers_for(url)
-        )
-        hf_raise_for_status(response)
-        make: Callable[..., ModelInfo] = ModelInfo
-        return [_stored(found_in(make(**({"siblings": None} | item)))) for item in response.json()]
-
-    return connection.ask(question, what="a search")
+    answer = connection.document("/api/models", _parameters(query), what="a search")
+    try:
+        repositories = shape.items(answer, most=MOST_ANSWERED)
+    except shape.UnlikeError as error:
+        raise unlike(connection.shown, str(error), what="a search") from error
+    return tuple(shape.kept(repositories[:LOOKED_AT], found_in))
 
 
 def _parameters(query: Query) -> dict[str, Any]:
@@ -236,17 +236,39 @@ def _size(parameters: int) -> str:
     return next((name for bound, name in _SIZES if parameters < bound), "9B and more")
 
 
-def _stored(found: Found) -> dict[str, Any]:
-    record = asdict(found)
-    for key in ("updated", "created"):
-        record[key] = record[key].isoformat() if record[key] else None
-    return record
+def _stored(found: tuple[Found, ...]) -> object:
+    return [
+        asdict(one)
+        | {key: moment.isoformat() if moment else None for key, moment in _moments(one).items()}
+        for one in found
+    ]
 
 
-def _restored(record: dict[str, Any]) -> Found:
-    moments = {
-        key: datetime.fromisoformat(record[key]) if record[key] else None
-        for key in ("updated", "created")
-    }
-    texts = {key: tuple(record[key]) for key in ("formats", "quantizations")}
-    return Found(**(record | moments | texts))
+def _moments(found: Found) -> dict[str, datetime | None]:
+    return {"updated": found.updated, "created": found.created}
+
+
+def _restored(value: object) -> tuple[Found, ...]:
+    return tuple(_restored_one(one) for one in shape.items(value, most=LOOKED_AT))
+
+
+def _restored_one(value: object) -> Found:
+    record = shape.record(value)
+    line = functools.partial(shape.line, most_bytes=_LONGEST_BYTES)
+    many = functools.partial(shape.texts, most_items=_MOST_KINDS, most_bytes=_LONGEST_BYTES)
+    formats = many(record.get("formats"))
+    return Found(
+        id=line(record.get("id")),
+        downloads=shape.count(record.get("downloads")),
+        likes=shape.count(record.get("likes")),
+        updated=shape.either(shape.moment, record.get("updated"), None),
+        created=shape.either(shape.moment, record.get("created"), None),
+        license=line(record.get("license")),
+        gated=bool(record.get("gated")),
+        formats=tuple(one for one in formats if one in _FORMATS),
+        quantizations=many(record.get("quantizations")),
+        parameters=shape.count(record.get("parameters")),
+    )
+
+
+_FORM = Form(_stored, _restored)

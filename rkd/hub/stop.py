@@ -50,8 +50,12 @@ class Stop:
         self.check()
 
     @contextlib.contextmanager
-    def cutting(self, connection: socket.socket) -> Iterator[None]:
-        """Cut *connection* if a stop comes inside the block."""
+    def cutting(self, connection: socket.socket | None) -> Iterator[None]:
+        """Cut *connection*, where there is one to be had, if a stop comes inside the block."""
+        if connection is None:
+            self.check()
+            yield
+            return
         # A duplicate: shutting it down ends the connection also under TLS, without touching the
         # reader's own object from another thread.
         double = socket.socket(fileno=os.dup(connection.fileno()))

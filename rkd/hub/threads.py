@@ -15,6 +15,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 
+from rkd.errors import Reason, UnavailableError
+
 _Result = TypeVar("_Result")
 
 
@@ -35,6 +37,32 @@ class _Ended:
         """Keep the error and go on."""
         self.error = error
         return True
+
+
+ANSWER_WAIT_S = 300.0
+"""Longest wait for what only asks: each question inside has shorter limits of its own, but a hub
+that sends its headers a byte at a time passes them all."""
+
+
+async def asking(
+    act: Callable[[], _Result], *, name: str, within_s: float = ANSWER_WAIT_S
+) -> _Result:
+    """
+    Run *act*, which only asks the hub, in a thread of its own; returns and raises what it does.
+
+    Raises:
+        UnavailableError: HUB_UNREACHABLE: it took longer than *within_s*; the thread is left.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            return await in_thread(act, name=name)
+    except TimeoutError:
+        raise UnavailableError(
+            Reason.HUB_UNREACHABLE,
+            f"the hub did not answer within {within_s:g} s",
+            remedy="Check the network and HF_ENDPOINT; what is here already stays usable.",
+            retry_after_s=30,
+        ) from None
 
 
 async def in_thread(act: Callable[[], _Result], *, name: str) -> _Result:

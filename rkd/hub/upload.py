@@ -14,11 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rkd import shape
 from rkd.hub.connection import Connection
 from rkd.hub.stop import Stop
+from rkd.outside import shown_address
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
+
+
+_address = functools.partial(shape.line, most_bytes=1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,8 @@ def upload(
             what=what,
             repository=repository,
         )
-    return str(info.commit_url)
+    # The hub's own words: an address to be shown, or nothing.
+    return shown_address(shape.either(_address, str(info.commit_url), ""))
 
 
 def _addition(

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from rkd.durable import write_file
-from rkd.errors import ExhaustedError, InvalidInputError, Reason
+from rkd.errors import DataLossError, ExhaustedError, InvalidInputError, Reason
 from rkd.hub.digest import digest_of
 from rkd.hub.listing import Listing, RemoteFile
 from rkd.hub.part import bytes_in_part
@@ -24,6 +24,7 @@ from rkd.model import Format, Provenance, Recipe
 from rkd.modelfile.commands import Dialect
 from rkd.modelfile.parse import parse
 from rkd.modelfile.render import compose, render
+from rkd.operations import workshop
 
 MODELFILE = "Modelfile"
 TOKENIZER_FILES = frozenset(
@@ -173,6 +174,7 @@ def assemble(
         if before.get(item.name) != item.digest or not target.exists():
             _place(item.waiting(stage), target, placed.get(item.digest))
         placed[item.digest] = target
+    _verify(stage, items)
     for path in stage.iterdir():
         if path.name not in settled and path.name != provenance.FILE_NAME:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -191,6 +193,32 @@ def assemble(
     )
 
 
+def _verify(stage: Path, items: tuple[Item, ...]) -> None:
+    """
+    Compare what was put together with what the hub announced, byte for byte, once more.
+
+    Whatever happened to a file since it arrived, no model appears with other bytes than its record
+    tells of. What differs goes, so that it is fetched anew.
+
+    Raises:
+        DataLossError: DIGEST_MISMATCH.
+    """
+    for item in items:
+        path = stage / item.name
+        is_whole = path.stat().st_size == item.file.size_bytes
+        if is_whole and digest_of(path, item.file.algorithm) == item.file.digest:
+            continue
+        path.unlink()
+        item.waiting(stage).unlink(missing_ok=True)
+        raise DataLossError(
+            Reason.DIGEST_MISMATCH,
+            f"{item.name} changed on the disk after it had arrived",
+            remedy="Pull again: only this file is fetched anew. If it happens twice, check the "
+            "disk (rkctl doctor) and that nobody else writes in the models folder.",
+            metadata={"file": item.name, "expected": item.digest},
+        )
+
+
 def _place(waiting: Path, target: Path, twin: Path | None) -> None:
     """Give a verified file its name: a second one where links exist, else the only one."""
     target.unlink(missing_ok=True)
@@ -201,6 +229,19 @@ def _place(waiting: Path, target: Path, twin: Path | None) -> None:
             shutil.copyfile(twin, target)
         else:
             waiting.replace(target)
+
+
+def judge(stage: Path, variant: Variant) -> None:
+    """
+    Judge the weights by their header before anybody sees them.
+
+    Raises:
+        InvalidInputError: WEIGHTS_INVALID, ARCHITECTURE_UNSUPPORTED: a pointer of git-lfs, a web
+            page, a projector: the repository holds what no engine runs.
+    """
+    path = stage / PurePosixPath(variant.name).name
+    if workshop.is_readable(path):
+        workshop.check(path)
 
 
 def modelfile_of(items: tuple[Item, ...], listing: Listing, variant: Variant) -> str:

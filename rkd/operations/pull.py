@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,13 +17,13 @@ from pathlib import Path, PurePosixPath
 
 import structlog
 
-from rkd.errors import NotFoundError, RkdError, UnavailableError
+from rkd.errors import InvalidInputError, NotFoundError, RkdError, UnavailableError
 from rkd.hub.connection import Connection
 from rkd.hub.fetching import Fetching
 from rkd.hub.fit import Capacity, judge_all
 from rkd.hub.listing import Listing, look_up
 from rkd.hub.reference import Reference, local_name, parse, with_revision
-from rkd.hub.threads import in_thread
+from rkd.hub.threads import asking
 from rkd.hub.variants import Variant, select, variants_of
 from rkd.library import refusals
 from rkd.library.library import Library
@@ -189,7 +190,7 @@ class PullRunner:
         report.tell("model", name.text)
         report.tell("tag", variant.tag)
         present = self._present(name)
-        if present is not None and _is_the_same(present, listing, variant):
+        if present is not None and await asyncio.to_thread(_is_the_same, present, listing, variant):
             report.stage("up to date")
             return {"unchanged": "yes"}
         plan = await self._plan(order, listing, variant, name, report)
@@ -214,7 +215,7 @@ class PullRunner:
         raise AssertionError("the last wait is None")
 
     async def _look_up(self, repository: str, revision: str) -> Listing:
-        return await in_thread(
+        return await asking(
             lambda: look_up(self._connection, repository, revision), name="rkd-plan"
         )
 
@@ -276,10 +277,16 @@ class PullRunner:
             [(one.listing.wanted(one.file), one.waiting(stage)) for one, *_ in waiting],
             progress=told,
         )
-        report.stage("finishing")
+        report.stage("verifying")
         await asyncio.to_thread(
             bundle.assemble, stage, plan.items, plan.listing, plan.variant, datetime.now(UTC)
         )
+        report.stage("finishing")
+        try:
+            await asyncio.to_thread(bundle.judge, stage, plan.variant)
+        except InvalidInputError:
+            await self._library.discard(stage)  # fetching it again would not change what it is
+            raise
         await asyncio.to_thread(bundle.keep_modelfile, stage, plan.modelfile, plan.variant)
         await self._library.commit(stage, plan.name, replace=plan.replace)
 
@@ -303,10 +310,21 @@ def _is_the_same(present: Model, listing: Listing, variant: Variant) -> bool:
     if (origin.repository, origin.revision) != (listing.repository, listing.commit):
         return False
     recorded = dict(origin.digests)
-    sizes = {file.path.name: file.size_bytes for file in present.weights}
-    first = PurePosixPath(variant.name).name
-    return first in sizes and all(
+    return all(
         recorded.get(PurePosixPath(file.path).name) == f"{file.algorithm}:{file.digest}"
+        or file.algorithm != "sha256"
         for file in variant.files
-        if file.algorithm == "sha256"
+    ) and all(
+        _size(present.folder / item.name) == item.file.size_bytes
+        for item in bundle.items_of(listing, variant, None)
+        if item.name in recorded
     )
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a regular file; -1 where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1
+    return status.st_size if stat.S_ISREG(status.st_mode) else -1

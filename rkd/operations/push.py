@@ -19,6 +19,7 @@ from rkd.operations.bundle import MODELFILE
 from rkd.operations.operation import Operation, OperationKind, asked
 from rkd.operations.operations import Operations
 from rkd.operations.report import Report
+from rkd.outside import open_regular
 
 CARD = "README.md"
 _STOP_WAIT_S = 2.0
@@ -75,10 +76,11 @@ class PushRunner:
                 Reason.HUB_GATED,
                 "the hub takes no upload without a token",
                 remedy="Give rkd a token with write access (HF_TOKEN or hf_token_file).",
-                metadata={"kind": "token", "page": f"{self._connection.endpoint}/settings/tokens"},
+                metadata={"kind": "token", "page": f"{self._connection.shown}/settings/tokens"},
             )
         model = self._library.get(ModelName.parse(asked(operation.request, "model")))
-        files = await asyncio.to_thread(outgoing, model)
+        repository = parse(asked(operation.request, "repository")).repository
+        files = await asyncio.to_thread(outgoing, model, repository)
         for file in files:
             report.begin(file.path, file.size_bytes)
         report.stage("uploading")
@@ -115,10 +117,14 @@ class PushRunner:
             raise
 
 
-def outgoing(model: Model) -> tuple[Outgoing, ...]:
-    """List what a push of *model* sends: small files first; a card if the folder has none."""
+def outgoing(model: Model, repository: str) -> tuple[Outgoing, ...]:
+    """
+    List what a push of *model* to *repository* sends, small files first.
+
+    A card is added if the folder has none; links that lead out of it are not followed.
+    """
     paths = sorted(
-        (path for path in model.folder.iterdir() if path.is_file() and path.name[0] != "."),
+        (path for path in model.folder.iterdir() if _is_own(path)),
         key=lambda path: (path.stat().st_size, path.name),
     )
     files = [Outgoing(path.name, path) for path in paths]
@@ -126,11 +132,22 @@ def outgoing(model: Model) -> tuple[Outgoing, ...]:
     if MODELFILE not in names and model.modelfile_text:
         files.insert(0, Outgoing(MODELFILE, model.modelfile_text.encode()))
     if CARD not in names:
-        files.insert(0, Outgoing(CARD, card(model, paths).encode()))
+        files.insert(0, Outgoing(CARD, card(model, paths, repository).encode()))
     return tuple(files)
 
 
-def card(model: Model, paths: list[Path]) -> str:
+def _is_own(path: Path) -> bool:
+    """Whether *path* is a regular file of the model's folder, to be seen by everybody."""
+    if path.name.startswith("."):
+        return False
+    try:
+        with open_regular(path, within=path.parent):
+            return True
+    except OSError:
+        return False
+
+
+def card(model: Model, paths: list[Path], repository: str) -> str:
     """Write the stub of a model card: what it is, where it came from, how to run it."""
     formats = sorted({file.format.value for file in model.weights})
     front = ["---", "tags:", *(f"- {form}" for form in formats), "- rkd"]
@@ -151,5 +168,5 @@ def card(model: Model, paths: list[Path]) -> str:
         for path in paths
     ]
     runs = "NPU of RK3588 boards" if Format.RKLLM.value in formats else "CPU"
-    lines += ["", f"Runs on the {runs} with rkd: `rkctl pull <this repository>`.", ""]
+    lines += ["", f"Runs on the {runs} with rkd: `rkctl pull {repository}`.", ""]
     return "\n".join(lines)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from rkd.hub.connection import Connection
 from rkd.hub.fetching import Fetching
 from rkd.hub.listing import look_up
+from rkd.hub.threads import asking
 from rkd.operations.bundle import TOKENIZER_FILES
 
 
@@ -32,7 +32,7 @@ class TokenizerSource:
             RkdError: OFFLINE, HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND.
         """
         self._connection.require_online(f"the tokenizer of {repository}")
-        listing = await asyncio.to_thread(look_up, self._connection, repository)
+        listing = await asking(lambda: look_up(self._connection, repository), name="rkd-plan")
         files = [file for file in listing.files if file.path in TOKENIZER_FILES]
         await self._fetching.fetch_all(
             [(listing.wanted(file), folder / file.path) for file in files],

@@ -19,12 +19,15 @@ from rkd.library.copying import copy_folder
 from rkd.library.layout import format_of
 from rkd.model import Format, Provenance
 from rkd.operations.order import file_name, inside, refuse
+from rkd.outside import open_regular
 from rkd.weights import details, gguf, rkllm, shards
 
 SOURCE = ".source"
 """Folder of the stage that holds a checkpoint until it is converted."""
 
 _MAGIC = {b"GGUF": ".gguf"}
+_VERSIONED_BYTES = 8
+_VERSIONS = (1, 2, 3)
 _TYPE_IN_NAME = re.compile(
     r"[-_.](?:f16|f32|bf16|fp16|i?q\d(?:_[a-z0-9]+)*)$", re.ASCII | re.IGNORECASE
 )
@@ -113,6 +116,19 @@ def check(path: Path) -> tuple[str, ...]:
     if facts.problem:
         raise gguf.invalid(path.name, facts.problem, facts.remedy)
     return facts.warnings
+
+
+def is_readable(path: Path) -> bool:
+    """
+    Whether *path* is of a version whose header rkd reads.
+
+    A GGUF of a version nobody knew when this was written is its engine's to judge.
+    """
+    with open_regular(path) as file:
+        first = file.read(_VERSIONED_BYTES)
+    if format_of(path.name) is not Format.GGUF or first[:4] not in _MAGIC:
+        return True
+    return any(int.from_bytes(first[4:], order) in _VERSIONS for order in ("little", "big"))
 
 
 def quantization_of(path: Path) -> str:

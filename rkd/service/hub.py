@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from rkd.errors import InvalidInputError, Reason, Violation
+from rkd.errors import bad_field
 from rkd.hub.browse import Browser
 from rkd.hub.cache import AnswerCache
 from rkd.hub.connection import Connection
@@ -15,7 +15,7 @@ from rkd.hub.fit import Capacity, Judgement, Verdict
 from rkd.hub.listing import Listing
 from rkd.hub.reference import Reference, parse, with_revision
 from rkd.hub.search import Found, Query, Sort, search
-from rkd.hub.threads import in_thread
+from rkd.hub.threads import asking
 from rkd.model import Format
 from rkd.v1 import hub_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -73,7 +73,7 @@ class HubService(HubServiceServicer):
         del context
         size, start = _page(request)
         query = _query(request)
-        results = await in_thread(
+        results = await asking(
             lambda: search(self._connection, self._cache, query), name="rkd-search"
         )
         shown = results.found[start : start + size]
@@ -98,10 +98,10 @@ class HubService(HubServiceServicer):
         reference = self._reference(request.repository, request.revision)
         capacity = self._capacity()
         if request.context_tokens < 0:
-            raise _bad("context_tokens", "should not be negative")
+            raise bad_field("context_tokens", "should not be negative")
         if request.context_tokens:
             capacity = replace(capacity, context_tokens=request.context_tokens)
-        offer = await in_thread(
+        offer = await asking(
             lambda: self._browser.offer(reference.repository, reference.revision, capacity),
             name="rkd-files",
         )
@@ -115,7 +115,7 @@ class HubService(HubServiceServicer):
         """Bring the model card."""
         del context
         reference = self._reference(request.repository, request.revision)
-        card = await in_thread(
+        card = await asking(
             lambda: self._browser.card(reference.repository, reference.revision), name="rkd-card"
         )
         return pb.GetCardResponse(text=card.text, metadata=card.metadata)
@@ -127,9 +127,9 @@ class HubService(HubServiceServicer):
 def _query(request: pb.SearchRequest) -> Query:
     for field in ("min_parameters", "max_parameters", "min_downloads"):
         if getattr(request, field) < 0:
-            raise _bad(field, "should not be negative")
+            raise bad_field(field, "should not be negative")
     if request.sort not in SORTS:
-        raise _bad("sort", "is not known")
+        raise bad_field("sort", "is not known")
     formats = {number: format_ for format_, number in FORMATS.items()}
     return Query(
         words=request.query.strip(),
@@ -147,10 +147,10 @@ def _query(request: pb.SearchRequest) -> Query:
 
 def _page(request: pb.SearchRequest) -> tuple[int, int]:
     if request.page_size < 0:
-        raise _bad("page_size", "should not be negative")
+        raise bad_field("page_size", "should not be negative")
     token = request.page_token
     if token and not (token.isascii() and token.isdigit() and len(token) < 6):  # noqa: PLR2004 - ours are short
-        raise _bad("page_token", "is none that this daemon gave out")
+        raise bad_field("page_token", "is none that this daemon gave out")
     return min(request.page_size or DEFAULT_PAGE, LONGEST_PAGE), int(token or 0)
 
 
@@ -213,11 +213,3 @@ def _variant(judgement: Judgement) -> pb.Variant:
 def _stamp(target: Any, moment: datetime | None) -> None:
     if moment is not None:
         target.FromDatetime(moment)
-
-
-def _bad(field: str, description: str) -> InvalidInputError:
-    return InvalidInputError(
-        Reason.INVALID_FIELD,
-        f"{field} {description}.",
-        violations=(Violation(field, description),),
-    )

@@ -196,6 +196,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 200, b"<html>Please log in</html>", (("Content-Type", "text/html"),), where=where
             )
             raise _DoneError
+        if fault.what == "answer":
+            self.answer(fault.status, fault.body, fault.headers, where=where)
+            raise _DoneError
         if fault.what == "silence":
             self.store.released.wait(60)
             self.cut(reset=False)
@@ -362,6 +365,7 @@ class _Hub(_Handler):
             elif self.token not in self.store.tokens:
                 self.refuse(401, "")
             elif path == "/api/repos/create":
+                self.broken("create")
                 self.create(json.loads(body))
             elif match := re.fullmatch(r"/api/models/(.+)/preupload/main", path):
                 self.broken("preupload")

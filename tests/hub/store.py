@@ -29,13 +29,15 @@ class Fault:
     Something that goes wrong once.
 
     Args:
-        where: `api`, `resolve`, `cdn`, `put`, `batch`, `commit`: which request it meets.
+        where: which request it meets: `api`, `hub`, `resolve`, `cdn`, `create`, `preupload`,
+            `put`, `batch`, `commit`.
         what: `drop`, `reset`, `stall`, `status`, `corrupt`, `short`, `no-range`, `captive`,
-            `size`, `dead-port`, `close`, `silence`; `pass` lets one request through.
+            `size`, `dead-port`, `close`, `silence`, `answer`; `pass` lets one request through.
         at_bytes: after how many bytes of this answer, for drop, reset, stall, short and corrupt.
         status: for `status`.
         headers: sent with it.
         path: only for this file; "" for any.
+        body: for `answer`: exactly this comes, with *status* and *headers*.
     """
 
     where: str
@@ -44,6 +46,7 @@ class Fault:
     status: int = 500
     headers: tuple[tuple[str, str], ...] = ()
     path: str = ""
+    body: bytes = b""
 
 
 @dataclass

@@ -138,3 +138,19 @@ async def test_a_push_stopped_sends_no_more(hub: LocalHub, tmp_path: Path) -> No
 
         assert ended.state is OperationState.CANCELLED
         assert list(repository.commits[repository.head]) == [".gitattributes"]
+
+
+async def test_a_card_names_its_repository_and_nothing_from_elsewhere_is_sent(
+    hub: LocalHub, tmp_path: Path
+) -> None:
+    """The command on the card can be typed; a link that leads out of the folder stays here."""
+    (tmp_path / "secret").write_text("mine alone")
+    async with running(rooms_with_model(hub, tmp_path)) as rooms:
+        (rooms.models / "tiny" / "notes.txt").symlink_to(tmp_path / "secret")
+        os.mkfifo(rooms.models / "tiny" / "pipe")
+        await push(rooms)
+        repository = hub.store.repositories[REPOSITORY]
+        files = repository.commits[repository.head]
+
+        assert f"rkctl pull {REPOSITORY}`".encode() in bytes(files["README.md"])
+        assert not {"notes.txt", "pipe"} & files.keys()
