@@ -12,11 +12,15 @@ import math
 import re
 from dataclasses import dataclass
 
+from rkd.model import BackendChoice
 from rkd.modelfile.excerpt import excerpt
 from rkd.modelfile.sampling import SAMPLING, TOKENS_AT_MOST, Domain, Kind, Value
+from rkd.setting import duration
 
-MAX_VALUE_SIGNS = 1_024
+MAX_VALUE_BYTES = 1_024
 """No number or stop sequence is longer; each token of an answer is compared with the latter."""
+MAX_STOPS = 64
+"""Of one Modelfile. Both are what an engine is given at most (`rkd.bounds`)."""
 
 _INT = re.compile(r"[+-]?[0-9]{1,20}")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -69,6 +73,8 @@ PARAMETERS: dict[str, Parameter] = {
     "kv_cache_type": Parameter(Domain(Kind.CHOICE, choices=("auto", "f16", "q8_0", "q4_0"))),
     "rkllm_version": Parameter(_TEXT),
     "enable_thinking": Parameter(_BOOL, Effect.REQUEST),
+    "backend": Parameter(Domain(Kind.CHOICE, choices=tuple(BackendChoice))),
+    "keep_alive": Parameter(Domain(Kind.DURATION, -1), Effect.REQUEST),
     # Ollama's, gone
     **dict.fromkeys(
         ("penalize_newline", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mlock"), _GONE
@@ -87,8 +93,8 @@ def parse_value(key: str, text: str) -> Value:
     Raises:
         BadValueError: wrong type (in Ollama's words) or outside the range.
     """
-    if len(text) > MAX_VALUE_SIGNS:
-        raise BadValueError(f"{key} is longer than {MAX_VALUE_SIGNS} characters")
+    if len(text.encode()) > MAX_VALUE_BYTES:
+        raise BadValueError(f"{key} is longer than {MAX_VALUE_BYTES} bytes")
     domain = PARAMETERS[key].domain
     value = _typed(domain, text)
     if not domain.admits(value):
@@ -106,9 +112,21 @@ def _typed(domain: Domain, text: str) -> Value:
             return text in _TRUE
         case Kind.STRING:
             return text
+        case Kind.DURATION:
+            return _seconds(text, domain)
         case Kind.CHOICE if text.lower() in domain.choices:
             return text.lower()
         case Kind.CHOICE:
             raise BadValueError(f"invalid value [{excerpt(text)}]: {domain.allowed}")
         case Kind.INT | Kind.FLOAT | Kind.BOOL:
             raise BadValueError(f"invalid {domain.kind} value [{excerpt(text)}]")
+
+
+def _seconds(text: str, domain: Domain) -> Value:
+    try:
+        seconds = duration(text)
+    except ValueError as trouble:
+        raise BadValueError(f"invalid duration [{excerpt(text)}]: {domain.allowed}") from trouble
+    if math.isinf(seconds):
+        return -1
+    return int(seconds) if seconds.is_integer() else seconds

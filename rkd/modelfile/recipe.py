@@ -13,10 +13,13 @@ from rkd.model import Message, Recipe
 from rkd.modelfile import gotemplate
 from rkd.modelfile.commands import MAX_PROBLEMS, Command, Dialect, Places, Problem, Severity
 from rkd.modelfile.excerpt import excerpt
-from rkd.modelfile.parameters import PARAMETERS, BadValueError, Effect, parse_value
+from rkd.modelfile.parameters import MAX_STOPS, PARAMETERS, BadValueError, Effect, parse_value
 from rkd.modelfile.sampling import Value
 from rkd.modelfile.source import repository_of
 from rkd.modelfile.suggest import did_you_mean
+
+MAX_MESSAGES = 1_024
+"""They stand before every conversation; an engine is given 4096 turns at most (`rkd.bounds`)."""
 
 
 def build(commands: tuple[Command, ...], dialect: Dialect) -> tuple[Recipe, list[Problem]]:
@@ -27,15 +30,16 @@ def build(commands: tuple[Command, ...], dialect: Dialect) -> tuple[Recipe, list
     if dialect is Dialect.ENV and system is not None and not system.value:
         system = None
     template = _template(commands, problems)
+    turns = [command for command in commands if command.keyword == "MESSAGE"]
+    for one in turns[MAX_MESSAGES : MAX_MESSAGES + 1]:
+        problems.append(Problem(one.line, one.column, f"more than {MAX_MESSAGES} messages"))
     return (
         Recipe(
             parameters=parameters,
             system=None if system is None else system.value,
             template=template,
             messages=tuple(
-                Message(command.name, command.value)
-                for command in commands
-                if command.keyword == "MESSAGE"
+                Message(command.name, command.value) for command in turns[:MAX_MESSAGES]
             ),
             adapters=tuple(c.value for c in commands if c.keyword == "ADAPTER"),
             licenses=tuple(c.value for c in commands if c.keyword == "LICENSE"),
@@ -100,6 +104,10 @@ def _parameters(
             place = command.value_line, command.value_column
             problems.append(Problem(*place, str(trouble)))
             continue
+        if command.name == "stop" and len(stops) == MAX_STOPS:
+            message = f"more than {MAX_STOPS} stop sequences"
+            problems.append(Problem(command.line, command.column, message))
+            break
         if command.name == "stop":
             stops.append(("stop", value))
         else:

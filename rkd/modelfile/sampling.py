@@ -24,6 +24,8 @@ class Kind(enum.StrEnum):
     BOOL = "bool"
     STRING = "string"
     CHOICE = "choice"
+    DURATION = "duration"
+    """Seconds; -1 is for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Domain:
                 return "a text that is not empty"
             case Kind.CHOICE:
                 return "one of " + ", ".join(self.choices)
+            case Kind.DURATION:
+                return "a time such as 90s, 5m, 1h30m or 0; -1 is for ever"
             case Kind.INT | Kind.FLOAT:
                 return f"{plain(self.low)} to {plain(self.high)}"
 

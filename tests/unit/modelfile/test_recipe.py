@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from rkd import bounds
 from rkd.errors import InvalidInputError
 from rkd.model import Message, Recipe
-from rkd.modelfile.parameters import PARAMETERS
+from rkd.modelfile.parameters import MAX_STOPS, MAX_VALUE_BYTES, PARAMETERS
 from rkd.modelfile.parse import parse
-from rkd.modelfile.render import derive, inherit
+from rkd.modelfile.recipe import MAX_MESSAGES
+from rkd.modelfile.render import compose, derive, inherit, render, render_env
 from rkd.modelfile.sampling import Kind
 
 PARENT = """FROM parent.gguf
@@ -65,6 +67,14 @@ def test_values_get_their_types() -> None:
         ("PARAMETER top_p 1.01", "top_p must be 0 to 1"),
         ("PARAMETER num_ctx 99999999999", "num_ctx must be"),
         ("PARAMETER kv_cache_type q5", "one of auto, f16, q8_0, q4_0"),
+        ("PARAMETER keep_alive soon", "invalid duration [soon]: a time such as 90s"),
+        ("PARAMETER keep_alive -2", "invalid duration [-2]"),
+        ("PARAMETER keep_alive 1000000000000", "invalid duration"),
+        ("PARAMETER backend gpu", "invalid value [gpu]: one of auto, npu, cpu"),
+        ("PARAMETER top_p " + "9" * 2_000, "top_p is longer than 1024 bytes"),
+        ("PARAMETER stop " + "é" * 600, "stop is longer than 1024 bytes"),
+        ("PARAMETER top_k \u0661", "invalid int value"),
+        ("PARAMETER seed " + "9" * 30, "invalid int value"),
         ('PARAMETER stop ""', "stop must be a text that is not empty"),
     ],
 )
@@ -168,3 +178,48 @@ def test_sources_are_classified() -> None:
     modelfile = parse("FROM ./a.gguf\nFROM hf.co/u/r")
 
     assert [str(source.kind) for source in modelfile.sources] == ["path", "hub"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("5m", 300), ("1.5s", 1.5), ("0", 0), ("-1", -1), ("Forever", -1), ("1h30m", 5400)],
+)
+def test_keep_alive_is_a_duration(text: str, value: float) -> None:
+    """As in the configuration; for ever is -1, and what is written of it reads back."""
+    made = parse(f"FROM x\nPARAMETER keep_alive {text}\nPARAMETER backend CPU").recipe()
+    again = compose(made, ("x.gguf",))
+
+    assert made.parameters == (("keep_alive", value), ("backend", "cpu"))
+    assert parse(render(again)).recipe() == made
+    assert parse(render_env(again)).recipe() == made
+
+
+def test_env_form_of_backend_and_keep_alive() -> None:
+    """In upper case, beside rkllama's own keys."""
+    made = parse('FROM="x.rkllm"\nBACKEND="npu"\nKEEP_ALIVE=10m\n').recipe()
+
+    assert made.parameters == (("backend", "npu"), ("keep_alive", 600))
+
+
+def test_stops_and_messages_are_bounded() -> None:
+    """A Modelfile asks for no more than an engine is given, and each is said at its place."""
+    stops = "FROM x\n" + "PARAMETER stop a\n" * (MAX_STOPS + 1)
+    messages = "FROM x\n" + "MESSAGE user a\n" * (MAX_MESSAGES + 1)
+
+    assert MAX_STOPS <= bounds.MAX_STOPS
+    assert MAX_VALUE_BYTES <= bounds.MAX_STOP_BYTES
+    assert MAX_MESSAGES < bounds.MAX_MESSAGES
+    with pytest.raises(InvalidInputError, match="line 66, column 1: more than 64 stop sequences"):
+        parse(stops).recipe()
+    with pytest.raises(InvalidInputError, match="line 1026, column 1: more than 1024 messages"):
+        parse(messages).recipe()
+    assert parse(stops.removesuffix("PARAMETER stop a\n")).recipe()
+
+
+def test_unknown_parameters_end_somewhere() -> None:
+    """A thousand unknown keys are a hundred problems, of which an error lists ten."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse("FROM x\n" + "PARAMETER num_ctxt 1\n" * 1_000).recipe()
+
+    assert len(caught.value.violations) == 11
+    assert caught.value.violations[-1].description == "here and further on: 90 more problems"

@@ -9,6 +9,7 @@ import pytest
 
 from rkd.errors import PreconditionError, Reason
 from rkd.model import BackendChoice, BackendKind, Details
+from rkd.modelfile.parse import parse
 from rkd.pool.deciding.budget import GIB, MIB
 from rkd.pool.deciding.placement import Placement, Wish
 from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
@@ -209,6 +210,17 @@ class TestLoad:
         (plan,) = placement(parallel=2).candidates(made, Wish(CPU))
         assert (plan.spec.slots, plan.spec.kv_cache_type, plan.spec.threads) == (4, "q8_0", 3)
         assert plan.keep_alive_s == math.inf
+
+    @pytest.mark.parametrize(
+        ("text", "keep_s"), [("-1", math.inf), ("forever", math.inf), ("0", 0.0), ("2m", 120.0)]
+    )
+    def test_what_a_modelfile_says_takes_effect(self, text: str, keep_s: float) -> None:
+        """`PARAMETER keep_alive` and `PARAMETER backend`, from the file to the plan."""
+        asked = parse(f"FROM x\nPARAMETER keep_alive {text}\nPARAMETER backend cpu").recipe()
+        made = model(rkllm=MIB, parameters=asked.parameters)
+        (plan,) = placement(LIBRARY, backend=NPU).candidates(made, Wish())
+
+        assert (plan.backend, plan.keep_alive_s) == (BackendKind.CPU, keep_s)
 
     def test_memory_is_weights_cache_and_the_rest(self) -> None:
         """Until it was measured."""
