@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
@@ -182,9 +181,14 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _forget_frames(error: BaseException | None) -> None:
-    """Let go of what the frames of *error* hold, a request of megabytes: nobody will look."""
+    """
+    Let go of the frames of *error*, which hold a request of megabytes: nobody will look.
+
+    The frames themselves are not cleared: one refusal ends many calls, and among its frames are
+    those of others that are still being told.
+    """
     while error is not None:
-        traceback.clear_frames(error.__traceback__)
+        error.__traceback__ = None
         error = error.__cause__
 
 

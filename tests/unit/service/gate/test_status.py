@@ -272,3 +272,31 @@ async def test_health_is_open(tmp_path: Path) -> None:
         answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
 
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+class FakeCrowd(models_pb2_grpc.ModelServiceServicer):
+    """Lets calls of Show wait until all are there, then ends every one with the same error."""
+
+    def __init__(self, count: int) -> None:
+        self._missing = count
+        self._full = asyncio.Event()
+        self._error = errors.UnavailableError(Reason.WORKER_CRASHED, "the worker is gone")
+
+    async def Show(self, request: object, context: object) -> models_pb2.ShowResponse:
+        """Wait for the others, fail with them."""
+        self._missing -= 1
+        if not self._missing:
+            self._full.set()
+        await self._full.wait()
+        raise self._error
+
+
+async def test_one_refusal_ends_many_calls(tmp_path: Path) -> None:
+    """Each of those who waited for the same thing is told why, while the others are being told."""
+    count = 20
+    async with serving(tmp_path, FakeCrowd(count), Recorder()) as channel:
+        stub = models_pb2_grpc.ModelServiceStub(channel)
+        calls = [stub.Show(models_pb2.ShowRequest(model="x")) for _ in range(count)]
+        codes = [await call.code() for call in calls]
+
+    assert codes == [grpc.StatusCode.UNAVAILABLE] * count
