@@ -1,13 +1,14 @@
-"""`python -m rkd.worker --fd N --parent PID`: started by the daemon, never by hand."""
+"""`python -m rkd.worker --fd N --parent PID …`: started by the daemon, never by hand."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import socket
 
 from rkd import openfiles
-from rkd.worker import leash
+from rkd.worker import leash, limits
 from rkd.worker.engines import make_backend, run_job
 from rkd.worker.loop import Loop
 
@@ -17,6 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="rkd.worker")
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--memory-bytes", type=int, default=0, help="of a model; 0 for a job")
     given = parser.parse_args()
     if not leash.tie(given.parent):
         return
@@ -24,6 +26,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leash.offer_to_oom()
     openfiles.raise_limit()
+    if given.memory_bytes:
+        limits.bound_model(given.memory_bytes)
+    else:
+        limits.bound_job(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with socket.socket(fileno=given.fd) as connection:
         Loop(connection, make_backend, run_job).serve()
 

@@ -14,12 +14,14 @@ import pytest
 from rkd.errors import ExhaustedError, InvalidInputError, PreconditionError, Reason
 from rkd.inference import Chunk, EmbedSpec, FinishReason, LoadProgress, LoadSpec, Run, Sampling
 from rkd.model import BackendKind, Message
+from rkd.pool.deciding.budget import GIB, MIB
 from rkd.pool.workers import process as module
 from rkd.pool.workers import pulse
 from rkd.pool.workers.handle import WorkerDiedError
 from rkd.pool.workers.launcher import Launcher
 from rkd.pool.workers.process import WorkerProcess
 from tests.models import tiny
+from tests.unit.pool.fakes import plan
 
 ENDLESS = Run(
     prompt="Hi",
@@ -188,6 +190,61 @@ async def test_a_worker_that_reads_nothing_is_asked_nothing(
         assert caught.value.reason is Reason.QUEUE_FULL
         worker.kill("the test is over")
         await first.ended.wait()
+
+
+def limits_of(pid: int) -> dict[str, tuple[str, str]]:
+    """Soft and hard limits of a process, by the kernel's names."""
+    lines = Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines()[1:]
+    return {line[:26].strip(): (line[26:47].strip(), line[47:68].strip()) for line in lines}
+
+
+async def test_a_worker_has_limits(tmp_path: Path) -> None:
+    """A model's by what it is thought to need; a job's by the machine; neither dumps its core."""
+    launcher = Launcher(tmp_path / "workers", dict(os.environ), lambda *_: None)
+    holder = await launcher(plan("tiny", ram=100 * MIB))
+    job = await launcher.start("job")
+    held, bound = limits_of(holder.pid), limits_of(job.pid)
+    await holder.close(kill=True)
+    await job.close(kill=True)
+
+    most = str(150 * MIB + GIB)
+    assert held["Max data size"] == (most, most)
+    assert held["Max file size"] == (str(GIB), str(GIB))
+    assert held["Max core file size"] == bound["Max core file size"] == ("0", "0")
+    assert bound["Max data size"][0].isdigit()
+    assert bound["Max file size"] == limits_of(os.getpid())["Max file size"]
+
+
+async def test_a_worker_inherits_its_own_descriptors_alone(tmp_path: Path) -> None:
+    """Nothing the daemon holds open, inheritable or not, is open in it."""
+    with (tmp_path / "secret").open("w") as secret:
+        os.set_inheritable(secret.fileno(), True)
+        async with started(tmp_path) as worker:
+            open_ones = list(Path(f"/proc/{worker.pid}/fd").iterdir())
+            links = {int(one.name): str(one.readlink()) for one in open_ones}
+
+    assert links.pop(0) == "/dev/null"
+    assert links[1] == links[2]
+    assert sorted(link.partition(":")[0] for link in links.values()) == ["pipe", "pipe", "socket"]
+
+
+async def test_a_template_that_wants_all_memory_is_refused(tmp_path: Path) -> None:
+    """Its allocations fail within the worker's limit; the worker lives and answers the next one."""
+    launcher = Launcher(tmp_path / "workers", dict(os.environ), lambda *_: None)
+    worker = await launcher.start("tiny", 400 * MIB)
+    await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+    greedy = (
+        "{% set ns = namespace(x='x' * 1000000) %}{% for _ in range(5000) %}"
+        "{% set ns.x = [ns.x, ('y' ~ loop.index) * 1000000] %}{% endfor %}{{ ns.x|length }}"
+    )
+    try:
+        with pytest.raises(InvalidInputError) as caught:
+            [p async for p in worker.run(Run(messages=(Message("user", "a"),), template=greedy))]
+        assert [one.field for one in caught.value.violations] == ["template"]
+        few = Run(prompt="Hi", sampling=Sampling(max_tokens=2, seed=1))
+        assert [piece async for piece in worker.run(few)]
+    finally:
+        await worker.close(kill=True)
 
 
 async def test_a_death_while_loading_is_told(tmp_path: Path) -> None:

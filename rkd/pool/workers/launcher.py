@@ -53,11 +53,15 @@ class Launcher:
 
     async def __call__(self, plan: LoadPlan) -> WorkerProcess:
         """Start a worker for *plan*; returns when it has said Hello."""
-        return await self.start(plan.spec.model)
+        return await self.start(plan.spec.model, plan.need.limit_bytes)
 
-    async def start(self, label: str) -> WorkerProcess:
+    async def start(self, label: str, memory_bytes: int = 0) -> WorkerProcess:
         """
-        Start a worker; *label* names it in the log.
+        Start a worker.
+
+        Args:
+            label: names it in the log.
+            memory_bytes: private memory a model's worker may take; 0 for a job's.
 
         Raises:
             WorkerDiedError: it ended before its Hello.
@@ -70,6 +74,7 @@ class Launcher:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-m", "rkd.worker", "--fd", str(theirs.fileno()), "--parent", str(os.getpid())),
+                *("--memory-bytes", str(memory_bytes)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=words.writer,
                 stderr=words.writer,

@@ -85,3 +85,9 @@ class TestDomains:
 def test_sizes_for_people() -> None:
     """GiB with one digit, else whole MiB."""
     assert (size(3 * GIB + GIB // 8), size(420 * MIB)) == ("3.1 GiB", "420 MiB")
+
+
+def test_a_worker_may_take_half_again_and_a_little() -> None:
+    """What the kernel allows its worker lies well above what a model is thought to take."""
+    assert Need(2 * GIB).limit_bytes == 4 * GIB
+    assert Need(0).limit_bytes == GIB
