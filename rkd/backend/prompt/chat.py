@@ -7,6 +7,7 @@ theirs. What a template may do is bounded by `sandbox.py`.
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -141,6 +142,7 @@ class ChatTemplate:
             names["enable_thinking"] = names["thinking"] = thinking
         pieces: list[str] = []
         length = 0
+        full = False
         with self._one_at_a_time:
             self._environment.budget = Budget()
             try:
@@ -150,8 +152,14 @@ class ChatTemplate:
                     pieces.append(piece)
             except TemplateRefusalError:
                 raise
+            except MemoryError:
+                # Raised below: here the traceback still holds all that the template has made.
+                full = True
             except _FAULTS as error:
                 raise _broken(error) from error
+        if full:
+            gc.collect()  # Jinja's frames hold each other
+            raise _broken(TemplateRunawayError("it makes more than the memory it may have"))
         return whole("".join(pieces))
 
     def _check_abilities(self, tools: Sequence[Tool], *, thinking: bool | None) -> None:

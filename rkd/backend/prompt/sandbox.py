@@ -4,7 +4,8 @@ A Jinja environment in which a stranger's chat template can neither reach out no
 Templates come with models from anywhere. Jinja's immutable sandbox keeps them from the process;
 what it does not do is bound their work, so every loop turn, call, filter, product and
 concatenation is counted and measured here. What remains (a single huge allocation inside one
-string method) ends the worker, which is a process of its own for such reasons.
+string method, the hash of a tuple of tuples) is bounded from outside: by the worker's limit of
+memory, and by the daemon, which ends a worker that gives no sign of life.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from jinja2 import TemplateError, nodes
 from jinja2.ext import Extension, LoopControlExtension
@@ -29,6 +30,10 @@ MAX_STEPS = 200_000
 MAX_CHARACTERS = 8 * 1024 * 1024
 """Longest text a template may make: sixteen times a context of 128k tokens."""
 
+MAX_ITEMS = 100_000
+"""Most values in what is compared, each counted as often as it is reached: two lists of lists that
+hold the same list twice, sixty levels deep, compare for hours."""
+
 MAX_NUMBER = 1_000_000
 """Largest width or count a filter or string method may be given."""
 
@@ -41,6 +46,11 @@ BOUND_S = 10.0
 _UNUSED_FILTERS = ("center", "filesizeformat", "format", "pprint", "urlize", "wordwrap", "xmlattr")
 """Amplifiers, and printers of Python objects, that no chat template needs."""
 
+_COMPARING_FILTERS = ("dictsort", "groupby", "max", "min", "sort", "unique")
+_COMPARING_TESTS = (
+    *("eq", "equalto", "==", "ne", "!=", "lt", "lessthan", "<", "le", "<="),
+    *("gt", "greaterthan", ">", "ge", ">=", "in"),
+)
 _UNUSED_GLOBALS = ("lipsum", "cycler", "joiner")
 _WIDE = re.compile(r"\d{5,}|\*|:[^{}]*\{")
 """A width of five digits, or one taken from the arguments, in a format string."""
@@ -115,6 +125,36 @@ def check_length(length: int) -> None:
         raise TemplateRunawayError(f"it makes something {length} characters long")
 
 
+def check_weight(value: object) -> None:
+    """
+    Refuse to compare more than MAX_ITEMS values.
+
+    Raises:
+        TemplateRunawayError: *value* holds more.
+    """
+    waiting = [value] if isinstance(value, list | tuple | dict) else []
+    items = 0
+    while waiting:
+        one = waiting.pop()
+        items += len(one)
+        if items > MAX_ITEMS:
+            raise TemplateRunawayError(f"it compares more than {MAX_ITEMS} values")
+        inner = one.values() if isinstance(one, dict) else one
+        waiting += [each for each in inner if isinstance(each, list | tuple | dict)]
+
+
+def _weighing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """*function*, which compares what it is given, after that was weighed."""
+
+    @functools.wraps(function)
+    def weighing(*args: Any, **kwargs: Any) -> Any:
+        for value in (*args, *kwargs.values()):
+            check_weight(value)
+        return function(*args, **kwargs)
+
+    return weighing
+
+
 def _check_counts(values: Iterable[object]) -> None:
     for value in values:
         if isinstance(value, int) and value > MAX_NUMBER:
@@ -179,8 +219,13 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         self.filters["tojson"] = _tojson
         for name in _UNUSED_FILTERS:
             self.filters.pop(name, None)
+        for name in _COMPARING_FILTERS:
+            self.filters[name] = _weighing(cast("Callable[..., Any]", self.filters[name]))
+        for name in _COMPARING_TESTS:
+            self.tests[name] = _weighing(cast("Callable[..., Any]", self.tests[name]))
         for name, function in self.filters.items():
             self.filters[name] = self._bounded(function)
+        self.filters["_weighed"] = self._weighed
         self.filters["_turns"] = self._turns
         self.filters["_concatenated"] = self._concatenated
         self.globals["raise_exception"] = _raise_exception
@@ -192,7 +237,11 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         """Parse, and put the counting into the tree."""
         tree = super()._parse(source, name, filename)
         for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, "_turns", [], [], None, None, lineno=loop.lineno)
+            loop.iter = _filtered(loop.iter, "_turns")
+        for one in tree.find_all(nodes.Compare):
+            one.expr = _filtered(one.expr, "_weighed")
+            for operand in one.ops:
+                operand.expr = _filtered(operand.expr, "_weighed")
         _measure_concatenations(tree)
         return tree
 
@@ -202,6 +251,8 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         owner = getattr(obj, "__self__", None)
         if isinstance(owner, str):
             _check_counts(args)
+        elif isinstance(owner, list | tuple | dict):
+            check_weight([owner, *args])
         result = super().call(context, obj, *args, **kwargs)
         if isinstance(result, str):
             check_length(len(result))
@@ -235,6 +286,12 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
 
         return bounded
 
+    def _weighed(self, value: Any) -> Any:
+        if isinstance(value, list | tuple | dict):
+            self.budget.step()
+            check_weight(value)
+        return value
+
     def _turns(self, items: Iterable[Any]) -> Iterator[Any]:
         for item in items:
             self.budget.step()
@@ -245,6 +302,10 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         texts = [str(part) for part in parts]
         check_length(sum(map(len, texts)))
         return "".join(texts)
+
+
+def _filtered(node: Any, name: str) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
 def _measure_concatenations(node: nodes.Node) -> None:
@@ -260,5 +321,4 @@ def _measured(node: nodes.Node) -> nodes.Node:
     _measure_concatenations(node)
     if not isinstance(node, nodes.Concat):
         return node
-    parts = nodes.List(node.nodes, lineno=node.lineno)
-    return nodes.Filter(parts, "_concatenated", [], [], None, None, lineno=node.lineno)
+    return _filtered(nodes.List(node.nodes, lineno=node.lineno), "_concatenated")

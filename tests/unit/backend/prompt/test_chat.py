@@ -278,6 +278,51 @@ def test_a_runaway_is_stopped(source: str) -> None:
         ChatTemplate(source).render([USER])
 
 
+DOUBLED = (
+    "{% set n = namespace(x=[1], y=[1]) %}"
+    "{% for i in range(60) %}{% set n.x=[n.x, n.x] %}{% set n.y=[n.y, n.y] %}{% endfor %}"
+)
+"""Two lists that are equal, and would be compared for hours."""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ n.x == n.y }}",
+        "{{ n.x != n.y }}",
+        "{{ n.x < n.y }}",
+        "{{ 1 < 2 < n.x == n.y }}",
+        "{{ n.x in [n.y] }}",
+        "{{ {'a': n.x} == {'a': n.y} }}",
+        "{{ [n.x, n.y] | sort }}",
+        "{{ [n.x, n.y] | max }}",
+        "{{ [{'a': n.x}, {'a': n.y}] | sort(attribute='a') }}",
+        "{{ [n.x] | select('equalto', n.y) | list }}",
+        "{{ n.x is eq n.y }}",
+        "{{ n.x is in [n.y] }}",
+        "{{ [n.x].index(n.y) }}",
+        "{{ [n.x].count(n.y) }}",
+        "{{ 'a' if n.x == n.y else 'b' }}",
+    ],
+)
+def test_a_comparison_without_end_is_not_begun(source: str) -> None:
+    """Values are counted before they are compared, as often as they are reached."""
+    with pytest.raises(InvalidInputError, match="compares more than"):
+        ChatTemplate(DOUBLED + source).render([USER])
+
+
+def test_ordinary_comparisons_are_as_they_were() -> None:
+    """Roles, lists, membership, sorting, undefined names, chains."""
+    source = (
+        "{{ messages[0].role == 'user' }} {{ [1, [2]] == [1, [2]] }} {{ 2 in [1, 2] }} "
+        "{{ [3, 1] | sort }} {{ nothing == 1 }} {{ 1 < 2 <= 2 }} {{ {'a': 1} != {'a': 2} }} "
+        "{{ [1, 2] | select('gt', 1) | list }} {{ 'a' is in 'abc' }} {{ [5, 6].index(6) }}"
+    )
+    said = "True True True [1, 3] False True True [2] True 1"
+
+    assert ChatTemplate(source).render([USER]) == said
+
+
 def test_range_is_bounded_by_the_sandbox() -> None:
     """A range no template needs is refused."""
     with pytest.raises(InvalidInputError, match="template fails"):
