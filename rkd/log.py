@@ -13,15 +13,20 @@ import os
 import re
 import secrets
 import sys
-from typing import Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import structlog
+from structlog.processors import NAME_TO_LEVEL
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from rkd.journal import JOURNAL_SOCKET, JournalSender
+from rkd.loglines import LineWriter, Repeats
 
 SECRET_KEYS: Final = frozenset({"prompt", "text", "messages", "content", "token", "authorization"})
 """Words of users and secrets: removed from every event above debug."""
+
+REPEATED_ABOUT: Final = ("network", "caller", "model", "logger")
+"""Facts that make two lines of one event different ones."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -52,11 +57,16 @@ def choose_output(journal_stream: str, stream: TextIO) -> Output:
 
 
 def configure(level: str, output: Output, stream: TextIO = sys.stderr) -> None:
-    """Set up structlog, and the standard library's logging through it; call once, at start."""
-    minimum = logging.getLevelNamesMapping()[level.upper()]
+    """
+    Set up structlog, and the standard library's logging through it; call once, at start.
+
+    Whatever becomes of *stream* or of an event, who logs never waits and never fails.
+    """
     shared: list[Processor] = [
+        _LEVEL,
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        without_repeats(Repeats()),
         structlog.processors.format_exc_info,
         without_secrets,
     ]
@@ -70,12 +80,63 @@ def configure(level: str, output: Output, stream: TextIO = sys.stderr) -> None:
         shared.append(structlog.processors.JSONRenderer(default=str))
     structlog.configure(
         processors=shared,
-        wrapper_class=structlog.make_filtering_bound_logger(minimum),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        wrapper_class=_CarefulLogger,
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", LineWriter(stream))),
         cache_logger_on_first_use=True,
     )
     # Libraries (grpc, huggingface_hub, watchdog) are heard from their warnings up.
-    logging.basicConfig(handlers=[_Forward()], level=max(minimum, logging.WARNING), force=True)
+    logging.basicConfig(handlers=[_Forward()], force=True)
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Say nothing below *level* from now on, `debug` to `error`."""
+    _LEVEL.minimum = logging.getLevelNamesMapping()[level.upper()]
+    logging.getLogger().setLevel(max(_LEVEL.minimum, logging.WARNING))
+
+
+class _Level:
+    """The least level that is said; what is below ends here, before anything was made of it."""
+
+    def __init__(self) -> None:
+        self.minimum = logging.INFO
+
+    def __call__(self, _: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if NAME_TO_LEVEL[method] < self.minimum:
+            raise structlog.DropEvent
+        return event
+
+
+_LEVEL: Final = _Level()
+"""As global as structlog's own configuration: loggers are made once and kept."""
+
+
+class _CarefulLogger(structlog.make_filtering_bound_logger(logging.DEBUG)):  # type: ignore[misc] # a class made by a call
+    """Logs, and is never the reason why something else fails."""
+
+    def _proxy_to_logger(self, method_name: str, event: str | None = None, **facts: Any) -> Any:
+        try:
+            return super()._proxy_to_logger(method_name, event, **facts)
+        except Exception as error:  # noqa: BLE001 - third and last: no line is worth a request
+            why = type(error).__name__
+            return self._logger.msg(f'{{"event": "log.unsayable", "error": "{why}"}}')
+
+
+def without_repeats(repeats: Repeats) -> Processor:
+    """Make a processor that bounds how often the same warning or error is said."""
+
+    def bounded(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if NAME_TO_LEVEL[method] < logging.WARNING:
+            return event
+        about = (str(event.get(key, ""))[:200] for key in REPEATED_ABOUT)
+        unsaid = repeats.count((str(event.get("event")), *about))
+        if unsaid is None:
+            raise structlog.DropEvent
+        if unsaid:
+            event["unsaid"] = unsaid
+        return event
+
+    return bounded
 
 
 def bind_request(offered: str = "", **facts: str) -> str:
@@ -108,10 +169,14 @@ class _Forward(logging.Handler):
     """Lines of the standard library's logging, as events of ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # arguments that do not fit
+            message = str(record.msg)
         structlog.get_logger().log(
-            min(record.levelno, logging.CRITICAL),
+            max(logging.DEBUG, min(record.levelno // 10 * 10, logging.CRITICAL)),
             "library.log",
             logger=record.name,
-            message=record.getMessage(),
+            message=message,
             exc_info=record.exc_info,
         )

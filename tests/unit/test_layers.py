@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"backend"}),
     frozenset({"wire"}),
     frozenset({"board", "log", "notify", "events"}),
-    frozenset({"journal"}),
+    frozenset({"journal", "loglines"}),
     frozenset({"weights", "modelfile", "librkllmrt", "access", "bounds"}),
     frozenset({"inference"}),
     frozenset({"model", "v1"}),

@@ -118,3 +118,60 @@ def test_the_console_names_event_and_facts() -> None:
 
     assert "rkd.ready" in stream.getvalue()
     assert "models=3" in stream.getvalue()
+
+
+class Unsayable:
+    """A fact nobody can write down."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+    __repr__ = __str__
+
+
+def test_a_fact_that_cannot_be_said_fails_nobody() -> None:
+    """The line says that much; the next is as always."""
+    stream = io.StringIO()
+    log.configure("info", Output.JSON, stream)
+
+    structlog.get_logger().info("odd", fact=Unsayable())
+    logging.getLogger("grpc").warning("%d", "no number")
+    logging.getLogger("grpc").log(35, "between two levels")
+    structlog.get_logger().info("fine", fact="\ud83d")
+
+    events = [(line["event"], line.get("error"), line.get("message")) for line in lines(stream)]
+    assert events == [
+        ("log.unsayable", "ZeroDivisionError", None),
+        ("library.log", None, "%d"),
+        ("library.log", None, "between two levels"),
+        ("fine", None, None),
+    ]
+
+
+def test_the_level_changes_while_it_runs() -> None:
+    """For loggers made before, and for libraries."""
+    stream = io.StringIO()
+    log.configure("info", Output.JSON, stream)
+    logger = structlog.get_logger()
+    logger.debug("before")
+    log.set_level("debug")
+    logger.debug("fine")
+    log.set_level("error")
+    logger.warning("late")
+    logging.getLogger("grpc").warning("late")
+
+    assert [line["event"] for line in lines(stream)] == ["fine"]
+
+
+def test_a_flood_of_one_warning_is_bounded() -> None:
+    """By event and by whom it is about; what is no warning is always said."""
+    stream = io.StringIO()
+    log.configure("info", Output.JSON, stream)
+    for _ in range(800):
+        structlog.get_logger().warning("auth.refused", network="192.0.2.7")
+        structlog.get_logger().info("model.ready")
+    structlog.get_logger().warning("auth.refused", network="192.0.2.8")
+
+    said = [line.get("network") for line in lines(stream) if line["event"] == "auth.refused"]
+    assert said == ["192.0.2.7"] * 10 + ["192.0.2.8"]
+    assert len(lines(stream)) == 811
