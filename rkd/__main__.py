@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from importlib import import_module
 
@@ -16,6 +18,10 @@ def start() -> int:
     structlog loads all of rich when it finds it, for prettier tracebacks in a terminal: 4.5 MB of
     the daemon's 50 and 60 ms of its start (measured 2026-11-21). Only rkctl needs rich.
     """
+    # gRPC's own lines go past our log, straight to a stderr that may block.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    # Until the daemon listens to signals itself: told to stop while it starts, it stops.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # None: "is not there"
     try:
         daemon = import_module("rkd.daemon.main")

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import time
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from typing import Final
 
 import structlog
 
 import rkd
 from rkd import config as configuration
-from rkd import openfiles
+from rkd import log, openfiles
 from rkd.config import Config
 from rkd.daemon.doors import check_doors, open_metrics
 from rkd.daemon.rooms import Rooms
 from rkd.daemon.services import NAMES, services
-from rkd.daemon.settings import changes, pool_settings
+from rkd.daemon.settings import changes, live_part, pool_settings
 from rkd.durable import write_file
-from rkd.errors import RkdError
+from rkd.errors import BeyondRangeError, RkdError
 from rkd.events import Event, Topic
 from rkd.model import ModelState
 from rkd.notify import Notifier, ping_watchdog, watchdog_interval_s
@@ -32,6 +34,9 @@ from rkd.service.gate.server import Server
 from rkd.service.gate.tls import TlsFiles, server_credentials
 from rkd.service.system import Reloaded
 from rkd.telemetry.tracing import open_tracing
+
+STOP_MARGIN_S: Final = 12.0
+"""What a stop may take beyond the grace; the unit's TimeoutStopSec is above the sum."""
 
 _log = structlog.get_logger("rkd.daemon")
 
@@ -52,17 +57,33 @@ class Daemon:
         self._health = Health(NAMES)
         self._addresses: list[str] = []
         self._stopping = asyncio.Event()
+        self._end_s = math.inf
+        self._is_ready = False
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """
-        Bring every room up, then serve and say so.
+        Bring every room up, then serve and say so; SIGTERM and SIGINT end that as well.
 
         Raises:
             AddressTakenError: an address cannot be had.
             RkdError: a file the configuration names is wrong, or the models folder is.
         """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        starting = asyncio.create_task(self._start(), name="rkd-start")
+        told_to_stop = asyncio.create_task(self._stopping.wait(), name="rkd-told-to-stop")
+        await asyncio.wait({starting, told_to_stop}, return_when=asyncio.FIRST_COMPLETED)
+        told_to_stop.cancel()
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait({starting})
+        if not starting.cancelled():
+            starting.result()
+
+    async def _start(self) -> None:
         began_s = time.monotonic()
         rooms, config = self._rooms, self._config
         check_doors(config, rooms)
@@ -88,12 +109,12 @@ class Daemon:
         self._stack.push_async_callback(rooms.uploads.close)
         await rooms.watch.start()
         self._stack.push_async_callback(rooms.watch.close)
-        self._stack.push_async_callback(rooms.pool.close, config.stop_grace)
+        self._stack.push_async_callback(self._close_pool)
         await self._health.serving(npu=rooms.obstacle is None)
         await self._tell_models()
         await server.start()
         # Stopped first of all: no new call comes in while the rooms close.
-        self._stack.push_async_callback(server.stop, config.stop_grace)
+        self._stack.push_async_callback(self._stop_serving, server)
         await rooms.pool.start(await self._preloads())
         await rooms.hub.operations.restore()
         self._own(self._follow(), "rkd-follow")
@@ -103,16 +124,19 @@ class Daemon:
         self._say_ready(time.monotonic() - began_s)
 
     async def until_stopped(self) -> None:
-        """Serve until SIGTERM or SIGINT; SIGHUP reads the configuration anew."""
+        """Serve until told to stop; SIGHUP reads the configuration anew."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._own(self._reload(), "rkd-reload"))
         await self._stopping.wait()
 
     async def stop(self) -> None:
-        """Stop top-down: no new calls, running ones within the grace, then every room."""
+        """
+        Stop top-down: no new calls, running ones within the grace, then every room.
+
+        Calls, the pool and everything else share one grace, counted from now.
+        """
         _log.info("rkd.stopping", grace_s=self._config.stop_grace)
+        self._end_s = time.monotonic() + self._config.stop_grace
         self._notifier.stopping("finishing what runs")
         await self._health.stopping()
         self._rooms.events.close()
@@ -123,9 +147,23 @@ class Daemon:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        if self._config.ready_file is not None:
+        if self._is_ready and self._config.ready_file is not None:
             self._config.ready_file.unlink(missing_ok=True)
         _log.info("rkd.stopped")
+
+    @property
+    def stop_bound_s(self) -> float:
+        """Longest time `stop` may take, all in all."""
+        return self._config.stop_grace + STOP_MARGIN_S
+
+    def _left_s(self) -> float:
+        return max(0.0, self._end_s - time.monotonic())
+
+    async def _stop_serving(self, server: Server) -> None:
+        await server.stop(self._left_s())
+
+    async def _close_pool(self) -> None:
+        await self._rooms.pool.close(self._left_s())
 
     async def reload(self) -> Reloaded:
         """
@@ -134,11 +172,15 @@ class Daemon:
         Raises:
             InvalidInputError: INVALID_FIELD, and nothing has changed.
         """
-        new = configuration.read(os.environ)
-        told = changes(self._config, new)
+        read = configuration.read(os.environ)
+        new = live_part(self._rooms.config, read)
+        told = changes(self._config, read)
         self._config = new
         self._rooms.in_force = new
         self._rooms.pool.reload(pool_settings(new, self._rooms.board))
+        self._rooms.library.blobs.reserve_bytes = new.disk_reserve
+        log.set_level(new.log_level)
+        self._notifier.status(_told(told))
         self._rooms.publish(Event(Topic.SYSTEM, "reloaded", "configuration"))
         _log.info("rkd.reloaded", applied=told.applied, needs_restart=told.needs_restart)
         return told
@@ -146,10 +188,11 @@ class Daemon:
     async def _reload(self) -> None:
         self._notifier.reloading()
         try:
-            await self.reload()
+            status = _told(await self.reload())
         except RkdError as error:
             _log.error("rkd.reload_refused", message=error.message)
-        self._notifier.ready("serving")
+            status = f"serving as before: {error.message}"
+        self._notifier.ready(status)
 
     async def _preloads(self) -> tuple[Ask, ...]:
         asks, library = [], self._rooms.library
@@ -161,14 +204,16 @@ class Daemon:
         return tuple(asks)
 
     async def _follow(self) -> None:
-        """Log what is announced, and keep the health of models true."""
-        async for entry in self._rooms.events.watch():
-            event = entry.event
-            if event.action != "progress":
-                word = f"{event.topic}.{event.action}"
-                _log.info(word, subject=event.subject, **dict(event.detail))
-            if event.topic is Topic.MODEL:
-                await self._tell_models()
+        """Log what the library announces, and keep the health of models true."""
+        while True:
+            with suppress(BeyondRangeError):  # so much happened at once: go on from now
+                async for entry in self._rooms.events.watch():
+                    event = entry.event
+                    if event.topic is Topic.MODEL:
+                        facts = dict(event.detail)
+                        _log.info(f"model.{event.action}", model=event.subject, detail=facts)
+                        await self._tell_models()
+                return
 
     async def _tell_models(self) -> None:
         models = self._rooms.library.models()
@@ -177,12 +222,18 @@ class Daemon:
     def _own(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("rkd.task_failed", task=task.get_name(), exc_info=error)
 
     def _say_ready(self, took_s: float) -> None:
         addresses = list(self._addresses)
         if self._config.ready_file is not None:
             write_ready(self._config.ready_file, addresses)
+            self._is_ready = True
         self._notifier.ready(f"serving on {', '.join(addresses)}")
         _log.info(
             "rkd.ready",
@@ -192,6 +243,12 @@ class Daemon:
             models=len(self._rooms.library.models()),
             took_ms=round(took_s * 1000),
         )
+
+
+def _told(reloaded: Reloaded) -> str:
+    """Write down for `systemctl status` what a reload could not take."""
+    waiting = "; ".join(reloaded.needs_restart)
+    return f"serving; waits for a restart: {waiting}" if waiting else "serving"
 
 
 def write_ready(path: Path, addresses: list[str]) -> None:

@@ -7,21 +7,32 @@ import asyncio
 import fcntl
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import structlog
 
 import rkd
 from rkd import config as configuration
 from rkd import log
 from rkd.config import Config
 from rkd.daemon.life import Daemon
+from rkd.daemon.settings import with_service_file
 from rkd.errors import RkdError
 from rkd.notify import Notifier
 from rkd.service.gate.server import AddressTakenError
 
 EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h: the unit tells systemd not to restart on it."""
+
+
+EXIT_OVERDUE = 75
+"""EX_TEMPFAIL: told to stop, and something did not end within the bound."""
+
+SERVICE_FILE = "rkd.env"
+"""Beside the configuration: the unit's EnvironmentFile."""
 
 
 class AnotherDaemonError(Exception):
@@ -35,10 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"rkd {rkd.__version__}")
     given = parser.parse_args(arguments)
     try:
-        config = configuration.read(os.environ)
         if given.check_config:
-            sys.stdout.write(configuration.describe(config) + "\n")
+            sys.stdout.write(_described())
             return 0
+        config = configuration.read(os.environ)
         log.configure(
             config.log_level, log.choose_output(os.environ.get("JOURNAL_STREAM", ""), sys.stderr)
         )
@@ -53,6 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _described() -> str:
+    """Write down what the service would use: for root, with the file systemd reads for it."""
+    environment, told = dict(os.environ), ""
+    if os.geteuid() == 0:
+        folder = Path(environment.get("RKD_CONFIG") or configuration.DEFAULT_FILE).parent
+        environment, told = with_service_file(environment, folder / SERVICE_FILE)
+    return f"{told}{configuration.describe(configuration.read(environment))}\n"
+
+
 def _cannot_start(why: str) -> int:
     sys.stderr.write(f"rkd cannot start: {why}\n")
     return EXIT_CONFIG
@@ -64,7 +84,17 @@ async def _life(config: Config) -> None:
         await daemon.start()
         await daemon.until_stopped()
     finally:
+        # Whatever hangs, a native call or a thread that the end of the process waits for.
+        bound = threading.Timer(daemon.stop_bound_s, _give_up)
+        bound.daemon = True
+        bound.start()
         await daemon.stop()
+
+
+def _give_up() -> None:
+    """End the process at once; its workers end with it."""
+    structlog.get_logger("rkd.daemon").error("rkd.stop_overdue")
+    os._exit(EXIT_OVERDUE)
 
 
 @contextmanager

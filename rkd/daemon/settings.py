@@ -5,11 +5,13 @@ from __future__ import annotations
 import grp
 import os
 import resource
+import shlex
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rkd.board.facts import Board, Telemetry
 from rkd.config import SETTINGS, Config
@@ -89,13 +91,19 @@ def doctor_facts(
     )
 
 
-def changes(old: Config, new: Config) -> Reloaded:
-    """What differs: settings that can be applied while running, and those that wait."""
+def live_part(started: Config, read: Config) -> Config:
+    """What is in force after a reload: *started*, but for the settings that can change live."""
+    live = {row.key: getattr(read, row.key) for row in SETTINGS if row.live}
+    return replace(started, **live)
+
+
+def changes(in_force: Config, read: Config) -> Reloaded:
+    """What differs: settings a reload applies, and those that wait, however often they are read."""
     live = {row.key for row in SETTINGS if row.live}
     applied: list[str] = []
     waiting: list[str] = []
     for field in fields(Config):
-        name, before, after = field.name, getattr(old, field.name), getattr(new, field.name)
+        name, before, after = field.name, getattr(in_force, field.name), getattr(read, field.name)
         if before == after:
             continue
         words = (
@@ -105,3 +113,37 @@ def changes(old: Config, new: Config) -> Reloaded:
         )
         (applied if name in live else waiting).append(words)
     return Reloaded(tuple(applied), tuple(waiting))
+
+
+def with_service_file(environment: Mapping[str, str], file: Path) -> tuple[dict[str, str], str]:
+    """
+    Add what systemd would read from the EnvironmentFile *file*; what is set here goes first.
+
+    Returns:
+        The environment, and what to say about it, as comments of TOML.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return dict(environment), ""
+    except OSError as error:
+        return dict(environment), f"# {file} cannot be read: {error.strerror}\n"
+    said = {}
+    for line in lines:
+        name, equals, value = line.strip().partition("=")
+        if equals and not name.startswith(("#", ";")):
+            said[name.strip()] = _unquoted(value.strip())
+    mine = sorted(
+        name for name in said.keys() & environment.keys() if said[name] != environment[name]
+    )
+    told = f"# with {file}, as the service\n"
+    if mine:
+        told += f"# but {', '.join(mine)} from this shell, which the service does not see\n"
+    return {**said, **environment}, told
+
+
+def _unquoted(value: str) -> str:
+    try:
+        return "".join(shlex.split(value)) if value[:1] in {"'", '"'} else value
+    except ValueError:
+        return value

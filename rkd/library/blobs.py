@@ -99,7 +99,7 @@ class Blobs:
         self._folder = root / FOLDER
         self._proven: dict[tuple[int, int, int], str] = {}
         self._check_writable = check_writable
-        self._reserve_bytes = reserve_bytes
+        self.reserve_bytes = reserve_bytes
         self._open: dict[str, Receiving] = {}
         self._known = known
         self._free_bytes = free_bytes
@@ -141,7 +141,7 @@ class Blobs:
             raise NotRegularError("it is a link, and uploads go nowhere else", self._folder)
         free = self._free_bytes(self._folder)
         wanted_bytes = size_bytes - self.standing(digest).committed_bytes
-        if wanted_bytes + self._reserve_bytes > free:
+        if wanted_bytes + self.reserve_bytes > free:
             raise refusals.full(self._folder.parent, wanted_bytes, free)
 
     def receive(self, digest: str, size_bytes: int, offset_bytes: int) -> Receiving:

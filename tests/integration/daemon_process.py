@@ -59,17 +59,21 @@ class DaemonProcess:
         self.process: subprocess.Popen[bytes] | None = None
         self.addresses: list[str] = []
 
-    def start(self) -> None:
-        """Start it and wait until it is ready."""
+    def launch(self, output: int | None = None) -> None:
+        """Start it, its log into the descriptor *output*; do not wait."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "rkd"],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=log if output is None else output,
+                stderr=log if output is None else output,
                 cwd=self.folder,
             )
+
+    def start(self, output: int | None = None) -> None:
+        """Start it and wait until it is ready."""
+        self.launch(output)
         wait_for(lambda: self._ready.exists() or self._ended(), "the daemon to be ready")
         if self._ended():
             raise AssertionError(f"the daemon ended: {self.log.read_text()[-4000:]}")

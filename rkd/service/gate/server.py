@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 from grpc_reflection.v1alpha import reflection
 
-from rkd.errors import PreconditionError, Reason
+from rkd.errors import bad_field
 from rkd.service.gate.health import Health
 from rkd.service.gate.limits import server_options
 from rkd.setting import Listen
@@ -69,11 +69,14 @@ class Server:
             credentials: for TCP listeners; None means plain text.
 
         Raises:
-            AddressTakenError: one of them cannot be had; sockets made before it are taken away.
+            AddressTakenError: one of them cannot be had.
+            InvalidInputError: INVALID_FIELD, for a path that is something else than a socket.
+
+        Sockets made before the one that failed are taken away.
         """
         try:
             return tuple(self._bind(one, credentials) for one in listen)
-        except AddressTakenError:
+        except BaseException:
             self._unlink()
             raise
 
@@ -123,11 +126,12 @@ def _answers(path: Path) -> bool:
     """Whether somebody accepts connections on the socket *path*."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise PreconditionError(
-                Reason.MODEL_BUSY, f"{path} exists and is no socket.", remedy="Move it away."
-            )
+            what = f"{path} exists and is no socket"
+            raise bad_field("listen", what, remedy="Move it away, or listen on another path.")
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise AddressTakenError(f"the socket {path} cannot be made: {error.strerror}") from error
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(CONNECT_BOUND_S)
         try:

@@ -94,3 +94,33 @@ def test_the_ready_file_is_whole(folder: Path) -> None:
         "addresses": ["unix:/s"], "pid": os.getpid()
     }  # fmt: skip
     assert sorted(one.name for one in folder.iterdir()) == ["ready", "rkd.toml"]
+
+
+def test_check_config_of_root_is_what_the_service_would_use(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the file systemd reads for it; what this shell sets goes first and is named."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (folder / "rkd.env").write_text(
+        "# engine\nRKD_LLAMA_SERVER='/opt/my engine/llama-server'\n"
+        "RKD_PARALLEL=3\nRKD_MAX_QUEUE=9\n"
+    )
+    monkeypatch.setenv("RKD_MAX_QUEUE", "7")
+    code = main(["--check-config"])
+    out = capsys.readouterr().out
+    printed = tomllib.loads(out)
+
+    assert (code, printed["parallel"], printed["max_queue"]) == (0, 3, 7)
+    assert printed["llama_server"] == "/opt/my engine/llama-server"
+    assert "RKD_MAX_QUEUE" in out
+
+
+def test_check_config_of_a_user_is_his_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The service's file is none of his daemon's."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    (folder / "rkd.env").write_text("RKD_PARALLEL=3\n")
+    main(["--check-config"])
+
+    assert tomllib.loads(capsys.readouterr().out)["parallel"] == 1

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from rkd.errors import PreconditionError
+from rkd.errors import InvalidInputError
 from rkd.service.gate.health import Health
 from rkd.service.gate.server import AddressTakenError, Server
 from rkd.setting import Listen
@@ -22,6 +22,11 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 def server(health: Health | None = None) -> Server:
     """One without services of ours."""
     return Server((), health or Health(()), ())
+
+
+def names(folder: Path) -> list[str]:
+    """What lies in *folder*."""
+    return [one.name for one in folder.iterdir()]
 
 
 async def test_a_socket_is_for_owner_and_group(tmp_path: Path) -> None:
@@ -64,13 +69,15 @@ async def test_a_socket_of_the_dead_is_taken(tmp_path: Path) -> None:
 
 
 async def test_a_file_in_the_sockets_place_is_kept(tmp_path: Path) -> None:
-    """It is somebody's."""
+    """It is somebody's; the sockets made before it are taken away, and the field is named."""
     path = tmp_path / "s"
     path.write_text("mine")
-    with pytest.raises(PreconditionError, match="is no socket"):
-        server().bind([Listen(str(path))], None)
+    with pytest.raises(InvalidInputError, match="is no socket") as caught:
+        server().bind([Listen(str(tmp_path / "first")), Listen(str(path))], None)
 
     assert path.read_text() == "mine"
+    assert [one.field for one in caught.value.violations] == ["listen"]
+    assert names(tmp_path) == ["s"]
 
 
 async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
