@@ -121,7 +121,7 @@ EFFECTS: dict[str, tuple[str, Callable[[Board], object]]] = {
     "offline": ("true", lambda board: board.rooms.hub.connection.offline),
     "hub_connect_timeout": ("'3s'", lambda board: board.rooms.hub.connection.limits),
     "hub_read_timeout": ("'3s'", lambda board: board.rooms.hub.connection.limits),
-    "disk_reserve": ("'8000000G'", _room_for_uploads),
+    "disk_reserve": ("'1024T'", _room_for_uploads),
 }
 """Every live setting: another value for it, and where its effect is seen."""
 
