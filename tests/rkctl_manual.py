@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rkctl.catalogue import ALIASES, VERBS
 from rkctl.failure import Exit
 from rkctl.flags import SAMPLING
-from rkctl.main import ALIASES, VERBS, cli
+from rkctl.main import cli
 from rkctl.verb import CONNECTION_FLAGS
+
+SHORT = {"ls": ALIASES["ls"]}
+"""The alias that stands in the tables; the text tells of those other tools taught people."""
 
 BEGIN, END = "<!-- verbs -->", "<!-- end of verbs -->"
 """Between these marks of the manual stand the tables."""
@@ -140,7 +144,7 @@ def _pages(command: click.Command, parent: click.Context, name: str) -> Iterator
             if isinstance(parameter, click.Argument)
             for piece in parameter.get_usage_pieces(context)
         ]
-        names = [path, *(alias for alias, verb in ALIASES.items() if verb == path)]
+        names = [path, *(alias for alias, verb in SHORT.items() if verb == path)]
         paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
         yield Page(
             usage=" ".join([", ".join(names), *arguments]),

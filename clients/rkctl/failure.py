@@ -70,6 +70,8 @@ class Failure(Exception):  # noqa: N818 - what a user reads, not a defect of the
 
 def of_error(error: errors.RkdError) -> Failure:
     """Turn an error of the client library into what the user sees."""
+    if error.reason == "MODEL_EXISTS":
+        error.remedy = f"{error.remedy}\nto replace it, say so: --replace".strip()
     told = [text for text in error.violations if not _told(text, error.message)]
     again = [f"try again in {error.retry_after_s:.3g} s"] if error.retry_after_s else []
     remedy = (*told, *error.remedy.splitlines(), *again)
@@ -80,6 +82,13 @@ def of_error(error: errors.RkdError) -> Failure:
 def of_local(error: LocalError) -> Failure:
     """Turn an error of rkd's own code that runs in this process into what the user sees."""
     return of_error(errors.of_reason(error.reason.value, error.message, error.remedy))
+
+
+def failure_of(error: Failure | errors.RkdError | LocalError) -> Failure:
+    """Return *error*, whosever it is, as the user sees it."""
+    if isinstance(error, Failure):
+        return error
+    return of_error(error) if isinstance(error, errors.RkdError) else of_local(error)
 
 
 def _told(violation: str, message: str) -> bool:

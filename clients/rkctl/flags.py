@@ -72,6 +72,12 @@ SAMPLING: tuple[Callable[[Any], Any], ...] = (
         help="Urgency while waiting.",
     ),
     click.option("--verbose", is_flag=True, help="Say on stderr where and how fast it ran."),
+    click.option(
+        "--hide-thinking", "--hidethinking", is_flag=True, help="Do not show what it thinks."
+    ),
+    click.option(
+        "--no-wordwrap", "--nowordwrap", "unwrapped", is_flag=True, help="Break lines anywhere."
+    ),
 )
 
 
@@ -100,6 +106,8 @@ class Asked:
     shape: str | None = None
     priority: Priority | None = None
     verbose: bool = False
+    hide_thinking: bool = False
+    unwrapped: bool = False
 
     def options(self) -> Options:
         """Return these wishes as the client library takes them."""

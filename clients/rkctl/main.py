@@ -1,12 +1,13 @@
 """
 rkctl: the group of all verbs, each imported when it is used.
 
-A new verb is one file in `verbs/` and one line in `VERBS`.
+A new verb is one file in `verbs/` and one line in `catalogue.py`.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -15,50 +16,11 @@ import click
 from rkd_client.errors import RkdError
 
 import rkd
-from rkctl.failure import Exit, Failure, of_error, of_local
+from rkctl.catalogue import ALIASES, ELSEWHERE, GROUPS, HIDDEN, VERBS
+from rkctl.failure import Exit, Failure, failure_of
+from rkctl.screen import render
 from rkctl.verb import CONNECTION_FLAGS, JSON_FLAG
 from rkd.errors import RkdError as LocalError
-
-VERBS: dict[str, str] = {
-    "list": "models:list_models",
-    "show": "show:show",
-    "pull": "hub:pull",
-    "push": "hub:push",
-    "create": "create:create",
-    "run": "run:run",
-    "generate": "generate:generate",
-    "chat": "chat:chat",
-    "embed": "tokens:embed",
-    "tokenize": "tokens:tokenize",
-    "detokenize": "tokens:detokenize",
-    "cp": "models:copy",
-    "rm": "models:remove",
-    "ps": "residents:ps",
-    "load": "residents:load",
-    "stop": "residents:stop",
-    "pin": "residents:pin",
-    "unpin": "residents:unpin",
-    "search": "hub:search",
-    "files": "hub:files",
-    "card": "hub:card",
-    "ops": "ops:ops",
-    "watch": "watch:watch",
-    "status": "system:status",
-    "top": "top:top",
-    "doctor": "doctor:doctor",
-    "lint": "lint:lint",
-    "migrate": "models:migrate",
-    "token": "token:token",
-    "cert": "cert:cert",
-    "context": "context:context",
-    "reload": "system:reload",
-    "bench": "bench:bench",
-    "completion": "completion:completion",
-    "version": "version:version",
-}
-"""Verb to `module:command` below `rkctl.verbs`, in the order of the help."""
-
-ALIASES = {"ls": "list"}
 
 
 class Verbs(click.Group):
@@ -69,14 +31,32 @@ class Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the verb of that name or alias; None, with click's suggestions, when unknown."""
+        """
+        Return the verb of that name or alias; None, with click's suggestions, when unknown.
+
+        Raises:
+            Failure: a verb other tools have, which is something else here.
+        """
         name = ALIASES.get(cmd_name, cmd_name)
-        if name not in VERBS:
+        if name in ELSEWHERE and not ctx.resilient_parsing:
+            said, remedy = ELSEWHERE[name]
+            raise Failure(f"`rkctl {cmd_name}`: {said}", "NO_SUCH_VERB", (remedy,), Exit.USAGE)
+        place = VERBS[name].place if name in VERBS else HIDDEN.get(name)
+        if place is None:
             return super().get_command(ctx, cmd_name)
-        module, _, attribute = VERBS[name].partition(":")
+        module, _, attribute = place.partition(":")
         command = getattr(importlib.import_module(f"rkctl.verbs.{module}"), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - the table is wrong
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs in their groups, without importing one."""
+        del ctx
+        width = max(map(len, VERBS))
+        for group in GROUPS:
+            rows = [(f"{n:{width}}", v.help) for n, v in VERBS.items() if v.group == group]
+            with formatter.section(group):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; print what failed and leave with its exit code."""
@@ -84,25 +64,16 @@ class Verbs(click.Group):
             return super().invoke(ctx)
         except (Failure, RkdError, LocalError) as error:
             failure = failure_of(error)
-            _report(failure)
+            said, *remedies = failure.lines()
+            render.told(said)
+            for line in remedies:  # unbroken: there are commands in them, to be copied
+                render.note(line)
             ctx.exit(failure.exit_code)
         except KeyboardInterrupt:
             # Whatever was under way is cancelled by the clean-up of the verb's context.
             if sys.stderr.isatty():
                 click.echo(err=True)
             ctx.exit(Exit.INTERRUPTED)
-
-
-def failure_of(error: Failure | RkdError | LocalError) -> Failure:
-    """Return *error*, whosever it is, as the user sees it."""
-    if isinstance(error, Failure):
-        return error
-    return of_error(error) if isinstance(error, RkdError) else of_local(error)
-
-
-def _report(failure: Failure) -> None:
-    for line in failure.lines():
-        click.echo(line, err=True)
 
 
 def _connection_flags(function: Any) -> Any:
@@ -114,6 +85,7 @@ def _connection_flags(function: Any) -> Any:
 @click.group(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="rkctl VERB --help tells more of a verb.",
 )
 @_connection_flags
 @click.version_option(
@@ -123,8 +95,18 @@ def cli(**_: object) -> None:
     """Talk to rkd, the LLM service of this board or of another."""
 
 
+def tolerant(stream: object, errors: str) -> None:
+    """Let *stream* replace what its encoding has no character for, instead of failing."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors=errors)
+
+
 def main() -> None:
     """Run rkctl."""
     # Forked children of gRPC's threads are none of ours; its own notes are not the user's.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # A prompt costs minutes: neither a byte of it nor of its answer may end the program.
+    tolerant(sys.stdin, "replace")
+    tolerant(sys.stdout, "replace")
+    tolerant(sys.stderr, "backslashreplace")
     cli(prog_name="rkctl")

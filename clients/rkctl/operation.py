@@ -15,7 +15,6 @@ from rkd_client.transport import NO_ANSWER
 
 from rkctl.screen import render
 from rkctl.screen.progress import Shown, progress
-from rkctl.session import Session
 from rkd.v1 import types_pb2 as types
 
 _RESTING = {types.OPERATION_STATE_PENDING, types.OPERATION_STATE_PAUSED}
@@ -23,7 +22,7 @@ _RESTING = {types.OPERATION_STATE_PENDING, types.OPERATION_STATE_PAUSED}
 Step = TypeVar("Step", bound=Any)
 
 
-def follow(session: Session, steps: Iterable[Step], verb: str) -> Step:
+def follow(steps: Iterable[Step], verb: str, *, json: bool) -> Step:
     """
     Show *steps* of an operation until it ends and return the last one.
 
@@ -33,11 +32,11 @@ def follow(session: Session, steps: Iterable[Step], verb: str) -> Step:
     """
     last: Step | None = None
     # Steps are shown as JSON or as progress, never both.
-    with _detaching(verb) as seen, progress(quiet=session.json) as shown:
+    with _detaching(verb) as seen, progress(quiet=json) as shown:
         for last in steps:
             operation = last.operation
             seen[:] = [operation.id]
-            if session.json:
+            if json:
                 render.out(render.to_json(last))
             else:
                 _show(shown, operation)

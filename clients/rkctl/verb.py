@@ -17,10 +17,19 @@ import click
 from rkd_client import contexts
 from rkd_client.where import Flags, resolve
 
+from rkctl.failure import Exit, Failure
+
 if TYPE_CHECKING:
     from rkctl.session import Session
 
 P = ParamSpec("P")
+
+_NO = frozenset({"false", "no", "off", "0"})
+_YES = frozenset({"true", "yes", "on", "1", "low", "medium", "high"})
+_PATHS = frozenset(
+    {"endpoint", "ca", "cert", "key", "file", "files", "origin", "messages", "tools", "shape"}
+)
+"""Arguments that name files of this machine, in whatever bytes those are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +69,10 @@ def verb(
 
         @functools.wraps(body)
         def run(**given: Any) -> None:
+            _check_text(given)
             body(_session(click.get_current_context(), given), **given)
 
-        return _with_flags(click.command(name)(run), CONNECTION_FLAGS, json=json)
+        return _with_flags(click.command(name, cls=Command)(run), CONNECTION_FLAGS, json=json)
 
     return decorate
 
@@ -79,9 +89,51 @@ def local_verb(
         def run(**given: Any) -> None:
             body(Local(json=_wants_json(click.get_current_context(), given)), **given)
 
-        return _with_flags(click.command(name)(run), (), json=json)
+        return _with_flags(click.command(name, cls=Command)(run), (), json=json)
 
     return decorate
+
+
+class Command(click.Command):
+    """A verb whose switches may also be given a value, as other tools write them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read `--think=false` as `--no-think`, `--verbose=false` as nothing."""
+        end = args.index("--") if "--" in args else len(args)
+        plain = [word for arg in args[:end] for word in self._switched(arg)]
+        return super().parse_args(ctx, [*plain, *args[end:]])
+
+    def _switched(self, arg: str) -> tuple[str, ...]:
+        flag, given, value = arg.partition("=")
+        if not given or not flag.startswith("--"):
+            return (arg,)
+        for option in self.params:
+            if isinstance(option, click.Option) and option.is_flag and flag in option.opts:
+                if value.lower() in _YES:
+                    return (flag,)
+                if value.lower() in _NO:
+                    return tuple(option.secondary_opts[:1])
+        return (arg,)
+
+
+def _check_text(given: dict[str, Any]) -> None:
+    """
+    Refuse arguments that are no text: the protos hold UTF-8 alone.
+
+    Raises:
+        Failure: INVALID_TEXT, with the bytes.
+    """
+    for name, value in given.items():
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, str) and name not in _PATHS and not _is_text(one):
+                data = one[:80].encode("utf-8", "surrogateescape")
+                shown = data.decode("utf-8", "backslashreplace")
+                remedy = "give it in UTF-8; see the locale: locale charmap"
+                raise Failure(f"`{shown}` is no UTF-8 text", "INVALID_TEXT", (remedy,), Exit.USAGE)
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _with_flags(

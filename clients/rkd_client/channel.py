@@ -54,7 +54,15 @@ class Caller:
     metadata: tuple[tuple[str, str], ...] = ()
 
     def pairs(self, model: str) -> tuple[tuple[str, str], ...]:
-        """Return the metadata of a call that names *model*; "" for one that names none."""
+        """
+        Return the metadata of a call that names *model*; "" for one that names none.
+
+        Raises:
+            InvalidInputError: TOKEN_INVALID, a token that no header can hold.
+        """
+        if not self.token.isascii() or not self.token.isprintable():
+            said = "the access token holds characters that no token has"
+            raise InvalidInputError("TOKEN_INVALID", said, remedy="copy it again, whole")
         bearer = (("authorization", f"Bearer {self.token}"),) if self.token else ()
         named = ((MODEL_KEY, urllib.parse.quote(model, safe=_PRINTABLE)),) if model else ()
         return (*bearer, *named, *self.metadata)

@@ -20,7 +20,7 @@ def generate(session: Session, model: str, prompt: str, asked: Asked) -> Reply:
     """Continue *prompt* with *model* and print the answer; Ctrl-C cancels it on the board."""
     request = ask.generate(model, prompt, raw=asked.raw, system=asked.system, **asked.options())
     reply = Reply()
-    printer = Printer(reply, model, as_json=session.json, verbose=asked.verbose)
+    printer = Printer(reply, model, asked, as_json=session.json)
     with session.stream(request) as events:
         printer.follow(events)
     return reply
@@ -40,7 +40,7 @@ def converse(
     if asked.system is not None and not (turns and turns[0].role == "system"):
         turns.insert(0, types.Message(role="system", content=asked.system))
     request = ask.chat(model, turns, tools=tools, **asked.options())
-    printer = Printer(reply, model, as_json=session.json, verbose=asked.verbose)
+    printer = Printer(reply, model, asked, as_json=session.json)
     with session.stream(request) as events:
         printer.follow(events)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 from rkd_client.errors import RkdError
@@ -18,22 +17,24 @@ from rkd_client.verbs import models as ask_models
 from rkd_client.verbs import pool as ask_pool
 
 from rkctl.chat import asking, settings
-from rkctl.failure import of_error
+from rkctl.chat.editor import Editor
+from rkctl.chat.saving import modelfile_of
+from rkctl.failure import Failure, failure_of
 from rkctl.flags import Asked
 from rkctl.screen import render
 from rkctl.screen.reply import Reply
 from rkctl.screen.status_line import StatusLine
 from rkctl.session import Session
 from rkctl.verbs.show import describe, part_of
+from rkd.errors import RkdError as LocalError
 from rkd.v1 import types_pb2 as types
-
-HISTORY_LINES = 1000
-QUOTES = '"""'
 
 HELP = """\
 /set            what is set; /set NAME VALUE, /set system TEXT, /set think, /set nothink,
                 /set verbose, /set quiet; /set NAME alone goes back to the model's own
 /show           the model; /show modelfile, template, system, parameters, license, history
+/save NAME      make a model NAME that goes on with this conversation
+/load NAME      talk to another model, from the beginning
 /clear          forget the conversation
 /bye            leave (also Ctrl-D)
 \"""             begin and end a text of several lines
@@ -57,6 +58,8 @@ class Chat:
         self._commands: dict[str, Callable[[str], None]] = {
             "/set": self._set,
             "/show": self._show,
+            "/save": self._save,
+            "/load": self._switch,
             "/clear": self._clear,
             "/help": self._help,
             "/?": self._help,
@@ -65,17 +68,14 @@ class Chat:
     def hold(self) -> None:
         """Talk until the user leaves; the model is made resident first."""
         self._load()
-        history = _open_history(os.environ)
+        editor = Editor(os.environ)
         render.note(f"{self._model} listens: /help for help, /bye or Ctrl-D to leave")
-        try:
-            while True:
-                line = _read()
-                if line is None or line.strip() in {"/bye", "/exit", "/quit"}:
-                    return
-                if line.strip():
-                    self._obey(line)
-        finally:
-            history()
+        while True:
+            line = editor.read()
+            if line is None or line.strip() in {"/bye", "/exit", "/quit"}:
+                return
+            if line.strip():
+                self._obey(line)
 
     def _load(self) -> None:
         asked = ask_pool.load(
@@ -99,8 +99,8 @@ class Chat:
                 render.note(f"{word} is no command; /help lists them")
             else:
                 self._ask(line)
-        except RkdError as error:
-            for text in of_error(error).lines():
+        except (Failure, RkdError, LocalError) as error:
+            for text in failure_of(error).lines():
                 render.note(text)
         except click.UsageError as error:
             render.note(error.format_message())
@@ -151,6 +151,25 @@ class Chat:
         else:
             render.note(f"/show knows no {part!r}; /help lists what it knows")
 
+    def _save(self, name: str) -> None:
+        if not name:
+            raise click.UsageError("/save wants the name of the model to make")
+        text = modelfile_of(self._model, self._asked, self._turns)
+        last = self._session.client.create(name, text).result()
+        render.note(f"saved; go on with it: rkctl run {last.model.name or name}")
+
+    def _switch(self, name: str) -> None:
+        if not name:
+            raise click.UsageError("/load wants the name of a model")
+        before, self._model = self._model, name
+        try:
+            self._load()
+        except RkdError:
+            self._model = before
+            raise
+        self._turns.clear()
+        render.note(f"{name} listens")
+
     def _clear(self, _: str) -> None:
         self._turns.clear()
         render.note("the conversation is forgotten")
@@ -167,56 +186,3 @@ def _unquoted(value: str) -> str:
         except ValueError:
             return value
     return value
-
-
-def _read() -> str | None:
-    """Return the next input, several lines when in triple quotes; None when the user leaves."""
-    try:
-        line = _line(">>> ")
-        if line is None or not line.lstrip().startswith(QUOTES):
-            return line
-        lines = [line.lstrip().removeprefix(QUOTES)]
-        while not (lines[-1].rstrip().endswith(QUOTES)):
-            more = _line("... ")
-            if more is None:
-                return None
-            lines.append(more)
-        lines[-1] = lines[-1].rstrip().removesuffix(QUOTES)
-        return "\n".join(lines).strip("\n")
-    except KeyboardInterrupt:
-        click.echo()
-        render.note("leave with /bye or Ctrl-D")
-        return ""
-
-
-def _line(prompt: str) -> str | None:
-    try:
-        return input(prompt)
-    except EOFError:
-        click.echo()
-        return None
-
-
-def _open_history(environment: os._Environ[str]) -> Callable[[], None]:
-    """Bring line editing and the lines of earlier chats; return what keeps them at the end."""
-    try:
-        import readline  # noqa: PLC0415 - changes input(); absent from some builds of Python
-    except ImportError:
-        return lambda: None
-    base = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME') or '~'}/.local/state"
-    file = Path(base).expanduser() / "rkctl" / "history"
-    readline.set_history_length(HISTORY_LINES)
-    try:
-        readline.read_history_file(file)
-    except OSError:
-        readline.clear_history()
-
-    def keep() -> None:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file.touch(mode=0o600)
-            readline.write_history_file(file)
-        except OSError as error:
-            render.note(f"the lines typed are not kept: {error}")
-
-    return keep

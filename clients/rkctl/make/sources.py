@@ -68,6 +68,18 @@ def read(file: Path | None, origin: str | None, stdin: str | None = None) -> Wan
     return Wanted(text, _files(modelfile.values("FROM"), base) + adapters)
 
 
+def existing(path: Path) -> Path:
+    """
+    Return *path* when there is a file.
+
+    Raises:
+        Failure: there is none.
+    """
+    if path.is_file():
+        return path
+    raise Failure(f"there is no file {path}", "FILE_NOT_FOUND", (), Exit.NOT_FOUND)
+
+
 def _bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rkctl.screen import render
+from rkctl.screen import layout, render
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.text import Text
+
+SHORTEST_BAR = 10
+LONGEST_BAR = 30
 
 LINE_EVERY_S = 5.0
 """Plain lines come at most this often while nothing but the numbers change."""
@@ -78,7 +83,7 @@ class Lines:
         if rate_bytes_per_s > 0 and not self._complete:
             text += f", {render.size(int(rate_bytes_per_s))}/s"
         if remaining_s is not None and not self._complete:
-            text += f", {render.seconds(remaining_s)} left"
+            text += f", {render.left(remaining_s)}"
         now = self._clock()
         if text == self._said or (now < self._next_s and not self._complete):
             return
@@ -87,12 +92,45 @@ class Lines:
         self._next_s = now + LINE_EVERY_S
 
 
+@dataclass(slots=True)
+class Bar:
+    """One line: whose progress it is, and how it stands."""
+
+    title: str
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    speed: str = ""
+    left: str = ""
+
+    def line(self, columns: int, full: str, rest: str) -> str:
+        """
+        Return it *columns* wide, a bar of the characters *full* and *rest* in the middle.
+
+        What matters least is left out first: the stage, the time left, the speed, the amount.
+        """
+        amount = render.size(self.done) if self.done else ""
+        if self.total > 0:
+            percent = f"{min(100, int(100 * self.done / self.total))}%".rjust(4)
+            amount = f"{percent} {render.size(self.done)}/{render.size(self.total)}"
+        words = [word for word in (amount, self.speed, self.left, self.stage) if word]
+        title = layout.cut(render.clean(self.title), max(SHORTEST_BAR, columns // 3))
+        while True:
+            room = columns - layout.width_of("  ".join([title, *words])) - 2
+            if room >= SHORTEST_BAR or not words:
+                break
+            words.pop()
+        bar = min(LONGEST_BAR, max(SHORTEST_BAR, room))
+        part = round(bar * min(1.0, self.done / self.total)) if self.total > 0 else 0
+        return "  ".join([title, full * part + rest * (bar - part), *words])
+
+
 class Bars:
     """A bar for the whole, and one for each file where there are several."""
 
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
+    def __init__(self) -> None:
+        self._bars: dict[str, Bar] = {}
+        self._marks = "━╌" if render.shows("━╌", sys.stderr) else "#-"
 
     def update(
         self, title: str, stage: str, done: int, total: int, parts: list[tuple[str, int, int]]
@@ -103,27 +141,22 @@ class Bars:
             self._move(name, f"  {name}", "", part_done, part_total)
 
     def speed(self, rate_bytes_per_s: float, remaining_s: float | None) -> None:
-        """Tell speed and time left behind the bar of the whole."""
-        told = f"{render.size(int(rate_bytes_per_s))}/s" if rate_bytes_per_s > 0 else ""
-        left = f"{render.seconds(remaining_s)} left" if remaining_s is not None else ""
-        self._bars.update(self._tasks[""], speed=told, left=left)
+        """Tell the speed and what is left behind the bar of the whole."""
+        whole = self._bars[""]
+        whole.speed = f"{render.size(int(rate_bytes_per_s))}/s" if rate_bytes_per_s > 0 else ""
+        whole.left = render.left(remaining_s) if remaining_s is not None else ""
+
+    def text(self) -> Text:
+        """Return all of them for rich."""
+        from rich.text import Text  # noqa: PLC0415 - only for terminals
+
+        columns = max(render.NARROWEST, shutil.get_terminal_size().columns) - 1
+        lines = (bar.line(columns, *self._marks) for bar in list(self._bars.values()))
+        return Text("\n".join(lines), no_wrap=True, overflow="crop")
 
     def _move(self, key: str, title: str, stage: str, done: int, total: int) -> None:
-        if key not in self._tasks:
-            self._tasks[key] = self._bars.add_task(
-                render.clean(title), total=None, stage="", speed="", left="", amount=""
-            )
-        amount = render.size(done) if done else ""
-        if total > 0:
-            amount = f"{render.size(done)}/{render.size(total)}"
-        self._bars.update(
-            self._tasks[key],
-            description=render.clean(title),
-            completed=done,
-            total=total or None,
-            stage=render.clean(stage),
-            amount=amount,
-        )
+        bar = self._bars.setdefault(key, Bar(title))
+        bar.title, bar.stage, bar.done, bar.total = title, render.clean(stage), done, total
 
 
 @contextmanager
@@ -132,19 +165,12 @@ def progress(*, quiet: bool = False) -> Iterator[Shown]:
     if quiet:
         yield Silence()
         return
-    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+    if not (sys.stdout.isatty() and render.is_live(sys.stderr)):
         yield Lines()
         return
     from rich.console import Console  # noqa: PLC0415 - 60 ms, only for terminals
-    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415 - the same
+    from rich.live import Live  # noqa: PLC0415 - the same
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=30),
-        TextColumn("{task.fields[amount]}", markup=False),
-        TextColumn("{task.fields[speed]}", markup=False),
-        TextColumn("{task.fields[left]}", markup=False),
-        TextColumn("{task.fields[stage]}", markup=False, style="dim"),
-    )
-    with Progress(*columns, console=Console(file=sys.stderr), refresh_per_second=8) as bars:
-        yield Bars(bars)
+    bars, console = Bars(), Console(file=sys.stderr, highlight=False)
+    with Live(get_renderable=bars.text, console=console, refresh_per_second=8):
+        yield bars

@@ -1,21 +1,24 @@
 """
 How data is shown: tables, pairs, sizes, durations, JSON.
 
-On a terminal tables are headed in bold and their last column is broken into lines where that
-helps; elsewhere they are plain aligned text, whole and without colour. Control characters of
-foreign texts never reach a terminal.
+On a terminal tables are headed in bold and laid out for its width; elsewhere they are plain
+aligned text, whole and without colour. Control characters of foreign texts never reach a terminal.
+Sizes are decimal everywhere, as disks and the Hub count: 1 GB is 10^9 bytes.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+from rkctl.screen import layout
 
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
@@ -26,7 +29,7 @@ _CONTROLS = dict.fromkeys(
     [*range(9), 11, 12, *range(14, 32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}"
 )
 NARROWEST = 20
-"""With less room than this the last column is not broken into lines: the terminal does it."""
+"""Text is broken into lines of at least this many columns: less is for the terminal to do."""
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -54,6 +57,12 @@ def out(text: str) -> None:
     click.echo(clean(text) if sys.stdout.isatty() else text)
 
 
+def paragraph(text: str) -> None:
+    """Print a sentence of data; on a terminal broken between words."""
+    for line in lines_of(text, 0):
+        click.echo(line)
+
+
 def note(text: str) -> None:
     """Print a line for the user that is no data."""
     # Not click.echo: rich takes the place of sys.stderr while bars are shown, and click would
@@ -62,27 +71,72 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
+def told(text: str) -> None:
+    """Print a sentence for the user, broken between words on a terminal."""
+    columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    for line in [text] if columns is None else layout.wrapped(text, max(NARROWEST, columns)):
+        note(line)
+
+
+def left(value_s: float) -> str:
+    """Return how long something will still take, in whole seconds: nobody waits 697 ms."""
+    return f"{seconds(max(1.0, float(round(value_s))))} left"
+
+
 def clean(text: str) -> str:
     """Return *text* without what a terminal would obey."""
     return text.translate(_CONTROLS)
 
 
+def styled(text: str, *, stream: TextIO | None = None, **style: Any) -> str:
+    """Return *text* in *style* where *stream*, else stdout, shows one: a terminal, no NO_COLOR."""
+    stream = stream or sys.stdout
+    if not text or not stream.isatty() or not _has_styles():
+        return text
+    return click.style(text, **style)
+
+
+def is_live(stream: TextIO) -> bool:
+    """Tell whether *stream* is a terminal on which lines can be written anew."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def shows(text: str, stream: TextIO) -> bool:
+    """Tell whether the encoding of *stream* has every character of *text*."""
+    # rich stands before the streams while it draws, and names no encoding.
+    encoding = stream.encoding or getattr(sys.__stdout__, "encoding", None) or "ascii"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _has_styles() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def room() -> int | None:
+    """Return the columns of the terminal on stdout; None when there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print *rows* under *columns*; a column whose name begins with `>` holds numbers."""
     listed = [[clean(cell).replace("\n", " ") for cell in row] for row in rows]
-    heads = [column.removeprefix(">") for column in columns]
-    widths = [max(len(line[i]) for line in [heads, *listed]) for i in range(len(heads))]
-    if sys.stdout.isatty():
-        room = shutil.get_terminal_size().columns - sum(widths[:-1]) - 2 * len(widths)
-        if widths[-1] > room >= NARROWEST:
-            _folded(columns, listed)
-            return
-    for line in [heads, *listed]:
-        cells = [
-            cell.rjust(width) if column.startswith(">") else cell.ljust(width)
-            for cell, width, column in zip(line, widths, columns, strict=True)
-        ]
-        click.echo(click.style("  ".join(cells).rstrip(), bold=line is heads or None))
+    head, lines = layout.table(columns, listed, room())
+    for line in head:
+        click.echo(styled(line, bold=True))
+    for line in lines:
+        click.echo(line)
+
+
+def lines_of(text: str, indent: int) -> list[str]:
+    """Return *text* in lines; on a terminal broken between words, for what stands *indent* in."""
+    plain, columns = clean(text).rstrip("\n"), room()
+    if columns is None:
+        return plain.splitlines() or [""]
+    return layout.wrapped(plain, max(NARROWEST, columns - indent))
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> None:
@@ -90,10 +144,9 @@ def pairs(rows: Iterable[tuple[str, str]]) -> None:
     shown = [(name, value) for name, value in rows if value]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        first, *others = clean(value).splitlines() or [""]
-        head = click.style(name.ljust(width), bold=True)
-        click.echo(f"{head}  {first}".rstrip())
-        for line in others:
+        lines = lines_of(value, width + 2)
+        click.echo(f"{styled(name.ljust(width), bold=True)}  {lines[0]}".rstrip())
+        for line in lines[1:]:
             click.echo(f"{' ' * width}  {line}".rstrip())
 
 
@@ -157,26 +210,6 @@ def word(name: str, prefix: str) -> str:
     """Return an enum value as a word: `MODEL_STATE_NEEDS_MODELFILE` -> `needs modelfile`."""
     rest = name.removeprefix(prefix).replace("_", " ").lower()
     return "" if rest == "unspecified" else rest
-
-
-def _folded(columns: Sequence[str], rows: list[list[str]]) -> None:
-    """Print a table whose last column is broken into lines, the others left whole."""
-    from rich.console import Console  # noqa: PLC0415 - 40 ms, only where it is needed
-    from rich.table import Table  # noqa: PLC0415 - the same
-    from rich.text import Text  # noqa: PLC0415 - the same
-
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for index, column in enumerate(columns):
-        right = column.startswith(">")
-        shown.add_column(
-            column.removeprefix(">"),
-            justify="right" if right else "left",
-            no_wrap=index < len(columns) - 1,
-            overflow="fold",
-        )
-    for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
-    Console(file=sys.stdout).print(shown)
 
 
 def markdown(text: str) -> None:

@@ -8,11 +8,14 @@ themselves. Returned is what a chat has to remember.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from rkctl.flags import Asked
 from rkctl.screen import render
+from rkctl.screen.flow import Flow
 from rkctl.screen.status_line import StatusLine
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -54,18 +57,21 @@ class Printer:
     Args:
         reply: filled as the answer comes; holds what came when the user interrupts.
         model: its name as the user wrote it.
+        asked: how it is to be shown.
         as_json: print the events instead.
-        verbose: close with where and how fast it ran.
     """
 
-    def __init__(self, reply: Reply, model: str, *, as_json: bool, verbose: bool) -> None:
+    def __init__(self, reply: Reply, model: str, asked: Asked, *, as_json: bool) -> None:
         self._reply = reply
         self._model = model
         self._json = as_json
-        self._verbose = verbose
+        self._asked = asked
+        self._verbose = asked.verbose
         self._line = StatusLine()
         self._terminal = sys.stdout.isatty()
         self._thinking = False
+        wraps = render.is_live(sys.stdout) and not asked.unwrapped
+        self._flow = Flow(shutil.get_terminal_size().columns) if wraps else None
 
     def follow(self, events: Iterable[Event]) -> None:
         """Print *events* until they end."""
@@ -104,13 +110,13 @@ class Printer:
     def _delta(self, delta: types.Delta) -> None:
         if delta.reasoning_text:
             self._reply.reasoning.append(delta.reasoning_text)
-            if not self._json:
+            if not self._json and not self._asked.hide_thinking:
                 self._think(delta.reasoning_text)
         if delta.text:
             self._reply.text.append(delta.text)
             if not self._json:
                 self._end_of_thought()
-                sys.stdout.write(render.clean(delta.text) if self._terminal else delta.text)
+                sys.stdout.write(self._shown(delta.text))
                 sys.stdout.flush()
         for piece in delta.tool_calls:
             call = self._reply.tool_calls.setdefault(piece.index, types.ToolCall())
@@ -118,10 +124,16 @@ class Printer:
             call.name = call.name or piece.name
             call.arguments_json += piece.arguments
 
+    def _shown(self, text: str) -> str:
+        if not self._terminal:
+            return text
+        return self._flow.take(render.clean(text)) if self._flow else render.clean(text)
+
     def _think(self, text: str) -> None:
-        dim = self._terminal and sys.stderr.isatty()
         shown = render.clean(text) if sys.stderr.isatty() else text
-        sys.stderr.write(f"\x1b[2m{shown}\x1b[0m" if dim else shown)
+        if self._terminal:
+            shown = render.styled(shown, stream=sys.stderr, dim=True)
+        sys.stderr.write(shown)
         sys.stderr.flush()
         self._thinking = True
 

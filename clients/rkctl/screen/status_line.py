@@ -7,7 +7,7 @@ import sys
 from types import TracebackType
 from typing import Self
 
-from rkctl.screen import render
+from rkctl.screen import layout, render
 from rkd.v1 import types_pb2 as types
 
 
@@ -19,7 +19,7 @@ class StatusLine:
     """
 
     def __init__(self) -> None:
-        self._live = sys.stdout.isatty() and sys.stderr.isatty()
+        self._live = sys.stdout.isatty() and render.is_live(sys.stderr)
         self._shown = False
         self._told = ""
 
@@ -61,7 +61,8 @@ class StatusLine:
         if not self._live:
             return
         width = shutil.get_terminal_size().columns - 1
-        sys.stderr.write(f"\r\x1b[K\x1b[2m{render.clean(text)[:width]}\x1b[0m")
+        line = layout.cut(render.clean(text), width)
+        sys.stderr.write(f"\r\x1b[K{render.styled(line, stream=sys.stderr, dim=True)}")
         sys.stderr.flush()
         self._shown = True
 

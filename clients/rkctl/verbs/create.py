@@ -47,7 +47,7 @@ def create(
         raise
     asked = ask.create(name, wanted.text, files=files, quantize=quantize, replace=replace)
     with session.stream(asked) as steps:
-        last = follow(session, steps, "create")
+        last = follow(steps, "create", json=session.json)
     if session.json:
         return
     for warning in last.warnings:

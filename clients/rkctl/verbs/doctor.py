@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 from rkd_client.verbs import system as ask
 
@@ -37,9 +35,9 @@ def _print(answer: pb.DoctorResponse) -> None:
     width = max((len(one.check) for one in answer.findings), default=0)
     for one in answer.findings:
         word, colour = _MARKS.get(one.severity, ("?", "white"))
-        mark = word.ljust(7)
-        if sys.stdout.isatty():
-            mark = click.style(mark, fg=colour, bold=one.severity > pb.SEVERITY_NOTE)
-        click.echo(f"{mark}  {one.check.ljust(width)}  {render.clean(one.message)}")
-        if one.remedy:
-            click.echo(f"{' ' * (width + 11)}-> {render.clean(one.remedy)}")
+        mark = render.styled(word.ljust(7), fg=colour, bold=one.severity > pb.SEVERITY_NOTE)
+        first, *more = render.lines_of(one.message, width + 11)
+        click.echo(f"{mark}  {one.check.ljust(width)}  {first}")
+        more += [f"-> {line}" for line in [render.clean(one.remedy)] if line]
+        for line in more:
+            click.echo(f"{' ' * (width + 11)}{line}")

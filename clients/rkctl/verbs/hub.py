@@ -21,28 +21,41 @@ from rkd.v1 import models_pb2 as pb
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)([kmbt]?)", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
+_BARE = 1000
+
+NOMINAL = (13 / 14, 17 / 14)
+"""What is called a 7B has 6.5 to 8.5 billion parameters, and others in proportion."""
 
 
 @verb("pull")
 @click.argument("source")
+@click.argument("chosen", metavar="[FILE]", required=False, default="")
 @click.option("--name", default="", metavar="NAME", help="Name to give it.")
 @click.option("--revision", default="", metavar="REV", help="Branch, tag or commit.")
 @click.option("--replace", is_flag=True, help="Replace a model of that name.")
 @click.option("--detach", is_flag=True, help="Return once it has begun; prints its id.")
 def pull(
-    session: Session, source: str, *, name: str, revision: str, replace: bool, detach: bool
+    session: Session,
+    source: str,
+    chosen: str,
+    *,
+    name: str,
+    revision: str,
+    replace: bool,
+    detach: bool,
 ) -> None:
     """
-    Download SOURCE from the Hub: user/repo, user/repo:QUANT or user/repo:FILE.
+    Download SOURCE from the Hub: user/repo, user/repo:QUANT or user/repo FILE.
 
     Ctrl-C leaves it running on the board. Prints the model's name.
     """
+    source = f"{source}:{chosen}" if chosen else source
     asked = ask_models.pull(source, name=name, revision=revision, replace=replace, detach=detach)
     with session.stream(asked) as steps:
         if detach:
             _begun(session, steps)
             return
-        last = follow(session, _with_licence(session, steps), "pull")
+        last = follow(_with_licence(session, steps), "pull", json=session.json)
     if not session.json:
         render.out(last.operation.model)
 
@@ -84,29 +97,36 @@ def push(
         if detach:
             _begun(session, steps)
             return
-        last = follow(session, steps, "push")
+        last = follow(steps, "push", json=session.json)
     if not session.json:
         render.out(last.commit_url)
 
 
 def parameters(text: str) -> int:
     """
-    Return the number of `1.5B`, `135M` or `7b`; "" is 0, no bound.
+    Return the number of `1.5B`, `135M` or `7b`; a number below 1000 alone counts billions.
 
     Raises:
         click.BadParameter: it is no such number.
     """
     match = _NUMBER.fullmatch(text.strip())
-    if not text:
-        return 0
     if match is None:
         raise click.BadParameter(f"{text!r} is no number of parameters; write 135M or 1.5B")
-    return round(float(match[1]) * _FACTORS[match[2].lower()])
+    unit = match[2].lower() or ("b" if float(match[1]) < _BARE else "")
+    return round(float(match[1]) * _FACTORS[unit])
 
 
 @verb("search")
 @click.argument("words", nargs=-1)
 @click.option("--author", metavar="USER", help="Only of this user or organisation.")
+@click.option(
+    "--params",
+    "--parameter-size",
+    "nominal",
+    type=parameters,
+    metavar="N",
+    help="About so many: 7B is 6.5B to 8.5B.",
+)
 @click.option(
     "--min-params", "min_parameters", type=parameters, metavar="N", help="Fewest: 135M, 1.5B."
 )
@@ -126,8 +146,20 @@ def parameters(text: str) -> int:
 @click.option("--license", metavar="ID", help="Only under this licence.")
 @click.option("--gated/--open", default=None, help="Only gated, or only open repositories.")
 @click.option("--facets", is_flag=True, help="Also what narrows the search further.")
-def search(session: Session, /, words: tuple[str, ...], *, facets: bool, **given: Any) -> None:
+def search(
+    session: Session,
+    /,
+    words: tuple[str, ...],
+    *,
+    facets: bool,
+    nominal: int | None,
+    **given: Any,
+) -> None:
     """Find repositories on the Hub with weights rkd can run."""
+    if nominal is not None:
+        least, most = (round(nominal * part) for part in NOMINAL)
+        given["min_parameters"] = given["min_parameters"] or least
+        given["max_parameters"] = given["max_parameters"] or most
     answer = session.call(ask.search(" ".join(words), **given))
     if session.json:
         render.out(render.to_json(answer))
@@ -176,7 +208,7 @@ def files(session: Session, repository: str, *, revision: str, context_tokens: i
     render.table(columns, (_variant(one) for one in answer.variants))
     for one in answer.variants:
         if one.verdict_detail and (one.recommended or one.verdict != hub.VERDICT_FITS):
-            render.out(f"{one.tag}: {one.verdict_detail}")
+            render.paragraph(f"{one.tag}: {one.verdict_detail}")
     if not answer.variants:
         render.note(f"{repository} holds no weights rkd can run")
 

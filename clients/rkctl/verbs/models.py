@@ -66,6 +66,16 @@ def remove(session: Session, models: tuple[str, ...], *, drain: bool) -> None:
             render.note(f"deleted {model}: {render.size(answer.freed_bytes)} freed")
 
 
+@verb("mv")
+@click.argument("source", shell_complete=naming.complete)
+@click.argument("destination")
+def move(session: Session, source: str, destination: str) -> None:
+    """Give model SOURCE the name DESTINATION: a copy that shares the weights, then rm."""
+    answer = session.call(ask.copy(source, destination))
+    session.call(ask.delete(source))
+    render.out(render.to_json(answer) if session.json else answer.model.name)
+
+
 @verb("migrate")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def migrate(session: Session, *, dry_run: bool) -> None:

@@ -59,7 +59,7 @@ def _row(one: types.Operation) -> tuple[str, ...]:
 def attach(session: Session, id: str) -> None:  # noqa: A002 - what it is called on the board
     """Follow operation ID to its end; Ctrl-C leaves it running."""
     with session.stream(ask.attach(id)) as steps:
-        last = follow(session, steps, "operation")
+        last = follow(steps, "operation", json=session.json)
     if not session.json:
         render.out(last.operation.model)
 

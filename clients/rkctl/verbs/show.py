@@ -23,8 +23,9 @@ _PARTS = ("modelfile", "template", "system", "parameters", "license")
 @click.option("--system", "part", flag_value="system", help="Only the system prompt.")
 @click.option("--parameters", "part", flag_value="parameters", help="Only the parameters.")
 @click.option("--license", "part", flag_value="license", help="Only the licence.")
+@click.option("-v", "--verbose", is_flag=True, help="Also template and metadata.")
 @click.option("--verify", is_flag=True, help="Read every byte and compare with the digests.")
-def show(session: Session, model: str, part: str | None, *, verify: bool) -> None:
+def show(session: Session, model: str, part: str | None, *, verbose: bool, verify: bool) -> None:
     """Show everything about MODEL, or one part of it."""
     answer = session.call(ask.show(model, verify=verify))
     if session.json:
@@ -33,6 +34,9 @@ def show(session: Session, model: str, part: str | None, *, verify: bool) -> Non
         render.out(part_of(answer, part).removesuffix("\n"))
     else:
         describe(answer)
+        if verbose:
+            _section("template", answer.template)
+            _section("metadata", "\n".join(f"{k} {v}" for k, v in sorted(answer.metadata.items())))
     if verify and not answer.verified:
         raise Failure(
             f"not every file of {model} is what it was",
@@ -99,4 +103,4 @@ def _section(title: str, text: str) -> None:
 
 def _heading(title: str) -> None:
     click.echo()
-    click.echo(click.style(title, bold=True))
+    click.echo(render.styled(title, bold=True))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -28,7 +31,7 @@ _HOT_C = 75.0
 @click.option("--interval", type=click.FloatRange(min=0.2), default=1.0, show_default=True)
 @click.option("--count", type=click.IntRange(min=1), help="So many times, then end.")
 def top(session: Session, *, interval: float, count: int | None) -> None:
-    """Show what goes on, again and again; Ctrl-C ends. Off a terminal one plain picture."""
+    """Show what goes on, again and again; q or Ctrl-C ends it. Off a terminal one plain picture."""
     if session.json:
         for _ in range(count or 1):
             render.out(render.to_json(_status(session)))
@@ -38,12 +41,44 @@ def top(session: Session, *, interval: float, count: int | None) -> None:
         return
     from rich.live import Live  # noqa: PLC0415 - 60 ms, only for terminals
 
-    with Live(picture(*_look(session)), screen=count is None, auto_refresh=False) as live:
+    screen = Live(picture(*_look(session)), screen=count is None, auto_refresh=False)
+    # Ctrl-C is how people leave it: no failure, and so no 130.
+    with contextlib.suppress(KeyboardInterrupt), keys() as pressed, screen as live:
         shown = 1
         while count is None or shown < count:
-            time.sleep(interval)
+            if pressed(interval) in {"q", "Q"}:
+                return
             live.update(picture(*_look(session)), refresh=True)
             shown += 1
+
+
+def _slept(wait_s: float) -> str:
+    time.sleep(wait_s)
+    return ""
+
+
+@contextlib.contextmanager
+def keys() -> Iterator[Callable[[float], str]]:
+    """Yield what waits so many seconds for a key and returns it, "" when none was pressed."""
+    if not sys.stdin.isatty():
+        yield _slept
+        return
+    import select  # noqa: PLC0415 - only for terminals
+    import termios  # noqa: PLC0415 - the same
+    import tty  # noqa: PLC0415 - the same
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+
+    def pressed(wait_s: float) -> str:
+        ready, _, _ = select.select([descriptor], [], [], wait_s)
+        return os.read(descriptor, 1).decode("ascii", "replace") if ready else ""
+
+    tty.setcbreak(descriptor)
+    try:
+        yield pressed
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def _status(session: Session) -> pb.GetStatusResponse:
@@ -130,4 +165,5 @@ def _gauges(status: pb.GetStatusResponse) -> list[tuple[str, float | None, str]]
 def bar(part: float | None) -> str:
     """Draw *part* of a whole as a bar; None as an empty one."""
     full = round(max(0.0, min(1.0, part or 0.0)) * _BAR)
-    return "█" * full + "·" * (_BAR - full)
+    mark, rest = "█·" if render.shows("█·", sys.stdout) else "#-"
+    return mark * full + rest * (_BAR - full)

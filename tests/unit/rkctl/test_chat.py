@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
-import subprocess
-import sys
 from pathlib import Path
-from typing import Self
 
 import pytest
 from rkctl.chat.settings import change, shown
@@ -20,6 +14,7 @@ from rkd.v1 import models_pb2, pool_pb2
 from rkd.v1 import types_pb2 as types
 from tests.unit.rkctl import canned
 from tests.unit.rkctl.fake_board import FakeBoard, Rkctl, until_cancelled
+from tests.unit.rkctl.fake_terminal import FakeTerminal
 
 METHOD = "InferenceService.Chat"
 
@@ -133,53 +128,6 @@ class TestSettings:
         """As a sentence."""
         with pytest.raises(Exception, match=r"there is no|wants a number|auto, npu or cpu"):
             change(Asked(), name, value)
-
-
-_IN_TERMINAL = """
-import fcntl, runpy, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-runpy.run_module("rkctl", run_name="__main__")
-"""
-"""Makes the pseudo-terminal the one Ctrl-C comes from, then is `python -m rkctl`."""
-
-
-class FakeTerminal:
-    """A pseudo-terminal with rkctl in it."""
-
-    def __init__(self, board: FakeBoard, home: Path, *arguments: str) -> None:
-        self._leader, follower = pty.openpty()
-        environment = board.environment(home)
-        environment |= {"PYTHONPATH": ":".join(sys.path), "TERM": "dumb"}
-        self.child = subprocess.Popen(
-            [sys.executable, "-c", _IN_TERMINAL, *arguments],
-            env=environment,
-            stdin=follower,
-            stdout=follower,
-            stderr=follower,
-            start_new_session=True,
-        )
-        os.close(follower)
-        self._seen = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.child.kill()
-        self.child.wait()
-        os.close(self._leader)
-
-    def until(self, text: str) -> None:
-        """Read until *text* has appeared since the last call."""
-        while text not in self._seen:
-            ready, _, _ = select.select([self._leader], [], [], 20)
-            assert ready, f"waited for {text!r}, saw {self._seen!r}"
-            self._seen += os.read(self._leader, 4096).decode()
-        self._seen = self._seen.partition(text)[2]
-
-    def type(self, text: str) -> None:
-        """Press keys."""
-        os.write(self._leader, text.encode())
 
 
 def test_a_conversation_in_a_terminal(board: FakeBoard, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from rkctl.main import VERBS, cli
+from rkctl.catalogue import VERBS
+from rkctl.main import cli
 
 import rkd
 from rkd.v1 import models_pb2, types_pb2
