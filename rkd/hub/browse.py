@@ -33,6 +33,12 @@ MOST_HEADER_BYTES = 48 << 20
 """Longest header read: one with a vocabulary of 250 000 tokens and its merges has some 12 MB."""
 
 CARD_BYTES = 1 << 20
+MOST_KEYS = 200
+"""Fields of a card's front matter, and items of a list in it."""
+
+LONGEST_VALUE = 4096
+"""Characters of one of them."""
+
 _TAIL_BYTES = 4096
 _LONGEST_BYTES = 300
 _MOST_TAILS = 12
@@ -205,19 +211,22 @@ def toolkit_in(text: str) -> str:
 def parse_card(text: str) -> Card:
     """Take a card's front matter off: `key: value` lines, lists joined by commas."""
     lines = text.replace("\r\n", "\n").split("\n")
-    if lines[0].strip() != "---" or "---" not in (line.strip() for line in lines[1:]):
+    end = next((number for number, line in enumerate(lines[1:], 1) if line.strip() == "---"), 0)
+    if lines[0].strip() != "---" or not end:
         return Card(text, {})
-    end = next(number for number, line in enumerate(lines[1:], 1) if line.strip() == "---")
-    metadata: dict[str, str] = {}
+    values: dict[str, list[str]] = {}
     key = ""
     for line in lines[1:end]:
         item = line.strip()
         if item.startswith("- ") and key:
-            value = _unquoted(item[2:])
-            metadata[key] = f"{metadata[key]}, {value}" if metadata[key] else value
-        elif ":" in item and not line.startswith((" ", "\t")):
+            values[key].append(_unquoted(item[2:]))
+        elif ":" in item and not line.startswith((" ", "\t")) and len(values) < MOST_KEYS:
             key, _, value = (part.strip() for part in item.partition(":"))
-            metadata[key] = _unquoted(value)
+            values[key] = [_unquoted(value)]
+    metadata = {
+        name: ", ".join(filter(None, told[:MOST_KEYS]))[:LONGEST_VALUE]
+        for name, told in values.items()
+    }
     return Card("\n".join(lines[end + 1 :]).lstrip("\n"), metadata)
 
 

@@ -23,6 +23,12 @@ _NOT_IN_NAME = re.compile(r"[^a-z0-9._-]+")
 _PACKAGING = re.compile(r"[-_.](gguf|rkllm|rk35[0-9]{2}[a-z]?)(?=$|[-_.])", re.IGNORECASE)
 _LONGEST_NAME = 128
 
+LONGEST_SOURCE = 2048
+"""Characters of what somebody wrote to name a model."""
+
+LONGEST_REVISION = 250
+"""Characters of a branch, tag or commit, as git has them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -51,6 +57,8 @@ def parse(text: str, *, endpoint: str = "") -> Reference:
     Raises:
         InvalidInputError: INVALID_FIELD.
     """
+    if len(text) > LONGEST_SOURCE or not text.isprintable():
+        raise _unreadable(text)
     bare = text.strip()
     mirror = urlsplit(endpoint).netloc
     bare = re.sub(r"^https?://", "", bare)
@@ -84,7 +92,17 @@ def is_repository(text: str) -> bool:
 
 
 def with_revision(reference: Reference, revision: str) -> Reference:
-    """Let a revision asked for apart win over the one in an address; `main` in the end."""
+    """
+    Let a revision asked for apart win over the one in an address; `main` in the end.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD: it is longer than any branch, or of several lines.
+    """
+    if len(revision) > LONGEST_REVISION or not revision.isprintable():
+        raise bad_field(
+            "revision",
+            f"{quoted(revision)} is no branch, tag or commit of at most {LONGEST_REVISION} letters",
+        )
     return replace(reference, revision=revision or reference.revision or "main")
 
 

@@ -15,7 +15,13 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from rkd.errors import NotFoundError, PreconditionError, Reason, UnavailableError
+from rkd.errors import (
+    ExhaustedError,
+    NotFoundError,
+    PreconditionError,
+    Reason,
+    UnavailableError,
+)
 from rkd.events import Publish
 from rkd.operations.carrier import STOP_WAIT_S, Carrier
 from rkd.operations.journal import Journal
@@ -34,6 +40,9 @@ _log = structlog.get_logger(__name__)
 
 RUNNING_LIMIT = 4
 """Operations at work at once; further ones wait as PENDING. A board has four fast cores."""
+
+UNFINISHED_LIMIT = 200
+"""Operations that may run, wait or be paused at a time."""
 
 HISTORY_LIMIT = 200
 """Finished operations remembered, and kept on disk; the oldest go first."""
@@ -122,7 +131,7 @@ class Operations:
 
         Raises:
             UnavailableError: SHUTTING_DOWN.
-            ExhaustedError: DISK_FULL: it could not be written down, and does not exist.
+            ExhaustedError: QUEUE_FULL; DISK_FULL: it could not be written down, and does not exist.
             PreconditionError: CAPABILITY_UNSUPPORTED: nothing can be written in the state folder.
         """
         self.require_running()
@@ -268,6 +277,7 @@ class Operations:
             twin = self._twin(operation.kind, operation.key)
             if twin is not None:
                 return await self._go_on(twin)
+            self._check_room()
             # On disk before anybody can see it: what cannot be written down does not exist.
             await self._journal.save(operation)
             live = self._all[operation.id] = Live(operation)
@@ -275,6 +285,16 @@ class Operations:
             self._carrier.announce(live, "added")
         await self._trim()
         return live.operation
+
+    def _check_room(self) -> None:
+        unfinished = sum(not live.operation.state.final for live in self._all.values())
+        if unfinished >= UNFINISHED_LIMIT:
+            raise ExhaustedError(
+                Reason.QUEUE_FULL,
+                f"{unfinished} operations are under way or waiting, and that is the most",
+                remedy="Wait, or cancel some: rkctl ops list",
+                metadata={"limit": str(UNFINISHED_LIMIT)},
+            )
 
     async def _resume(self, operation_id: str) -> Operation:
         async with self._changing:

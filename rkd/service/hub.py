@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from rkd.errors import bad_field
-from rkd.hub.browse import Browser
+from rkd.hub.browse import CARD_BYTES, Browser
 from rkd.hub.cache import AnswerCache
 from rkd.hub.connection import Connection
 from rkd.hub.fit import Capacity, Judgement, Verdict
@@ -17,12 +16,21 @@ from rkd.hub.reference import Reference, parse, with_revision
 from rkd.hub.search import Found, Query, Sort, search
 from rkd.hub.threads import asking
 from rkd.model import Format
+from rkd.service.onwire import message, stamp
 from rkd.v1 import hub_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from rkd.v1.hub_pb2_grpc import HubServiceServicer
 
 DEFAULT_PAGE = 20
 LONGEST_PAGE = 100
+MOST_FACETS = 50
+"""Values of a facet that are told, most frequent first."""
+
+LONGEST_WORDS = 500
+"""Characters of a search, or of one of its filters."""
+
+ONE_BYTES = 64 << 10
+"""Of one repository, or one variant with all its shards."""
 
 SORTS = {
     pb.SEARCH_SORT_UNSPECIFIED: Sort.DOWNLOADS,
@@ -84,12 +92,15 @@ class HubService(HubServiceServicer):
             facets=[
                 pb.Facet(
                     name=name,
-                    values=[pb.FacetValue(value=value, count=count) for value, count in values],
+                    values=[
+                        pb.FacetValue(value=value, count=count)
+                        for value, count in values[:MOST_FACETS]
+                    ],
                 )
                 for name, values in results.facets
             ],
         )
-        _stamp(response.cached, results.cached)
+        stamp(response.cached, results.cached)
         return response
 
     async def ListFiles(self, request: pb.ListFilesRequest, context: Any) -> pb.ListFilesResponse:
@@ -118,7 +129,7 @@ class HubService(HubServiceServicer):
         card = await asking(
             lambda: self._browser.card(reference.repository, reference.revision), name="rkd-card"
         )
-        return pb.GetCardResponse(text=card.text, metadata=card.metadata)
+        return message(pb.GetCardResponse, CARD_BYTES, text=card.text, metadata=card.metadata)
 
     def _reference(self, repository: str, revision: str) -> Reference:
         return with_revision(parse(repository, endpoint=self._connection.endpoint), revision)
@@ -128,6 +139,9 @@ def _query(request: pb.SearchRequest) -> Query:
     for field in ("min_parameters", "max_parameters", "min_downloads"):
         if getattr(request, field) < 0:
             raise bad_field(field, "should not be negative")
+    for field in ("query", "author", "quantization", "license"):
+        if len(getattr(request, field)) > LONGEST_WORDS:
+            raise bad_field(field, f"should have at most {LONGEST_WORDS} characters")
     if request.sort not in SORTS:
         raise bad_field("sort", "is not known")
     formats = {number: format_ for format_, number in FORMATS.items()}
@@ -155,7 +169,9 @@ def _page(request: pb.SearchRequest) -> tuple[int, int]:
 
 
 def _found(found: Found) -> pb.Repository:
-    message = pb.Repository(
+    made = message(
+        pb.Repository,
+        ONE_BYTES,
         id=found.id,
         downloads=found.downloads,
         likes=found.likes,
@@ -165,15 +181,17 @@ def _found(found: Found) -> pb.Repository:
         quantizations=found.quantizations,
         parameters=found.parameters,
     )
-    _stamp(message.updated, found.updated)
-    _stamp(message.created, found.created)
-    return message
+    stamp(made.updated, found.updated)
+    stamp(made.created, found.created)
+    return made
 
 
 def _repository(listing: Listing, judgements: tuple[Judgement, ...]) -> pb.Repository:
     variants = [one.variant for one in judgements]
     sizes = [variant.size_bytes for variant in variants]
-    message = pb.Repository(
+    made = message(
+        pb.Repository,
+        ONE_BYTES,
         id=listing.repository,
         downloads=listing.downloads,
         likes=listing.likes,
@@ -185,14 +203,16 @@ def _repository(listing: Listing, judgements: tuple[Judgement, ...]) -> pb.Repos
         min_size_bytes=min(sizes, default=0),
         max_size_bytes=max(sizes, default=0),
     )
-    _stamp(message.updated, listing.updated)
-    _stamp(message.created, listing.created)
-    return message
+    stamp(made.updated, listing.updated)
+    stamp(made.created, listing.created)
+    return made
 
 
 def _variant(judgement: Judgement) -> pb.Variant:
     variant = judgement.variant
-    return pb.Variant(
+    return message(
+        pb.Variant,
+        ONE_BYTES,
         files=[file.path for file in variant.files],
         tag=variant.tag,
         format=FORMATS[variant.format],
@@ -208,8 +228,3 @@ def _variant(judgement: Judgement) -> pb.Variant:
         advice=judgement.advice,
         recommended=judgement.recommended,
     )
-
-
-def _stamp(target: Any, moment: datetime | None) -> None:
-    if moment is not None:
-        target.FromDatetime(moment)

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from rkd.errors import NotFoundError, PreconditionError, UnavailableError
-from rkd.hub.browse import Browser, parse_card, toolkit_in
+from rkd.hub.browse import LONGEST_VALUE, MOST_KEYS, Browser, parse_card, toolkit_in
 from rkd.hub.cache import KEPT_ANSWERS, AnswerCache
 from rkd.hub.connection import Connection, Limits
 from rkd.hub.fit import Capacity
 from rkd.hub.mover import Mover
 from rkd.hub.search import Query, Sort, search
 from rkd.model import Format
+from tests.growth import assert_linear
 from tests.hub.server import LocalHub
 from tests.hub.store import Fault
 
@@ -233,3 +234,22 @@ def test_the_cache_is_bounded(bench: Bench, tmp_path: Path) -> None:
         bench.cache.answer(f"question {number}", lambda: 1)
 
     assert len(list((tmp_path / "cache").iterdir())) == KEPT_ANSWERS
+
+
+@pytest.mark.parametrize("line", ["- item\n", "key: value\n", "x\n", ":\n", "sdk 1"])
+def test_cards_are_read_in_linear_time(line: str) -> None:
+    """A list without end in the front matter costs no more than its length."""
+    assert_linear(
+        lambda size: "---\ntags:\n" + line * (size // len(line)) + "\n---\n# x",
+        lambda text: (parse_card(text), toolkit_in(text)),
+        most=4_000_000,
+    )
+
+
+def test_a_cards_front_matter_is_bounded() -> None:
+    """Fields, items and lengths: what goes on the wire is small whatever a card holds."""
+    many = "---\n" + "".join(f"k{number}: {'v' * 9000}\n" for number in range(500)) + "---\n"
+    card = parse_card(many)
+
+    assert len(card.metadata) == MOST_KEYS
+    assert {len(value) for value in card.metadata.values()} == {LONGEST_VALUE}

@@ -23,7 +23,13 @@ from rkd.errors import (
 from rkd.events import Event
 from rkd.operations.journal import Journal
 from rkd.operations.operation import Operation, OperationKind, OperationState
-from rkd.operations.operations import HISTORY_AGE, HISTORY_LIMIT, RUNNING_LIMIT, Operations
+from rkd.operations.operations import (
+    HISTORY_AGE,
+    HISTORY_LIMIT,
+    RUNNING_LIMIT,
+    UNFINISHED_LIMIT,
+    Operations,
+)
 from rkd.operations.report import Report
 
 
@@ -359,3 +365,15 @@ async def test_changes_enter_the_event_log(tmp_path: Path) -> None:
         assert [event.action for event in b.events] == ["added", "changed", "finished"]
         assert {event.subject for event in b.events} == {operation.id}
         assert dict(b.events[-1].detail)["state"] == "succeeded"
+
+
+async def test_unfinished_ones_are_bounded(tmp_path: Path) -> None:
+    """Beyond the limit a start is refused; joining one that is there is not."""
+    async with bench(tmp_path) as b:
+        for number in range(UNFINISHED_LIMIT):
+            await b.start(f"m{number}")
+        with pytest.raises(ExhaustedError) as caught:
+            await b.start("one more")
+
+        assert caught.value.reason is Reason.QUEUE_FULL
+        assert (await b.start("m0")).subject == "m0"
