@@ -18,6 +18,7 @@ from rkd.backend.convert.tensors import Stored, broken, quantized
 from rkd.backend.convert.weights import Piece, pieces
 from rkd.backend.quantize import gguf_write, mix
 from rkd.errors import InvalidInputError, Reason
+from rkd.outside import QUOTED_CHARACTERS, open_regular, quoted, shown
 from rkd.weights import magic
 
 Progress = Callable[[str, float], None]
@@ -61,9 +62,9 @@ def convert(
     if kind not in _KINDS:
         raise InvalidInputError(
             Reason.INVALID_FIELD,
-            f"checkpoints are converted to {', '.join(_KINDS)}, not {kind!r}",
+            f"checkpoints are converted to {', '.join(_KINDS)}, not {quoted(kind)}",
             remedy="Convert first, then quantize.",
-            metadata={"type": kind},
+            metadata={"type": shown(kind[:QUOTED_CHARACTERS])},
         )
     config = _config(folder)
     words = tokenizer.read(folder, config)
@@ -73,7 +74,7 @@ def convert(
     rows = gguf_write.place(
         [(piece.name, piece.shape, piece.kind) for piece in plan], gguf_write.ALIGNMENT
     )
-    metadata = pairs(config, words, mix.FILE_NUMBER[kind], name or folder.name)
+    metadata = pairs(config, words, mix.FILE_NUMBER[kind], shown(name or folder.name))
     with target.open("wb") as out:
         out.write(gguf_write.head(metadata, rows, gguf_write.ALIGNMENT))
         done, total = 0, sum(row.size_bytes for row in rows) or 1
@@ -104,14 +105,17 @@ def _config(folder: Path) -> Config:
 def _refuse_others(folder: Path) -> None:
     """Name files from before GGUF, which people still have under `ggml-model*.bin`."""
     for path in sorted(folder.glob("*.bin")):
-        with path.open("rb") as opened:
-            kind = magic.name(opened.read(64))
+        try:
+            with open_regular(path, within=folder) as opened:
+                kind = magic.name(opened.read(64))
+        except OSError as error:
+            raise broken(path.name, error.strerror or "it cannot be opened") from error
         if kind.startswith("an old gg"):
             raise InvalidInputError(
                 Reason.WEIGHTS_INVALID,
-                f"{path.name} is {kind}",
+                f"{shown(path.name)} is {kind}",
                 remedy=magic.way_out(kind),
-                metadata={"file": path.name},
+                metadata={"file": shown(path.name)},
             )
 
 
@@ -120,10 +124,10 @@ def _files(folder: Path) -> tuple[list[Path], Callable[[Path], Iterator[Stored]]
     for index in _INDEXES:
         names_of = tokenizer.load_json(folder / index).get("weight_map")
         if isinstance(names_of, dict):
-            wanted = sorted({str(file) for file in names_of.values()})
+            wanted = sorted({file if isinstance(file, str) else "" for file in names_of.values()})
             for file in wanted:
                 if Path(file).name != file or not (folder / file).is_file():
-                    raise broken(index, f"the file {file[:80]!r} it names is not there")
+                    raise broken(index, f"the file {quoted(file)} it names is not there")
             reader = safetensors.read if "safetensors" in index else pytorch.read
             return [folder / file for file in wanted], reader
     for pattern, reader in _PATTERNS:
@@ -149,7 +153,7 @@ def _gather(folder: Path, config: Config, warnings: list[str]) -> Iterator[Piece
             if name is None:
                 ignored += 1
             elif name in seen:
-                raise broken(path.name, f"{stored.name} appears twice")
+                raise broken(path.name, f"{quoted(stored.name)} appears twice")
             else:
                 seen.add(name)
                 names.check(name, stored, config)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rkd.backend.convert.rope import Rope, read_rope
 from rkd.backend.convert.tensors import quantized
 from rkd.errors import InvalidInputError, Reason
+from rkd.outside import quoted, shown
 
 Json = dict[str, object]
 
@@ -81,6 +82,7 @@ _NEUTRAL = frozenset(
 
 MAX_LAYERS = 512
 MAX_SIZE = 2**20
+MAX_VOCABULARY = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def read_config(config: Json, what: str) -> Config:
     name, architecture = _architecture(config, what)
     method = config.get("quantization_config")
     if isinstance(method, dict):
-        raise quantized(what, str(method.get("quant_method", "an unknown method")))
+        raise quantized(what, _method(method.get("quant_method")))
     _check_fields(config, name, architecture)
     size = _Sizes(config, what)
     hidden = size.whole("hidden_size", MAX_SIZE)
@@ -145,7 +147,7 @@ def read_config(config: Json, what: str) -> Config:
         heads=heads,
         kv_heads=kv_heads,
         head_size=head_size,
-        vocabulary=size.whole("vocab_size", 2**24),
+        vocabulary=size.whole("vocab_size", MAX_VOCABULARY),
         context_tokens=context,
         norm_epsilon=size.real("rms_norm_eps", 1e-6),
         rope=read_rope(config, head_size, context, what),
@@ -161,11 +163,11 @@ def unsupported(what: str, problem: str, remedy: str = "") -> InvalidInputError:
     """Build the ARCHITECTURE_UNSUPPORTED error of the checkpoint *what*."""
     return InvalidInputError(
         Reason.ARCHITECTURE_UNSUPPORTED,
-        f"{what} cannot be converted: {problem}",
+        f"{shown(what)} cannot be converted: {problem}",
         remedy=remedy
         or "Pull a .gguf of this model (`rkctl search NAME`), or convert it elsewhere with "
         "llama.cpp's convert_hf_to_gguf.py and create from the .gguf.",
-        metadata={"model": what},
+        metadata={"model": shown(what)},
     )
 
 
@@ -175,7 +177,9 @@ def _architecture(config: Json, what: str) -> tuple[str, Architecture]:
     known = ARCHITECTURES.get(name)
     if known is None:
         one_of = ", ".join(ARCHITECTURES)
-        raise unsupported(what, f"its architecture is {name or 'not named'}; rkd converts {one_of}")
+        raise unsupported(
+            what, f"its architecture is {shown(name[:80]) or 'not named'}; rkd converts {one_of}"
+        )
     if config.get("auto_map"):
         raise unsupported(what, "it brings Python code of its own (auto_map), which rkd never runs")
     return name, known
@@ -185,12 +189,16 @@ def _check_fields(config: Json, name: str, architecture: Architecture) -> None:
     """Refuse fields that mean something rkd would lose."""
     for key, value in config.items():
         if key not in _HANDLED | _NEUTRAL and value not in (None, False, [], {}, "", 0):
-            raise unsupported(name, f"the field {key!r} of its config.json is unknown to rkd")
+            raise unsupported(name, f"the field {quoted(key)} of its config.json is unknown to rkd")
     activation = config.get("hidden_activation") or config.get("hidden_act")
     if activation is not None and activation not in architecture.activations:
         raise unsupported(
-            name, f"its activation {activation!r} is not {architecture.activations[0]}"
+            name, f"its activation {quoted(activation)} is not {architecture.activations[0]}"
         )
+
+
+def _method(value: object) -> str:
+    return value if isinstance(value, str) else "an unknown method"
 
 
 def _window(config: Json, name: str) -> int:
@@ -200,17 +208,18 @@ def _window(config: Json, name: str) -> int:
     kinds = config.get("layer_types")
     if isinstance(kinds, list):
         used = any(kind != "full_attention" for kind in kinds)
-        if any(kind not in {"full_attention", "sliding_attention"} for kind in kinds):
-            raise unsupported(name, f"its layer_types {sorted(set(map(str, kinds)))}")
+        odd = [kind for kind in kinds if kind not in ("full_attention", "sliding_attention")]
+        if odd:
+            raise unsupported(name, f"its layer_types hold {quoted(odd[0])}")
     return window if used and isinstance(window, int) and window > 0 else 0
 
 
 def _impossible(what: str, problem: str) -> InvalidInputError:
     return InvalidInputError(
         Reason.WEIGHTS_INVALID,
-        f"the config.json of {what} cannot be: {problem}",
+        f"the config.json of {shown(what)} cannot be: {problem}",
         remedy="Compare it with the checkpoint it was made from.",
-        metadata={"model": what},
+        metadata={"model": shown(what)},
     )
 
 
@@ -227,14 +236,14 @@ class _Sizes:
         if value is None and default is not None:
             return default
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= high:
-            raise _impossible(self.what, f"{key} is {str(value)[:40]}")
+            raise _impossible(self.what, f"{key} is {quoted(value)}")
         return value
 
     def real(self, key: str, default: float) -> float:
         """The positive number under *key*."""
         value = self.config.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-            raise _impossible(self.what, f"{key} is {str(value)[:40]}")
+            raise _impossible(self.what, f"{key} is {quoted(value)}")
         return float(value)
 
 

@@ -11,6 +11,7 @@ import re
 
 from rkd.backend.convert.config import Config, unsupported
 from rkd.backend.convert.tensors import Stored, broken
+from rkd.outside import shown
 
 _TOP = {
     "embed_tokens.weight": "token_embd.weight",
@@ -59,10 +60,12 @@ def translate(name: str, config: Config) -> str | None:
     if _QUANTIZED.search(name):
         raise unsupported(
             config.name,
-            f"the tensor {name[:100]} belongs to a quantized checkpoint",
+            f"the tensor {shown(name[:100])} belongs to a quantized checkpoint",
             "Take the original checkpoint (F16, BF16 or F32) and let rkd quantize: `-q Q4_K_M`.",
         )
-    raise unsupported(config.name, f"it has the tensor {name[:100]}, which rkd does not know")
+    raise unsupported(
+        config.name, f"it has the tensor {shown(name[:100])}, which rkd does not know"
+    )
 
 
 def expected(config: Config) -> tuple[str, ...]:

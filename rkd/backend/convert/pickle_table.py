@@ -17,6 +17,8 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rkd.outside import quoted, shown
+
 STORAGES = {
     "torch DoubleStorage": "F64",
     "torch FloatStorage": "F32",
@@ -28,8 +30,12 @@ _REBUILD = "torch._utils _rebuild_tensor_v2"
 _PARAMETER = "torch._utils _rebuild_parameter"
 _ORDERED = "collections OrderedDict"
 _KNOWN = frozenset({*STORAGES, *_EIGHT_BIT, _REBUILD, _PARAMETER, _ORDERED})
-MAX_STEPS = 5_000_000
+MAX_STEPS = 2_000_000
 """A checkpoint of 10,000 tensors takes 400,000 opcodes."""
+MAX_MEMO = 500_000
+MAX_DIMENSIONS = 8
+MAX_DEPTH = 4
+"""`{"model": {"state_dict": …}}` is as deep as tensors lie."""
 
 
 class UnreadableError(ValueError):
@@ -127,8 +133,8 @@ def read(pickled: bytes) -> dict[str, Placed]:
             return _carried_out(machine, pickled)
     except UnreadableError:
         raise
-    except (ValueError, TypeError, IndexError, KeyError, RecursionError, Warning) as trouble:
-        raise UnreadableError(f"a damaged pickle ({trouble})") from trouble
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError, Warning) as trouble:
+        raise UnreadableError(f"a damaged pickle ({quoted(str(trouble))})") from trouble
 
 
 def _carried_out(machine: _Machine, pickled: bytes) -> dict[str, Placed]:
@@ -140,14 +146,17 @@ def _carried_out(machine: _Machine, pickled: bytes) -> dict[str, Placed]:
 
 
 def _tensors(value: object) -> dict[str, Placed]:
-    if not isinstance(value, dict):
-        raise UnreadableError("no table of tensors")
-    found = {key: item for key, item in value.items() if isinstance(item, Placed)}
-    if not found:
-        for inner in ("state_dict", "model", "module"):
-            if isinstance(value.get(inner), dict):
-                return _tensors(value[inner])
-    return {key: item for key, item in found.items() if isinstance(key, str)}
+    for _ in range(MAX_DEPTH):
+        if not isinstance(value, dict):
+            break
+        found = {key: item for key, item in value.items() if isinstance(item, Placed)}
+        if found:
+            return {key: item for key, item in found.items() if isinstance(key, str)}
+        inner = (value.get(name) for name in ("state_dict", "model", "module"))
+        value = next((one for one in inner if isinstance(one, dict)), None)
+        if value is None:
+            return {}
+    raise UnreadableError("no table of tensors")
 
 
 def _reduce(machine: _Machine, _: object) -> None:
@@ -164,13 +173,18 @@ def _reduce(machine: _Machine, _: object) -> None:
             "torch._utils _rebuild_tensor_v2",
             (Storage() as storage, int(offset), tuple(shape), tuple(strides), *_),
         ):
-            machine.stack.append(Placed(storage, offset, _whole(shape), _whole(strides)))
+            whole = _whole((offset,))[0], _whole(shape), _whole(strides)
+            machine.stack.append(Placed(storage, *whole))
         case _:
             raise UnreadableError(f"a call of {called.text.replace(' ', '.')}")
 
 
 def _whole(values: tuple[object, ...]) -> tuple[int, ...]:
-    numbers = tuple(v for v in values if isinstance(v, int) and not isinstance(v, bool) and v >= 0)
+    numbers = tuple(
+        value
+        for value in values[:MAX_DIMENSIONS]
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    )
     if len(numbers) != len(values):
         raise UnreadableError("a tensor with an odd shape")
     return numbers
@@ -178,9 +192,11 @@ def _whole(values: tuple[object, ...]) -> tuple[int, ...]:
 
 def _name(machine: _Machine, argument: object) -> None:
     """Note a global; STACK_GLOBAL finds its two words on the stack."""
-    text = argument if isinstance(argument, str) else " ".join(str(v) for v in machine.take(2))
+    words = [argument] if isinstance(argument, str) else machine.take(2)
+    text = " ".join(word if isinstance(word, str) else "?" for word in words)
     if text not in _KNOWN:
-        raise UnreadableError(f"{text.replace(' ', '.')[:100]}, which is code and not a tensor")
+        called = shown(text[:100].replace(" ", "."))
+        raise UnreadableError(f"{called}, which is code and not a tensor")
     machine.stack.append(_Name(text))
 
 
@@ -201,12 +217,19 @@ def _tuple_of(count: int) -> Callable[[_Machine, object], None]:
 
 def _set_items(machine: _Machine, _: object) -> None:
     values = machine.since_mark()
-    machine.top_dict().update(zip(values[::2], values[1::2], strict=True))
+    machine.top_dict().update(zip(map(_key, values[::2]), values[1::2], strict=True))
 
 
 def _set_item(machine: _Machine, _: object) -> None:
     key, value = machine.take(2)
-    machine.top_dict()[key] = value
+    machine.top_dict()[_key(key)] = value
+
+
+def _key(value: object) -> object:
+    """Let texts and numbers be keys: the hash of a nested tuple never ends, or ends the process."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError("a table with odd keys")
 
 
 def _append(values: Callable[[_Machine], list[object]]) -> Callable[[_Machine, object], None]:
@@ -225,6 +248,8 @@ def _drop(machine: _Machine, _: object) -> None:
 
 
 def _remember(machine: _Machine, argument: object) -> None:
+    if len(machine.memo) >= MAX_MEMO:
+        raise UnreadableError(f"more than {MAX_MEMO} values to remember")
     machine.memo[argument if isinstance(argument, int) else len(machine.memo)] = machine.stack[-1]
 
 

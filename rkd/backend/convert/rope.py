@@ -11,8 +11,11 @@ import math
 from dataclasses import dataclass
 
 from rkd.errors import InvalidInputError, Reason
+from rkd.outside import quoted, shown
 
 _PLAIN = frozenset({"", "default", "none"})
+_LEAST, _MOST = 1e-6, 1e12
+"""Any sane base or factor; a smaller one becomes zero where it is divided by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,13 @@ def read_rope(config: dict[str, object], head_size: int, context: int, what: str
         if source.get("partial_rotary_factor", 1) not in (1, 1.0, None):
             raise _refused(what, "it turns only part of each head (partial_rotary_factor)")
     kind = scaling.get("rope_type", scaling.get("type")) or ""
-    if kind in _PLAIN:
+    if isinstance(kind, str) and kind in _PLAIN:
         return Rope(base)
     if kind == "linear":
         return Rope(base, linear_factor=_number(scaling, "factor", 1.0, what))
     if kind == "llama3":
         return Rope(base, factors=_llama3(scaling, base, head_size, context, what))
-    raise _refused(what, f"its rope scaling is {str(kind)[:40]!r}; linear and llama3 are known")
+    raise _refused(what, f"its rope scaling is {quoted(kind)}; linear and llama3 are known")
 
 
 def _llama3(
@@ -82,15 +85,15 @@ def _llama3(
 
 def _number(table: dict[str, object], key: str, default: float, what: str) -> float:
     value = table.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:  # noqa: PLR2004 - any sane base or factor
-        raise _refused(what, f"its {key} is {str(value)[:40]}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _LEAST < value < _MOST:
+        raise _refused(what, f"its {key} is {shown(str(value)[:40])}")
     return float(value)
 
 
 def _refused(what: str, problem: str) -> InvalidInputError:
     return InvalidInputError(
         Reason.ARCHITECTURE_UNSUPPORTED,
-        f"{what} cannot be converted: {problem}",
+        f"{shown(what)} cannot be converted: {problem}",
         remedy="Pull a .gguf of this model (`rkctl search NAME`), or convert it elsewhere.",
-        metadata={"model": what},
+        metadata={"model": shown(what)},
     )

@@ -7,14 +7,24 @@ end of the header, no holes needed. Own, since the package's numpy loader refuse
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from rkd.backend.convert.tensors import LAYOUTS, Stored, broken, map_file, quantized, view
+from rkd.backend.convert.tensors import (
+    LAYOUTS,
+    Stored,
+    broken,
+    map_file,
+    quantized,
+    shape_text,
+    view,
+)
+from rkd.outside import json_object, quoted, shown
 from rkd.weights import magic
 
-_MAX_HEADER_BYTES = 100_000_000
+_MAX_HEADER_BYTES = 32 << 20
+"""The format allows 100 MB; a table of 100,000 tensors takes 12."""
+MAX_HEADER_ITEMS = 2_000_000
 _EIGHT_BIT = frozenset({"F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "I8", "U8"})
 
 
@@ -33,11 +43,9 @@ def read(path: Path) -> Iterator[Stored]:
     if len(data) < 8 or not 2 <= size <= min(_MAX_HEADER_BYTES, len(data) - 8):  # noqa: PLR2004 - length, then at least {}
         raise broken(path.name, "its header does not fit into the file")
     try:
-        table = json.loads(bytes(data[8 : 8 + size]))
-    except (ValueError, RecursionError) as trouble:
-        raise broken(path.name, f"its header is no JSON ({trouble})") from trouble
-    if not isinstance(table, dict):
-        raise broken(path.name, "its header is no table")
+        table = json_object(bytes(data[8 : 8 + size]), most_items=MAX_HEADER_ITEMS)
+    except ValueError as trouble:
+        raise broken(path.name, f"its header is no table, no JSON ({trouble})") from trouble
     weights = data[8 + size :]
     for name, row in table.items():
         if name != "__metadata__":
@@ -49,13 +57,17 @@ def _tensor(what: str, weights: memoryview, name: str, row: object) -> Stored:
         case {"dtype": str(kind), "shape": [*shape], "data_offsets": [int(start), int(end)]}:
             pass
         case _:
-            raise broken(what, f"its entry for {name[:80]!r} is incomplete")
+            raise broken(what, f"its entry for {quoted(name)} is incomplete")
+    if not -(2**63) < start < 2**63 > end > -(2**63):
+        raise broken(what, f"{quoted(name)} reaches past the end of the file")
     if kind in _EIGHT_BIT:
-        raise quantized(what, f"{name} is {kind}")
-    sizes = tuple(size for size in shape if isinstance(size, int) and size >= 0)
+        raise quantized(what, f"{shown(name[:80])} is {kind}")
+    sizes = tuple(size for size in shape if type(size) is int and size >= 0)  # True is none
     if kind not in LAYOUTS or len(sizes) != len(shape):
-        raise broken(what, f"{name[:80]!r} has the type {kind} and the shape {shape}")
+        odd = f"the type {shown(kind[:40])} and the shape {shape_text(tuple(shape))}"
+        raise broken(what, f"{quoted(name)} has {odd}")
     array = view(weights, kind, start, sizes, what)
     if array.nbytes != end - start:
-        raise broken(what, f"{name[:80]!r} has {end - start} bytes instead of {array.nbytes}")
+        problem = f"{quoted(name)} has {end - start} bytes instead of {array.nbytes}"
+        raise broken(what, problem)
     return Stored(name, kind, array)

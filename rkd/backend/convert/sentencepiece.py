@@ -8,11 +8,12 @@ normalizer_spec = 3 {precompiled_charsmap 2, add_dummy_prefix 3, remove_extra_wh
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 
 from rkd.backend.convert.config import unsupported
-from rkd.backend.convert.vocabulary import TokenType, Vocabulary
+from rkd.backend.convert.vocabulary import MAX_TOKENS, TokenType, Vocabulary
 
 _BPE = 2
 _MODEL_TYPES = {1: "unigram", 2: "BPE", 3: "word", 4: "char"}
@@ -72,6 +73,10 @@ def _piece(made: Vocabulary, data: bytes) -> None:
                 kind = value
             case _:
                 pass
+    if len(made.tokens) >= MAX_TOKENS:
+        raise NotSentencepieceError(f"more than {MAX_TOKENS} pieces")
+    if not math.isfinite(score):
+        raise NotSentencepieceError(f"piece {len(made.tokens)} has the score {score}")
     made.put(len(made.tokens), text, _KINDS.get(kind, TokenType.NORMAL), score)
 
 
@@ -90,7 +95,7 @@ def _trainer(made: Vocabulary, data: bytes, model_type: int) -> int:
 
 def _normalizer(made: Vocabulary, data: bytes) -> None:
     for number, value in _fields(data):
-        if number == 2 and value:  # noqa: PLR2004 - precompiled_charsmap
+        if number == 2 and value and not made.warnings:  # noqa: PLR2004 - precompiled_charsmap
             made.warnings.append("its tokenizer normalizes Unicode, which the engine does not")
         elif number == 3 and isinstance(value, int):  # noqa: PLR2004 - add_dummy_prefix
             made.add_space_prefix = bool(value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import mmap
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rkd.errors import InvalidInputError, Reason
+from rkd.outside import QUOTED_CHARACTERS, open_regular, quoted, shown
+
+MAX_DIMENSIONS = 8
+"""A language model's tensors have one or two."""
+MAX_NUMBERS = 2**48
+"""Bounds the product of a shape: a list of a million numbers of 4,000 digits takes for ever."""
 
 Raw = (
     npt.NDArray[np.uint16]
@@ -56,11 +64,19 @@ def as_float32(raw: npt.NDArray[np.generic], kind: str) -> npt.NDArray[np.float3
 
 
 def map_file(path: Path) -> memoryview:
-    """Map *path* for reading; the mapping lives as long as a view of it does."""
-    with path.open("rb") as opened:
-        if path.stat().st_size == 0:
-            raise broken(path.name, "it is empty")
-        return memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
+    """
+    Map the regular file *path* for reading; the mapping lives as long as a view of it does.
+
+    Raises:
+        InvalidInputError: WEIGHTS_INVALID; it is empty, or no regular file in its folder.
+    """
+    try:
+        with open_regular(path, within=path.parent) as opened:
+            if os.fstat(opened.fileno()).st_size == 0:
+                raise broken(path.name, "it is empty")
+            return memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise broken(path.name, error.strerror or "it cannot be opened") from error
 
 
 def view(
@@ -72,22 +88,29 @@ def view(
     Raises:
         InvalidInputError: WEIGHTS_INVALID; it reaches outside the file.
     """
-    count = 1
-    for dimension in shape:
-        count *= dimension
+    if len(shape) > MAX_DIMENSIONS or not all(0 < one < MAX_NUMBERS for one in shape):
+        raise broken(what, f"a tensor has the shape {shape_text(shape)}")
+    count = math.prod(shape)
     layout = np.dtype(LAYOUTS[kind])
-    if start < 0 or count < 0 or start + count * layout.itemsize > len(data):
+    if start < 0 or start + count * layout.itemsize > len(data):
         raise broken(what, "a tensor reaches past the end of the file")
     return np.frombuffer(data, layout, count, start).reshape(shape)
+
+
+def shape_text(shape: tuple[object, ...]) -> str:
+    """Write the beginning of a shape for an error."""
+    rest = ", …" * (len(shape) > MAX_DIMENSIONS)
+    text = ", ".join(quoted(one)[:40] for one in shape[:MAX_DIMENSIONS])
+    return f"[{text[:QUOTED_CHARACTERS]}{rest}]"
 
 
 def broken(what: str, problem: str) -> InvalidInputError:
     """Build the WEIGHTS_INVALID error of the checkpoint file *what*."""
     return InvalidInputError(
         Reason.WEIGHTS_INVALID,
-        f"{what} cannot be read: {problem}",
+        f"{shown(what)} cannot be read: {problem}",
         remedy="Download or save the checkpoint again, and compare its size and digest.",
-        metadata={"file": what},
+        metadata={"file": shown(what)},
     )
 
 
@@ -95,8 +118,9 @@ def quantized(what: str, method: str) -> InvalidInputError:
     """Build the error of a checkpoint that is quantized by *method*."""
     return InvalidInputError(
         Reason.WEIGHTS_INVALID,
-        f"{what} is quantized already ({method}) and cannot be converted",
+        f"{shown(what)} is quantized already ({shown(method[:QUOTED_CHARACTERS])}) and cannot be "
+        "converted",
         remedy="Take the original checkpoint (F16, BF16 or F32), create from it, and let rkd "
         "quantize: `rkctl create NAME -f Modelfile -q Q4_K_M`.",
-        metadata={"file": what, "quantization": method},
+        metadata={"file": shown(what), "quantization": shown(method[:QUOTED_CHARACTERS])},
     )

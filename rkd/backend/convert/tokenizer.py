@@ -6,7 +6,7 @@ Several files say overlapping things; the order of belief is written at each ste
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,14 @@ from rkd.backend.convert import sentencepiece, vocabulary
 from rkd.backend.convert.config import Config, Json, unsupported
 from rkd.backend.convert.tensors import broken
 from rkd.backend.convert.vocabulary import TokenType, Vocabulary
+from rkd.outside import json_object, read_regular
 
-_MAX_BYTES = 128 * 1024 * 1024
+MAX_JSON_BYTES = 64 << 20
+"""Gemma 3's `tokenizer.json` takes 33 MB, with 262,144 words and 515,000 merges."""
+MAX_JSON_ITEMS = 4_000_000
+MAX_SENTENCEPIECE_BYTES = 16 << 20
+"""Gemma's `tokenizer.model` takes 4.7 MB."""
+_MAX_TEMPLATE_BYTES = 1 << 20
 _SPECIAL = {"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "padding": "pad_token"}
 _POSTPROCESSED = "PreTrainedTokenizerFast"
 
@@ -46,16 +52,14 @@ def read(folder: Path, config: Config) -> Tokenizer:
     _ends(made, table, settings)
     made.ids = {name: token for name, token in made.ids.items() if token < config.vocabulary}
     generation = load_json(folder / "generation_config.json").get("eos_token_id")
-    also = config.eos + tuple(generation if isinstance(generation, list) else [])
-    extra = next(
-        (
-            t
-            for t in also
-            if isinstance(t, int) and t not in made.ids.values() and t < len(made.tokens)
-        ),
-        None,
-    )
+    also = (*config.eos, *(generation if isinstance(generation, list) else ()))
+    known = set(made.ids.values())
+    extra = next((t for t in also if _is_token(t, len(made.tokens)) and t not in known), None)
     return Tokenizer(made, _template(folder, settings), extra)
+
+
+def _is_token(value: object, tokens: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < tokens
 
 
 def load_json(path: Path) -> Json:
@@ -63,27 +67,34 @@ def load_json(path: Path) -> Json:
     Return the object in *path*, or {} where there is no such file.
 
     Raises:
-        InvalidInputError: WEIGHTS_INVALID: it is no JSON object, or absurdly long.
+        InvalidInputError: WEIGHTS_INVALID: it is no JSON object, absurdly long, nested or full, or
+            no regular file of the folder.
     """
-    if not path.is_file():
+    content = _content(path, MAX_JSON_BYTES)
+    if content is None:
         return {}
-    if path.stat().st_size > _MAX_BYTES:
-        raise broken(path.name, f"it is longer than {_MAX_BYTES} bytes")
     try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as trouble:
+        return json_object(content, most_items=MAX_JSON_ITEMS)
+    except ValueError as trouble:
         raise broken(path.name, f"no JSON ({trouble})") from trouble
-    if not isinstance(value, dict):
-        raise broken(path.name, "no JSON object")
-    return value
+
+
+def _content(path: Path, most_bytes: int) -> bytes | None:
+    try:
+        return read_regular(path, most_bytes=most_bytes, within=path.parent)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise broken(path.name, error.strerror or "it cannot be opened") from error
 
 
 def _vocabulary(folder: Path, table: Json, what: str) -> Vocabulary:
     """Believe `tokenizer.model` first: it holds real scores, `tokenizer.json` only their order."""
     path = folder / "tokenizer.model"
-    if path.is_file() and path.stat().st_size <= _MAX_BYTES:
+    pieces = _content(path, MAX_SENTENCEPIECE_BYTES)
+    if pieces is not None:
         try:
-            return sentencepiece.read(path.read_bytes(), what)
+            return sentencepiece.read(pieces, what)
         except sentencepiece.NotSentencepieceError as trouble:
             if not table:
                 raise broken(path.name, f"no sentencepiece model ({trouble})") from trouble
@@ -108,9 +119,13 @@ def _add_tokens(made: Vocabulary, folder: Path, settings: Json, table: Json) -> 
                 vocabulary.add(made, entry.get("id"), entry.get("content"), special=special)
     decoder = settings.get("added_tokens_decoder")
     for position, entry in (decoder if isinstance(decoder, dict) else {}).items():
-        if isinstance(entry, dict) and str(position).isdecimal():
+        if isinstance(entry, dict) and _POSITION.fullmatch(position):
             special = bool(entry.get("special"))
             vocabulary.add(made, int(position), entry.get("content"), special=special)
+
+
+_POSITION = re.compile(r"[0-9]{1,7}")
+"""Key of a token; `MAX_TOKENS` has seven digits, and a number of thousands of them takes long."""
 
 
 def _fit(made: Vocabulary, size: int) -> None:
@@ -178,16 +193,17 @@ def _template_ends(processor: object) -> tuple[bool, bool]:
 
 def _template(folder: Path, settings: Json) -> str:
     """Believe `chat_template.jinja`, then tokenizer_config, then `chat_template.json`."""
-    path = folder / "chat_template.jinja"
-    if path.is_file() and path.stat().st_size < 1024 * 1024:
-        return path.read_text(encoding="utf-8", errors="replace")
+    content = _content(folder / "chat_template.jinja", _MAX_TEMPLATE_BYTES)
+    if content is not None:
+        return content.decode("utf-8", "replace")
     for source in (settings, load_json(folder / "chat_template.json")):
         match source.get("chat_template"):
             case str(text):
                 return text
             case [*named]:
-                by_name = {t.get("name"): t.get("template") for t in named if isinstance(t, dict)}
-                chosen = by_name.get("default") or next(iter(by_name.values()), "")
+                tables = [one for one in named if isinstance(one, dict)]
+                default = next((one for one in tables if one.get("name") == "default"), None)
+                chosen = (default or next(iter(tables), {})).get("template")
                 return chosen if isinstance(chosen, str) else ""
             case _:
                 pass

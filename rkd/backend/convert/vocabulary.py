@@ -12,6 +12,10 @@ import re
 from dataclasses import dataclass, field
 
 from rkd.backend.convert.config import Json, unsupported
+from rkd.outside import quoted, shown
+
+MAX_TOKENS = 2**20
+"""The largest vocabularies have 262,144; an id beyond would fill the list up to itself."""
 
 
 class TokenType(enum.IntEnum):
@@ -106,7 +110,8 @@ def from_tokenizer_json(table: Json, what: str) -> Vocabulary:
     model = table.get("model")
     if not isinstance(model, dict) or model.get("type", "BPE") != "BPE":
         kind = model.get("type") if isinstance(model, dict) else "missing"
-        raise unsupported(what, f"its tokenizer is {kind}; BPE and sentencepiece are known")
+        said = shown(kind[:40]) if isinstance(kind, str) else quoted(kind)
+        raise unsupported(what, f"its tokenizer is {said}; BPE and sentencepiece are known")
     for key in ("continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(key):
             raise unsupported(what, f"its tokenizer uses {key}")
@@ -126,7 +131,11 @@ def from_tokenizer_json(table: Json, what: str) -> Vocabulary:
 
 def add(made: Vocabulary, position: object, content: object, *, special: bool) -> None:
     """Set an added token; one that looks special counts as such, as with llama.cpp."""
-    if not isinstance(position, int) or not isinstance(content, str) or not 0 <= position < 2**24:
+    if (
+        not isinstance(position, int)
+        or not isinstance(content, str)
+        or not 0 <= position < MAX_TOKENS
+    ):
         return
     in_range = position < len(made.types)
     if in_range and made.types[position] in {TokenType.UNKNOWN, TokenType.BYTE}:
@@ -144,14 +153,17 @@ def _byte_level(
     steps = tuple(_steps(table.get("pre_tokenizer"), what))
     pre = _PRE_TOKENIZERS.get(steps)
     if pre is None:
-        raise unsupported(what, f"its pre-tokenizer is unknown to rkd: {' + '.join(steps)[:300]}")
+        raise unsupported(
+            what, f"its pre-tokenizer is unknown to rkd: {shown(' + '.join(steps)[:200])}"
+        )
     if pre == "llama-bpe" and not model.get("ignore_merges"):
         # Same expression; llama.cpp takes whole words before merging under Llama 3's own name.
         pre = "smaug-bpe"
     normalizer = table.get("normalizer")
     kind = normalizer.get("type") if isinstance(normalizer, dict) else None
-    if kind not in {None, "NFC"}:
-        raise unsupported(what, f"its tokenizer normalizes text with {kind}")
+    if kind not in (None, "NFC"):
+        said = shown(kind[:40]) if isinstance(kind, str) else quoted(kind)
+        raise unsupported(what, f"its tokenizer normalizes text with {said}")
     made = Vocabulary("gpt2", pre, [], [])
     for word, position in words.items():
         made.put(position, word.encode(), TokenType.NORMAL)
@@ -206,7 +218,7 @@ def _words(model: Json, what: str) -> dict[str, int]:
     vocab = model.get("vocab")
     if not isinstance(vocab, dict) or not vocab:
         raise unsupported(what, "its tokenizer.json holds no vocabulary")
-    words = {w: i for w, i in vocab.items() if isinstance(i, int) and 0 <= i < 2**24}
+    words = {w: i for w, i in vocab.items() if isinstance(i, int) and 0 <= i < MAX_TOKENS}
     if len(words) != len(vocab):
         raise unsupported(what, "its tokenizer.json holds a token without a number")
     return words
@@ -221,5 +233,5 @@ def _merges(model: Json, what: str) -> list[tuple[str, str]]:
             case [str(left), str(right)]:
                 found.append((left, right))
             case _:
-                raise unsupported(what, f"its tokenizer.json holds the merge {str(merge)[:60]!r}")
+                raise unsupported(what, f"its tokenizer.json holds the merge {quoted(merge)}")
     return found
