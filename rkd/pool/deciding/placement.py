@@ -23,6 +23,7 @@ from rkd.weights.estimate import Estimate, estimate, npu_context_tokens
 from rkd.words import size
 
 LEAST_CONTEXT_TOKENS = 64
+MAX_MASK = 1 << 63
 Measured = Callable[[str], int | None]
 """Gives the bytes a calibration key was last seen to take."""
 
@@ -144,7 +145,7 @@ class Placement:
             huggingface_path=model.recipe.huggingface_path,
             runtime_library=str(library.path),
             runtime_version_override=self._settings.runtime_version_override,
-            cpu_mask=self._settings.cpu_mask,
+            cpu_mask=_mask(self._settings),
             adapters=_adapters(model),
             npu_lease_path=self._settings.npu_lease_path,
             sampling=_sampling(model),
@@ -179,6 +180,7 @@ class Placement:
         reason: str,
     ) -> LoadPlan:
         context, warnings = self._context(model, wish)
+        threads = _whole(model, "num_thread") or self._settings.threads
         slots = _whole(model, "num_parallel") or self._settings.parallel
         kv_type = str(model.recipe.parameter("kv_cache_type") or self._settings.kv_cache_type)
         batch_tokens = _whole(model, "num_batch") or 0
@@ -200,7 +202,9 @@ class Placement:
             context_tokens=context,
             slots=slots,
             kv_cache_type=kv_type,
-            threads=_whole(model, "num_thread") or self._settings.threads,
+            threads=threads,
+            # Threads on the slow cores make those on the fast ones wait for them at every step.
+            cpu_mask=0 if threads else _mask(self._settings),
             batch_tokens=batch_tokens,
             template=model.recipe.template,
             tokenizer_folder=str(model.folder),
@@ -250,6 +254,11 @@ def _total(sum_: Estimate, tokens: int) -> str:
 def _is_version(version: str, wanted: str) -> bool:
     """Whether *version* is *wanted* or refines it: 1.2.3 is a 1.2, 1.20 is not."""
     return not wanted or version == wanted or version.startswith(wanted + ".")
+
+
+def _mask(settings: PoolSettings) -> int:
+    """The fast cores, as a load can carry them; 0 on machines with more than that."""
+    return settings.cpu_mask if settings.cpu_mask < MAX_MASK else 0
 
 
 def _whole(model: Model, key: str) -> int | None:

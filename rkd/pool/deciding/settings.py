@@ -43,7 +43,8 @@ class PoolSettings:
             explicit `npu` is then always tried.
         llama_server: a native llama-server in place of the wheel, or "".
         runtime_version_override: see `rkd.inference.LoadSpec`.
-        cpu_mask: cores for NPU models; 0 leaves it to the backend.
+        cpu_mask: the fast cores, for NPU models, and for CPU models whose number of threads nobody
+            has set; 0 leaves it to the backend.
         load_timeout_s: longest silence of a load; every sign of progress extends it.
         max_wait_s: longest wait in the queue of a request without deadline.
         turn_s: how long a model in demand serves before another may ask it to leave.

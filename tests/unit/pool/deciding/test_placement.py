@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,25 @@ class TestLoad:
         (plan,) = placement(parallel=2).candidates(made, Wish(CPU))
         assert (plan.spec.slots, plan.spec.kv_cache_type, plan.spec.threads) == (4, "q8_0", 3)
         assert plan.keep_alive_s == math.inf
+
+    @pytest.mark.parametrize(
+        ("setting", "own", "mask", "expected"),
+        [
+            (0, "", 0xF0, (0, 0xF0)),
+            (0, "PARAMETER num_thread 8\n", 0xF0, (8, 0)),
+            (6, "", 0xF0, (6, 0)),
+            (0, "", 1 << 70, (0, 0)),
+        ],
+    )
+    def test_the_cpu_engine_gets_the_fast_cores(
+        self, setting: int, own: str, mask: int, expected: tuple[int, int]
+    ) -> None:
+        """Unless somebody says how many threads; a mask no load can carry is left out."""
+        recipe = parse("FROM x.gguf\n" + own).recipe()
+        it = placement(threads=setting, cpu_mask=mask)
+        (made,) = it.candidates(replace(model(), recipe=recipe), Wish())
+
+        assert (made.spec.threads, made.spec.cpu_mask) == expected
 
     @pytest.mark.parametrize(
         ("text", "keep_s"), [("-1", math.inf), ("forever", math.inf), ("0", 0.0), ("2m", 120.0)]
