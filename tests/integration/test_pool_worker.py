@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -171,6 +171,41 @@ async def test_a_call_without_an_answer_is_ended(
         with pytest.raises(WorkerDiedError, match="no answer within") as caught:
             await worker.tokenize("text", add_special=False, parse_special=False)
         assert caught.value.death.blamed
+
+
+@pytest.mark.parametrize(("number", "blamed"), [(signal.SIGSEGV, True), (signal.SIGKILL, False)])
+async def test_who_is_to_blame_for_a_death(
+    tmp_path: Path,
+    number: signal.Signals,
+    blamed: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """The request it was at, for a signal a process earns; nobody, for one that others send."""
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+        os.kill(worker.pid, signal.SIGSTOP)
+        stream = worker.run(ENDLESS)
+        os.kill(worker.pid, number)
+        os.kill(worker.pid, signal.SIGCONT)
+        with pytest.raises(WorkerDiedError) as caught:
+            await anext(stream)
+        with pytest.raises(WorkerDiedError) as later:
+            await anext(worker.run(ENDLESS))
+
+        assert caught.value.death.signal == number.name
+        assert (caught.value.death.blamed, later.value.death.blamed) == (blamed, False)
+
+
+async def test_a_long_run_is_no_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that answers is not given up, however many pings its work takes."""
+    monkeypatch.setattr(pulse, "PING_S", 0.1)
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + 0.1 * (pulse.MISSES + 4)
+        while loop.time() < until_s:
+            async with aclosing(worker.run(ENDLESS)) as stream:
+                assert await anext(stream)
+        assert not worker.died.done()
 
 
 async def test_a_worker_that_reads_nothing_is_asked_nothing(

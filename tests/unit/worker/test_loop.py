@@ -22,6 +22,7 @@ from rkd.inference import (
     Outcome,
     PrefillProgress,
     Run,
+    Sampling,
 )
 from rkd.model import BackendKind
 from rkd.wire import codec, frame
@@ -41,6 +42,8 @@ from rkd.wire.messages import (
     JobFrame,
     LoadedFrame,
     LoadFrame,
+    PingFrame,
+    PongFrame,
     PrefillFrame,
     ProgressFrame,
     RunFrame,
@@ -103,6 +106,17 @@ class FakeBackend:
     def close(self) -> None:
         """Be closed."""
         self.closed.set()
+
+
+class FakeStuckBackend(FakeBackend):
+    """Holds on to what it has until the test lets it go."""
+
+    may_close = threading.Event()
+
+    def close(self) -> None:
+        """Hang."""
+        assert self.may_close.wait(BOUND_S)
+        super().close()
 
 
 class FakeDaemon:
@@ -278,6 +292,49 @@ def test_the_end_of_the_daemon_is_the_end(daemon: FakeDaemon) -> None:
 
     assert daemon.backend.closed.wait(BOUND_S)
     assert daemon.left.wait(BOUND_S)
+
+
+def test_an_engine_that_does_not_close_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon is gone: the process ends within its bound, whatever the engine holds."""
+    monkeypatch.setattr("rkd.worker.loop.CLOSE_BOUND_S", 0.01)
+    ours, theirs = socket.socketpair()
+    backend, may_close, left = FakeStuckBackend(), threading.Event(), threading.Event()
+    backend.may_close = may_close
+    loop = Loop(theirs, lambda _: backend, FakeDaemon._job, leave=lambda _: left.set())
+    serving = threading.Thread(target=loop.serve, daemon=True)
+    serving.start()
+    ours.sendall(codec.pack(LoadFrame(OWN, LoadSpec(BackendKind.CPU, "/w", "m"))))
+    ours.shutdown(socket.SHUT_WR)
+
+    assert left.wait(BOUND_S)
+    assert not backend.closed.is_set()
+    may_close.set()
+    serving.join(BOUND_S)
+    ours.close()
+    theirs.close()
+
+
+def test_a_ping_is_answered_while_a_run_goes_on(daemon: FakeDaemon) -> None:
+    """From the thread that reads, whatever the others do."""
+    daemon.load()
+    daemon.run(1, "wait")
+    daemon.send(PingFrame(OWN))
+    daemon.until(OWN, PongFrame)
+    daemon.send(CancelFrame(1))
+    _, done = daemon.until(1, DoneFrame)
+
+    assert done.outcome.reason is FinishReason.CANCELLED
+
+
+def test_a_run_out_of_bounds_reaches_no_engine(daemon: FakeDaemon) -> None:
+    """It is refused by the name of its field, and the worker goes on."""
+    daemon.load()
+    daemon.send(RunFrame(1, Run(prompt="ab", sampling=Sampling(grammar="(" * 65))))
+    _, failed = daemon.until(1, FailedFrame)
+
+    assert [one.field for one in failed.violations] == ["options.sampling.grammar"]
+    daemon.run(2, "ab")
+    assert daemon.until(2, DoneFrame)[0] == "ab"
 
 
 def test_a_frame_of_no_kind_ends_the_worker() -> None:
