@@ -17,7 +17,7 @@ from typing import Final
 from rkd.errors import PreconditionError, Reason
 
 SONAME: Final = "libgomp.so.1"
-_MISSING: Final = re.compile(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file")
+_MISSING: Final = re.compile(r"(lib[\w.+-]{1,99}\.so[\w.]{0,40}): cannot open shared object file")
 _PACKAGES: Final = {SONAME: "libgomp1", "libstdc++.so.6": "libstdc++6"}
 """Debian's name of the package with each library the engines need."""
 

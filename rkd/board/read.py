@@ -23,7 +23,7 @@ Where the driver says its version, the world-readable first. The second is debug
 binds it. **Source:** MODULE_VERSION and the debugger of Rockchip's rknpu driver.
 """
 
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_VERSION = re.compile(r"\d{1,5}\.\d{1,5}\.\d{1,5}")
 _SOC = re.compile(r"rockchip,(rk\d{4}s?|rv\d{4}b?)$")
 _KNOWN_BIG: Final = {"rk3588": range(4, 8), "rk3588s": range(4, 8), "rk3576": range(4, 8)}
 """Fast cores where the kernel does not tell (A76, A72). **Source:** the SoCs' manuals."""

@@ -31,8 +31,8 @@ _PARTS = {
 _BIASES = frozenset({"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"})
 _LAYER = re.compile(r"layers\.([0-9]{1,5})\.(.+)\.(weight|bias)")
 _QUANTIZED = re.compile(
-    r"\.(qweight|qzeros|scales|g_idx|weight_scale(_inv)?|absmax|quant_map|SCB|weight_format"
-    r"|quant_state\..+|nested_.+)$"
+    r"\.(?:(?:qweight|qzeros|scales|g_idx|weight_scale(?:_inv)?|absmax|quant_map|SCB"
+    r"|weight_format)$|quant_state\..|nested_.)"
 )
 
 

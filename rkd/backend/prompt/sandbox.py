@@ -52,7 +52,7 @@ _COMPARING_TESTS = (
     *("gt", "greaterthan", ">", "ge", ">=", "in"),
 )
 _UNUSED_GLOBALS = ("lipsum", "cycler", "joiner")
-_WIDE = re.compile(r"\d{5,}|\*|:[^{}]*\{")
+_WIDE = re.compile(r"\d{5,}|\*|:[^{}:]*\{")
 """A width of five digits, or one taken from the arguments, in a format string."""
 
 _WIDE_WORDS = "it formats with a width no chat template needs"

@@ -48,7 +48,7 @@ _NARROW = {
 }
 """What stands in where a row is no whole number of blocks of 256."""
 
-_LAYER = re.compile(r"blk\.([0-9]+)\.(.+)")
+_LAYER = re.compile(r"blk\.([0-9]{1,5})\.(.+)")
 _KEPT = ("_norm.weight", "ffn_gate_inp.weight", "position_embd.weight", "token_types.weight")
 _MOST_KV_SHARING = 4
 _DEEP_LLAMA_LAYERS = 80
