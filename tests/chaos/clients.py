@@ -85,37 +85,30 @@ class Client:
 
     async def look(self, stubs: Stubs) -> None:
         """List everything there is to list: this must always be answered."""
-        for what, work in (
-            ("list", stubs.models.List(models_pb2.ListRequest(), timeout=CALL_BOUND_S)),
-            ("ps", stubs.pool.ListResident(pool_pb2.ListResidentRequest(), timeout=CALL_BOUND_S)),
-            (
-                "ops",
-                stubs.operations.List(
-                    operations_pb2.OperationServiceListRequest(), timeout=CALL_BOUND_S
-                ),
-            ),
-            ("status", stubs.system.GetStatus(system_pb2.GetStatusRequest(), timeout=CALL_BOUND_S)),
+        for what, call, request in (
+            ("list", stubs.models.List, models_pb2.ListRequest()),
+            ("ps", stubs.pool.ListResident, pool_pb2.ListResidentRequest()),
+            ("ops", stubs.operations.List, operations_pb2.OperationServiceListRequest()),
+            ("status", stubs.system.GetStatus, system_pb2.GetStatusRequest()),
         ):
-            await self.ledger.call(what, work)
+            await self.ledger.call(what, call(request, timeout=CALL_BOUND_S))
 
     async def manage(self, stubs: Stubs) -> None:
         """Load, unload, pin, copy, delete."""
         model = self.dice.choice(self.asked.models)
         copy = f"copy-{self.dice.randrange(3)}"
-        work = self.dice.choice(
+        call, request = self.dice.choice(
             (
-                stubs.pool.Unload(pool_pb2.UnloadRequest(model=model), timeout=CALL_BOUND_S),
-                stubs.pool.Pin(pool_pb2.PinRequest(model=model), timeout=CALL_BOUND_S),
-                stubs.pool.Unpin(pool_pb2.UnpinRequest(model=model), timeout=CALL_BOUND_S),
-                stubs.models.Copy(
-                    models_pb2.CopyRequest(source=model, destination=copy), timeout=CALL_BOUND_S
-                ),
-                stubs.models.Delete(
-                    models_pb2.DeleteRequest(model=copy, drain=True), timeout=CALL_BOUND_S
-                ),
+                (stubs.pool.Unload, pool_pb2.UnloadRequest(model=model)),
+                (stubs.pool.Pin, pool_pb2.PinRequest(model=model)),
+                (stubs.pool.Unpin, pool_pb2.UnpinRequest(model=model)),
+                (stubs.models.Copy, models_pb2.CopyRequest(source=model, destination=copy)),
+                (stubs.models.Delete, models_pb2.DeleteRequest(model=copy, drain=True)),
             )
         )
-        await self.ledger.call("manage", work)
+        if self.dice.random() < 0.2:
+            call(request).cancel()  # changes its mind before it has heard anything
+        await self.ledger.call("manage", call(request, timeout=CALL_BOUND_S))
 
     async def pull(self, stubs: Stubs) -> None:
         """Bring a model from the hub, or take one away; pause, resume, cancel what goes on."""

@@ -159,6 +159,8 @@ async def _settle(board: Board, asked: Asked) -> list[str]:
             problems = await _unsettled(stubs)
         left += problems
         for name in asked.models:
+            await stubs.pool.Unpin(pool_pb2.UnpinRequest(model=name))
+        for name in asked.models:
             for prompt in asked.prompts[:2]:
                 left += await _wrong_answer(stubs, asked, name, prompt)
         left += await _library_is_not_the_disk(board, stubs)

@@ -291,12 +291,16 @@ class FakeCrowd(models_pb2_grpc.ModelServiceServicer):
         raise self._error
 
 
-async def test_one_refusal_ends_many_calls(tmp_path: Path) -> None:
-    """Each of those who waited for the same thing is told why, while the others are being told."""
-    count = 20
-    async with serving(tmp_path, FakeCrowd(count), Recorder()) as channel:
+async def test_one_refusal_ends_many_calls(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each of those who waited for the same thing is told why, and every call ends whole."""
+    count, recorder = 20, Recorder()
+    async with serving(tmp_path, FakeCrowd(count), recorder) as channel:
         stub = models_pb2_grpc.ModelServiceStub(channel)
         calls = [stub.Show(models_pb2.ShowRequest(model="x")) for _ in range(count)]
         codes = [await call.code() for call in calls]
+        await recorder.noted(count)
 
     assert codes == [grpc.StatusCode.UNAVAILABLE] * count
+    assert [record.getMessage() for record in caplog.records] == []
