@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rkd.hub.connection import Connection
 from rkd.hub.mover import Mover, Wanted
-from rkd.hub.stop import Stop
+from rkd.hub.stop import StopSign
 
 COMMIT = "c" * 40
 BLOCK_BYTES = 1 << 20
@@ -76,7 +76,7 @@ def curl(url: str, target: Path) -> float:
 def move(mover: Mover, wanted: Wanted, target: Path) -> float:
     """Fetch with the mover, sha256 checked; returns seconds."""
     begun = time.monotonic()
-    mover.fetch(wanted, target, progress=lambda _: None, stop=Stop())
+    mover.fetch(wanted, target, progress=lambda _: None, stop=StopSign())
     return time.monotonic() - begun
 
 

@@ -55,7 +55,7 @@ FAMILIES: dict[str, Family] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
+class IdentifiedLibrary:
     """
     A runtime library that may be loaded.
 
@@ -72,7 +72,7 @@ class Library:
     overridden: bool = False
 
 
-def identify(path: Path, *, version_override: str = "") -> Library:
+def identify(path: Path, *, version_override: str = "") -> IdentifiedLibrary:
     """
     Read which runtime *path* is, without running a byte of it.
 
@@ -88,7 +88,9 @@ def identify(path: Path, *, version_override: str = "") -> Library:
     """
     found = _marker(path)
     if version_override and found not in FAMILIES:
-        return Library(path, found or "unknown", _known(version_override, path), overridden=True)
+        return IdentifiedLibrary(
+            path, found or "unknown", _known(version_override, path), overridden=True
+        )
     if not found:
         raise _mismatch(
             path,
@@ -97,7 +99,7 @@ def identify(path: Path, *, version_override: str = "") -> Library:
             f"{', '.join(FAMILIES)}.",
             "",
         )
-    return Library(path, found, _known(found, path))
+    return IdentifiedLibrary(path, found, _known(found, path))
 
 
 def _known(version: str, path: Path) -> Family:

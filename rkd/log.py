@@ -31,7 +31,7 @@ REPEATED_ABOUT: Final = ("network", "caller", "model", "logger")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class Output(enum.Enum):
+class LogOutput(enum.Enum):
     """Where and in which shape lines go."""
 
     JOURNAL = "journal"
@@ -39,7 +39,7 @@ class Output(enum.Enum):
     JSON = "json"
 
 
-def choose_output(journal_stream: str, stream: TextIO) -> Output:
+def choose_output(journal_stream: str, stream: TextIO) -> LogOutput:
     """
     Choose the journal when *stream* is connected to it, a console on a terminal, else JSON.
 
@@ -50,13 +50,13 @@ def choose_output(journal_stream: str, stream: TextIO) -> Output:
     try:
         found = os.fstat(stream.fileno())
     except (OSError, ValueError):
-        return Output.JSON
+        return LogOutput.JSON
     if journal_stream == f"{found.st_dev}:{found.st_ino}":
-        return Output.JOURNAL
-    return Output.CONSOLE if stream.isatty() else Output.JSON
+        return LogOutput.JOURNAL
+    return LogOutput.CONSOLE if stream.isatty() else LogOutput.JSON
 
 
-def configure(level: str, output: Output, stream: TextIO = sys.stderr) -> None:
+def configure(level: str, output: LogOutput, stream: TextIO = sys.stderr) -> None:
     """
     Set up structlog, and the standard library's logging through it; call once, at start.
 
@@ -70,11 +70,11 @@ def configure(level: str, output: Output, stream: TextIO = sys.stderr) -> None:
         structlog.processors.format_exc_info,
         without_secrets,
     ]
-    if output is Output.JOURNAL:
+    if output is LogOutput.JOURNAL:
         shared.append(JournalSender(JOURNAL_SOCKET))
     else:
         shared.append(structlog.processors.TimeStamper(fmt="iso", utc=True))
-    if output is Output.CONSOLE:
+    if output is LogOutput.CONSOLE:
         shared.append(structlog.dev.ConsoleRenderer(colors=stream.isatty()))
     else:
         shared.append(structlog.processors.JSONRenderer(default=str))

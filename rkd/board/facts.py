@@ -39,7 +39,7 @@ class RuntimeLibrary:
     """
 
     path: Path
-    version: str
+    version: str = ""
     problem: PreconditionError | None = None
 
 

@@ -24,7 +24,7 @@ from rkd.daemon.settings import pool_settings, worker_environment
 from rkd.daemon.transfers import HubRooms
 from rkd.errors import PreconditionError, Reason
 from rkd.events import Event, EventLog, Topic
-from rkd.hub.fit import Capacity
+from rkd.hub.fit import Headroom
 from rkd.library.library import Library
 from rkd.library.uploads import Uploads
 from rkd.library.watch import Watch, is_network
@@ -104,13 +104,13 @@ class Rooms:
         """Keys of the models in memory."""
         return frozenset(one.key for one in self.pool.residents())
 
-    def capacity(self) -> Capacity:
+    def capacity(self) -> Headroom:
         """What the board has for one more model."""
         taken = sum(one.size_bytes for one in self.pool.residents())
         free = self.pool.free_bytes
         platform = self.board.platform if self.obstacle is None else ""
         now = self.in_force
-        return Capacity(
+        return Headroom(
             free,
             free + taken,
             platform,

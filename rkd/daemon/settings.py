@@ -16,7 +16,7 @@ from pathlib import Path
 from rkd.board.facts import Board, Telemetry
 from rkd.config import SETTINGS, Config
 from rkd.model import BackendChoice
-from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
+from rkd.pool.deciding.settings import PoolSettings
 from rkd.service.system import Reloaded
 from rkd.telemetry import engine
 from rkd.telemetry.doctor import Condition
@@ -41,7 +41,7 @@ def pool_settings(config: Config, board: Board) -> PoolSettings:
         backend=BackendChoice(config.backend),
         npu_parallel_runs=config.npu_parallel,
         npu_lease_path=str(config.state_dir / "npu.lease") if config.npu_parallel == 1 else "",
-        libraries=tuple(RuntimeLibrary(one.path, one.version) for one in named),
+        libraries=named,
         libraries_given=bool(config.rkllm_library),
         llama_server=str(config.llama_server or ""),
         runtime_version_override=config.rkllm_version,

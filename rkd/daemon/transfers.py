@@ -13,7 +13,7 @@ from rkd.hub.browse import Browser
 from rkd.hub.cache import AnswerCache
 from rkd.hub.connection import Connection, Limits
 from rkd.hub.fetching import Fetching
-from rkd.hub.fit import Capacity
+from rkd.hub.fit import Headroom
 from rkd.hub.mover import Mover
 from rkd.library.library import Library
 from rkd.operations.create import CreateRunner, RunJob
@@ -45,7 +45,7 @@ class HubRooms:
         current: Callable[[], Config],
         *,
         library: Library,
-        capacity: Callable[[], Capacity],
+        capacity: Callable[[], Headroom],
         publish: Publish,
         run_job: RunJob,
     ) -> None:

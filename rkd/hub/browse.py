@@ -19,7 +19,7 @@ from rkd import shape
 from rkd.errors import RkdError
 from rkd.hub.cache import AnswerCache, Form
 from rkd.hub.connection import Connection
-from rkd.hub.fit import Capacity, Judgement, judge_all
+from rkd.hub.fit import Headroom, Judgement, judge_all
 from rkd.hub.listing import Listing, RemoteFile, look_up, restored, stored
 from rkd.hub.mover import Mover, Wanted
 from rkd.hub.variants import Variant, variants_of
@@ -85,7 +85,7 @@ class Browser:
         self._cache = cache
         self._mover = mover
 
-    def offer(self, repository: str, revision: str, capacity: Capacity) -> Offer:
+    def offer(self, repository: str, revision: str, capacity: Headroom) -> Offer:
         """
         List the weights of *repository* with a verdict each.
 

@@ -13,7 +13,7 @@ from rkd.errors import InvalidInputError, Reason, RkdError, UnavailableError, ba
 from rkd.hub.answers import explanation_of
 from rkd.hub.refusal import (
     RETRIED_STATUSES,
-    Answer,
+    HubAnswer,
     refusal,
     retry_after_s,
     unlike,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class RefusedError(Exception):
     """An answer that is not the document asked for."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: HubAnswer) -> None:
         super().__init__(f"status {answer.status}")
         self.answer = answer
 
@@ -90,9 +90,9 @@ def _known(
     return None
 
 
-def answer_of(response: httpx2.Response) -> Answer:
+def answer_of(response: httpx2.Response) -> HubAnswer:
     """Keep of *response* what may be told."""
-    return Answer(
+    return HubAnswer(
         status=response.status_code,
         code=response.headers.get("X-Error-Code", ""),
         message=explanation_of(response),

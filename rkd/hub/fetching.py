@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rkd.errors import Reason, UnavailableError
 from rkd.hub.mover import Mover, Wanted
-from rkd.hub.stop import Stop, StoppedError
+from rkd.hub.stop import StoppedError, StopSign
 from rkd.hub.threads import in_thread
 
 FILES_AT_ONCE = 4
@@ -60,7 +60,7 @@ class Fetching:
 
     async def fetch(self, wanted: Wanted, target: Path, *, progress: Callable[[int], None]) -> None:
         """Fetch as `Mover.fetch` does; cancelling stops it and keeps the part."""
-        stop, moved = Stop(), _Moved()
+        stop, moved = StopSign(), _Moved()
 
         def told(done: int) -> None:
             moved.take_note()

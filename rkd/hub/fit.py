@@ -17,7 +17,7 @@ _SMALLER_IS_BETTER = {"Q4_K_M": 0, "w8a8": 0, "IQ4_XS": 1, "Q4_K_S": 2, "Q5_K_M"
 """What to take among what fits: the balance most people want first."""
 
 
-class Verdict(enum.Enum):
+class FitVerdict(enum.Enum):
     """Whether weights run on this board."""
 
     UNKNOWN = 0
@@ -28,7 +28,7 @@ class Verdict(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
+class Headroom:
     """
     What this board has.
 
@@ -57,14 +57,14 @@ class Judgement:
     """A verdict, the sum behind it for people, and what is known of the quantization."""
 
     variant: Variant
-    verdict: Verdict
+    verdict: FitVerdict
     detail: str
     needed_bytes: int
     advice: str
     recommended: bool = False
 
 
-def judge(variant: Variant, details: Details, capacity: Capacity) -> Judgement:
+def judge(variant: Variant, details: Details, capacity: Headroom) -> Judgement:
     """
     Judge *variant*.
 
@@ -90,29 +90,29 @@ def judge(variant: Variant, details: Details, capacity: Capacity) -> Judgement:
         f"+ {size(sum_.overhead_bytes, digits=2)} engine = {size(needed, digits=2)}, of "
         f"{size(capacity.available_bytes, digits=2)} available"
     )
-    verdict = Verdict.TOO_LARGE
+    verdict = FitVerdict.TOO_LARGE
     if needed <= capacity.available_bytes:
-        verdict = Verdict.FITS
+        verdict = FitVerdict.FITS
     elif needed <= capacity.total_bytes:
-        verdict = Verdict.FITS_ALONE
+        verdict = FitVerdict.FITS_ALONE
         detail += f" ({size(capacity.total_bytes, digits=2)} when others leave)"
     wrong = _wrong_platform(variant, capacity)
     if wrong:
-        verdict, detail = Verdict.WRONG_PLATFORM, wrong
+        verdict, detail = FitVerdict.WRONG_PLATFORM, wrong
     elif variant.format is Format.RKLLM and not capacity.platform:
         # The right chip: what is in the way can be mended, and then it is another verdict.
-        verdict, detail = Verdict.UNKNOWN, f"the NPU cannot be used now: {capacity.obstacle}"
+        verdict, detail = FitVerdict.UNKNOWN, f"the NPU cannot be used now: {capacity.obstacle}"
     row = QUANTIZATIONS.get(variant.quantization)
     return Judgement(variant, verdict, detail, needed, row.note if row else "")
 
 
 def judge_all(
-    variants: Iterable[Variant], details: Details, capacity: Capacity
+    variants: Iterable[Variant], details: Details, capacity: Headroom
 ) -> tuple[Judgement, ...]:
     """Judge every variant and mark the one to take; best first."""
     judged = [judge(variant, details, capacity) for variant in variants]
     judged.sort(key=lambda one: _order(one, capacity))
-    if judged and judged[0].verdict in {Verdict.FITS, Verdict.FITS_ALONE}:
+    if judged and judged[0].verdict in {FitVerdict.FITS, FitVerdict.FITS_ALONE}:
         best = judged[0]
         judged[0] = Judgement(
             best.variant, best.verdict, best.detail, best.needed_bytes, best.advice, True
@@ -120,7 +120,7 @@ def judge_all(
     return tuple(judged)
 
 
-def _order(one: Judgement, capacity: Capacity) -> tuple[int, int, int, int, int]:
+def _order(one: Judgement, capacity: Headroom) -> tuple[int, int, int, int, int]:
     """
     Order by what a user of this board wants first.
 
@@ -130,7 +130,7 @@ def _order(one: Judgement, capacity: Capacity) -> tuple[int, int, int, int, int]
     4. Better quality.
     5. Smaller.
     """
-    rank = {Verdict.FITS: 0, Verdict.FITS_ALONE: 1, Verdict.UNKNOWN: 2}
+    rank = {FitVerdict.FITS: 0, FitVerdict.FITS_ALONE: 1, FitVerdict.UNKNOWN: 2}
     on_npu = one.variant.format is Format.RKLLM and bool(capacity.platform)
     row = QUANTIZATIONS.get(one.variant.quantization)
     return (
@@ -142,7 +142,7 @@ def _order(one: Judgement, capacity: Capacity) -> tuple[int, int, int, int, int]
     )
 
 
-def _wrong_platform(variant: Variant, capacity: Capacity) -> str:
+def _wrong_platform(variant: Variant, capacity: Headroom) -> str:
     if variant.format is not Format.RKLLM:
         return ""
     chip = capacity.platform or capacity.chip

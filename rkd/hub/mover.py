@@ -24,7 +24,7 @@ from rkd.hub.connection import UNBOUNDED, Connection
 from rkd.hub.failure import answer_of, cause_of
 from rkd.hub.part import Part
 from rkd.hub.refusal import RETRIED_STATUSES, refusal, unreachable
-from rkd.hub.stop import Stop
+from rkd.hub.stop import StopSign
 from rkd.hub.writers import Writers
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Mover:
         self._writers = Writers()
 
     def fetch(
-        self, wanted: Wanted, target: Path, *, progress: Callable[[int], None], stop: Stop
+        self, wanted: Wanted, target: Path, *, progress: Callable[[int], None], stop: StopSign
     ) -> None:
         """
         Bring *wanted* to *target*, which appears only when every byte was hashed and is on disk.
@@ -192,7 +192,7 @@ class Mover:
         return _TroubleError(unreachable(self._connection.shown, cause, what=str(wanted)))
 
     def _complete(
-        self, wanted: Wanted, part: Part, progress: Callable[[int], None], stop: Stop
+        self, wanted: Wanted, part: Part, progress: Callable[[int], None], stop: StopSign
     ) -> None:
         """Fetch until *part* has as many bytes as it should, trying again as long as it helps."""
         tries = 0
@@ -212,7 +212,7 @@ class Mover:
         progress(part.offset_bytes)
 
     def _receive(
-        self, wanted: Wanted, part: Part, progress: Callable[[int], None], stop: Stop
+        self, wanted: Wanted, part: Part, progress: Callable[[int], None], stop: StopSign
     ) -> None:
         """Ask once for the rest of the file and take what comes."""
         stop.check()
@@ -229,7 +229,7 @@ class Mover:
         part: Part,
         response: httpx2.Response,
         progress: Callable[[int], None],
-        stop: Stop,
+        stop: StopSign,
     ) -> None:
         window = _Window(self._patience, time.monotonic())
         for chunk in response.iter_raw():

@@ -19,7 +19,7 @@ from typing import Self
 
 from rkd.durable import sync_folder
 from rkd.hub.digest import Digest
-from rkd.hub.stop import Stop
+from rkd.hub.stop import StopSign
 from rkd.hub.writers import being_written
 
 _TRIES = 3
@@ -50,7 +50,7 @@ class Part:
         *,
         size_bytes: int,
         algorithm: str,
-        stop: Stop,
+        stop: StopSign,
     ) -> None:
         self._target = target
         self._path = target.with_name(f"{target.name}.part")

@@ -38,7 +38,7 @@ _LONGEST_RETRY_AFTER_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HubAnswer:
     """
     What is left of an HTTP answer that was not the wanted one.
 
@@ -64,7 +64,7 @@ def retry_after_s(header: str | None) -> float | None:
     return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S) if math.isfinite(seconds) else None
 
 
-def refusal(answer: Answer, *, endpoint: str, repository: str, what: str) -> RkdError:
+def refusal(answer: HubAnswer, *, endpoint: str, repository: str, what: str) -> RkdError:
     """
     Say what a final answer of the hub means.
 
@@ -105,7 +105,7 @@ def refusal(answer: Answer, *, endpoint: str, repository: str, what: str) -> Rkd
 
 
 def _missing(
-    answer: Answer, *, repository: str, what: str, metadata: dict[str, str]
+    answer: HubAnswer, *, repository: str, what: str, metadata: dict[str, str]
 ) -> NotFoundError:
     if answer.code in {"RevisionNotFound", "EntryNotFound"}:
         return NotFoundError(
@@ -122,7 +122,7 @@ def _missing(
     )
 
 
-def _closed(answer: Answer, *, page: str, what: str, metadata: dict[str, str]) -> ForbiddenError:
+def _closed(answer: HubAnswer, *, page: str, what: str, metadata: dict[str, str]) -> ForbiddenError:
     if answer.authenticated and (answer.status == HTTPStatus.UNAUTHORIZED or answer.code == ""):
         return ForbiddenError(
             Reason.HUB_GATED,

@@ -13,7 +13,7 @@ class StoppedError(Exception):
     """The work was asked to stop; never leaves the hub room."""
 
 
-class Stop:
+class StopSign:
     """Set once, from any thread; the work looks at it and its sockets are cut."""
 
     def __init__(self) -> None:

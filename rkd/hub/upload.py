@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from rkd import shape
 from rkd.hub.connection import Connection
-from rkd.hub.stop import Stop
+from rkd.hub.stop import StopSign
 from rkd.outside import shown_address
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _Counted(io.BufferedReader):
     told. **Source**: huggingface_hub 2.4.0, measured 2026-08.
     """
 
-    def __init__(self, path: Path, progress: Callable[[int], None], stop: Stop) -> None:
+    def __init__(self, path: Path, progress: Callable[[int], None], stop: StopSign) -> None:
         super().__init__(path.open("rb", buffering=0))
         self._size_bytes = path.stat().st_size
         self._read_bytes = 0
@@ -72,7 +72,7 @@ def upload(
     private: bool,
     message: str,
     progress: Callable[[str, int], None],
-    stop: Stop,
+    stop: StopSign,
 ) -> str:
     """
     Send *files* as one commit; returns the commit's address.
@@ -116,7 +116,10 @@ def upload(
 
 
 def _addition(
-    file: Outgoing, progress: Callable[[str, int], None], stop: Stop, opened: contextlib.ExitStack
+    file: Outgoing,
+    progress: Callable[[str, int], None],
+    stop: StopSign,
+    opened: contextlib.ExitStack,
 ) -> CommitOperationAdd:
     from huggingface_hub import CommitOperationAdd  # noqa: PLC0415 - 33 MB
 

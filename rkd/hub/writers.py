@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rkd.errors import PreconditionError, Reason
-from rkd.hub.stop import Stop
+from rkd.hub.stop import StopSign
 
 WAIT_S = 60.0
 """How long a file is waited for whose writer was told to stop, but waits for the hub itself."""
@@ -25,7 +25,7 @@ class Writers:
         self._busy: set[Path] = set()
 
     @contextlib.contextmanager
-    def alone(self, target: Path, stop: Stop) -> Iterator[None]:
+    def alone(self, target: Path, stop: StopSign) -> Iterator[None]:
         """
         Be the only one to write *target* inside the block.
 

@@ -14,7 +14,7 @@ from rkd.library.copying import clone_or_copy, copy_folder, own_bytes
 from rkd.library.filesystem import Filesystem
 from rkd.library.hold import Hold
 from rkd.library.layout import MODELFILE
-from rkd.library.migrate import Outcome
+from rkd.library.migrate import MigrationOutcome
 from rkd.library.scan import Snapshot, scan
 from rkd.library.staging import Recovered, Staging
 from rkd.model import ModelName
@@ -82,7 +82,7 @@ class Disk:
 
     def survey(
         self, previous: Snapshot, touched: frozenset[str] | None, closed: frozenset[Path]
-    ) -> tuple[Outcome, Snapshot]:
+    ) -> tuple[MigrationOutcome, Snapshot]:
         """Migrate and scan; see `Library.refresh`."""
         for path in closed:
             self._sightings.closed(path)
@@ -97,7 +97,7 @@ class Disk:
             self._root, judge, previous=previous, touched=looked, left=outcome.left
         )
 
-    def plan(self) -> Outcome:
+    def plan(self) -> MigrationOutcome:
         """Say what a migration would do."""
         return migrate.migrate(self._root, judge=self._sightings.wait_s, dry_run=True)
 

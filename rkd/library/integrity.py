@@ -15,7 +15,7 @@ _PIECE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FileFinding:
     """
     What verifying one file found.
 
@@ -65,7 +65,7 @@ def verify(
     recorded: dict[str, str],
     *,
     advance: Callable[[int], None] = lambda _bytes: None,
-) -> Iterator[Finding]:
+) -> Iterator[FileFinding]:
     """Read every weights file and every recorded file of *folder*, one finding each."""
     weights = {path.name for path in folder.iterdir() if format_of(path.name) and not path.is_dir()}
     for name in sorted(weights | set(recorded)):
@@ -73,11 +73,11 @@ def verify(
         try:
             found = sha256_of(folder / name, folder=folder, advance=advance)
         except FileNotFoundError:
-            yield Finding(name, "", expected, "missing")
+            yield FileFinding(name, "", expected, "missing")
         except NotRegularError as error:
-            yield Finding(name, "", expected, error.what)
+            yield FileFinding(name, "", expected, error.what)
         except OSError as error:
-            yield Finding(name, "", expected, f"cannot be read: {error.strerror}")
+            yield FileFinding(name, "", expected, f"cannot be read: {error.strerror}")
         else:
             wrong = bool(expected) and found != expected
-            yield Finding(name, found, expected, f"is {found}, not {expected}" if wrong else "")
+            yield FileFinding(name, found, expected, f"is {found}, not {expected}" if wrong else "")

@@ -38,7 +38,7 @@ _FORBIDDEN = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_CHARACTERS = 128
 
 
-class Kind(enum.StrEnum):
+class EntryKind(enum.StrEnum):
     """What an entry of the models folder is, links not followed."""
 
     FILE = "file"
@@ -48,7 +48,7 @@ class Kind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FolderEntry:
     """
     One entry of the models folder.
 
@@ -61,7 +61,7 @@ class Entry:
     """
 
     name: str
-    kind: Kind
+    kind: EntryKind
     children: tuple[str, ...] = ()
     complete: bool = True
     readable: bool = True
@@ -140,7 +140,7 @@ def model_name(file_name: str) -> str:
     return name_for(_stem(file_name))
 
 
-def plan(entries: Iterable[Entry]) -> Plan:
+def plan(entries: Iterable[FolderEntry]) -> Plan:
     """
     Decide what moves where.
 
@@ -153,12 +153,12 @@ def plan(entries: Iterable[Entry]) -> Plan:
     listed = sorted(entries, key=lambda entry: entry.name)
     fetched = {one.name.removesuffix(".aria2") for one in listed if one.name.endswith(".aria2")}
     left: list[Left] = []
-    groups: dict[str, list[Entry]] = {}
+    groups: dict[str, list[FolderEntry]] = {}
     for entry in listed:
         verdict = _unfit(entry, aria2=entry.name in fetched)
         if verdict is not None:
             left.append(verdict)
-        elif entry.kind is Kind.FILE and format_of(entry.name):
+        elif entry.kind is EntryKind.FILE and format_of(entry.name):
             groups.setdefault(model_name(entry.name).casefold(), []).append(entry)
     moves: list[Move] = []
     folders = {entry.name.casefold(): entry for entry in listed if format_of(entry.name) is None}
@@ -176,20 +176,20 @@ def _stem(file_name: str) -> str:
     return shard.stem if shard else file_name[: file_name.rfind(".")]
 
 
-def _unfit(entry: Entry, *, aria2: bool) -> Left | None:
+def _unfit(entry: FolderEntry, *, aria2: bool) -> Left | None:
     """Rule 1: why *entry* cannot be a flat model, or None."""
     name = entry.name
     is_weights = format_of(name) is not None
-    ours = name.startswith(".rkd") or entry.kind is Kind.FOLDER
+    ours = name.startswith(".rkd") or entry.kind is EntryKind.FOLDER
     rows = (
         (name.startswith("."), Cause.HIDDEN, "hidden"),
-        (entry.kind is Kind.LINK and not is_weights, None, ""),
+        (entry.kind is EntryKind.LINK and not is_weights, None, ""),
         (
-            entry.kind is Kind.LINK,
+            entry.kind is EntryKind.LINK,
             Cause.LINK,
             "a link: move what it points to, or link its folder",
         ),
-        (entry.kind is Kind.OTHER, Cause.FOREIGN, "no regular file"),
+        (entry.kind is EntryKind.OTHER, Cause.FOREIGN, "no regular file"),
         (is_partial(name), Cause.INCOMING, "half-copied, as its name says"),
         (is_projector(name), Cause.FOREIGN, "a projector: put it into the folder of its model"),
         (not is_weights and name != MODELFILE, Cause.FOREIGN, "neither .rkllm nor .gguf"),
@@ -210,7 +210,7 @@ def _unfit(entry: Entry, *, aria2: bool) -> Left | None:
     return None if ours or applies[0] is None else Left(name, applies[0], applies[1])
 
 
-def _place(group: list[Entry], folders: dict[str, Entry]) -> Iterator[Move | Left]:
+def _place(group: list[FolderEntry], folders: dict[str, FolderEntry]) -> Iterator[Move | Left]:
     """Rules 2 to 4 for the files of one model."""
     folder = model_name(group[0].name)
     existing = folders.get(folder.casefold())
@@ -237,7 +237,7 @@ def _place(group: list[Entry], folders: dict[str, Entry]) -> Iterator[Move | Lef
             yield Move(entry.name, folder)
 
 
-def _clash(name: str, kind: Format, existing: Entry | None, inside: _Inside) -> Left | None:
+def _clash(name: str, kind: Format, existing: FolderEntry | None, inside: _Inside) -> Left | None:
     """Rule 4: why *name* may not join the folder of its name, or None."""
     if existing is None:
         return None
@@ -246,12 +246,12 @@ def _clash(name: str, kind: Format, existing: Entry | None, inside: _Inside) -> 
     same = name.casefold() in inside.names
     rows = (
         (
-            existing.kind is Kind.LINK,
+            existing.kind is EntryKind.LINK,
             Cause.LINK,
             f"its folder {folder} is a link: move the file by hand",
         ),
         (
-            existing.kind is not Kind.FOLDER,
+            existing.kind is not EntryKind.FOLDER,
             Cause.NAME_TAKEN,
             f"{folder} exists and is no folder",
         ),
@@ -316,16 +316,18 @@ class _Inside:
 
 
 def _with_modelfile(
-    listed: list[Entry], moves: list[Move], left: list[Left]
+    listed: list[FolderEntry], moves: list[Move], left: list[Left]
 ) -> tuple[list[Move], list[Left]]:
     """Rule 5."""
-    entry = next((one for one in listed if one.name == MODELFILE and one.kind is Kind.FILE), None)
+    entry = next(
+        (one for one in listed if one.name == MODELFILE and one.kind is EntryKind.FILE), None
+    )
     if entry is None or any(item.name == MODELFILE for item in left):
         return moves, left
     wanted = entry.from_file
     going = {move.name: move.folder for move in moves}
     folder = going.get(wanted) or next(
-        (one.name for one in listed if one.kind is Kind.FOLDER and wanted in one.children), ""
+        (one.name for one in listed if one.kind is EntryKind.FOLDER and wanted in one.children), ""
     )
     there = next((one.children for one in listed if one.name == folder), ())
     if not wanted or not folder:

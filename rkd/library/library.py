@@ -15,8 +15,8 @@ from typing import ParamSpec, TypeVar
 
 from rkd.errors import PreconditionError
 from rkd.library import integrity, provenance, refusals
-from rkd.library.integrity import Finding
-from rkd.library.migrate import Outcome
+from rkd.library.integrity import FileFinding
+from rkd.library.migrate import MigrationOutcome
 from rkd.library.shelf import Shelf
 from rkd.model import Model, ModelName, ModelState
 
@@ -103,14 +103,14 @@ class Library(Shelf):
         finally:
             await self.refresh(frozenset({model.folder.name}))
 
-    async def migrate(self, *, dry_run: bool = False) -> Outcome:
+    async def migrate(self, *, dry_run: bool = False) -> MigrationOutcome:
         """Migrate the flat layout now, or only say what would be done."""
         if not dry_run:
             await self._settle()
             return await self.refresh()
         return await self._on_disk(self._disk.plan)
 
-    async def verify(self, name: ModelName) -> tuple[Finding, ...]:
+    async def verify(self, name: ModelName) -> tuple[FileFinding, ...]:
         """
         Read every byte of a model and compare; what had no digest yet gets it recorded.
 

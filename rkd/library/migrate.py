@@ -18,8 +18,8 @@ from rkd.library.describe import Judge
 from rkd.library.layout import (
     MODELFILE,
     Cause,
-    Entry,
-    Kind,
+    EntryKind,
+    FolderEntry,
     Left,
     Move,
     Plan,
@@ -46,7 +46,7 @@ _REFUSALS: tuple[tuple[frozenset[int], Cause, str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class FolderListing:
     """
     What lies in the models folder.
 
@@ -54,12 +54,12 @@ class Listing:
         recheck_s: when the first incoming file may be whole; None when only an event can tell.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[FolderEntry, ...]
     recheck_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class MigrationOutcome:
     """What a migration did, and what it left."""
 
     moved: tuple[Move, ...]
@@ -67,7 +67,7 @@ class Outcome:
     recheck_s: float | None = None
 
 
-def listing(root: Path, judge: Judge) -> Listing:
+def listing(root: Path, judge: Judge) -> FolderListing:
     """
     List *root* as the plan wants to see it.
 
@@ -93,25 +93,27 @@ def listing(root: Path, judge: Judge) -> Listing:
         entries.append(entry)
         if not entry.complete and wait_s is not None:
             waits.append(wait_s)
-    return Listing(tuple(entries), min(waits, default=None))
+    return FolderListing(tuple(entries), min(waits, default=None))
 
 
 def _entry(
     item: os.DirEntry[str], device: int, judge: Judge, *, inside: bool
-) -> tuple[Entry, float | None]:
+) -> tuple[FolderEntry, float | None]:
     path = Path(item.path)
     if item.is_symlink():
-        return Entry(item.name, Kind.LINK), 0.0
+        return FolderEntry(item.name, EntryKind.LINK), 0.0
     if item.is_dir():
         children = _children(path) if inside else ()
         elsewhere = inside and item.stat().st_dev != device
-        return Entry(item.name, Kind.FOLDER, children, elsewhere=elsewhere), 0.0
+        return FolderEntry(item.name, EntryKind.FOLDER, children, elsewhere=elsewhere), 0.0
     if not item.is_file():
-        return Entry(item.name, Kind.OTHER), 0.0
+        return FolderEntry(item.name, EntryKind.OTHER), 0.0
     wait_s = judge(path, item.stat()) if format_of(item.name) else 0.0
     readable = os.access(path, os.R_OK)
     named = modelfiles.from_file(path) if item.name == MODELFILE else ""
-    entry = Entry(item.name, Kind.FILE, readable=readable, complete=wait_s == 0.0, from_file=named)
+    entry = FolderEntry(
+        item.name, EntryKind.FILE, readable=readable, complete=wait_s == 0.0, from_file=named
+    )
     return entry, wait_s
 
 
@@ -128,7 +130,7 @@ def migrate(
     judge: Judge,
     dry_run: bool = False,
     step: Step = no_step,
-) -> Outcome:
+) -> MigrationOutcome:
     """
     Bring *root* into today's layout, or say what would be done.
 
@@ -138,20 +140,20 @@ def migrate(
     listed = listing(root, judge)
     planned = plan(listed.entries)
     if dry_run:
-        return Outcome(planned.moves, planned.left, listed.recheck_s)
+        return MigrationOutcome(planned.moves, planned.left, listed.recheck_s)
     return _carry_out(root, planned, listed.recheck_s, step)
 
 
-def kept_still(planned: Outcome, why: str) -> Outcome:
+def kept_still(planned: MigrationOutcome, why: str) -> MigrationOutcome:
     """Turn what would be moved into what is left, since somebody else does the moving."""
     stay = (
         Left(shown(move.name), Cause.READ_ONLY, f"cannot move: {why}") for move in planned.moved
     )
     left = tuple(sorted((*planned.left, *stay), key=lambda one: one.name))
-    return Outcome((), left, planned.recheck_s)
+    return MigrationOutcome((), left, planned.recheck_s)
 
 
-def _carry_out(root: Path, planned: Plan, recheck_s: float | None, step: Step) -> Outcome:
+def _carry_out(root: Path, planned: Plan, recheck_s: float | None, step: Step) -> MigrationOutcome:
     moved: list[Move] = []
     left = list(planned.left)
     for move in planned.moves:
@@ -160,7 +162,7 @@ def _carry_out(root: Path, planned: Plan, recheck_s: float | None, step: Step) -
             moved.append(move)
         else:
             left.append(Left(shown(refusal.name), refusal.cause, shown(refusal.text)))
-    return Outcome(tuple(moved), tuple(left), recheck_s)
+    return MigrationOutcome(tuple(moved), tuple(left), recheck_s)
 
 
 def _carry(root: Path, move: Move, step: Step) -> Left | None:

@@ -27,7 +27,7 @@ from rkd.library.blobs import RESERVE_BYTES, Blobs
 from rkd.library.disk import Disk, Start
 from rkd.library.header import is_short
 from rkd.library.layout import Cause, format_of, model_name, name_for
-from rkd.library.migrate import Outcome
+from rkd.library.migrate import MigrationOutcome
 from rkd.library.scan import Snapshot
 from rkd.model import Model, ModelName, ModelState
 
@@ -205,7 +205,7 @@ class Shelf:
         self._closed |= closed
         self._woken.set()
 
-    async def refresh(self, touched: frozenset[str] | None = None) -> Outcome:
+    async def refresh(self, touched: frozenset[str] | None = None) -> MigrationOutcome:
         """
         Look at the disk now; what lies flat is migrated first.
 

@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class UploadPiece:
     """One message of an upload; digest and size count in the first one."""
 
     digest: str
@@ -46,7 +46,7 @@ class Uploads:
         """Let the thread end."""
         await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
 
-    async def receive(self, pieces: AsyncIterator[Piece]) -> Standing:
+    async def receive(self, pieces: AsyncIterator[UploadPiece]) -> Standing:
         """
         Take *pieces* in until they end; returns where the upload then stands.
 
@@ -65,7 +65,7 @@ class Uploads:
             return standing
         await self._run(self._blobs.check_room, first.digest, first.size_bytes)
         receiving: Receiving | None = None
-        piece: Piece | None = first
+        piece: UploadPiece | None = first
         try:
             while piece is not None:
                 if len(piece.data) > MAX_PIECE_BYTES:
@@ -84,7 +84,9 @@ class Uploads:
             if receiving is not None:
                 await asyncio.shield(self._run(receiving.abandon))
 
-    async def _end(self, first: Piece, standing: Standing, receiving: Receiving | None) -> Standing:
+    async def _end(
+        self, first: UploadPiece, standing: Standing, receiving: Receiving | None
+    ) -> Standing:
         if receiving is None and standing.committed_bytes == first.size_bytes > 0:
             # Killed after the last byte and before the check: only the check is left.
             receiving = await self._run(

@@ -37,7 +37,7 @@ class Dialect(enum.StrEnum):
     """rkllama's `FROM="x.rkllm"`, `TEMPERATURE=0.5` …"""
 
 
-class Severity(enum.StrEnum):
+class ProblemSeverity(enum.StrEnum):
     """Whether a problem stops a create."""
 
     ERROR = "error"
@@ -103,7 +103,7 @@ class Problem:
     line: int
     column: int
     message: str
-    severity: Severity = Severity.ERROR
+    severity: ProblemSeverity = ProblemSeverity.ERROR
 
     @property
     def place(self) -> str:
@@ -133,7 +133,7 @@ def refuse(problems: list[Problem]) -> InvalidInputError:
     The message is the first error's; each of the first `MAX_VIOLATIONS` is a violation whose field
     is its place.
     """
-    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    errors = [problem for problem in problems if problem.severity is ProblemSeverity.ERROR]
     first = errors[0]
     return InvalidInputError(
         Reason.INVALID_MODELFILE,

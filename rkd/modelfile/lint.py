@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rkd.errors import InvalidInputError
 from rkd.modelfile import gotemplate, recipe
-from rkd.modelfile.commands import MAX_PROBLEMS, Command, Problem, Severity
+from rkd.modelfile.commands import MAX_PROBLEMS, Command, Problem, ProblemSeverity
 from rkd.modelfile.env import KEPT_KEYS, KNOWN_KEYS
 from rkd.modelfile.excerpt import excerpt
 from rkd.modelfile.parameters import PARAMETERS, Effect
@@ -44,7 +44,7 @@ def lint(text: str | bytes) -> tuple[Problem, ...]:
         warning = _warning(command, seen)
         if warning:
             place = command.line, command.column
-            problems.append(Problem(*place, warning, Severity.WARNING))
+            problems.append(Problem(*place, warning, ProblemSeverity.WARNING))
     return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 

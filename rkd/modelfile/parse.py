@@ -19,7 +19,7 @@ from rkd.modelfile.commands import (
     Dialect,
     Places,
     Problem,
-    Severity,
+    ProblemSeverity,
     refuse,
 )
 from rkd.modelfile.scan import Scan
@@ -54,7 +54,7 @@ class Modelfile:
             InvalidInputError: INVALID_MODELFILE, a violation for every bad parameter or template.
         """
         made, problems = recipe.build(self.commands, self.dialect)
-        if any(problem.severity is Severity.ERROR for problem in problems):
+        if any(problem.severity is ProblemSeverity.ERROR for problem in problems):
             raise refuse(problems)
         return made
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from rkd.model import Message, Recipe
 from rkd.modelfile import gotemplate
-from rkd.modelfile.commands import MAX_PROBLEMS, Command, Dialect, Places, Problem, Severity
+from rkd.modelfile.commands import MAX_PROBLEMS, Command, Dialect, Places, Problem, ProblemSeverity
 from rkd.modelfile.excerpt import excerpt
 from rkd.modelfile.parameters import MAX_STOPS, PARAMETERS, BadValueError, Effect, parse_value
 from rkd.modelfile.sampling import Value
@@ -95,7 +95,7 @@ def _parameters(
             continue
         if known.effect is Effect.DEPRECATED:
             message = f"parameter {command.name} is deprecated and ignored"
-            warning = Severity.WARNING
+            warning = ProblemSeverity.WARNING
             problems.append(Problem(command.line, command.column, message, warning))
             continue
         try:

@@ -20,7 +20,7 @@ from rkd.errors import Reason, RkdError
 from rkd.events import Publish
 from rkd.operations.journal import Journal
 from rkd.operations.live import Live
-from rkd.operations.operation import Failure, Operation, OperationKind, OperationState
+from rkd.operations.operation import Operation, OperationKind, OperationState, StoredFailure
 from rkd.operations.report import Report
 from rkd.operations.runner import Runner
 from rkd.outside import escaped
@@ -85,7 +85,7 @@ class Carrier:
         state: OperationState,
         *,
         detail: Mapping[str, str] | None = None,
-        failure: Failure | None = None,
+        failure: StoredFailure | None = None,
     ) -> None:
         """Write down how *live* ended, then tell."""
         ended = replace(
@@ -226,19 +226,19 @@ class Carrier:
             live.wake()
 
 
-def _failure(operation: Operation, error: BaseException) -> Failure:
+def _failure(operation: Operation, error: BaseException) -> StoredFailure:
     if isinstance(error, RkdError):
-        return Failure.of(error)
+        return StoredFailure.of(error)
     if isinstance(error, OSError):
-        return Failure.of_the_system(error, f"the {operation.kind} of {operation.subject}")
+        return StoredFailure.of_the_system(error, f"the {operation.kind} of {operation.subject}")
     return _defect(operation, error)
 
 
-def _defect(operation: Operation, error: BaseException) -> Failure:
+def _defect(operation: Operation, error: BaseException) -> StoredFailure:
     # As text: a renderer that shows local variables would show the hub's token.
     trace = "".join(traceback.format_exception(error))
     _log.error("operation.defect", id=operation.id, trace=trace)
-    return Failure(Reason.INTERNAL, escaped(f"{operation.id} met a defect: {error!r}"[:300]))
+    return StoredFailure(Reason.INTERNAL, escaped(f"{operation.id} met a defect: {error!r}"[:300]))
 
 
 def _heard(task: asyncio.Task[Mapping[str, str]] | asyncio.Task[None]) -> None:

@@ -23,7 +23,7 @@ import structlog
 from rkd import shape
 from rkd.durable import disk_is_full, write_file
 from rkd.errors import ExhaustedError, PreconditionError, Reason, RkdError
-from rkd.operations.operation import Failure, Operation, OperationKind, OperationState
+from rkd.operations.operation import Operation, OperationKind, OperationState, StoredFailure
 from rkd.outside import escaped, read_regular
 
 _log = structlog.get_logger(__name__)
@@ -221,11 +221,11 @@ def from_json(text: str | bytes) -> Operation:
     )
 
 
-def _failure(value: object) -> Failure | None:
+def _failure(value: object) -> StoredFailure | None:
     if value is None:
         return None
     told, failure = partial(shape.text, most_bytes=LARGEST_BYTES), shape.record(value)
-    return Failure(
+    return StoredFailure(
         Reason(told(failure.get("reason"))),
         told(failure.get("message")),
         told(failure.get("remedy")),

@@ -85,7 +85,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class StoredFailure:
     """Why an operation failed, as an error of the taxonomy that can be stored."""
 
     reason: Reason
@@ -94,13 +94,13 @@ class Failure:
     metadata: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, error: RkdError) -> Failure:
+    def of(cls, error: RkdError) -> StoredFailure:
         """Take down *error*."""
         metadata = ((escaped(key), escaped(value)) for key, value in error.metadata.items())
         return cls(error.reason, escaped(error.message), escaped(error.remedy), tuple(metadata))
 
     @classmethod
-    def of_the_system(cls, error: OSError, subject: str) -> Failure:
+    def of_the_system(cls, error: OSError, subject: str) -> StoredFailure:
         """Take down what the system refused: a disk that is full or cannot be written."""
         why = escaped(error.strerror or type(error).__name__)
         if disk_is_full(error):
@@ -142,7 +142,7 @@ class Operation:
     finished: datetime | None = None
     progress: Progress = field(default_factory=Progress)
     detail: Mapping[str, str] = field(default_factory=dict)
-    failure: Failure | None = None
+    failure: StoredFailure | None = None
 
 
 def asked(request: Mapping[str, str], key: str) -> str:
@@ -177,9 +177,9 @@ def succeeded(operation: Operation) -> Operation:
     )
 
 
-def superseded(operation: Operation, twin: Operation) -> Failure:
+def superseded(operation: Operation, twin: Operation) -> StoredFailure:
     """Say that *twin* does the same work, so that *operation* is not needed."""
-    return Failure(
+    return StoredFailure(
         Reason.MODEL_BUSY,
         f"{twin.id} brings the same as {operation.id}",
         remedy=f"Watch that one: rkctl ops attach {twin.id}",
@@ -187,9 +187,9 @@ def superseded(operation: Operation, twin: Operation) -> Failure:
     )
 
 
-def interrupted(operation: Operation) -> Failure:
+def interrupted(operation: Operation) -> StoredFailure:
     """Say that a restart ended *operation* and that it cannot go on by itself."""
-    return Failure(
+    return StoredFailure(
         Reason.SHUTTING_DOWN,
         f"the {operation.kind} of {operation.subject} was interrupted by a restart of rkd",
         remedy="Start it again.",

@@ -20,7 +20,7 @@ import structlog
 from rkd.errors import InvalidInputError, NotFoundError, RkdError, UnavailableError
 from rkd.hub.connection import Connection
 from rkd.hub.fetching import Fetching
-from rkd.hub.fit import Capacity, judge_all
+from rkd.hub.fit import Headroom, judge_all
 from rkd.hub.listing import Listing, look_up
 from rkd.hub.reference import Reference, local_name, parse, with_revision
 from rkd.hub.threads import asking
@@ -167,7 +167,7 @@ class PullRunner:
         connection: Connection,
         fetching: Fetching,
         library: Library,
-        capacity: Callable[[], Capacity],
+        capacity: Callable[[], Headroom],
         reserve_bytes: Callable[[], int],
         plan_waits_s: tuple[float, ...] = _PLAN_WAITS_S,
     ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rkd.errors import ForbiddenError, Reason
 from rkd.hub.connection import Connection
 from rkd.hub.reference import parse
-from rkd.hub.stop import Stop
+from rkd.hub.stop import StopSign
 from rkd.hub.threads import in_thread
 from rkd.hub.upload import Outgoing, upload
 from rkd.library.library import Library
@@ -93,7 +93,7 @@ class PushRunner:
     async def _upload(
         self, operation: Operation, model: Model, files: tuple[Outgoing, ...], report: Report
     ) -> str:
-        request, stop = operation.request, Stop()
+        request, stop = operation.request, StopSign()
         repository = parse(asked(request, "repository")).repository
         send = functools.partial(
             upload,

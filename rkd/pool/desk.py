@@ -35,7 +35,7 @@ from rkd.pool.deciding.state import (
 from rkd.pool.deciding.table import SETTLED, Table
 from rkd.pool.ticket import Ask, Lease, Ticket
 from rkd.pool.workers.crew import Crew, LoadDone, LoadEnded, LoadSaid, News, WorkerGone, WorkerLost
-from rkd.pool.workers.handle import Launch as LaunchWorker
+from rkd.pool.workers.handle import LaunchWorker
 
 MEMORY_FRESH_S = 0.05
 """How long a reading of the machine's memory is believed: it costs several file reads."""

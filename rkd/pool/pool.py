@@ -27,8 +27,7 @@ from rkd.pool.deciding.state import Resident, Waiter
 from rkd.pool.desk import Desk, Memory
 from rkd.pool.ticket import Ask, Lease, Served, Ticket, Update
 from rkd.pool.views import Preview
-from rkd.pool.workers.handle import Launch as LaunchWorker
-from rkd.pool.workers.handle import Piece, WorkerDiedError
+from rkd.pool.workers.handle import LaunchWorker, Piece, WorkerDiedError
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from rkd.errors import bad_field
 from rkd.hub.browse import CARD_BYTES, Browser
 from rkd.hub.cache import AnswerCache
 from rkd.hub.connection import Connection
-from rkd.hub.fit import Capacity, Judgement, Verdict
+from rkd.hub.fit import FitVerdict, Headroom, Judgement
 from rkd.hub.listing import Listing
 from rkd.hub.reference import Reference, parse, with_revision
 from rkd.hub.search import Found, Query, Sort, search
@@ -44,11 +44,11 @@ FORMATS = {
     Format.RKLLM: types.WEIGHTS_FORMAT_RKLLM,
 }
 VERDICTS = {
-    Verdict.UNKNOWN: pb.VERDICT_UNSPECIFIED,
-    Verdict.FITS: pb.VERDICT_FITS,
-    Verdict.FITS_ALONE: pb.VERDICT_FITS_ALONE,
-    Verdict.TOO_LARGE: pb.VERDICT_TOO_LARGE,
-    Verdict.WRONG_PLATFORM: pb.VERDICT_WRONG_PLATFORM,
+    FitVerdict.UNKNOWN: pb.VERDICT_UNSPECIFIED,
+    FitVerdict.FITS: pb.VERDICT_FITS,
+    FitVerdict.FITS_ALONE: pb.VERDICT_FITS_ALONE,
+    FitVerdict.TOO_LARGE: pb.VERDICT_TOO_LARGE,
+    FitVerdict.WRONG_PLATFORM: pb.VERDICT_WRONG_PLATFORM,
 }
 
 
@@ -69,7 +69,7 @@ class HubService(HubServiceServicer):
         connection: Connection,
         cache: AnswerCache,
         browser: Browser,
-        capacity: Callable[[], Capacity],
+        capacity: Callable[[], Headroom],
     ) -> None:
         self._connection = connection
         self._cache = cache

@@ -15,9 +15,9 @@ from rkd.hub.connection import Connection
 from rkd.library.facts import facts_of
 from rkd.library.layout import Left
 from rkd.library.library import Library
-from rkd.library.uploads import Piece, Uploads
+from rkd.library.uploads import UploadPiece, Uploads
 from rkd.model import Model, ModelName
-from rkd.modelfile.commands import Severity
+from rkd.modelfile.commands import ProblemSeverity
 from rkd.modelfile.lint import lint
 from rkd.operations.create import start_create
 from rkd.operations.operation import Operation, OperationState, succeeded
@@ -242,9 +242,9 @@ class ModelService(ModelServiceServicer):
         return describing.summary(model, resident=model.name.key in self._residents())
 
 
-async def _pieces(requests: AsyncIterator[pb.UploadRequest]) -> AsyncGenerator[Piece, None]:
+async def _pieces(requests: AsyncIterator[pb.UploadRequest]) -> AsyncGenerator[UploadPiece, None]:
     async for request in requests:
-        yield Piece(request.digest, request.size_bytes, request.offset_bytes, request.data)
+        yield UploadPiece(request.digest, request.size_bytes, request.offset_bytes, request.data)
 
 
 def _left(left: tuple[Left, ...]) -> list[pb.LeftAlone]:
@@ -257,4 +257,4 @@ def _left(left: tuple[Left, ...]) -> list[pb.LeftAlone]:
 def _warnings(order: CreateOrder, operation: Operation) -> list[str]:
     told = [line for line in operation.detail.get("warnings", "").splitlines() if line]
     problems = lint(order.modelfile) if order.modelfile else ()
-    return [*(str(one) for one in problems if one.severity is Severity.WARNING), *told]
+    return [*(str(one) for one in problems if one.severity is ProblemSeverity.WARNING), *told]

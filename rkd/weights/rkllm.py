@@ -32,7 +32,7 @@ _SMALLEST_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RkllmFacts:
     """
     What a look at a .rkllm gave.
 
@@ -52,7 +52,7 @@ class Facts:
     platform: str = ""
 
 
-def look(path: Path) -> Facts:
+def look(path: Path) -> RkllmFacts:
     """
     Look at the file *path*; reads 4 KiB of it.
 
@@ -67,22 +67,22 @@ def look(path: Path) -> Facts:
     return judge(path.name, size_bytes, first, tail)
 
 
-def judge(name: str, size_bytes: int, first: bytes, tail: bytes) -> Facts:
+def judge(name: str, size_bytes: int, first: bytes, tail: bytes) -> RkllmFacts:
     """Say what a file of that name, size, beginning and end is; pure."""
     name = shown(name)
     kind = magic.name(first)
     toolkit = _TOOLKIT.search(tail)
     platform = _PLATFORM.search(name)
-    facts = Facts(
+    facts = RkllmFacts(
         details=_from_name(name),
         toolkit=toolkit.group(1).decode("ascii") if toolkit else "",
         platform=platform.group().lower() if platform else "",
     )
     if kind == "GGUF":
         remedy = f"Rename it to {name.removesuffix('.rkllm')}.gguf: it runs on the CPU."
-        return Facts(facts.details, f"{name} is a GGUF, not a .rkllm", remedy)
+        return RkllmFacts(facts.details, f"{name} is a GGUF, not a .rkllm", remedy)
     if kind and kind != ".rkllm":
-        return Facts(facts.details, f"{name} is {kind}, not a .rkllm", magic.way_out(kind))
+        return RkllmFacts(facts.details, f"{name} is {kind}, not a .rkllm", magic.way_out(kind))
     warnings = []
     if not kind:
         warnings.append(
@@ -90,7 +90,7 @@ def judge(name: str, size_bytes: int, first: bytes, tail: bytes) -> Facts:
         )
     if size_bytes < _SMALLEST_BYTES:
         warnings.append(f"{name} has {size_bytes} bytes; no model is that small")
-    return Facts(
+    return RkllmFacts(
         facts.details, warnings=tuple(warnings), toolkit=facts.toolkit, platform=facts.platform
     )
 

@@ -10,7 +10,7 @@ import socket
 from rkd import openfiles
 from rkd.worker import leash, limits
 from rkd.worker.engines import make_backend, run_job
-from rkd.worker.loop import Loop
+from rkd.worker.loop import WorkerLoop
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     else:
         limits.bound_job(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with socket.socket(fileno=given.fd) as connection:
-        Loop(connection, make_backend, run_job).serve()
+        WorkerLoop(connection, make_backend, run_job).serve()
 
 
 if __name__ == "__main__":

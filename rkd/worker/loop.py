@@ -60,7 +60,7 @@ MakeBackend = Callable[[LoadSpec], Backend]
 RunJob = Callable[[str, dict[str, str], Callable[[LoadProgress], None]], dict[str, str]]
 
 
-class Loop:
+class WorkerLoop:
     """
     Serves one daemon over *connection* until end of file; then the process ends.
 

@@ -12,7 +12,7 @@ from rkd.errors import Reason, RkdError
 from rkd.hub import listing, search
 from rkd.hub.address import followed
 from rkd.hub.browse import parse_card, toolkit_in
-from rkd.hub.fit import Capacity, judge_all
+from rkd.hub.fit import Headroom, judge_all
 from rkd.hub.reference import local_name, parse, with_revision
 from rkd.hub.variants import select, variants_of
 from rkd.model import Details, ModelName
@@ -23,7 +23,7 @@ from rkd.operations.pull import PullOrder
 from rkd.service.hub import _found, _repository, _variant
 from tests.fuzz.frame import Fuzz, Target
 
-BOARD = Capacity(8 << 30, 16 << 30, "rk3588", 4096)
+BOARD = Headroom(8 << 30, 16 << 30, "rk3588", 4096)
 FILES = [
     {"rfilename": "a-Q4_K_M.gguf", "size": 9, "lfs": {"sha256": "a" * 64, "size": 9}},
     {"rfilename": "models/rk3588/b-w8a8-opt-1.rkllm", "size": 7, "lfs": {"sha256": "b" * 64}},

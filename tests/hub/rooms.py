@@ -16,7 +16,7 @@ from pathlib import Path
 from rkd.events import EventLog
 from rkd.hub.connection import Connection, Limits
 from rkd.hub.fetching import Fetching
-from rkd.hub.fit import Capacity
+from rkd.hub.fit import Headroom
 from rkd.hub.mover import Mover, Patience
 from rkd.library.library import Library
 from rkd.operations.journal import Journal
@@ -68,7 +68,7 @@ class Rooms:
                     connection=self.connection,
                     fetching=self.fetching,
                     library=self.library,
-                    capacity=lambda: Capacity(8 << 30, 16 << 30, "rk3588", 4096),
+                    capacity=lambda: Headroom(8 << 30, 16 << 30, "rk3588", 4096),
                     reserve_bytes=lambda: reserve_bytes,
                     plan_waits_s=(0.05,) * 20,
                 ),

@@ -9,13 +9,14 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rkd.board.facts import RuntimeLibrary
 from rkd.errors import Reason, RkdError
 from rkd.events import Event
 from rkd.inference import Chunk, Run
 from rkd.model import Format, Model, ModelName, ModelState, Recipe, WeightsFile
 from rkd.pool.calibration import Calibration
 from rkd.pool.deciding.budget import GIB
-from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
+from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Served
 from rkd.pool.workers.launcher import Launcher

@@ -15,10 +15,10 @@ from rkd.errors import InvalidInputError, Reason, RkdError, UnavailableError
 from rkd.hub.browse import Browser
 from rkd.hub.cache import AnswerCache
 from rkd.hub.connection import Connection, Limits
-from rkd.hub.fit import Capacity
+from rkd.hub.fit import Headroom
 from rkd.hub.listing import LARGEST_FILE_BYTES
 from rkd.hub.mover import Mover
-from rkd.hub.stop import Stop
+from rkd.hub.stop import StopSign
 from rkd.hub.upload import Outgoing, upload
 from rkd.service.hub import HubService
 from rkd.v1 import hub_pb2 as pb
@@ -152,7 +152,7 @@ class Bench:
         )
         cache = AnswerCache(folder / "cache", self.connection)
         browser = Browser(self.connection, cache, Mover(self.connection))
-        board = Capacity(8 << 30, 16 << 30, "rk3588", 4096)
+        board = Headroom(8 << 30, 16 << 30, "rk3588", 4096)
         self.service = HubService(
             connection=self.connection, cache=cache, browser=browser, capacity=lambda: board
         )
@@ -397,7 +397,7 @@ def test_uploads_survive_every_answer(bench: Bench, where: str, body: bytes) -> 
             private=False,
             message="m",
             progress=lambda _path, _done: None,
-            stop=Stop(),
+            stop=StopSign(),
         )
     except RkdError as error:
         reasons.append(error.reason)

@@ -173,3 +173,17 @@ def test_files_and_functions_stay_small(path: Path) -> None:
     assert len(text.splitlines()) <= MAX_FILE_LINES
     assert long == []
     assert ast.get_docstring(tree)
+
+
+def test_a_name_means_one_thing() -> None:
+    """No two public classes of the daemon share a name; the vendor's structs do, by version."""
+    found: dict[str, list[str]] = {}
+    for path in sources():
+        where = str(path.relative_to(ROOT))
+        if where.startswith("clients/") or "/rkllm/abi_" in where:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(where)
+
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}

@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from rkd import log
-from rkd.log import Output
+from rkd.log import LogOutput
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
 def test_json_lines_carry_event_level_time_and_facts() -> None:
     """A line is one object: the event, its level, when, and the facts as keys."""
     stream = io.StringIO()
-    log.configure("info", Output.JSON, stream)
+    log.configure("info", LogOutput.JSON, stream)
 
     structlog.get_logger().info("model.loaded", model="tiny", load_ms=12)
     (line,) = lines(stream)
@@ -49,7 +49,7 @@ def test_json_lines_carry_event_level_time_and_facts() -> None:
 def test_prompts_are_removed_above_debug() -> None:
     """What users wrote shows at debug alone."""
     stream = io.StringIO()
-    log.configure("debug", Output.JSON, stream)
+    log.configure("debug", LogOutput.JSON, stream)
 
     structlog.get_logger().info("run", prompt="my diary")
     structlog.get_logger().debug("run", prompt="my diary")
@@ -60,7 +60,7 @@ def test_prompts_are_removed_above_debug() -> None:
 def test_levels_below_the_minimum_are_silent() -> None:
     """At warning, info says nothing."""
     stream = io.StringIO()
-    log.configure("warning", Output.JSON, stream)
+    log.configure("warning", LogOutput.JSON, stream)
 
     structlog.get_logger().info("quiet")
 
@@ -70,7 +70,7 @@ def test_levels_below_the_minimum_are_silent() -> None:
 def test_the_request_id_is_on_every_line_of_the_task() -> None:
     """A good id of the client is kept, a bad one replaced, and lines carry it."""
     stream = io.StringIO()
-    log.configure("info", Output.JSON, stream)
+    log.configure("info", LogOutput.JSON, stream)
 
     kept = log.bind_request("client-7", method="Generate")
     structlog.get_logger().info("run.started")
@@ -85,7 +85,7 @@ def test_the_request_id_is_on_every_line_of_the_task() -> None:
 def test_warnings_of_libraries_are_events_of_ours() -> None:
     """The standard library's logging arrives with its logger's name; its chatter does not."""
     stream = io.StringIO()
-    log.configure("info", Output.JSON, stream)
+    log.configure("info", LogOutput.JSON, stream)
 
     logging.getLogger("huggingface_hub").info("chatter")
     logging.getLogger("huggingface_hub").warning("slow %s", "mirror")
@@ -102,17 +102,17 @@ def test_output_follows_the_stream(tmp_path: Path) -> None:
         found = os.fstat(file.fileno())
         journal = f"{found.st_dev}:{found.st_ino}"
 
-        assert log.choose_output(journal, file) is Output.JOURNAL
-        assert log.choose_output("1:2", file) is Output.JSON
-        assert log.choose_output("", terminal) is Output.CONSOLE
+        assert log.choose_output(journal, file) is LogOutput.JOURNAL
+        assert log.choose_output("1:2", file) is LogOutput.JSON
+        assert log.choose_output("", terminal) is LogOutput.CONSOLE
     os.close(leader)
-    assert log.choose_output("", io.StringIO()) is Output.JSON
+    assert log.choose_output("", io.StringIO()) is LogOutput.JSON
 
 
 def test_the_console_names_event_and_facts() -> None:
     """On a console a line reads event first, then key=value."""
     stream = io.StringIO()
-    log.configure("info", Output.CONSOLE, stream)
+    log.configure("info", LogOutput.CONSOLE, stream)
 
     structlog.get_logger().info("rkd.ready", models=3)
 
@@ -132,7 +132,7 @@ class Unsayable:
 def test_a_fact_that_cannot_be_said_fails_nobody() -> None:
     """The line says that much; the next is as always."""
     stream = io.StringIO()
-    log.configure("info", Output.JSON, stream)
+    log.configure("info", LogOutput.JSON, stream)
 
     structlog.get_logger().info("odd", fact=Unsayable())
     logging.getLogger("grpc").warning("%d", "no number")
@@ -151,7 +151,7 @@ def test_a_fact_that_cannot_be_said_fails_nobody() -> None:
 def test_the_level_changes_while_it_runs() -> None:
     """For loggers made before, and for libraries."""
     stream = io.StringIO()
-    log.configure("info", Output.JSON, stream)
+    log.configure("info", LogOutput.JSON, stream)
     logger = structlog.get_logger()
     logger.debug("before")
     log.set_level("debug")
@@ -166,7 +166,7 @@ def test_the_level_changes_while_it_runs() -> None:
 def test_a_flood_of_one_warning_is_bounded() -> None:
     """By event and by whom it is about; what is no warning is always said."""
     stream = io.StringIO()
-    log.configure("info", Output.JSON, stream)
+    log.configure("info", LogOutput.JSON, stream)
     for _ in range(800):
         structlog.get_logger().warning("auth.refused", network="192.0.2.7")
         structlog.get_logger().info("model.ready")

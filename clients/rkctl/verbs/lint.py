@@ -10,7 +10,7 @@ import click
 
 from rkctl.failure import Exit, Failure
 from rkctl.verb import Local, local_verb
-from rkd.modelfile.commands import Severity
+from rkd.modelfile.commands import ProblemSeverity
 from rkd.modelfile.lint import lint as problems_of
 
 
@@ -26,7 +26,7 @@ def lint(local: Local, files: tuple[str, ...]) -> None:
     wrong: list[str] = []
     for file in files:
         problems = problems_of(_bytes(file))
-        if any(problem.severity is Severity.ERROR for problem in problems):
+        if any(problem.severity is ProblemSeverity.ERROR for problem in problems):
             wrong.append(file)
         entries = [
             {

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkd.backend.convert import names, pytorch, safetensors, tokenizer
-from rkd.backend.convert.config import Config, read_config
+from rkd.backend.convert.config import CheckpointConfig, read_config
 from rkd.backend.convert.metadata import pairs
 from rkd.backend.convert.tensors import Stored, broken, quantized
-from rkd.backend.convert.weights import Piece, pieces
+from rkd.backend.convert.weights import FoundTensor, pieces
 from rkd.backend.quantize import gguf_write, mix
 from rkd.errors import InvalidInputError, Reason
 from rkd.outside import QUOTED_CHARACTERS, open_regular, quoted, shown
@@ -89,7 +89,7 @@ def convert(
     return Converted(size, len(rows), kind, config.architecture.gguf, tuple(warnings))
 
 
-def _config(folder: Path) -> Config:
+def _config(folder: Path) -> CheckpointConfig:
     _refuse_others(folder)
     path = folder / "config.json"
     if not path.is_file():
@@ -141,7 +141,7 @@ def _files(folder: Path) -> tuple[list[Path], Callable[[Path], Iterator[Stored]]
     raise broken(folder.name, "no safetensors or PyTorch weights are in the folder")
 
 
-def _gather(folder: Path, config: Config, warnings: list[str]) -> Iterator[Piece]:
+def _gather(folder: Path, config: CheckpointConfig, warnings: list[str]) -> Iterator[FoundTensor]:
     """Yield every tensor the model needs, under GGUF's name; refuse strangers and gaps."""
     expected = names.expected(config)
     seen: set[str] = set()
@@ -157,7 +157,7 @@ def _gather(folder: Path, config: Config, warnings: list[str]) -> Iterator[Piece
             else:
                 seen.add(name)
                 names.check(name, stored, config)
-                yield Piece(name, stored, config)
+                yield FoundTensor(name, stored, config)
     missing = [name for name in expected if name not in seen]
     if missing:
         raise broken(

@@ -86,7 +86,7 @@ MAX_VOCABULARY = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class CheckpointConfig:
     """A checkpoint's shape, checked; sizes are in numbers, not bytes."""
 
     name: str
@@ -108,7 +108,7 @@ class Config:
     warnings: tuple[str, ...] = ()
 
 
-def read_config(config: Json, what: str) -> Config:
+def read_config(config: Json, what: str) -> CheckpointConfig:
     """
     Check *config* (the parsed `config.json` of *what*).
 
@@ -138,7 +138,7 @@ def read_config(config: Json, what: str) -> Config:
             f"attention slides over {window} tokens in training: the context is limited to them"
         )
         context = window
-    return Config(
+    return CheckpointConfig(
         name=name,
         architecture=architecture,
         layers=size.whole("num_hidden_layers", MAX_LAYERS),

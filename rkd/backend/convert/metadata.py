@@ -7,8 +7,8 @@ converter writes by `tests/slow`.
 
 from __future__ import annotations
 
-from rkd.backend.convert.config import Config
-from rkd.backend.convert.tokenizer import Tokenizer
+from rkd.backend.convert.config import CheckpointConfig
+from rkd.backend.convert.tokenizer import CheckpointTokenizer
 from rkd.backend.quantize.gguf_write import Value, pair
 
 _IDS = {
@@ -19,7 +19,9 @@ _IDS = {
 }
 
 
-def pairs(config: Config, words: Tokenizer, file_type: int, name: str) -> list[bytes]:
+def pairs(
+    config: CheckpointConfig, words: CheckpointTokenizer, file_type: int, name: str
+) -> list[bytes]:
     """Return every pair, in the order they are written."""
     table: dict[str, Value] = {
         "general.architecture": config.architecture.gguf,
@@ -33,7 +35,7 @@ def pairs(config: Config, words: Tokenizer, file_type: int, name: str) -> list[b
     return [pair(key, value) for key, value in table.items()]
 
 
-def _shape(config: Config) -> dict[str, Value]:
+def _shape(config: CheckpointConfig) -> dict[str, Value]:
     table: dict[str, Value] = {
         "block_count": config.layers,
         "context_length": config.context_tokens,
@@ -54,7 +56,7 @@ def _shape(config: Config) -> dict[str, Value]:
     return table
 
 
-def _tokenizer(words: Tokenizer) -> dict[str, Value]:
+def _tokenizer(words: CheckpointTokenizer) -> dict[str, Value]:
     made = words.vocabulary
     table: dict[str, Value] = {
         "ggml.model": made.model,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from rkd.backend.convert.config import Config, unsupported
+from rkd.backend.convert.config import CheckpointConfig, unsupported
 from rkd.backend.convert.tensors import Stored, broken
 from rkd.outside import shown
 
@@ -36,7 +36,7 @@ _QUANTIZED = re.compile(
 )
 
 
-def translate(name: str, config: Config) -> str | None:
+def translate(name: str, config: CheckpointConfig) -> str | None:
     """
     Return GGUF's name of the tensor *name*, or None for one that inference does not use.
 
@@ -68,7 +68,7 @@ def translate(name: str, config: Config) -> str | None:
     )
 
 
-def expected(config: Config) -> tuple[str, ...]:
+def expected(config: CheckpointConfig) -> tuple[str, ...]:
     """Every tensor a model of *config* must have; biases are optional."""
     top = ["token_embd.weight", "output_norm.weight"]
     if not config.tied:
@@ -79,7 +79,7 @@ def expected(config: Config) -> tuple[str, ...]:
     return (*top, *layers)
 
 
-def check(name: str, stored: Stored, config: Config) -> None:
+def check(name: str, stored: Stored, config: CheckpointConfig) -> None:
     """
     Hold the shape of *stored* against the config.
 
@@ -93,7 +93,7 @@ def check(name: str, stored: Stored, config: Config) -> None:
         raise broken(stored.name, f"its shape is {stored.shape}, config.json says {wanted}")
 
 
-def _shape(part: str, config: Config) -> tuple[int, ...]:
+def _shape(part: str, config: CheckpointConfig) -> tuple[int, ...]:
     hidden, forward = config.hidden_size, config.feed_forward_size
     queries, keys = config.heads * config.head_size, config.kv_heads * config.head_size
     shapes: dict[str, tuple[int, ...]] = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkd.backend.convert import sentencepiece, vocabulary
-from rkd.backend.convert.config import Config, Json, unsupported
+from rkd.backend.convert.config import CheckpointConfig, Json, unsupported
 from rkd.backend.convert.tensors import broken
 from rkd.backend.convert.vocabulary import TokenType, Vocabulary
 from rkd.outside import json_object, read_regular
@@ -27,7 +27,7 @@ _POSTPROCESSED = "PreTrainedTokenizerFast"
 
 
 @dataclass(frozen=True, slots=True)
-class Tokenizer:
+class CheckpointTokenizer:
     """A vocabulary of exactly the model's size, and its chat template ("" for none)."""
 
     vocabulary: Vocabulary
@@ -35,7 +35,7 @@ class Tokenizer:
     extra_eos: int | None = None
 
 
-def read(folder: Path, config: Config) -> Tokenizer:
+def read(folder: Path, config: CheckpointConfig) -> CheckpointTokenizer:
     """
     Read the tokenizer of *folder* for the model of *config*.
 
@@ -55,7 +55,7 @@ def read(folder: Path, config: Config) -> Tokenizer:
     also = (*config.eos, *(generation if isinstance(generation, list) else ()))
     known = set(made.ids.values())
     extra = next((t for t in also if _is_token(t, len(made.tokens)) and t not in known), None)
-    return Tokenizer(made, _template(folder, settings), extra)
+    return CheckpointTokenizer(made, _template(folder, settings), extra)
 
 
 def _is_token(value: object, tokens: int) -> bool:
@@ -141,7 +141,7 @@ def _fit(made: Vocabulary, size: int) -> None:
     made.grow(size)
 
 
-def _special_ids(made: Vocabulary, settings: Json, config: Config) -> None:
+def _special_ids(made: Vocabulary, settings: Json, config: CheckpointConfig) -> None:
     """Believe tokenizer_config's texts, then config's numbers, then the vocabulary's own."""
     by_text = {token: position for position, token in enumerate(made.tokens)}
     numbers = {"bos": config.bos, "eos": config.eos[0] if config.eos else None}

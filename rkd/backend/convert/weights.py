@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rkd.backend.convert.config import Config
+from rkd.backend.convert.config import CheckpointConfig
 from rkd.backend.convert.tensors import Stored, as_float32
 from rkd.backend.quantize.quantize import as_bfloat16
 from rkd.errors import InvalidInputError, Reason
@@ -25,12 +25,12 @@ _CHUNK_NUMBERS = 2**21
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class FoundTensor:
     """A tensor found in the checkpoint, under its new name."""
 
     name: str
     stored: Stored
-    config: Config
+    config: CheckpointConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Planned:
     data: Callable[[], Iterator[bytes]]
 
 
-def pieces(found: Sequence[Piece], config: Config, kind: str) -> list[Planned]:
+def pieces(found: Sequence[FoundTensor], config: CheckpointConfig, kind: str) -> list[Planned]:
     """Plan every tensor of the file, in the engine's order."""
     plan = [_planned(piece, kind) for piece in sorted(found, key=lambda piece: _order(piece.name))]
     if config.rope.factors:
@@ -52,7 +52,7 @@ def pieces(found: Sequence[Piece], config: Config, kind: str) -> list[Planned]:
     return plan
 
 
-def _planned(piece: Piece, kind: str) -> Planned:
+def _planned(piece: FoundTensor, kind: str) -> Planned:
     shape = tuple(reversed(piece.stored.shape))
     stored = _NUMBER[kind if len(shape) > 1 else "F32"]
     return Planned(piece.name, shape, stored, lambda: _bytes(piece, TENSOR_TYPES[stored].name))
@@ -62,7 +62,7 @@ def _vector(name: str, values: npt.NDArray[np.float32]) -> Planned:
     return Planned(name, values.shape, _NUMBER["F32"], lambda: iter([values.tobytes()]))
 
 
-def _bytes(piece: Piece, kind: str) -> Iterator[bytes]:
+def _bytes(piece: FoundTensor, kind: str) -> Iterator[bytes]:
     """Yield the tensor as *kind*, some rows at a time."""
     raw = _reordered(piece)
     adds_one = piece.config.architecture.adds_one and piece.name.endswith("norm.weight")
@@ -77,7 +77,7 @@ def _bytes(piece: Piece, kind: str) -> Iterator[bytes]:
         yield _packed(values + np.float32(1) if adds_one else values, kind, piece.stored.name)
 
 
-def _reordered(piece: Piece) -> npt.NDArray[np.generic]:
+def _reordered(piece: FoundTensor) -> npt.NDArray[np.generic]:
     """Return the tensor's array, the rows of each head in the engine's order."""
     raw = piece.stored.raw
     part = piece.name.rsplit(".", 2)[-2]

@@ -32,7 +32,7 @@ SEED_VALUES = 2**32 - 1
 _REASONS = {"eos": FinishReason.STOP_EOS, "word": FinishReason.STOP_SEQUENCE}
 
 
-class Answer:
+class EventAnswer:
     """
     Collects one run's events; used on the run's thread.
 

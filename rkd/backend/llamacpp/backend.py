@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
-from rkd.backend.llamacpp.answer import Answer
+from rkd.backend.llamacpp.answer import EventAnswer
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.native import NativeEngine
 from rkd.backend.llamacpp.request import body_of, refusal_of
@@ -168,7 +168,7 @@ class LlamaCppBackend:
     def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
         """Generate through `/completion`; a cancel cuts the connection."""
         prompt, way, warnings = self._prompt(run)
-        answer = Answer(run, prompt, emit, handle)
+        answer = EventAnswer(run, prompt, emit, handle)
         body = body_of(run, prompt, self._spec, answer.seed)
         self._running += 1
         try:
@@ -183,7 +183,7 @@ class LlamaCppBackend:
             return answer.outcome(way, warnings, reason=FinishReason.CANCELLED)
         return answer.outcome(way, warnings)
 
-    def _stream(self, body: dict[str, Any], handle: RunHandle, answer: Answer) -> None:
+    def _stream(self, body: dict[str, Any], handle: RunHandle, answer: EventAnswer) -> None:
         stream = self._http.stream("/completion", body)
         try:
             handle.on_cancel(stream.cut)

@@ -54,7 +54,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-class Stream:
+class EventStream:
     """One streamed answer; iterate it on one thread, `cut` it from another."""
 
     def __init__(self, connection: _UnixConnection, response: http.client.HTTPResponse) -> None:
@@ -117,7 +117,7 @@ class EngineHttp:
         """POST *body* to *path* and return the answer's JSON."""
         return self._exchange("POST", path, body, bound_s)
 
-    def stream(self, path: str, body: Json) -> Stream:
+    def stream(self, path: str, body: Json) -> EventStream:
         """
         POST *body* to *path* and return its events.
 
@@ -134,7 +134,7 @@ class EngineHttp:
             if isinstance(error, EngineError):
                 raise
             raise EngineError(0, {"message": f"the engine does not answer: {error}"}) from error
-        return Stream(connection, response)
+        return EventStream(connection, response)
 
     def _exchange(
         self, method: str, path: str, body: Json | None, bound_s: float | None = REQUEST_BOUND_S

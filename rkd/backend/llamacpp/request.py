@@ -59,7 +59,7 @@ def _engine_value(name: str, value: float, spec: LoadSpec | None) -> float:
     """What the engine takes for *value*."""
     match name:
         case "max_tokens" | "logprobs":
-            return max(1, value)  # it takes 0 for 1; `Answer` drops that token
+            return max(1, value)  # it takes 0 for 1; `EventAnswer` drops that token
         case "repeat_last_n" if spec is not None and spec.context_tokens:
             # It knows no -1, and sets memory aside for as many as it is told.
             whole = spec.context_tokens

@@ -21,7 +21,7 @@ _FINISH = LLMCallState.RKLLM_RUN_FINISH.value
 _ERROR = LLMCallState.RKLLM_RUN_ERROR.value
 
 
-class Answer:
+class CallbackAnswer:
     """
     Takes what the library gives and emits what people may see.
 

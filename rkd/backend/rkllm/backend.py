@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.rkllm import evidence
-from rkd.backend.rkllm.answer import Answer, HiddenLayer
+from rkd.backend.rkllm.answer import CallbackAnswer, HiddenLayer
 from rkd.backend.rkllm.engine import ABORT_BOUND_S, Engine, Turn
 from rkd.backend.rkllm.outcome import outcome_of, shaped
 from rkd.backend.rkllm.prompt import Prompt, Prompts
-from rkd.backend.rkllm.resident import Resident
+from rkd.backend.rkllm.resident import LoadedModel
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, StatusError
 from rkd.backend.rkllm.sampling import engine_sampling, unsupported
 from rkd.backend.rkllm.tap import Tap
@@ -47,7 +47,7 @@ CORES_USED = 4
 class _Model:
     """Everything a loaded model consists of."""
 
-    resident: Resident
+    resident: LoadedModel
     engine: Engine
     prompts: Prompts
     family: Family
@@ -97,7 +97,7 @@ class RkllmBackend:
             domain=spec.npu_domain,
             sampling=engine_sampling(spec.sampling),
         )
-        resident = Resident(runtime, self._tap, params, spec.adapters)
+        resident = LoadedModel(runtime, self._tap, params, spec.adapters)
         progress(LoadProgress("weights"))
         resident.load()
         engine = Engine(
@@ -144,7 +144,7 @@ class RkllmBackend:
                     raise model.resident.failure(error.status) from error
 
         turn = Turn(work)
-        answer = Answer(
+        answer = CallbackAnswer(
             handle=handle,
             emit=emit,
             stops=run.sampling.stop,
@@ -266,7 +266,7 @@ def _announce(spec: LoadSpec) -> None:
     sys.stderr.flush()
 
 
-def _load_warnings(spec: LoadSpec, resident: Resident) -> tuple[str, ...]:
+def _load_warnings(spec: LoadSpec, resident: LoadedModel) -> tuple[str, ...]:
     if spec.context_tokens > resident.context_tokens:
         shortened = (
             f"the model allows a context of {resident.context_tokens} tokens, "

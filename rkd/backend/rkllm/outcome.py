@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from rkd.backend.rkllm.answer import Answer
+from rkd.backend.rkllm.answer import CallbackAnswer
 from rkd.inference import EngineTimings, FinishReason, Outcome, TemplateWay, Usage
 
 UNCOUNTED = "this runtime does not count the prompt, and there is no tokenizer beside the weights"
 
 
 def outcome_of(
-    answer: Answer,
+    answer: CallbackAnswer,
     *,
     prompt_tokens: int,
     context_tokens: int,
@@ -50,7 +50,7 @@ def outcome_of(
 
 
 def _reason(
-    answer: Answer, prompt_tokens: int, context_tokens: int, *, cancelled: bool
+    answer: CallbackAnswer, prompt_tokens: int, context_tokens: int, *, cancelled: bool
 ) -> FinishReason:
     if cancelled:
         return FinishReason.CANCELLED

@@ -27,7 +27,7 @@ CONTEXT_TRIES = 2
 """How often a refused context is made shorter."""
 
 
-class Resident:
+class LoadedModel:
     """
     One loaded model; used by one thread at a time.
 

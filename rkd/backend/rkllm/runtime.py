@@ -28,7 +28,7 @@ from rkd.backend.rkllm.abi_shared import (
 )
 from rkd.backend.rkllm.sampling import DEFAULTS, EngineSampling
 from rkd.errors import PreconditionError, Reason
-from rkd.librkllmrt import Family, Library
+from rkd.librkllmrt import Family, IdentifiedLibrary
 
 Sink = Callable[[Any, int], None]
 """Takes an RKLLMResult, valid during the call only, and its state; on a thread of the library."""
@@ -107,7 +107,7 @@ class Runtime:
         PreconditionError: RUNTIME_MISMATCH, when the file cannot be loaded or lacks a function.
     """
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: IdentifiedLibrary) -> None:
         self.library = library
         self._abi = ABIS[library.family]
         openmp.preload()

@@ -15,7 +15,7 @@ from rkd.errors import RkdError
 from rkd.model import BackendKind
 from rkd.pool.deciding import eviction, refusals
 from rkd.pool.deciding.budget import Capacity, Held, Shortfall, find_domain, never_fits, shortfall
-from rkd.pool.deciding.state import Failure, LoadPlan, Moment, Phase, Residence, Waiter
+from rkd.pool.deciding.state import FailedWay, LoadPlan, Moment, Phase, Residence, Waiter
 
 LONGEST_TURN_S = 15.0
 """However long its load took, a model in demand must let others in after this."""
@@ -115,7 +115,7 @@ def serves(resident: Residence, waiter: Waiter) -> bool:
 
 def choose_plan(
     waiter: Waiter,
-    failures: Mapping[tuple[str, BackendKind], Failure],
+    failures: Mapping[tuple[str, BackendKind], FailedWay],
     capacity: Capacity,
     now_s: float,
 ) -> LoadPlan | RkdError:

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rkd.board.facts import RuntimeLibrary
 from rkd.errors import PreconditionError, Reason, RkdError
 from rkd.inference import LoadSpec, Sampling
 from rkd.model import BackendChoice, BackendKind, Format, Model, WeightsFile
 from rkd.modelfile.sampling import SAMPLING
 from rkd.pool.deciding.budget import Need
-from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
+from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.deciding.state import LoadPlan
 from rkd.weights.estimate import Estimate, estimate, npu_context_tokens
 from rkd.words import size

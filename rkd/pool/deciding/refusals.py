@@ -12,7 +12,7 @@ from rkd.errors import (
     UnavailableError,
 )
 from rkd.pool.deciding.budget import Shortfall
-from rkd.pool.deciding.state import Death, Failure
+from rkd.pool.deciding.state import Death, FailedWay
 from rkd.words import size
 
 LEAST_RETRY_S = 1.0
@@ -59,7 +59,7 @@ def no_evictable(model: str, short: Shortfall, why: str, estimate_s: float | Non
     )
 
 
-def failed(model: str, failure: Failure, now_s: float) -> RkdError:
+def failed(model: str, failure: FailedWay, now_s: float) -> RkdError:
     """MODEL_FAILED: it failed before and is left alone for a while."""
     left_s = max(0.0, failure.retry_s - now_s)
     return PreconditionError(

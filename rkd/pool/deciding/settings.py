@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from rkd.board.facts import RuntimeLibrary
 from rkd.model import BackendChoice
 from rkd.pool.deciding.budget import Capacity
 from rkd.pool.deciding.table import Rules
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeLibrary:
-    """A `librkllmrt.so`; version is empty where the file does not tell."""
-
-    path: Path
-    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,7 +212,7 @@ class Residence:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedWay:
     """
     Why a way to run a model is left alone for a while.
 

@@ -18,7 +18,7 @@ from rkd.pool.deciding.queue import Queue
 from rkd.pool.deciding.state import (
     Action,
     Announce,
-    Failure,
+    FailedWay,
     Launch,
     LoadPlan,
     Moment,
@@ -74,7 +74,7 @@ class Table:
         self.rules = rules
         self.queue = Queue(rules.max_queue, rules.ageing_s)
         self.residents: dict[str, Residence] = {}
-        self.failures: dict[tuple[str, BackendKind], Failure] = {}
+        self.failures: dict[tuple[str, BackendKind], FailedWay] = {}
         self.granted: dict[int, Granted] = {}
         self.claims: dict[str, set[int]] = {}
         """Who holds the pin of a model: those still waiting for its load, SETTLED once it stays."""
@@ -182,12 +182,14 @@ class Table:
     ) -> None:
         """Note a failed load or a dead worker, and how long the model rests for it."""
         place = (resident.key, resident.plan.backend)
-        before = self.failures.get(place, Failure(error))
+        before = self.failures.get(place, FailedWay(error))
         loads = before.loads + load
         crashes = before.crashes + (not load)
         in_a_row = max(loads, crashes - CRASH_LIMIT + 2)
         rests_s = now.at_s + rest_s(in_a_row)
-        self.failures[place] = Failure(error, loads, crashes, rests_s, before.deadly or load & died)
+        self.failures[place] = FailedWay(
+            error, loads, crashes, rests_s, before.deadly or load & died
+        )
 
     def clear_failures(self, key: str) -> None:
         """Let a model be tried again at once."""

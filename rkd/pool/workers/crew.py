@@ -19,8 +19,7 @@ from rkd.errors import PreconditionError, Reason, RkdError, TimedOutError
 from rkd.inference import Loaded, LoadProgress
 from rkd.pool.deciding import refusals
 from rkd.pool.deciding.state import Death, Launch, LoadFault, LoadPlan, Stop
-from rkd.pool.workers.handle import Launch as LaunchWorker
-from rkd.pool.workers.handle import WorkerDiedError, WorkerHandle
+from rkd.pool.workers.handle import LaunchWorker, WorkerDiedError, WorkerHandle
 
 RETURN_BOUND_S = 2.0
 """Longest wait for the memory of an ended worker to be seen again."""

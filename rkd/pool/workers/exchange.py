@@ -15,7 +15,7 @@ from rkd.errors import Reason, UnavailableError
 from rkd.inference import LoadProgress
 from rkd.pool.deciding.state import Death
 from rkd.pool.workers.handle import WorkerDiedError
-from rkd.pool.workers.stream import Stream
+from rkd.pool.workers.stream import PieceStream
 from rkd.wire import codec, frame
 from rkd.wire.frame import FrameError
 from rkd.wire.messages import (
@@ -55,7 +55,7 @@ class Exchange:
         self._loop = asyncio.get_running_loop()
         self._incoming = frame.FrameBuffer(MAX_PIECE_BYTES)
         self._last_id = OWN
-        self._streams: dict[int, Stream] = {}
+        self._streams: dict[int, PieceStream] = {}
         self._questions: dict[int, _Question] = {}
         self._given_up: set[int] = set()
         self.hello: asyncio.Future[None] = self._loop.create_future()
@@ -86,12 +86,12 @@ class Exchange:
         self._last_id += 1
         return self._last_id
 
-    def stream(self, request_id: int, stop: Callable[[], Awaitable[None]]) -> Stream:
+    def stream(self, request_id: int, stop: Callable[[], Awaitable[None]]) -> PieceStream:
         """Begin to listen to a run."""
-        stream = self._streams[request_id] = Stream(stop)
+        stream = self._streams[request_id] = PieceStream(stop)
         return stream
 
-    def streaming(self, request_id: int) -> Stream | None:
+    def streaming(self, request_id: int) -> PieceStream | None:
         """The run of that id while it goes on."""
         return self._streams.get(request_id)
 
@@ -164,7 +164,7 @@ class Exchange:
         elif OWN not in self._given_up:
             raise FrameError("progress of nothing")
 
-    def _feed(self, stream: Stream, message: FromWorker) -> None:
+    def _feed(self, stream: PieceStream, message: FromWorker) -> None:
         match message:
             case ChunkFrame():
                 stream.push(message.chunk)

@@ -1,7 +1,7 @@
 """
 What the pool asks of one worker process; `worker.py` does it with a child, tests with fakes.
 
-The pool owns every handle it gets from `Launch` and closes it exactly once.
+The pool owns every handle it gets from `LaunchWorker` and closes it exactly once.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class WorkerHandle(Protocol):
         """End the process and reap it: politely within a bound, or at once; never raises."""
 
 
-class Launch(Protocol):
+class LaunchWorker(Protocol):
     """Starts a worker for a plan."""
 
     async def __call__(self, plan: LoadPlan) -> WorkerHandle:

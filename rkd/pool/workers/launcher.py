@@ -28,7 +28,7 @@ HELLO_BOUND_S = 30.0
 
 class Launcher:
     """
-    Starts workers; implements `rkd.pool.workers.handle.Launch`.
+    Starts workers; implements `rkd.pool.workers.handle.LaunchWorker`.
 
     Args:
         folder: where workers get their private folders; swept here, at construction.

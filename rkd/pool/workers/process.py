@@ -24,7 +24,7 @@ from rkd.pool.workers.exchange import Exchange, Tell
 from rkd.pool.workers.handle import WorkerDiedError
 from rkd.pool.workers.lastwords import LastWords
 from rkd.pool.workers.pulse import Pulse
-from rkd.pool.workers.stream import Stream
+from rkd.pool.workers.stream import PieceStream
 from rkd.wire import codec
 from rkd.wire.frame import FrameError
 from rkd.wire.messages import (
@@ -237,11 +237,11 @@ class WorkerProcess(asyncio.Protocol):
         asked = JobFrame(OWN, kind, dict(arguments))
         return (await self._ask(asked, JobDoneFrame, JOB_SILENCE_S, progress)).results
 
-    def run(self, run: Run) -> Stream:
+    def run(self, run: Run) -> PieceStream:
         """Begin a run at once."""
         self._check_backlog()
         if self.died.done():
-            stream = Stream(_nothing)
+            stream = PieceStream(_nothing)
             stream.die(self.died.result())
             return stream
         request_id = self._next_id()

@@ -17,7 +17,7 @@ from rkd.pool.deciding.state import Death
 from rkd.pool.workers.handle import Piece, WorkerDiedError
 
 
-class Stream:
+class PieceStream:
     """
     Implements `rkd.pool.workers.handle.RunStream`.
 

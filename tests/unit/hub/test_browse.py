@@ -15,7 +15,7 @@ from rkd.errors import NotFoundError, PreconditionError, UnavailableError
 from rkd.hub.browse import LONGEST_VALUE, MOST_KEYS, Browser, parse_card, toolkit_in
 from rkd.hub.cache import KEPT_ANSWERS, AnswerCache
 from rkd.hub.connection import Connection, Limits
-from rkd.hub.fit import Capacity
+from rkd.hub.fit import Headroom
 from rkd.hub.mover import Mover
 from rkd.hub.search import Query, Sort, search
 from rkd.model import Format
@@ -23,7 +23,7 @@ from tests.growth import assert_linear
 from tests.hub.server import LocalHub
 from tests.hub.store import Fault
 
-BOARD = Capacity(6 << 30, 12 << 30, "rk3588", 4096)
+BOARD = Headroom(6 << 30, 12 << 30, "rk3588", 4096)
 CARD = b"---\nlicense: mit\ntags:\n- gguf\n- tiny\n---\n# Tiny\n\ntext\n"
 
 

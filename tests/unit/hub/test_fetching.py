@@ -11,7 +11,7 @@ import pytest
 from rkd.errors import Reason, UnavailableError
 from rkd.hub.fetching import Fetching
 from rkd.hub.mover import Mover, Wanted
-from rkd.hub.stop import Stop
+from rkd.hub.stop import StopSign
 from rkd.hub.threads import asking
 
 WANTED = Wanted("org/x", "c" * 40, "x.gguf", 10, "sha256", "a" * 64)
@@ -24,7 +24,7 @@ class SilentMover(Mover):
         self.stopped = threading.Event()
 
     def fetch(
-        self, wanted: Wanted, target: Path, *, progress: Callable[[int], None], stop: Stop
+        self, wanted: Wanted, target: Path, *, progress: Callable[[int], None], stop: StopSign
     ) -> None:
         """Wait until told to stop."""
         del wanted, target, progress

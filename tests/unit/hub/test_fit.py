@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rkd.hub.fit import Capacity, Verdict, judge
+from rkd.hub.fit import FitVerdict, Headroom, judge
 from rkd.hub.listing import RemoteFile
 from rkd.hub.variants import Variant
 from rkd.model import Details, Format
@@ -21,25 +21,25 @@ def rkllm(platform: str) -> Variant:
 @pytest.mark.parametrize(
     ("platform", "capacity", "verdict", "words"),
     [
-        ("rk3588", Capacity(8 * GIB, 8 * GIB, "rk3588", 4096), Verdict.FITS, "available"),
-        ("rk3576", Capacity(8 * GIB, 8 * GIB, "rk3588", 4096), Verdict.WRONG_PLATFORM, "rk3576"),
-        ("rk3588", Capacity(8 * GIB, 8 * GIB, "", 4096), Verdict.WRONG_PLATFORM, "needs an NPU"),
+        ("rk3588", Headroom(8 * GIB, 8 * GIB, "rk3588", 4096), FitVerdict.FITS, "available"),
+        ("rk3576", Headroom(8 * GIB, 8 * GIB, "rk3588", 4096), FitVerdict.WRONG_PLATFORM, "rk3576"),
+        ("rk3588", Headroom(8 * GIB, 8 * GIB, "", 4096), FitVerdict.WRONG_PLATFORM, "needs an NPU"),
         (
             "rk3588",
-            Capacity(8 * GIB, 8 * GIB, "", 4096, chip="rk3588", obstacle="driver 0.9.2 is old"),
-            Verdict.UNKNOWN,
+            Headroom(8 * GIB, 8 * GIB, "", 4096, chip="rk3588", obstacle="driver 0.9.2 is old"),
+            FitVerdict.UNKNOWN,
             "driver 0.9.2 is old",
         ),
         (
             "rk3576",
-            Capacity(8 * GIB, 8 * GIB, "", 4096, chip="rk3588", obstacle="driver 0.9.2 is old"),
-            Verdict.WRONG_PLATFORM,
+            Headroom(8 * GIB, 8 * GIB, "", 4096, chip="rk3588", obstacle="driver 0.9.2 is old"),
+            FitVerdict.WRONG_PLATFORM,
             "made for rk3576, this is rk3588",
         ),
     ],
 )
 def test_an_old_driver_is_no_wrong_platform(
-    platform: str, capacity: Capacity, verdict: Verdict, words: str
+    platform: str, capacity: Headroom, verdict: FitVerdict, words: str
 ) -> None:
     """The chip decides on the platform; what keeps its NPU from being used is told as itself."""
     judgement = judge(rkllm(platform), Details(), capacity)

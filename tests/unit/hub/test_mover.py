@@ -22,7 +22,7 @@ from rkd.errors import (
 from rkd.hub.connection import Connection, Limits
 from rkd.hub.mover import Mover, Patience, Wanted
 from rkd.hub.part import bytes_in_part
-from rkd.hub.stop import Stop, StoppedError
+from rkd.hub.stop import StoppedError, StopSign
 from tests.hub.server import LocalHub
 from tests.hub.store import Fault, git_sha1, sha256
 
@@ -72,13 +72,13 @@ class Bench:
         }
         return Wanted(**(facts | changes))  # type: ignore[arg-type] - typed by the table above
 
-    def fetch(self, wanted: Wanted | None = None, *, stop: Stop | None = None) -> None:
+    def fetch(self, wanted: Wanted | None = None, *, stop: StopSign | None = None) -> None:
         """Fetch with little patience."""
         Mover(self.connection, patience=QUICK).fetch(
             wanted or self.wanted(),
             self.target,
             progress=self.seen.append,
-            stop=stop or Stop(),
+            stop=stop or StopSign(),
         )
 
 
@@ -252,7 +252,7 @@ def test_a_rotten_part_costs_one_fetch(bench: Bench) -> None:
 
 def test_a_stop_keeps_the_part(bench: Bench) -> None:
     """Stopping ends within a chunk, keeps what is there, and a later call goes on."""
-    stop = Stop()
+    stop = StopSign()
 
     def stop_in_the_middle(done: int) -> None:
         if done >= MEBI:
@@ -271,7 +271,7 @@ def test_a_stop_keeps_the_part(bench: Bench) -> None:
 
 def test_a_stop_wakes_a_read_that_waits(bench: Bench) -> None:
     """Bytes that do not come hold nobody: the connection is cut by the stop itself."""
-    stop = Stop()
+    stop = StopSign()
     bench.hub.break_with(Fault("cdn", "stall", at_bytes=MEBI))
 
     def stop_at_the_stall(done: int) -> None:
@@ -341,7 +341,7 @@ def test_a_line_that_barely_lives_counts_as_broken(bench: Bench) -> None:
             bench.wanted(size_bytes=len(CONTENT)),
             bench.target,
             progress=bench.seen.append,
-            stop=Stop(),
+            stop=StopSign(),
         )
 
     assert len(set(bench.seen)) > 3

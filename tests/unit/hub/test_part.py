@@ -12,7 +12,7 @@ import pytest
 
 from rkd.errors import PreconditionError, Reason
 from rkd.hub.part import Part, bytes_in_part
-from rkd.hub.stop import Stop, StoppedError
+from rkd.hub.stop import StoppedError, StopSign
 from rkd.hub.writers import Writers
 
 CONTENT = os.urandom(3 << 20)
@@ -25,9 +25,9 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "w.gguf"
 
 
-def part_of(target: Path, stop: Stop | None = None) -> Part:
+def part_of(target: Path, stop: StopSign | None = None) -> Part:
     """Make the part of a file with the content above."""
-    return Part(target, size_bytes=len(CONTENT), algorithm="sha256", stop=stop or Stop())
+    return Part(target, size_bytes=len(CONTENT), algorithm="sha256", stop=stop or StopSign())
 
 
 def test_a_part_goes_on_where_it_was(target: Path) -> None:
@@ -71,7 +71,7 @@ def test_bytes_behind_the_writers_back_are_found(target: Path) -> None:
 def test_a_stop_ends_the_hashing_of_what_is_there(target: Path) -> None:
     """Going on with a large part can be cancelled before the first new byte."""
     target.with_name("w.gguf.part").write_bytes(CONTENT)
-    stop = Stop()
+    stop = StopSign()
     stop.set()
     with pytest.raises(StoppedError), part_of(target, stop):
         pass
@@ -102,7 +102,7 @@ def test_writers_of_one_file_come_one_after_the_other(target: Path) -> None:
     writers, inside, leave, order = Writers(), threading.Event(), threading.Event(), list[str]()
 
     def first() -> None:
-        with writers.alone(target, Stop()):
+        with writers.alone(target, StopSign()):
             inside.set()
             leave.wait(10)
             order.append("first")
@@ -110,9 +110,9 @@ def test_writers_of_one_file_come_one_after_the_other(target: Path) -> None:
     thread = threading.Thread(target=first)
     thread.start()
     inside.wait(10)
-    with writers.alone(target.with_name("other"), Stop()):
+    with writers.alone(target.with_name("other"), StopSign()):
         leave.set()
-    with writers.alone(target, Stop()):
+    with writers.alone(target, StopSign()):
         order.append("second")
     thread.join()
 
@@ -121,10 +121,10 @@ def test_writers_of_one_file_come_one_after_the_other(target: Path) -> None:
 
 def test_a_writer_that_never_lets_go_is_told(target: Path) -> None:
     """The wait has an end, and a stop ends it too."""
-    writers, stopped = Writers(wait_s=0.1), Stop()
+    writers, stopped = Writers(wait_s=0.1), StopSign()
     stopped.set()
-    with writers.alone(target, Stop()):
-        with pytest.raises(PreconditionError) as caught, writers.alone(target, Stop()):
+    with writers.alone(target, StopSign()):
+        with pytest.raises(PreconditionError) as caught, writers.alone(target, StopSign()):
             pass
         with pytest.raises(StoppedError), writers.alone(target, stopped):
             pass

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from rkd.errors import NotFoundError
-from rkd.hub.fit import Capacity, Verdict, judge_all
+from rkd.hub.fit import FitVerdict, Headroom, judge_all
 from rkd.hub.listing import Listing, RemoteFile
 from rkd.hub.variants import select, variants_of
 from rkd.model import Details, Format
 
 GIB = 1 << 30
-BOARD = Capacity(6 * GIB, 12 * GIB, "rk3588", 4096)
+BOARD = Headroom(6 * GIB, 12 * GIB, "rk3588", 4096)
 SHAPE = Details(layers=32, kv_heads=8, head_size=128, embedding_size=4096, context_tokens=8192)
 
 
@@ -89,8 +89,8 @@ def test_the_balanced_one_that_fits_is_recommended() -> None:
     assert judged[0].variant.quantization == "Q4_K_M"
     assert [one.recommended for one in judged] == [True, False, False, False, False]
     verdicts = {one.variant.quantization: one.verdict for one in judged}
-    assert verdicts["F16"] is Verdict.FITS_ALONE
-    assert verdicts["F32"] is Verdict.TOO_LARGE
+    assert verdicts["F16"] is FitVerdict.FITS_ALONE
+    assert verdicts["F32"] is FitVerdict.TOO_LARGE
     assert judged[0].detail.startswith("3.00 GiB weights + 512 MiB context of 4096 tokens + ")
 
 
@@ -100,12 +100,12 @@ def test_the_npu_comes_first_where_there_is_one() -> None:
         listing(("m-w8a8-rk3588.rkllm", GIB), ("m-w8a8-rk3576.rkllm", GIB), ("m-Q4_K_M.gguf", GIB))
     )
     here = judge_all(offered, SHAPE, BOARD)
-    elsewhere = judge_all(offered, SHAPE, Capacity(6 * GIB, 12 * GIB, "", 4096))
+    elsewhere = judge_all(offered, SHAPE, Headroom(6 * GIB, 12 * GIB, "", 4096))
 
     assert here[0].variant.platform == "rk3588"
     assert "made for rk3576, this is rk3588" in [one.detail for one in here]
     assert elsewhere[0].variant.quantization == "Q4_K_M"
-    assert elsewhere[1].verdict is Verdict.WRONG_PLATFORM
+    assert elsewhere[1].verdict is FitVerdict.WRONG_PLATFORM
 
 
 def test_nothing_that_fits_is_nothing_recommended() -> None:

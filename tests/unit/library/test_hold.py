@@ -12,7 +12,7 @@ import pytest
 from rkd.errors import PreconditionError, Reason, RkdError
 from rkd.library.hold import Hold
 from rkd.library.library import Library
-from rkd.library.uploads import Piece, Uploads
+from rkd.library.uploads import UploadPiece, Uploads
 from rkd.model import ModelName, ModelState
 from tests.unit.library.folders import entries, put
 
@@ -69,7 +69,7 @@ def test_without_locks_everybody_goes_on_and_it_is_said(
 
 async def pieces() -> object:
     """An upload of one byte."""
-    yield Piece("sha256:" + "0" * 64, 1, 0, b"x")
+    yield UploadPiece("sha256:" + "0" * 64, 1, 0, b"x")
 
 
 async def refusal(library: Library, action: str, stage: Path) -> RkdError:

@@ -15,7 +15,7 @@ from rkd.errors import Reason
 from rkd.library import verdict
 from rkd.library.arrival import Sightings, Writer
 from rkd.library.facts import Facts
-from rkd.library.layout import Cause, Entry, Kind, plan
+from rkd.library.layout import Cause, EntryKind, FolderEntry, plan
 from rkd.library.library import Library
 from rkd.library.migrate import migrate
 from rkd.library.modelfiles import Reading
@@ -310,19 +310,19 @@ async def test_a_start_comes_up_with_every_healthy_model(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "entry",
     [
-        lambda number: Entry(f"x-{number % 99999 + 1:05}-of-99999.gguf", Kind.FILE),
-        lambda number: Entry(f"x-00001-of-{number % 1000 + 1:05}.gguf", Kind.FILE),
-        lambda number: Entry(f"m{number}.gguf", Kind.FILE),
-        lambda number: Entry(f"m{number}.gguf.aria2", Kind.FILE),
-        lambda number: Entry(f"m{number}.txt", Kind.FILE),
-        lambda number: Entry(f"f{number}", Kind.FOLDER, children=("x.gguf",)),
+        lambda number: FolderEntry(f"x-{number % 99999 + 1:05}-of-99999.gguf", EntryKind.FILE),
+        lambda number: FolderEntry(f"x-00001-of-{number % 1000 + 1:05}.gguf", EntryKind.FILE),
+        lambda number: FolderEntry(f"m{number}.gguf", EntryKind.FILE),
+        lambda number: FolderEntry(f"m{number}.gguf.aria2", EntryKind.FILE),
+        lambda number: FolderEntry(f"m{number}.txt", EntryKind.FILE),
+        lambda number: FolderEntry(f"f{number}", EntryKind.FOLDER, children=("x.gguf",)),
     ],
     ids=["parts", "splits", "models", "partial", "strangers", "folders"],
 )
-def test_a_layout_is_planned_in_linear_time(entry: Callable[[int], Entry]) -> None:
+def test_a_layout_is_planned_in_linear_time(entry: Callable[[int], FolderEntry]) -> None:
     """However many entries a models folder has, and however alike they are."""
     children = tuple(f"x-{number + 1:05}-of-00999.gguf" for number in range(999))
-    folder = Entry("x", Kind.FOLDER, children=children)
+    folder = FolderEntry("x", EntryKind.FOLDER, children=children)
     assert_linear(
         lambda count: [folder, *(entry(number) for number in range(count))], plan, most=40_000
     )

@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rkd.library.layout import Cause, Entry, Kind, Move, name_for, plan
+from rkd.library.layout import Cause, EntryKind, FolderEntry, Move, name_for, plan
 from rkd.model import ModelName
 
 
-def file(name: str, **facts: object) -> Entry:
+def file(name: str, **facts: object) -> FolderEntry:
     """A flat file."""
-    return Entry(name, Kind.FILE, **facts)  # type: ignore[arg-type]
+    return FolderEntry(name, EntryKind.FILE, **facts)  # type: ignore[arg-type]
 
 
-def folder(name: str, *children: str, **facts: object) -> Entry:
+def folder(name: str, *children: str, **facts: object) -> FolderEntry:
     """A folder with files in it."""
-    return Entry(name, Kind.FOLDER, children=children, **facts)  # type: ignore[arg-type]
+    return FolderEntry(name, EntryKind.FOLDER, children=children, **facts)  # type: ignore[arg-type]
 
 
-def causes(*entries: Entry) -> dict[str, Cause]:
+def causes(*entries: FolderEntry) -> dict[str, Cause]:
     """What is left of *entries*, and why."""
     return {left.name: left.cause for left in plan(entries).left}
 
@@ -86,8 +86,8 @@ class TestLeft:
         ("entry", "cause"),
         [
             (file(".x.gguf.Ab12"), Cause.HIDDEN),
-            (Entry("x.gguf", Kind.LINK), Cause.LINK),
-            (Entry("x.gguf", Kind.OTHER), Cause.FOREIGN),
+            (FolderEntry("x.gguf", EntryKind.LINK), Cause.LINK),
+            (FolderEntry("x.gguf", EntryKind.OTHER), Cause.FOREIGN),
             (file("README.md"), Cause.FOREIGN),
             (file("mmproj-x.gguf"), Cause.FOREIGN),
             (file("x.gguf.part"), Cause.INCOMING),
@@ -99,7 +99,7 @@ class TestLeft:
             (file("Modelfile"), Cause.FOREIGN),
         ],
     )
-    def test_what_is_no_flat_model_is_named(self, entry: Entry, cause: Cause) -> None:
+    def test_what_is_no_flat_model_is_named(self, entry: FolderEntry, cause: Cause) -> None:
         """Every such entry stays and is told of."""
         planned = plan([entry])
 
@@ -132,7 +132,7 @@ class TestLeft:
 
     def test_a_linked_folder_is_left(self) -> None:
         """Nothing is moved through a link."""
-        assert causes(file("x.gguf"), Entry("x", Kind.LINK)) == {"x.gguf": Cause.LINK}
+        assert causes(file("x.gguf"), FolderEntry("x", EntryKind.LINK)) == {"x.gguf": Cause.LINK}
 
     def test_another_file_system_is_left(self) -> None:
         """A rename does not reach there."""

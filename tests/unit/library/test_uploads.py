@@ -10,34 +10,34 @@ import pytest
 
 from rkd.errors import DataLossError, ExhaustedError, InvalidInputError, Reason
 from rkd.library.blobs import Blobs, Standing
-from rkd.library.uploads import MAX_PIECE_BYTES, Piece, Uploads
+from rkd.library.uploads import MAX_PIECE_BYTES, UploadPiece, Uploads
 
 DATA = bytes(range(256)) * 40
 DIGEST = f"sha256:{hashlib.sha256(DATA).hexdigest()}"
 
 
-async def stream(*pieces: Piece) -> AsyncIterator[Piece]:
+async def stream(*pieces: UploadPiece) -> AsyncIterator[UploadPiece]:
     """Send *pieces* and end."""
     for piece in pieces:
         yield piece
 
 
-async def broken(*pieces: Piece) -> AsyncIterator[Piece]:
+async def broken(*pieces: UploadPiece) -> AsyncIterator[UploadPiece]:
     """Send *pieces*, then lose the connection."""
     for piece in pieces:
         yield piece
     raise ConnectionError
 
 
-def pieces(start: int = 0, end: int = len(DATA), length: int = 1000) -> list[Piece]:
+def pieces(start: int = 0, end: int = len(DATA), length: int = 1000) -> list[UploadPiece]:
     """DATA from *start* to *end*, the first piece with digest and size."""
     return [
-        Piece(DIGEST if at == start else "", len(DATA), at, DATA[at : min(at + length, end)])
+        UploadPiece(DIGEST if at == start else "", len(DATA), at, DATA[at : min(at + length, end)])
         for at in range(start, end, length)
     ]
 
 
-ASK = Piece(DIGEST, len(DATA), 0, b"")
+ASK = UploadPiece(DIGEST, len(DATA), 0, b"")
 
 
 async def test_a_question_is_answered(tmp_path: Path) -> None:
@@ -105,20 +105,20 @@ async def test_other_bytes_than_promised_are_refused(tmp_path: Path) -> None:
     """DIGEST_MISMATCH."""
     uploads = Uploads(Blobs(tmp_path))
     with pytest.raises(DataLossError):
-        await uploads.receive(stream(Piece(DIGEST, len(DATA), 0, b"x" * len(DATA))))
+        await uploads.receive(stream(UploadPiece(DIGEST, len(DATA), 0, b"x" * len(DATA))))
     await uploads.close()
 
 
 @pytest.mark.parametrize(
     "piece",
     [
-        Piece("", 10, 0, b""),
-        Piece(DIGEST, 0, 0, b""),
-        Piece(DIGEST, len(DATA), 7, b"x"),
-        Piece(DIGEST, 2 * MAX_PIECE_BYTES, 0, b"x" * (MAX_PIECE_BYTES + 1)),
+        UploadPiece("", 10, 0, b""),
+        UploadPiece(DIGEST, 0, 0, b""),
+        UploadPiece(DIGEST, len(DATA), 7, b"x"),
+        UploadPiece(DIGEST, 2 * MAX_PIECE_BYTES, 0, b"x" * (MAX_PIECE_BYTES + 1)),
     ],
 )
-async def test_nonsense_is_refused(tmp_path: Path, piece: Piece) -> None:
+async def test_nonsense_is_refused(tmp_path: Path, piece: UploadPiece) -> None:
     """A digest that is none, no size, a gap, a piece too long."""
     uploads = Uploads(Blobs(tmp_path))
     with pytest.raises(InvalidInputError):

@@ -13,7 +13,7 @@ import pytest
 
 from rkd.errors import PreconditionError, Reason
 from rkd.operations.journal import LARGEST_BYTES, MOST_FILES, Journal, from_json, to_json
-from rkd.operations.operation import Failure, Operation, OperationKind, OperationState
+from rkd.operations.operation import Operation, OperationKind, OperationState, StoredFailure
 from tests.growth import assert_linear
 
 BORN = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -28,7 +28,7 @@ PULL = Operation(
     started=BORN + timedelta(seconds=1),
     finished=BORN + timedelta(seconds=9),
     detail={"commit": "abc"},
-    failure=Failure(Reason.DISK_FULL, "no room", "make some", (("needed_bytes", "5"),)),
+    failure=StoredFailure(Reason.DISK_FULL, "no room", "make some", (("needed_bytes", "5"),)),
 )
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from rkd.errors import ExhaustedError, PreconditionError, Reason
 from rkd.operations.operation import (
-    Failure,
     Operation,
     OperationKind,
     OperationState,
     Progress,
+    StoredFailure,
     succeeded,
 )
 
@@ -34,7 +34,7 @@ def test_a_stored_failure_becomes_the_same_error_again() -> None:
         Reason.DISK_FULL, "no room", remedy="make some", metadata={"needed_bytes": "5"}
     )
 
-    again = Failure.of(error).error()
+    again = StoredFailure.of(error).error()
 
     assert type(again) is ExhaustedError
     assert (again.reason, again.message) == (Reason.DISK_FULL, "no room")
@@ -45,7 +45,7 @@ def test_only_a_success_passes() -> None:
     """`succeeded` returns a success, raises a failure's error, and MODEL_INCOMPLETE otherwise."""
     success = replace(STANDING, state=OperationState.SUCCEEDED)
     failed = replace(
-        STANDING, state=OperationState.FAILED, failure=Failure(Reason.HUB_GATED, "closed")
+        STANDING, state=OperationState.FAILED, failure=StoredFailure(Reason.HUB_GATED, "closed")
     )
 
     assert succeeded(success) is success

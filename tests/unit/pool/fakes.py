@@ -240,7 +240,7 @@ class FakeWorker:
 
 @dataclass
 class FakeMachine:
-    """A machine with memory that launches fakes; implements `rkd.pool.workers.handle.Launch`."""
+    """A machine with memory that launches fakes; a `LaunchWorker`."""
 
     total: int = 16 * GIB
     available: int = 16 * GIB

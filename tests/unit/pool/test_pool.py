@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from rkd.board.facts import RuntimeLibrary
 from rkd.errors import AbortedError, PreconditionError, Reason, RkdError, UnavailableError
 from rkd.inference import Chunk, EmbedSpec, Run
 from rkd.model import BackendChoice, BackendKind
 from rkd.pool.calibration import Calibration
 from rkd.pool.deciding.budget import GIB, MIB
 from rkd.pool.deciding.placement import Wish
-from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
+from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.deciding.state import Death, Phase, Resident
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from rkd.hub.fit import Capacity, judge
+from rkd.board.facts import RuntimeLibrary
+from rkd.hub.fit import Headroom, judge
 from rkd.hub.listing import RemoteFile
 from rkd.hub.variants import Variant
 from rkd.model import BackendChoice, Details, Format
 from rkd.pool.deciding.placement import Placement, Wish
-from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
+from rkd.pool.deciding.settings import PoolSettings
 from rkd.weights.estimate import estimate, kv_cache_bytes
 from tests.unit.pool.fakes import model
 
@@ -81,7 +82,7 @@ def needs(form: Format, details: Details, tokens: int, slots: int, kv_type: str)
         kv_cache_type=kv_type,
     )
     offered = Variant((RemoteFile(f"m.{form}", weights_bytes, "sha256", "0" * 64),), form, "w8a8")
-    board = Capacity(1 << 40, 1 << 40, "rk3588", tokens, slots, kv_type)
+    board = Headroom(1 << 40, 1 << 40, "rk3588", tokens, slots, kv_type)
     on_npu = form is Format.RKLLM
     made = model(
         gguf=0 if on_npu else weights_bytes,

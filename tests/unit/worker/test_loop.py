@@ -51,7 +51,7 @@ from rkd.wire.messages import (
     TokenizeFrame,
     ToWorker,
 )
-from rkd.worker.loop import Loop
+from rkd.worker.loop import WorkerLoop
 
 BOUND_S = 10.0
 FrameT = TypeVar("FrameT", bound=FromWorker)
@@ -130,7 +130,7 @@ class FakeDaemon:
         self._theirs = theirs
         self._buffer = frame.FrameBuffer()
         self._frames: list[FromWorker] = []
-        loop = Loop(theirs, lambda _: self.backend, self._job, leave=self._leave)
+        loop = WorkerLoop(theirs, lambda _: self.backend, self._job, leave=self._leave)
         self.thread = threading.Thread(target=loop.serve, daemon=True)
         self.thread.start()
 
@@ -300,7 +300,7 @@ def test_an_engine_that_does_not_close_is_left(monkeypatch: pytest.MonkeyPatch) 
     ours, theirs = socket.socketpair()
     backend, may_close, left = FakeStuckBackend(), threading.Event(), threading.Event()
     backend.may_close = may_close
-    loop = Loop(theirs, lambda _: backend, FakeDaemon._job, leave=lambda _: left.set())
+    loop = WorkerLoop(theirs, lambda _: backend, FakeDaemon._job, leave=lambda _: left.set())
     serving = threading.Thread(target=loop.serve, daemon=True)
     serving.start()
     ours.sendall(codec.pack(LoadFrame(OWN, LoadSpec(BackendKind.CPU, "/w", "m"))))
@@ -342,7 +342,7 @@ def test_a_frame_of_no_kind_ends_the_worker() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(frame.pack(b""))
-        loop = Loop(theirs, lambda _: FakeBackend(), FakeDaemon._job, leave=lambda _: None)
+        loop = WorkerLoop(theirs, lambda _: FakeBackend(), FakeDaemon._job, leave=lambda _: None)
         with pytest.raises(frame.FrameError, match="does not know"):
             loop.serve()
 
@@ -351,7 +351,7 @@ def test_a_daemon_gone_with_frames_unread_is_the_end_too() -> None:
     """The kernel says ECONNRESET then; the worker leaves as at any end of file."""
     ours, theirs = socket.socketpair()
     left: list[int] = []
-    loop = Loop(theirs, lambda _: FakeBackend(), FakeDaemon._job, leave=left.append)
+    loop = WorkerLoop(theirs, lambda _: FakeBackend(), FakeDaemon._job, leave=left.append)
     serving = threading.Thread(target=loop.serve, daemon=True)
     serving.start()
     ours.settimeout(BOUND_S)

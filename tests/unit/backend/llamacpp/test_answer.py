@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rkd.backend.llamacpp.answer import Answer
+from rkd.backend.llamacpp.answer import EventAnswer
 from rkd.inference import (
     Chunk,
     FinishReason,
@@ -26,7 +26,7 @@ class Heard:
     def __init__(self, run: Run, prompt: str = "hi") -> None:
         self.pieces: list[Chunk | PrefillProgress] = []
         self.handle = Handle()
-        self.answer = Answer(run, prompt, self.pieces.append, self.handle)
+        self.answer = EventAnswer(run, prompt, self.pieces.append, self.handle)
 
     def token(self, text: str, predicted: int, **more: Any) -> None:
         """One event of a token."""

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from rkd.backend.rkllm.prompt import Prompt
-from rkd.backend.rkllm.resident import Resident
+from rkd.backend.rkllm.resident import LoadedModel
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, Sink, StatusError
 from rkd.backend.rkllm.sampling import DEFAULTS
 from rkd.backend.rkllm.tap import Tap
@@ -66,7 +66,7 @@ def library() -> FakeRuntime:
 
 
 @pytest.fixture
-def resident(library: FakeRuntime) -> Resident:
+def resident(library: FakeRuntime) -> LoadedModel:
     """A model loaded once."""
     params = InitParams(
         weights="/m.rkllm",
@@ -75,7 +75,7 @@ def resident(library: FakeRuntime) -> Resident:
         domain=0,
         sampling=DEFAULTS,
     )
-    made = Resident(cast("Runtime", library), cast("Tap", FakeTap()), params, ())
+    made = LoadedModel(cast("Runtime", library), cast("Tap", FakeTap()), params, ())
     made.load()
     return made
 
@@ -85,7 +85,9 @@ def ignore(result: object, state: int) -> None:
     del result, state
 
 
-def test_a_run_that_went_well_leaves_the_handle(library: FakeRuntime, resident: Resident) -> None:
+def test_a_run_that_went_well_leaves_the_handle(
+    library: FakeRuntime, resident: LoadedModel
+) -> None:
     """Making it anew costs a load."""
     for _ in range(3):
         assert resident.prepare(TOKENS, DEFAULTS) == ()
@@ -95,7 +97,7 @@ def test_a_run_that_went_well_leaves_the_handle(library: FakeRuntime, resident: 
 
 
 def test_an_error_of_a_run_that_was_to_end_spoils_the_handle(
-    library: FakeRuntime, resident: Resident
+    library: FakeRuntime, resident: LoadedModel
 ) -> None:
     """Nobody is told of it, so nobody asks for its cause: the handle is made anew all the same."""
     library.status = -1
@@ -110,7 +112,7 @@ def test_an_error_of_a_run_that_was_to_end_spoils_the_handle(
 
 
 def test_a_failure_told_by_a_callback_spoils_the_handle(
-    library: FakeRuntime, resident: Resident
+    library: FakeRuntime, resident: LoadedModel
 ) -> None:
     """The run returned 0, its last callback said ERROR."""
     resident.run(PARAMS, ignore)

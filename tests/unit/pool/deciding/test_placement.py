@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from rkd.board.facts import RuntimeLibrary
 from rkd.errors import PreconditionError, Reason
 from rkd.model import BackendChoice, BackendKind, Details
 from rkd.modelfile.parse import parse
 from rkd.pool.deciding.budget import GIB, MIB
 from rkd.pool.deciding.placement import Placement, Wish
-from rkd.pool.deciding.settings import PoolSettings, RuntimeLibrary
+from rkd.pool.deciding.settings import PoolSettings
 from rkd.weights.estimate import CPU_OVERHEAD_BYTES, NPU_OVERHEAD_BYTES
 from tests.unit.pool.fakes import model
 

@@ -18,7 +18,7 @@ from rkd.pool.deciding.state import Death
 from rkd.pool.workers import exchange as module
 from rkd.pool.workers.exchange import MAX_PIECE_BYTES, Exchange
 from rkd.pool.workers.handle import WorkerDiedError
-from rkd.pool.workers.stream import Stream
+from rkd.pool.workers.stream import PieceStream
 from rkd.wire import codec, frame
 from rkd.wire.frame import FrameError
 from rkd.wire.messages import (
@@ -52,7 +52,7 @@ def greeted() -> Exchange:
     return it
 
 
-def running(it: Exchange) -> Stream:
+def running(it: Exchange) -> PieceStream:
     """A run under way."""
     return it.stream(it.next_id(), nothing)
 

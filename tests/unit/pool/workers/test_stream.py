@@ -10,7 +10,7 @@ from rkd.errors import InvalidInputError, Reason
 from rkd.inference import Chunk, FinishReason, Outcome, PrefillProgress
 from rkd.pool.deciding.state import Death
 from rkd.pool.workers.handle import Piece, WorkerDiedError
-from rkd.pool.workers.stream import Stream
+from rkd.pool.workers.stream import PieceStream
 
 
 class FakeStop:
@@ -26,14 +26,14 @@ class FakeStop:
         await self.may_end.wait()
 
 
-async def read(stream: Stream) -> list[Piece]:
+async def read(stream: PieceStream) -> list[Piece]:
     """Everything to the end."""
     return [piece async for piece in stream]
 
 
 async def test_a_slow_reader_gets_one_chunk() -> None:
     """Chunks that wait are joined, and only those that stand together."""
-    stream = Stream(FakeStop())
+    stream = PieceStream(FakeStop())
     progress = PrefillProgress(2, 1, 0)
     for piece in (Chunk("a", tokens=1), Chunk("b", tokens=2), progress, Chunk("c", tokens=1)):
         stream.push(piece)
@@ -45,7 +45,7 @@ async def test_a_slow_reader_gets_one_chunk() -> None:
 
 async def test_a_quick_reader_gets_each_as_it_comes() -> None:
     """A reader that waits is woken by every piece and by the end."""
-    stream = Stream(FakeStop())
+    stream = PieceStream(FakeStop())
     reading = asyncio.create_task(read(stream))
     for letter in "ab":
         await asyncio.sleep(0)
@@ -58,7 +58,7 @@ async def test_a_quick_reader_gets_each_as_it_comes() -> None:
 
 async def test_a_failure_comes_behind_what_was_said() -> None:
     """Nothing that waits is lost to it."""
-    stream = Stream(FakeStop())
+    stream = PieceStream(FakeStop())
     stream.push(Chunk("a", tokens=1))
     stream.fail(InvalidInputError(Reason.INVALID_FIELD, "no"))
 
@@ -70,7 +70,7 @@ async def test_a_failure_comes_behind_what_was_said() -> None:
 async def test_a_death_says_how_many_tokens_were_given() -> None:
     """To the reader, not by the worker: that decides whether the run may be tried again."""
     death = Death("killed by SIGKILL", signal="SIGKILL")
-    silent, spoken = Stream(FakeStop()), Stream(FakeStop())
+    silent, spoken = PieceStream(FakeStop()), PieceStream(FakeStop())
     spoken.push(Chunk("abc", tokens=3))
     await anext(spoken)
     for stream in (silent, spoken):
@@ -87,7 +87,7 @@ async def test_a_death_says_how_many_tokens_were_given() -> None:
 async def test_closing_stops_the_run_once() -> None:
     """However many ask, and whoever of them is cancelled: the stop goes on."""
     stop = FakeStop()
-    stream = Stream(stop)
+    stream = PieceStream(stop)
     first, second = (asyncio.create_task(stream.aclose()) for _ in range(2))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -104,7 +104,7 @@ async def test_closing_stops_the_run_once() -> None:
 async def test_closing_a_run_that_ended_tells_nobody() -> None:
     """It is over."""
     stop = FakeStop()
-    stream = Stream(stop)
+    stream = PieceStream(stop)
     stream.finish(Outcome(FinishReason.STOP_EOS))
     await stream.aclose()
 
