@@ -193,10 +193,30 @@ class Blobs:
         link_or_copy(source, target)
 
     def drop(self, digests: Iterable[str]) -> None:
-        """Forget blobs that a model holds now."""
+        """
+        Forget blobs that a create has used.
+
+        One that no model holds, because it was converted, stays until it is swept, so that another
+        create of the same files sends nothing; but never more than half of what is free.
+        """
         self._check_writable()
-        for digest in digests:
-            (self._folder / check_digest(digest)).unlink(missing_ok=True)
+        blobs = {digest: self._folder / check_digest(digest) for digest in digests}
+        spare = {d: size for d, blob in blobs.items() if (size := self._spare_bytes(d, blob))}
+        if spare and sum(spare.values()) > self._free_bytes(self._folder) // 2:
+            spare = {}
+        for digest, blob in blobs.items():
+            if digest in spare:
+                os.utime(blob)
+            else:
+                blob.unlink(missing_ok=True)
+
+    def _spare_bytes(self, digest: str, blob: Path) -> int:
+        """Return the size of *blob* when nobody else holds it, else 0."""
+        with contextlib.suppress(OSError):
+            status = blob.lstat()
+            if status.st_nlink == 1 and self._known(digest) is None:
+                return status.st_size
+        return 0
 
     def sweep(self, now_s: float | None = None) -> tuple[str, ...]:
         """Remove what nobody claimed for long; returns the names."""

@@ -34,6 +34,8 @@ class Library(Shelf):
 
     async def stage(self, identity: str) -> Path:
         """Make the hidden folder in which a new model is put together, or find it again."""
+        # A new model wants room: what nobody came back for is given up first.
+        await self._on_disk(self.blobs.sweep)
         return await self._on_disk(self._changing, self._disk.staging.open, identity)
 
     async def discard(self, stage: Path) -> None:

@@ -82,16 +82,29 @@ async def start_create(
                 metadata={"model": order.name.text, "operation": other.id},
             )
     else:
-        await library.current()
-        if work is not Work.EXISTING:
-            _check_name(library, order, in_use)
+        await check_create(library, order, in_use=in_use)
         if work is Work.HUB:
             raise _not_pulled(order)
-        if work is Work.PARENT:
-            await _parent(library, order)
     return await operations.start(
         OperationKind.CREATE, key=order.key, subject=order.name.text, request=order.request()
     )
+
+
+async def check_create(
+    library: Library, order: CreateOrder, *, in_use: Callable[[str], bool] = lambda _key: False
+) -> None:
+    """
+    Refuse what can be refused without a byte of the files.
+
+    Raises:
+        RkdError: as `start_create`, but for another create under way.
+    """
+    work = order.work()
+    await library.current()
+    if work is not Work.EXISTING:
+        _check_name(library, order, in_use)
+    if work is Work.PARENT:
+        await _parent(library, order)
 
 
 def _check_name(library: Library, order: CreateOrder, in_use: Callable[[str], bool]) -> None:

@@ -19,7 +19,7 @@ from rkd.library.uploads import UploadPiece, Uploads
 from rkd.model import Model, ModelName
 from rkd.modelfile.commands import ProblemSeverity
 from rkd.modelfile.lint import lint
-from rkd.operations.create import start_create
+from rkd.operations.create import check_create, start_create
 from rkd.operations.operation import Operation, OperationState, succeeded
 from rkd.operations.operations import Operations
 from rkd.operations.order import CreateOrder, Work
@@ -39,6 +39,10 @@ LEFT_BYTES = 1024
 
 Release = Callable[[ModelName, bool], Awaitable[None]]
 """Makes a model leave memory; raises MODEL_BUSY while it answers, unless the flag says drain."""
+
+
+NO_DIGEST = f"sha256:{0:064}"
+"""Stands for that of a file which nobody has hashed yet."""
 
 
 class ModelService(ModelServiceServicer):
@@ -158,15 +162,19 @@ class ModelService(ModelServiceServicer):
 
         Leaving the stream leaves the work running; the same request attaches to it.
         """
+        missing = NO_DIGEST if request.check_only else ""
         order = CreateOrder(
             name=ModelName.parse(request.model),
             modelfile=request.modelfile,
-            files=tuple((file.name, file.digest) for file in request.files),
+            files=tuple((file.name, file.digest or missing) for file in request.files),
             quantize=request.quantize,
             replace=request.replace,
             existing_file=request.existing_file,
             huggingface_path=request.huggingface_path,
         )
+        if request.check_only:
+            await check_create(self._library, order, in_use=self._in_use)
+            return
         if order.work() is Work.HUB and not self._connection.offline:
             source = order.read().sources[0].text
             wanted = PullOrder.of(source, replace=False, endpoint=self._connection.endpoint)

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rkd.v1 import types_pb2 as rkd_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13rkd/v1/models.proto\x12\x06rkd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12rkd/v1/types.proto\"D\n\x0bListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\"t\n\x0cListResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.rkd.v1.ModelSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12%\n\nleft_alone\x18\x03 \x03(\x0b\x32\x11.rkd.v1.LeftAlone\")\n\tLeftAlone\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\",\n\x0bShowRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06verify\x18\x02 \x01(\x08\"\'\n\tParameter\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xfe\x03\n\x0cShowResponse\x12%\n\x07summary\x18\x01 \x01(\x0b\x32\x14.rkd.v1.ModelSummary\x12$\n\x07weights\x18\x02 \x03(\x0b\x32\x13.rkd.v1.WeightsFile\x12\x11\n\tmodelfile\x18\x03 \x01(\t\x12\x19\n\x11modelfile_derived\x18\x04 \x01(\x08\x12\x0e\n\x06system\x18\x05 \x01(\t\x12\x10\n\x08template\x18\x06 \x01(\t\x12%\n\nparameters\x18\x07 \x03(\x0b\x32\x11.rkd.v1.Parameter\x12!\n\x08messages\x18\x08 \x03(\x0b\x32\x0f.rkd.v1.Message\x12\x10\n\x08licenses\x18\t \x03(\t\x12\x18\n\x10huggingface_path\x18\n \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x0b \x03(\t\x12\x12\n\nrepository\x18\x0c \x01(\t\x12\x10\n\x08revision\x18\r \x01(\t\x12\x34\n\x08metadata\x18\x0e \x03(\x0b\x32\".rkd.v1.ShowResponse.MetadataEntry\x12\x14\n\x0cverification\x18\x0f \x03(\t\x12\x15\n\x08verified\x18\x10 \x01(\x08H\x00\x88\x01\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_verified\"|\n\x0bPullRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x0f\n\x07replace\x18\x04 \x01(\x08\x12\x1c\n\x14\x63\x61ncel_on_disconnect\x18\x05 \x01(\x08\x12\x0e\n\x06\x64\x65tach\x18\x06 \x01(\x08\"E\n\x0cPullResponse\x12$\n\toperation\x18\x01 \x01(\x0b\x32\x11.rkd.v1.Operation\x12\x0f\n\x07license\x18\x02 \x01(\t\",\n\x0cUploadedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\xaa\x01\n\rCreateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tmodelfile\x18\x02 \x01(\t\x12#\n\x05\x66iles\x18\x03 \x03(\x0b\x32\x14.rkd.v1.UploadedFile\x12\x10\n\x08quantize\x18\x04 \x01(\t\x12\x0f\n\x07replace\x18\x05 \x01(\x08\x12\x15\n\rexisting_file\x18\x06 \x01(\t\x12\x18\n\x10huggingface_path\x18\x07 \x01(\t\"m\n\x0e\x43reateResponse\x12$\n\toperation\x18\x01 \x01(\x0b\x32\x11.rkd.v1.Operation\x12#\n\x05model\x18\x02 \x01(\x0b\x32\x14.rkd.v1.ModelSummary\x12\x10\n\x08warnings\x18\x03 \x03(\t\"\x80\x01\n\x0bPushRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrepository\x18\x02 \x01(\t\x12\x0f\n\x07private\x18\x03 \x01(\x08\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tach\x18\x05 \x01(\x08\x12\x1c\n\x14\x63\x61ncel_on_disconnect\x18\x06 \x01(\x08\"H\n\x0cPushResponse\x12$\n\toperation\x18\x01 \x01(\x0b\x32\x11.rkd.v1.Operation\x12\x12\n\ncommit_url\x18\x02 \x01(\t\"C\n\x0b\x43opyRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x02 \x01(\t\x12\x0f\n\x07replace\x18\x03 \x01(\x08\"3\n\x0c\x43opyResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.rkd.v1.ModelSummary\"-\n\rDeleteRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x64rain\x18\x02 \x01(\x08\"%\n\x0e\x44\x65leteResponse\x12\x13\n\x0b\x66reed_bytes\x18\x01 \x01(\x03\"W\n\rUploadRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\";\n\x0eUploadResponse\x12\x17\n\x0f\x63ommitted_bytes\x18\x01 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\"!\n\x0eMigrateRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"+\n\x04Move\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x02 \x01(\t\"U\n\x0fMigrateResponse\x12\x1b\n\x05moves\x18\x01 \x03(\x0b\x32\x0c.rkd.v1.Move\x12%\n\nleft_alone\x18\x02 \x03(\x0b\x32\x11.rkd.v1.LeftAlone\"|\n\x0cWatchRequest\x12\x1b\n\x0estart_revision\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06topics\x18\x02 \x03(\t\x12,\n\theartbeat\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\n\x0f_start_revision\"\xdd\x01\n\rWatchResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05topic\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x31\n\x06\x64\x65tail\x18\x06 \x03(\x0b\x32!.rkd.v1.WatchResponse.DetailEntry\x1a-\n\x0b\x44\x65tailEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\xb4\x04\n\x0cModelService\x12\x31\n\x04List\x12\x13.rkd.v1.ListRequest\x1a\x14.rkd.v1.ListResponse\x12\x31\n\x04Show\x12\x13.rkd.v1.ShowRequest\x1a\x14.rkd.v1.ShowResponse\x12\x33\n\x04Pull\x12\x13.rkd.v1.PullRequest\x1a\x14.rkd.v1.PullResponse0\x01\x12\x39\n\x06\x43reate\x12\x15.rkd.v1.CreateRequest\x1a\x16.rkd.v1.CreateResponse0\x01\x12\x33\n\x04Push\x12\x13.rkd.v1.PushRequest\x1a\x14.rkd.v1.PushResponse0\x01\x12\x31\n\x04\x43opy\x12\x13.rkd.v1.CopyRequest\x1a\x14.rkd.v1.CopyResponse\x12\x37\n\x06\x44\x65lete\x12\x15.rkd.v1.DeleteRequest\x1a\x16.rkd.v1.DeleteResponse\x12\x39\n\x06Upload\x12\x15.rkd.v1.UploadRequest\x1a\x16.rkd.v1.UploadResponse(\x01\x12:\n\x07Migrate\x12\x16.rkd.v1.MigrateRequest\x1a\x17.rkd.v1.MigrateResponse\x12\x36\n\x05Watch\x12\x14.rkd.v1.WatchRequest\x1a\x15.rkd.v1.WatchResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13rkd/v1/models.proto\x12\x06rkd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12rkd/v1/types.proto\"D\n\x0bListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06prefix\x18\x03 \x01(\t\"t\n\x0cListResponse\x12$\n\x06models\x18\x01 \x03(\x0b\x32\x14.rkd.v1.ModelSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12%\n\nleft_alone\x18\x03 \x03(\x0b\x32\x11.rkd.v1.LeftAlone\")\n\tLeftAlone\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\",\n\x0bShowRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06verify\x18\x02 \x01(\x08\"\'\n\tParameter\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xfe\x03\n\x0cShowResponse\x12%\n\x07summary\x18\x01 \x01(\x0b\x32\x14.rkd.v1.ModelSummary\x12$\n\x07weights\x18\x02 \x03(\x0b\x32\x13.rkd.v1.WeightsFile\x12\x11\n\tmodelfile\x18\x03 \x01(\t\x12\x19\n\x11modelfile_derived\x18\x04 \x01(\x08\x12\x0e\n\x06system\x18\x05 \x01(\t\x12\x10\n\x08template\x18\x06 \x01(\t\x12%\n\nparameters\x18\x07 \x03(\x0b\x32\x11.rkd.v1.Parameter\x12!\n\x08messages\x18\x08 \x03(\x0b\x32\x0f.rkd.v1.Message\x12\x10\n\x08licenses\x18\t \x03(\t\x12\x18\n\x10huggingface_path\x18\n \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x0b \x03(\t\x12\x12\n\nrepository\x18\x0c \x01(\t\x12\x10\n\x08revision\x18\r \x01(\t\x12\x34\n\x08metadata\x18\x0e \x03(\x0b\x32\".rkd.v1.ShowResponse.MetadataEntry\x12\x14\n\x0cverification\x18\x0f \x03(\t\x12\x15\n\x08verified\x18\x10 \x01(\x08H\x00\x88\x01\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_verified\"|\n\x0bPullRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x0f\n\x07replace\x18\x04 \x01(\x08\x12\x1c\n\x14\x63\x61ncel_on_disconnect\x18\x05 \x01(\x08\x12\x0e\n\x06\x64\x65tach\x18\x06 \x01(\x08\"E\n\x0cPullResponse\x12$\n\toperation\x18\x01 \x01(\x0b\x32\x11.rkd.v1.Operation\x12\x0f\n\x07license\x18\x02 \x01(\t\",\n\x0cUploadedFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\xbe\x01\n\rCreateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\tmodelfile\x18\x02 \x01(\t\x12#\n\x05\x66iles\x18\x03 \x03(\x0b\x32\x14.rkd.v1.UploadedFile\x12\x10\n\x08quantize\x18\x04 \x01(\t\x12\x0f\n\x07replace\x18\x05 \x01(\x08\x12\x15\n\rexisting_file\x18\x06 \x01(\t\x12\x18\n\x10huggingface_path\x18\x07 \x01(\t\x12\x12\n\ncheck_only\x18\x08 \x01(\x08\"m\n\x0e\x43reateResponse\x12$\n\toperation\x18\x01 \x01(\x0b\x32\x11.rkd.v1.Operation\x12#\n\x05model\x18\x02 \x01(\x0b\x32\x14.rkd.v1.ModelSummary\x12\x10\n\x08warnings\x18\x03 \x03(\t\"\x80\x01\n\x0bPushRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nrepository\x18\x02 \x01(\t\x12\x0f\n\x07private\x18\x03 \x01(\x08\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65tach\x18\x05 \x01(\x08\x12\x1c\n\x14\x63\x61ncel_on_disconnect\x18\x06 \x01(\x08\"H\n\x0cPushResponse\x12$\n\toperation\x18\x01 \x01(\x0b\x32\x11.rkd.v1.Operation\x12\x12\n\ncommit_url\x18\x02 \x01(\t\"C\n\x0b\x43opyRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x02 \x01(\t\x12\x0f\n\x07replace\x18\x03 \x01(\x08\"3\n\x0c\x43opyResponse\x12#\n\x05model\x18\x01 \x01(\x0b\x32\x14.rkd.v1.ModelSummary\"-\n\rDeleteRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x64rain\x18\x02 \x01(\x08\"%\n\x0e\x44\x65leteResponse\x12\x13\n\x0b\x66reed_bytes\x18\x01 \x01(\x03\"W\n\rUploadRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\";\n\x0eUploadResponse\x12\x17\n\x0f\x63ommitted_bytes\x18\x01 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\"!\n\x0eMigrateRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"+\n\x04Move\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x02 \x01(\t\"U\n\x0fMigrateResponse\x12\x1b\n\x05moves\x18\x01 \x03(\x0b\x32\x0c.rkd.v1.Move\x12%\n\nleft_alone\x18\x02 \x03(\x0b\x32\x11.rkd.v1.LeftAlone\"|\n\x0cWatchRequest\x12\x1b\n\x0estart_revision\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06topics\x18\x02 \x03(\t\x12,\n\theartbeat\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\n\x0f_start_revision\"\xdd\x01\n\rWatchResponse\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05topic\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x31\n\x06\x64\x65tail\x18\x06 \x03(\x0b\x32!.rkd.v1.WatchResponse.DetailEntry\x1a-\n\x0b\x44\x65tailEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\xb4\x04\n\x0cModelService\x12\x31\n\x04List\x12\x13.rkd.v1.ListRequest\x1a\x14.rkd.v1.ListResponse\x12\x31\n\x04Show\x12\x13.rkd.v1.ShowRequest\x1a\x14.rkd.v1.ShowResponse\x12\x33\n\x04Pull\x12\x13.rkd.v1.PullRequest\x1a\x14.rkd.v1.PullResponse0\x01\x12\x39\n\x06\x43reate\x12\x15.rkd.v1.CreateRequest\x1a\x16.rkd.v1.CreateResponse0\x01\x12\x33\n\x04Push\x12\x13.rkd.v1.PushRequest\x1a\x14.rkd.v1.PushResponse0\x01\x12\x31\n\x04\x43opy\x12\x13.rkd.v1.CopyRequest\x1a\x14.rkd.v1.CopyResponse\x12\x37\n\x06\x44\x65lete\x12\x15.rkd.v1.DeleteRequest\x1a\x16.rkd.v1.DeleteResponse\x12\x39\n\x06Upload\x12\x15.rkd.v1.UploadRequest\x1a\x16.rkd.v1.UploadResponse(\x01\x12:\n\x07Migrate\x12\x16.rkd.v1.MigrateRequest\x1a\x17.rkd.v1.MigrateResponse\x12\x36\n\x05Watch\x12\x14.rkd.v1.WatchRequest\x1a\x15.rkd.v1.WatchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,37 +59,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADEDFILE']._serialized_start=1144
   _globals['_UPLOADEDFILE']._serialized_end=1188
   _globals['_CREATEREQUEST']._serialized_start=1191
-  _globals['_CREATEREQUEST']._serialized_end=1361
-  _globals['_CREATERESPONSE']._serialized_start=1363
-  _globals['_CREATERESPONSE']._serialized_end=1472
-  _globals['_PUSHREQUEST']._serialized_start=1475
-  _globals['_PUSHREQUEST']._serialized_end=1603
-  _globals['_PUSHRESPONSE']._serialized_start=1605
-  _globals['_PUSHRESPONSE']._serialized_end=1677
-  _globals['_COPYREQUEST']._serialized_start=1679
-  _globals['_COPYREQUEST']._serialized_end=1746
-  _globals['_COPYRESPONSE']._serialized_start=1748
-  _globals['_COPYRESPONSE']._serialized_end=1799
-  _globals['_DELETEREQUEST']._serialized_start=1801
-  _globals['_DELETEREQUEST']._serialized_end=1846
-  _globals['_DELETERESPONSE']._serialized_start=1848
-  _globals['_DELETERESPONSE']._serialized_end=1885
-  _globals['_UPLOADREQUEST']._serialized_start=1887
-  _globals['_UPLOADREQUEST']._serialized_end=1974
-  _globals['_UPLOADRESPONSE']._serialized_start=1976
-  _globals['_UPLOADRESPONSE']._serialized_end=2035
-  _globals['_MIGRATEREQUEST']._serialized_start=2037
-  _globals['_MIGRATEREQUEST']._serialized_end=2070
-  _globals['_MOVE']._serialized_start=2072
-  _globals['_MOVE']._serialized_end=2115
-  _globals['_MIGRATERESPONSE']._serialized_start=2117
-  _globals['_MIGRATERESPONSE']._serialized_end=2202
-  _globals['_WATCHREQUEST']._serialized_start=2204
-  _globals['_WATCHREQUEST']._serialized_end=2328
-  _globals['_WATCHRESPONSE']._serialized_start=2331
-  _globals['_WATCHRESPONSE']._serialized_end=2552
-  _globals['_WATCHRESPONSE_DETAILENTRY']._serialized_start=2507
-  _globals['_WATCHRESPONSE_DETAILENTRY']._serialized_end=2552
-  _globals['_MODELSERVICE']._serialized_start=2555
-  _globals['_MODELSERVICE']._serialized_end=3119
+  _globals['_CREATEREQUEST']._serialized_end=1381
+  _globals['_CREATERESPONSE']._serialized_start=1383
+  _globals['_CREATERESPONSE']._serialized_end=1492
+  _globals['_PUSHREQUEST']._serialized_start=1495
+  _globals['_PUSHREQUEST']._serialized_end=1623
+  _globals['_PUSHRESPONSE']._serialized_start=1625
+  _globals['_PUSHRESPONSE']._serialized_end=1697
+  _globals['_COPYREQUEST']._serialized_start=1699
+  _globals['_COPYREQUEST']._serialized_end=1766
+  _globals['_COPYRESPONSE']._serialized_start=1768
+  _globals['_COPYRESPONSE']._serialized_end=1819
+  _globals['_DELETEREQUEST']._serialized_start=1821
+  _globals['_DELETEREQUEST']._serialized_end=1866
+  _globals['_DELETERESPONSE']._serialized_start=1868
+  _globals['_DELETERESPONSE']._serialized_end=1905
+  _globals['_UPLOADREQUEST']._serialized_start=1907
+  _globals['_UPLOADREQUEST']._serialized_end=1994
+  _globals['_UPLOADRESPONSE']._serialized_start=1996
+  _globals['_UPLOADRESPONSE']._serialized_end=2055
+  _globals['_MIGRATEREQUEST']._serialized_start=2057
+  _globals['_MIGRATEREQUEST']._serialized_end=2090
+  _globals['_MOVE']._serialized_start=2092
+  _globals['_MOVE']._serialized_end=2135
+  _globals['_MIGRATERESPONSE']._serialized_start=2137
+  _globals['_MIGRATERESPONSE']._serialized_end=2222
+  _globals['_WATCHREQUEST']._serialized_start=2224
+  _globals['_WATCHREQUEST']._serialized_end=2348
+  _globals['_WATCHRESPONSE']._serialized_start=2351
+  _globals['_WATCHRESPONSE']._serialized_end=2572
+  _globals['_WATCHRESPONSE_DETAILENTRY']._serialized_start=2527
+  _globals['_WATCHRESPONSE_DETAILENTRY']._serialized_end=2572
+  _globals['_MODELSERVICE']._serialized_start=2575
+  _globals['_MODELSERVICE']._serialized_end=3139
 # @@protoc_insertion_point(module_scope)

@@ -131,7 +131,7 @@ class UploadedFile(_message.Message):
     def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class CreateRequest(_message.Message):
-    __slots__ = ("model", "modelfile", "files", "quantize", "replace", "existing_file", "huggingface_path")
+    __slots__ = ("model", "modelfile", "files", "quantize", "replace", "existing_file", "huggingface_path", "check_only")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODELFILE_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
@@ -139,6 +139,7 @@ class CreateRequest(_message.Message):
     REPLACE_FIELD_NUMBER: _ClassVar[int]
     EXISTING_FILE_FIELD_NUMBER: _ClassVar[int]
     HUGGINGFACE_PATH_FIELD_NUMBER: _ClassVar[int]
+    CHECK_ONLY_FIELD_NUMBER: _ClassVar[int]
     model: str
     modelfile: str
     files: _containers.RepeatedCompositeFieldContainer[UploadedFile]
@@ -146,7 +147,8 @@ class CreateRequest(_message.Message):
     replace: bool
     existing_file: str
     huggingface_path: str
-    def __init__(self, model: _Optional[str] = ..., modelfile: _Optional[str] = ..., files: _Optional[_Iterable[_Union[UploadedFile, _Mapping]]] = ..., quantize: _Optional[str] = ..., replace: _Optional[bool] = ..., existing_file: _Optional[str] = ..., huggingface_path: _Optional[str] = ...) -> None: ...
+    check_only: bool
+    def __init__(self, model: _Optional[str] = ..., modelfile: _Optional[str] = ..., files: _Optional[_Iterable[_Union[UploadedFile, _Mapping]]] = ..., quantize: _Optional[str] = ..., replace: _Optional[bool] = ..., existing_file: _Optional[str] = ..., huggingface_path: _Optional[str] = ..., check_only: _Optional[bool] = ...) -> None: ...
 
 class CreateResponse(_message.Message):
     __slots__ = ("operation", "model", "warnings")

@@ -164,6 +164,49 @@ class TestUploads:
         assert visible(tmp_path / "models") == ["x/.rkd.json", "x/Modelfile", "x/x-Q8_0.gguf"]
         assert last.model.state == types.MODEL_STATE_READY
 
+    async def test_a_second_create_of_a_checkpoint_sends_nothing(self, tmp_path: Path) -> None:
+        """The board still has its files and says so."""
+        async with board(tmp_path) as made:
+            digest = await made.upload(b"model.safetensors")
+            names = {"config.json": await made.upload(b"{}"), "model.safetensors": digest}
+            files = [pb.UploadedFile(name=name, digest=one) for name, one in names.items()]
+            await made.create("FROM .", files=files)
+            asked = pb.UploadRequest(digest=digest, size_bytes=17)
+            standing = await made.server.models.Upload(iter([asked]))
+            await made.create("FROM .", files=files, quantize="q8_0", replace=True)
+
+        assert standing.complete
+
+    @pytest.mark.parametrize(
+        ("more", "reason"),
+        [
+            ({"quantize": "Q9"}, "INVALID_FIELD"),
+            ({"modelfile": "BOGUS x"}, "INVALID_MODELFILE"),
+            ({"model": "a b"}, "INVALID_NAME"),
+            ({"model": "taken"}, "MODEL_EXISTS"),
+        ],
+    )
+    async def test_a_create_is_judged_before_its_files_come(
+        self, tmp_path: Path, more: dict[str, str], reason: str
+    ) -> None:
+        """The refusal is the call's; nothing is begun, also when all is well."""
+        async with board(tmp_path) as made:
+            put(tmp_path / "models" / "taken" / "t.gguf", GGUF)
+            await made.server.models.List(pb.ListRequest())
+            plain: dict[str, object] = {"model": "x", "modelfile": "FROM ./w.gguf"}
+            files = [pb.UploadedFile(name="./w.gguf")]
+            request = pb.CreateRequest(**plain | more, files=files, check_only=True)  # type: ignore[arg-type]
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await made.server.models.Create(request).read()
+            fine = pb.CreateRequest(
+                model="x", modelfile="FROM ./w.gguf", files=files, check_only=True
+            )
+            steps = [step async for step in made.server.models.Create(fine)]
+            operations = made.operations.list()
+
+        assert details(caught.value)[0] == reason
+        assert (steps, operations) == ([], ())
+
     async def test_npu_weights_stay_readable_by_rkllama(self, tmp_path: Path) -> None:
         """The env form is kept as it was given."""
         async with board(tmp_path) as made:

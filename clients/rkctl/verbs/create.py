@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from rkd_client.verbs import models as ask
@@ -39,6 +40,9 @@ def create(
     same command goes on where it stopped. Prints the model's name.
     """
     wanted = _wanted(file, origin)
+    if wanted.files:  # what the board refuses anyway is refused before gigabytes are read and sent
+        unread = {one.name: "" for one in wanted.files}
+        _check(session, name, wanted.text, files=unread, quantize=quantize, replace=replace)
     try:
         with progress(quiet=session.json) as shown:
             files = Carrier(session.client, shown).bring(wanted.files)
@@ -53,6 +57,12 @@ def create(
     for warning in last.warnings:
         render.note(f"warning: {warning}")
     render.out(last.model.name or name)
+
+
+def _check(session: Session, name: str, text: str, **given: Any) -> None:
+    with session.stream(ask.create(name, text, check_only=True, **given)) as steps:
+        for _ in steps:
+            pass
 
 
 def _wanted(file: str | None, origin: str | None) -> sources.Wanted:

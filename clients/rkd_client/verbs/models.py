@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rkd.v1 import models_pb2 as pb
 from rkd_client.ask import QUICK_S, SLOW_S, Ask, StreamAsk
-from rkd_client.follow import FollowOperation
+from rkd_client.follow import Follow, FollowOperation
 from rkd_client.values import fill
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def create(
     replace: bool = False,
     existing_file: str = "",
     huggingface_path: str = "",
+    check_only: bool = False,
 ) -> StreamAsk[pb.CreateResponse, v1.CreateResponse]:
     """
     Make *model* as the text *modelfile* says and tell each step.
@@ -77,6 +78,7 @@ def create(
         replace: replace a model of that name.
         existing_file: a weights file already in the model's folder, instead of a Modelfile.
         huggingface_path: `user/repo` of its tokenizer, with *existing_file*.
+        check_only: only judge it, before the files are brought; their digests may be empty.
     """
     request = pb.CreateRequest(
         model=model,
@@ -86,9 +88,16 @@ def create(
         replace=replace,
         existing_file=existing_file,
         huggingface_path=huggingface_path,
+        check_only=check_only,
     )
+    follow = Follow if check_only else FollowOperation
     return StreamAsk(
-        "ModelService.Create", request, pb.CreateResponse, model=model, follow=FollowOperation
+        "ModelService.Create",
+        request,
+        pb.CreateResponse,
+        model=model,
+        follow=follow,
+        repeatable=check_only,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from itertools import count
 from pathlib import Path
 
@@ -223,3 +224,19 @@ class TestForeignThings:
         (tmp_path / FOLDER / "notes").write_text("mine")
 
         assert Blobs(tmp_path).sweep(now_s=4e9) == ()
+
+
+@pytest.mark.parametrize(("free_bytes", "kept"), [(10**9, True), (1, False)])
+def test_a_converted_blob_stays_where_there_is_room(
+    tmp_path: Path,
+    free_bytes: int,
+    kept: bool,  # noqa: FBT001
+) -> None:
+    """No model holds it, and another create may want it; it is swept like any other."""
+    blobs = Blobs(tmp_path)
+    upload(blobs)
+    roomy = Blobs(tmp_path, free_bytes=lambda _: free_bytes)
+    roomy.drop([DIGEST])
+
+    assert (roomy.path_of(DIGEST) is not None) == kept
+    assert roomy.sweep(now_s=time.time() + KEEP_WHOLE_S + 60) == ((DIGEST[7:],) if kept else ())

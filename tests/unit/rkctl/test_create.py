@@ -356,3 +356,38 @@ def test_ctrl_c_during_the_upload_says_how_to_go_on(
     assert out == ""
     assert err.endswith("stopped; the same command goes on where this one stopped\n")
     assert child.returncode == 130
+
+
+def test_what_the_board_refuses_is_refused_before_a_byte_is_read(
+    rkctl: Rkctl, board: FakeBoard, store: FakeStore, folder: Path
+) -> None:
+    """Name, type, a name that is taken: nothing was hashed, asked for or sent."""
+    board.answers["ModelService.Create.check"] = Refusal(
+        "ALREADY_EXISTS", "MODEL_EXISTS", "There is one."
+    )
+
+    result = rkctl("create", "new", "-f", str(folder / "Modelfile"), "-q", "Q4_K_M")
+
+    assert "[MODEL_EXISTS]" in result.stderr
+    assert "--replace" in result.stderr
+    assert "hashing" not in result.stderr
+    (judged,) = board.requests("ModelService.Create.check")
+    assert (judged.model, judged.quantize) == ("new", "Q4_K_M")
+    assert [(one.name, one.digest) for one in judged.files] == [("./w.gguf", "")]
+    assert (store.asked, board.requests("ModelService.Create")) == (0, [])
+
+
+def test_a_weights_file_with_a_path_is_brought(
+    rkctl: Rkctl, board: FakeBoard, store: FakeStore, folder: Path
+) -> None:
+    """`run NAME /path/x.rkllm REPO`: uploaded, in rkllama's form of a Modelfile."""
+    (folder / "x.rkllm").write_bytes(WEIGHTS)
+
+    result = rkctl("run", "m", str(folder / "x.rkllm"), "u/r")
+
+    assert result.exit_code == 0
+    assert sum(store.received) == len(WEIGHTS)
+    (request,) = board.requests("ModelService.Create")
+    assert request.modelfile == 'FROM="x.rkllm"\nHUGGINGFACE_PATH="u/r"\n'
+    assert (request.existing_file, request.files[0].name) == ("", "x.rkllm")
+    assert rkctl("run", "m", "/nowhere/x.rkllm", "u/r").exit_code == 3
