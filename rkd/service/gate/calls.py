@@ -112,11 +112,7 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
     def _unknown(self, method: str) -> Any:
         async def call(_: Any, context: Any) -> None:
             async with self._guard(UNKNOWN_METHOD, context):
-                raise errors.NotBuiltError(
-                    errors.Reason.NOT_IMPLEMENTED,
-                    f"this rkd has no method {method[:200]}",
-                    remedy="See `rkctl version` for what the daemon is.",
-                )
+                raise _unbuilt(method)
 
         return call
 
@@ -162,6 +158,10 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
             code = CODES[type(error)]
             _forget_frames(error)
             await fail(context, error)
+        except NotImplementedError:
+            # the generated base class's answer for what its service has not
+            code = grpc.StatusCode.UNIMPLEMENTED
+            await fail(context, _unbuilt(method))
         except grpc.aio.AbortError:
             code = context.code()
             raise
@@ -178,6 +178,14 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
             await fail(context, _defect(error, method))
         finally:
             self._observe(method, code.name, time.perf_counter() - started)
+
+
+def _unbuilt(method: str) -> errors.NotBuiltError:
+    return errors.NotBuiltError(
+        errors.Reason.NOT_IMPLEMENTED,
+        f"this rkd has no method {method[:200]}",
+        remedy="See `rkctl version` for what the daemon is.",
+    )
 
 
 def _forget_frames(error: BaseException | None) -> None:
