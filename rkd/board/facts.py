@@ -115,6 +115,7 @@ class Telemetry:
         npu_governor: name of its frequency governor.
         cpu_governor: of the last core, a fast one on every SoC with two kinds.
         load_average: over a minute.
+        ddr_frequency_hz, ddr_governor: of the memory, whose speed is that of every answer.
     """
 
     memory_available_bytes: int
@@ -127,3 +128,5 @@ class Telemetry:
     npu_governor: str
     cpu_governor: str
     load_average: float
+    ddr_frequency_hz: int | None = None
+    ddr_governor: str = ""

@@ -20,6 +20,9 @@ root is closed to all but root. **Source:** the debugger of Rockchip's rknpu dri
 """
 
 
+DDR: Final = "sys/class/devfreq/dmc"
+"""The memory's clock. **Source:** rockchip_dmc.c of Rockchip's kernels."""
+
 _IDLE, _IOWAIT = 3, 4
 """Columns of /proc/stat's first line, after its name. **Source:** proc(5)."""
 
@@ -40,6 +43,8 @@ def read_telemetry(root: Path) -> Telemetry:
         npu_governor=governor,
         cpu_governor=_cpu_governor(root),
         load_average=_load_average(root),
+        ddr_frequency_hz=tree.read_int(root / DDR, "cur_freq"),
+        ddr_governor=tree.read_text(root / DDR, "governor"),
     )
 
 

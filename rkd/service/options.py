@@ -24,6 +24,7 @@ MAX_STOP_BYTES = 256
 MAX_BIASES = 1024
 MAX_BIAS = 100.0
 MAX_LORA_SCALE = 2.0
+MAX_VIOLATIONS = 10
 LEAST_CONTEXT_TOKENS = 64
 MOST_CONTEXT_TOKENS = 1 << 20
 MAX_LORAS = 16
@@ -65,23 +66,30 @@ class Options:
 
 
 class Checker:
-    """Collects what is wrong with a request, to refuse it once and completely."""
+    """Collects what is wrong with a request, to refuse it once: ten things, and how many more."""
 
     def __init__(self) -> None:
         self._violations: list[Violation] = []
+        self._more = 0
 
     def need(self, holds: object, field: str, description: str) -> None:
         """Note a violation of *field* unless *holds*."""
-        if not holds:
+        if holds:
+            return
+        if len(self._violations) < MAX_VIOLATIONS:
             self._violations.append(Violation(field, description))
+        else:
+            self._more += 1
 
     def finish(self) -> None:
         """
         Refuse the request if anything was noted.
 
         Raises:
-            InvalidInputError: INVALID_FIELD with every violation.
+            InvalidInputError: INVALID_FIELD with the first ten violations.
         """
+        if self._more:
+            self._violations.append(Violation("…", f"and {self._more} more"))
         if self._violations:
             listed = "; ".join(f"{one.field} {one.description}" for one in self._violations)
             raise InvalidInputError(

@@ -198,19 +198,17 @@ def _groups(facts: Condition) -> Finding:
 
 def _governor(facts: Condition) -> Finding:
     now = facts.telemetry
-    slow = [
-        f"{what} {governor}"
-        for what, governor in (("NPU", now.npu_governor), ("CPU", now.cpu_governor))
-        if governor in SLOW_GOVERNORS
-    ]
+    clocks = (("NPU", now.npu_governor), ("CPU", now.cpu_governor), ("DDR", now.ddr_governor))
+    slow = [f"{what} {governor}" for what, governor in clocks if governor in SLOW_GOVERNORS]
     if slow:
         return Finding(
             "governor",
             Severity.WARNING,
             f"clocks are held low: {', '.join(slow)}",
-            "As root, write `performance` or `rknpu_ondemand` to the governor's file.",
+            "As root, write `performance` (or `rknpu_ondemand`, `ondemand`, `dmc_ondemand`) to the "
+            "`governor` file below /sys/class/devfreq or /sys/devices/system/cpu/cpufreq.",
         )
-    shown = [part for part in (now.npu_governor, now.cpu_governor) if part]
+    shown = [f"{what} {governor}" for what, governor in clocks if governor]
     return Finding("governor", Severity.OK, ", ".join(shown) or "none to see")
 
 

@@ -127,6 +127,8 @@ def _board_gauges(now: Telemetry) -> Iterator[Metric]:
     yield _labelled("rkd_npu_load_ratio", "Load of the NPU's cores, 0 to 1.", "core", cores)
     if now.npu_frequency_hz is not None:
         yield _gauge("rkd_npu_frequency_hertz", "Clock of the NPU.", now.npu_frequency_hz)
+    if now.ddr_frequency_hz is not None:
+        yield _gauge("rkd_ddr_frequency_hertz", "Clock of the memory.", now.ddr_frequency_hz)
     yield _labelled("rkd_temperature_celsius", "Temperatures.", "zone", now.temperatures_c)
 
 

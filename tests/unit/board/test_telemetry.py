@@ -18,6 +18,7 @@ def test_a_board_under_load() -> None:
     assert now.temperatures_c == (("soc-thermal", 48.076), ("npu-thermal", 51.769))
     assert now.npu_load_percent == (61, 58, 0)
     assert (now.npu_frequency_hz, now.npu_governor) == (1_000_000_000, "rknpu_ondemand")
+    assert (now.ddr_frequency_hz, now.ddr_governor) == (2_112_000_000, "dmc_ondemand")
     assert (now.cpu_governor, now.load_average) == ("ondemand", 2.35)
 
 

@@ -119,3 +119,14 @@ def test_parameters_of_a_tool_are_bounded(text: str) -> None:
 
     assert violation.field == "tools[0].parameters_json"
     assert len(violation.description) < 300
+
+
+def test_ten_thousand_wrong_turns_are_told_as_ten() -> None:
+    """And how many more there are."""
+    with pytest.raises(InvalidInputError) as caught:
+        chat(*[("bot", "x")] * 10_000)
+    told = caught.value.violations
+
+    assert [one.field for one in told[:10]] == [f"messages[{at}].role" for at in range(10)]
+    assert [one.description for one in told[10:]] == ["and 9990 more"]
+    assert len(caught.value.message) < 2000

@@ -119,6 +119,12 @@ def test_a_good_board_has_nothing_to_mend() -> None:
             "CPU powersave",
         ),
         (
+            replace(GOOD, telemetry=replace(GOOD.telemetry, ddr_governor="powersave")),
+            "governor",
+            Severity.WARNING,
+            "DDR powersave",
+        ),
+        (
             replace(GOOD, telemetry=replace(GOOD.telemetry, temperatures_c=(("npu", 91.0),))),
             "temperature",
             Severity.WARNING,

@@ -95,6 +95,7 @@ async def test_the_official_parsers_read_everything(accept: str, parse: object) 
         ("rkd_streams", ()): 1,
         ("rkd_npu_load_ratio", (("core", "0"),)): 0.61,
         ("rkd_npu_frequency_hertz", ()): 1e9,
+        ("rkd_ddr_frequency_hertz", ()): 2_112e6,
         ("rkd_temperature_celsius", (("zone", "npu-thermal"),)): 51.769,
         ("rkd_memory_available_bytes", ()): 14350012 * 1024,
     }
