@@ -204,15 +204,21 @@ class Daemon:
         return tuple(asks)
 
     async def _follow(self) -> None:
-        """Log what the library announces, and keep the health of models true."""
+        """
+        Log what the library announces, and keep the health of models true.
+
+        Everything else is logged where it happens, moves too: nothing is said twice.
+        """
         while True:
             with suppress(BeyondRangeError):  # so much happened at once: go on from now
                 async for entry in self._rooms.events.watch():
                     event = entry.event
-                    if event.topic is Topic.MODEL:
+                    if event.topic is not Topic.MODEL:
+                        continue
+                    if event.action != "migrated":
                         facts = dict(event.detail)
                         _log.info(f"model.{event.action}", model=event.subject, detail=facts)
-                        await self._tell_models()
+                    await self._tell_models()
                 return
 
     async def _tell_models(self) -> None:

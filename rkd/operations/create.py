@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
-
 from rkd.durable import write_file
 from rkd.errors import (
     NotFoundError,
@@ -37,8 +35,6 @@ from rkd.operations.operation import Operation, OperationKind
 from rkd.operations.operations import Operations
 from rkd.operations.order import CreateOrder, Work, file_name, refuse
 from rkd.operations.report import Report
-
-_log = structlog.get_logger(__name__)
 
 RunJob = Callable[
     [str, Mapping[str, str], Callable[[LoadProgress], None]], Awaitable[Mapping[str, str]]
@@ -211,7 +207,6 @@ class CreateRunner:
         finally:
             # Uploads are kept in their store: beginning anew costs no upload.
             await asyncio.shield(self._library.discard(stage))
-        _log.info("create.finished", model=order.name.text, work=str(work))
         return {"warnings": "\n".join(warnings)} if warnings else {}
 
     async def discard(self, operation: Operation) -> None:

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-import structlog
-
 from rkd.errors import InvalidInputError, NotFoundError, RkdError, UnavailableError
 from rkd.hub.connection import Connection
 from rkd.hub.fetching import Fetching
@@ -32,8 +30,6 @@ from rkd.operations import bundle
 from rkd.operations.operation import Operation, OperationKind, OperationState, asked
 from rkd.operations.operations import Operations
 from rkd.operations.report import Report
-
-_log = structlog.get_logger(__name__)
 
 _PLAN_WAITS_S = (2.0, 5.0, 10.0, 20.0, 30.0)
 """Pauses of an operation resumed after a restart: the network may come up after rkd does."""
@@ -195,7 +191,6 @@ class PullRunner:
             return {"unchanged": "yes"}
         plan = await self._plan(order, listing, variant, name, report)
         await self._bring(plan, _stage_of(operation), report)
-        _log.info("pull.finished", model=name.text, repository=listing.repository)
         return {}
 
     async def discard(self, operation: Operation) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from rkd.errors import PreconditionError, Reason, RkdError, TimedOutError
+from rkd.errors import InternalError, PreconditionError, Reason, RkdError, TimedOutError
 from rkd.inference import Loaded, LoadProgress
 from rkd.pool.deciding import refusals
 from rkd.pool.deciding.state import Death, Launch, LoadFault, LoadPlan, Stop
@@ -157,6 +157,11 @@ class Crew:
                 metadata={"model": plan.model},
             )
             self._load_ended(generation, plan, refusal, fault)
+        except Exception as error:  # noqa: BLE001 - a defect; who waits hears of it
+            self._log.error("load.defect", model=plan.model, exc_info=error)
+            what = f"rkd made a mistake in loading {plan.model}: {type(error).__name__}"
+            defect = InternalError(Reason.INTERNAL, what, metadata={"model": plan.model})
+            self._load_ended(generation, plan, defect, LoadFault.REFUSED)
         else:
             self._log.info("model.ready", model=plan.model, pid=handle.pid, runtime=loaded.runtime)
             self._tell(LoadDone(generation, loaded))
@@ -205,14 +210,17 @@ class Crew:
             load.cancel()
             await asyncio.wait([load])
         handle = self._handles.get(order.generation)
-        if handle is not None:
-            before = self._available()
-            await handle.close(kill=order.kill)
-            await self._returned(before + need_bytes // 2)
-            self._log.info("model.unloaded", model=order.model, pid=handle.pid)
-        self._handles.pop(order.generation, None)
-        self._stops.pop(order.generation, None)
-        self._tell(WorkerGone(order.generation))
+        try:
+            if handle is not None:
+                before = self._available()
+                await handle.close(kill=order.kill)
+                await self._returned(before + need_bytes // 2)
+                self._log.info("model.unloaded", model=order.model, pid=handle.pid)
+        finally:
+            # However it went: who waits for the room, or for the end, hears of it.
+            self._handles.pop(order.generation, None)
+            self._stops.pop(order.generation, None)
+            self._tell(WorkerGone(order.generation))
 
     async def _returned(self, wanted_bytes: int) -> None:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -10,12 +11,14 @@ from typing import Any
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from rkd import config as configuration
 from rkd.config import SETTINGS
 from rkd.daemon.life import Daemon
 from rkd.daemon.rooms import Rooms
 from rkd.errors import ExhaustedError, InvalidInputError, RkdError
+from rkd.events import HISTORY_ENTRIES, Event, Topic
 from rkd.inference import LoadSpec
 from rkd.model import BackendKind
 from rkd.notify import Notifier
@@ -169,3 +172,55 @@ async def test_a_wrong_configuration_changes_nothing(board: Board) -> None:
     assert _spec(board).slots == 1
     assert "READY=1" in board.notifier.told
     assert "max_queue" in board.notifier.told[-1]
+
+
+async def test_what_happens_is_logged_in_one_place(board: Board) -> None:
+    """Models here; residents, operations and moves where they happen."""
+    events = board.rooms.events
+    with capture_logs() as logs:
+        following = asyncio.create_task(board.daemon._follow())
+        await asyncio.sleep(0)
+        for topic, action in (
+            (Topic.MODEL, "migrated"),
+            (Topic.MODEL, "added"),
+            (Topic.RESIDENT, "ready"),
+            (Topic.OPERATION, "finished"),
+            (Topic.SYSTEM, "reloaded"),
+        ):
+            events.publish(Event(topic, action, "x", (("event", "odd"), ("model", "odd"))))
+        events.close()
+        await following
+
+    assert [(line["event"], line["model"]) for line in logs] == [("model.added", "x")]
+
+
+async def test_more_happening_than_is_kept_ends_nothing(board: Board) -> None:
+    """The log of events overtook the follower: it goes on from there."""
+    events = board.rooms.events
+    with capture_logs() as logs:
+        following = asyncio.create_task(board.daemon._follow())
+        await asyncio.sleep(0)
+        for number in range(HISTORY_ENTRIES + 10):
+            events.publish(Event(Topic.MODEL, "changed", str(number)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        events.publish(Event(Topic.MODEL, "added", "after"))
+        await asyncio.sleep(0)
+        events.close()
+        await following
+
+    assert [line["model"] for line in logs] == ["after"]
+
+
+async def test_a_task_that_fails_is_told(board: Board) -> None:
+    """And not only when Python happens to collect it."""
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    with capture_logs() as logs:
+        board.daemon._own(fail(), "odd")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    assert [(line["event"], line["task"]) for line in logs] == [("rkd.task_failed", "odd")]

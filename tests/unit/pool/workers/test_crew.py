@@ -188,3 +188,40 @@ async def test_memory_that_comes_back_slowly_is_waited_for() -> None:
     crew.stop(Stop(1, "alpha"), GIB)
     await crew.close()
     assert next(readings, None) is None
+
+
+class FakeOddWorker(FakeWorker):
+    """Cannot be closed in peace."""
+
+    async def close(self, *, kill: bool) -> None:
+        """Close, and make a mistake."""
+        await super().close(kill=kill)
+        raise ZeroDivisionError
+
+
+async def test_a_mistake_in_a_load_strands_nobody() -> None:
+    """Whoever waits for it is told, as INTERNAL."""
+    machine = FakeMachine()
+    machine.load_troubles["alpha", plan().backend] = [ZeroDivisionError()]
+    heard = Heard(machine)
+    heard.crew.launch(ORDER)
+    ended = await heard.until(LoadEnded)
+
+    assert isinstance(ended, LoadEnded)
+    assert (ended.error.reason, ended.fault) == (Reason.INTERNAL, LoadFault.REFUSED)
+    heard.crew.stop(Stop(1, "alpha", kill=True), GIB)
+    await heard.crew.close()
+
+
+async def test_a_mistake_at_the_end_of_a_worker_strands_nobody() -> None:
+    """It counts as gone: `until_gone` and the daemon's own end wait for that."""
+    machine = FakeMachine()
+    heard = Heard(machine)
+    heard.crew.launch(ORDER)
+    await heard.until(LoadDone)
+    heard.crew._handles[1] = FakeOddWorker(machine, 1, plan())
+    heard.crew.stop(Stop(1, "alpha", kill=True), GIB)
+    await heard.crew.close()
+
+    assert isinstance(heard.news[-1], WorkerGone)
+    assert heard.crew.of(1) is None
