@@ -3,7 +3,7 @@ The configuration: `/etc/rkd/rkd.toml`, then `RKD_*`, as one frozen dataclass, r
 
 Every setting is a row of `SETTINGS`: the key in the file, the variable, how text becomes a value,
 and what it means; `docs/configuration.md` holds the same table, compared by a test. Only
-`daemon.py` reads this; the rooms get plain values.
+`daemon/main.py` reads this; the rooms get plain values.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Which inferences are under way, to cancel them by id; `meters.py` counts them.
+Which inferences are under way, to cancel them by id; `telemetry/meters.py` counts them.
 
 Knows nothing of gRPC or of engines; lives on the event loop's thread.
 """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Activity:
     """
-    Numbers of library, pool and operations; `daemon.py` collects them.
+    Numbers of library, pool and operations; `daemon/rooms.py` collects them.
 
     Args:
         models: on disk.

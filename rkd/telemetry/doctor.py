@@ -1,8 +1,8 @@
 """
 What commonly goes wrong on a board, checked: facts in, findings out, each with one remedy.
 
-Pure: `system.py` collects the facts. The order of `CHECKS` is the order of the findings, and the
-names of the checks are for programs and stay.
+Pure: `daemon/settings.py` collects the facts. The order of `CHECKS` is the order of the findings,
+and the names of the checks are for programs and stay.
 """
 
 from __future__ import annotations

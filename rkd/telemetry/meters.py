@@ -1,8 +1,8 @@
 """
 What the daemon has done since it started, counted where it happens; no dependency, no I/O.
 
-`system.py` shows it in the status, `metrics.py` to Prometheus when asked. On the event loop's
-thread only; a chunk of an answer costs two additions and two bisections (about 1 µs).
+`service/system.py` shows it in the status, `metrics.py` to Prometheus when asked. On the event
+loop's thread only; a chunk of an answer costs two additions and two bisections (about 1 µs).
 """
 
 from __future__ import annotations

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
 from typing import get_args
 
 from rkd.wire.messages import FromWorker, ToWorker
-from tests.unit.test_layers import LAYERS
+from tests.unit.test_layers import LAYERS, sources
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
@@ -42,8 +45,43 @@ def test_frames_are_those_of_the_wire() -> None:
     assert [frames(ToWorker), frames(FromWorker)] == listed
 
 
+FILE = re.compile(r"`([\w./-]*\w\.(?:py|proto|md))`")
+MODULE = re.compile(r"`((?:rkd|rkctl|rkd_client)(?:\.[a-zA-Z_]\w*)+)")
+FOREIGN = "Source"
+"""A paragraph that names its source may name files of others."""
+
+
+def prose(path: Path) -> Iterator[str]:
+    """Each paragraph of the docstrings and comments of *path*."""
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline):
+        comment = token.type == tokenize.COMMENT
+        if comment or (token.type == tokenize.STRING and token.string.startswith('"""')):
+            yield from token.string.split("\n\n")
+
+
+def is_file_of(path: Path, name: str) -> bool:
+    """Whether *name*, said in *path*, is a file: from the root, from its package, or beside it."""
+    package = Path(*path.relative_to(ROOT).parts[: 1 if path.is_relative_to(ROOT / "rkd") else 2])
+    beside = (ROOT, ROOT / "rkd", ROOT / "clients", ROOT / package, path.parent, path.parent.parent)
+    return any((folder / name).is_file() for folder in beside)
+
+
+def is_name_of(dotted: str) -> bool:
+    """Whether *dotted* is a module, or stands in the module it begins with; protos aside."""
+    parts = dotted.split(".")
+    if parts[:2] == ["rkd", "v1"]:
+        return True
+    at = ROOT if parts[0] == "rkd" else ROOT / "clients"
+    for depth, part in enumerate(parts):
+        at /= part
+        if (module := at.with_suffix(".py")).is_file():
+            rest = parts[depth + 1 : depth + 2]
+            return not rest or bool(re.search(rf"\b{rest[0]}\b", module.read_text("utf-8")))
+    return at.is_dir()
+
+
 def test_every_page_named_is_there() -> None:
-    """No page refers to a file of ours that does not exist."""
+    """No page, docstring or comment refers to a file or module of ours that does not exist."""
     named = re.compile(r"`((?:rkd|tests|bench|clients)/[\w./-]+\.\w+)`")
     missing = [
         f"{page.name}: {name}"
@@ -51,5 +89,11 @@ def test_every_page_named_is_there() -> None:
         for name in named.findall(page.read_text(encoding="utf-8"))
         if not (ROOT / name).exists()
     ]
+    for path in sources():
+        for text in prose(path):
+            files = [] if FOREIGN in text else FILE.findall(text)
+            bad = [name for name in files if not is_file_of(path, name)]
+            bad += [name for name in MODULE.findall(text) if not is_name_of(name)]
+            missing += [f"{path.relative_to(ROOT)}: {name}" for name in bad]
 
     assert missing == []

@@ -1,7 +1,7 @@
 """
 llama-server's HTTP API over a private unix socket: requests, and streams that can be cut.
 
-Knows the protocol only; which process answers it is `llamacpp.py`'s. Standard library, because a
+Knows the protocol only; which process answers it is `backend.py`'s. Standard library, because a
 worker must stay small and start fast.
 """
 

@@ -1,5 +1,5 @@
 """
-What the pool asks of one worker process; `worker.py` does it with a child, tests with fakes.
+What the pool asks of one worker process; `process.py` does it with a child, tests with fakes.
 
 The pool owns every handle it gets from `LaunchWorker` and closes it exactly once.
 """
