@@ -91,7 +91,9 @@ def read(text: str) -> tuple[list[Command], list[Problem]]:
             problems.append(Problem(*places.of(at), f"more than {MAX_COMMANDS} commands"))
             break
         at = _between(text, end)
-    return commands[:MAX_COMMANDS], problems
+    # An empty FROM names nothing, and takes nothing back of one before it.
+    said = [one for one in commands if one.keyword != "FROM" or one.value.strip()]
+    return said[:MAX_COMMANDS], problems
 
 
 def write(commands: tuple[Command, ...]) -> str:
@@ -99,7 +101,8 @@ def write(commands: tuple[Command, ...]) -> str:
     Write *commands* in the env form; `read` gives them back.
 
     Keys stand in rkllama's order: FROM and HUGGINGFACE_PATH first. SYSTEM is always there, since
-    rkllama's own reader expects it. UNSET has no place in this form and is left out.
+    rkllama's own reader expects it. UNSET has no place in this form and is left out, and so is a
+    PARAMETER, unknown anyhow, that starts with a digit.
     """
     values: dict[str, str] = {"FROM": "", "HUGGINGFACE_PATH": "", "SYSTEM": ""}
     lists: dict[str, list[str]] = {}
@@ -107,7 +110,7 @@ def write(commands: tuple[Command, ...]) -> str:
         key = command.keyword
         if key == "PARAMETER" and command.name == "stop":
             lists.setdefault("STOP", []).append(command.value)
-        elif key == "PARAMETER":
+        elif key == "PARAMETER" and not command.name[:1].isdecimal():
             values[_KEY_OF.get(command.name, command.name.upper())] = command.value
         elif key in _LISTS:
             lists.setdefault(key, []).append(command.value)
@@ -116,7 +119,7 @@ def write(commands: tuple[Command, ...]) -> str:
             lists.setdefault("MESSAGES", []).append(turn)
         elif key == "ENV":
             values[command.name] = command.value
-        elif key != "UNSET":
+        elif key not in {"UNSET", "PARAMETER"}:
             values[key] = command.value
     for key, texts in lists.items():
         values[key] = (

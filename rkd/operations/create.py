@@ -26,7 +26,7 @@ from rkd.library import refusals
 from rkd.library.integrity import sha256_of
 from rkd.library.layout import MODELFILE, format_of
 from rkd.library.library import Library
-from rkd.model import Format, Model, ModelState
+from rkd.model import Format, Model, ModelState, Recipe
 from rkd.modelfile.parse import Modelfile, parse
 from rkd.modelfile.render import inherit
 from rkd.modelfile.source import repository_of
@@ -65,7 +65,7 @@ async def start_create(
         PreconditionError: MODEL_BUSY: the model to replace answers, or another create of that
             name is under way; whatever stands against using FROM.
     """
-    work = order.work()
+    work = await asyncio.to_thread(order.work)
     for other in operations.list():
         same_name = other.kind is OperationKind.CREATE and other.key.split(" ")[0] == order.name.key
         if same_name and not other.state.final:
@@ -95,7 +95,7 @@ async def check_create(
     Raises:
         RkdError: as `start_create`, but for another create under way.
     """
-    work = order.work()
+    work = await asyncio.to_thread(order.work)
     await library.current()
     if work is not Work.EXISTING:
         _check_name(library, order, in_use)
@@ -198,7 +198,7 @@ class CreateRunner:
             return {}
         stage = await self._library.stage(_stage_of(operation))
         try:
-            work = order.work()
+            work = await asyncio.to_thread(order.work)
             if work is Work.EXISTING:
                 warnings = await self._adopt(order, stage, report)
             else:
@@ -248,8 +248,8 @@ class CreateRunner:
         draft.report.stage("deriving")
         parent = await _parent(self._library, draft.order)
         await asyncio.to_thread(workshop.take_parent, draft.stage, parent.folder)
-        base = parse(parent.modelfile_text)
-        draft.modelfile = inherit(base, draft.modelfile)
+        base = await asyncio.to_thread(parse, parent.modelfile_text)
+        draft.modelfile = await asyncio.to_thread(inherit, base, draft.modelfile)
         draft.weights = _named(parent, base)
 
     async def _convert(self, draft: _Draft) -> None:
@@ -307,7 +307,8 @@ class CreateRunner:
         placed = await asyncio.to_thread(workshop.take_adapters, stage, adapters, blobs)
         draft.digests |= _digests(adapters)
         text = modelfiles.kept(draft.modelfile, draft.weights, placed)
-        await asyncio.to_thread(workshop.check_adapters, stage, parse(text).recipe().adapters)
+        kept = await asyncio.to_thread(_recipe_of, text)
+        await asyncio.to_thread(workshop.check_adapters, stage, kept.adapters)
         await asyncio.to_thread(write_file, stage / MODELFILE, text.encode())
         await self._record(draft)
         draft.report.stage("finishing")
@@ -390,3 +391,7 @@ def _file_of(model: Model, wanted: str) -> str:
         there = ", ".join(sorted(names)) or "no weights"
         raise refuse("existing_file", f"{wanted} is not in the folder of {model.name}: {there}")
     return found
+
+
+def _recipe_of(text: str) -> Recipe:
+    return parse(text).recipe()

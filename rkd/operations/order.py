@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from rkd import shape
@@ -111,9 +112,7 @@ class CreateOrder:
         Raises:
             InvalidInputError: INVALID_MODELFILE with line and column.
         """
-        modelfile = parse(self.modelfile)
-        modelfile.recipe()
-        return modelfile
+        return _read(self.modelfile)
 
     def work(self) -> Work:
         """
@@ -233,3 +232,11 @@ def _files_of(text: str) -> tuple[tuple[str, str], ...]:
 def _is_visible(part: str) -> bool:
     """Whether *part* may become a name in a model's folder."""
     return bool(part) and not part.startswith(".") and part != MODELFILE and "\0" not in part
+
+
+@lru_cache(maxsize=2)
+def _read(text: str) -> Modelfile:
+    """Read and judge once: at its bounds a Modelfile takes a fifth of a second, in a thread."""
+    modelfile = parse(text)
+    modelfile.recipe()
+    return modelfile

@@ -140,3 +140,14 @@ def test_unknown_keys_become_comments_in_the_other_dialect() -> None:
 
     assert '# IMAGE_WIDTH="448"\n' in text
     assert parse(text).recipe().parameters == modelfile.recipe().parameters
+
+
+def test_what_has_no_place_is_left_out() -> None:
+    """An empty FROM takes nothing back; a parameter no key can be made of is not written."""
+    twice = parse("FROM=l.gguf\nFROM=\n")
+
+    assert twice.values("FROM") == ("l.gguf",)
+    assert parse(render_env(twice)).values("FROM") == ("l.gguf",)
+    assert "4" not in render_env(parse("FROM x.gguf\nPARAMETER 4 a"))
+    with pytest.raises(InvalidInputError, match="no FROM line"):
+        parse('FROM=" "\nTOP_K=1\n')
