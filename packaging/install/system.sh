@@ -146,7 +146,7 @@ SupplementaryGroups=
 CapabilityBoundingSet=CAP_SETUID CAP_SETGID
 SystemCallFilter=@setuid capset
 ExecStart=
-ExecStart=!$(command -v setpriv) --reuid=$WHO --regid=rkd --groups=rkd,render,video $PREFIX/current/bin/rkd
+ExecStart=!$(command -v setpriv) --reuid=$WHO --regid=rkd --groups=rkd,render,video --inh-caps=-all $PREFIX/current/bin/rkd
 TEXT
 }
 

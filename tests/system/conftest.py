@@ -41,6 +41,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     and dies before it is ready.
     """
     base = tmp_path_factory.mktemp("wheels")
+    base.chmod(0o755)  # alice installs from there as well
     for name, version in (("good", "0.0.1"), ("next", "0.0.2"), ("broken", "0.0.3")):
         source = copy_of_the_source(base / "source" / name, version)
         if name == "next":

@@ -28,7 +28,7 @@ SUITES = ("bookworm", "trixie")
 PYTHONS = ("3.11", "3.13")
 PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,python3,python3-venv,ca-certificates,udev,"
-    "iproute2,procps"
+    "iproute2,procps,sudo,man-db,bash-completion"
 )
 BOOT_S = 60.0
 REBOOT_ASKED = 133
@@ -58,10 +58,11 @@ def locked(name: str) -> Iterator[None]:
 
 def root_filesystem(suite: str) -> Path:
     """Return the bare Debian, made when it is not there."""
-    target = CACHE / suite
-    with locked(suite):
+    name = f"{suite}-{sha256(PACKAGES.encode()).hexdigest()[:12]}"
+    target = CACHE / name
+    with locked(name):
         if not target.exists():
-            draft = CACHE / f"{suite}.part"
+            draft = CACHE / f"{name}.part"
             shutil.rmtree(draft, ignore_errors=True)
             command = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}"]
             subprocess.run([*command, suite, str(draft)], check=True, timeout=900)
@@ -71,7 +72,8 @@ def root_filesystem(suite: str) -> Path:
 
 def wheelhouse() -> Path:
     """Return a folder with every package rkd needs, but rkd itself; as what it needs is now."""
-    wanted_now = sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()[:12]
+    made_of = (ROOT / "pyproject.toml").read_bytes() + Path(__file__).read_bytes()
+    wanted_now = sha256(made_of).hexdigest()[:12]
     target = CACHE / f"wheelhouse-{wanted_now}"
     with locked("wheelhouse"):
         if not target.exists():
@@ -79,10 +81,10 @@ def wheelhouse() -> Path:
             shutil.rmtree(draft, ignore_errors=True)
             own = build_wheel(copy_of_the_source(draft / "source", "0"), draft)
             command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(draft)]
-            wanted = f"rkd-llm[daemon,metrics,otel] @ file://{own}"
+            wanted = (f"rkd-llm[daemon,metrics,otel] @ file://{own}", "hatchling>=1.27,<2")
             for python in PYTHONS:
                 chosen = ["--only-binary=:all:", f"--python-version={python}"]
-                subprocess.run([*command, *chosen, wanted], check=True, timeout=900)
+                subprocess.run([*command, *chosen, *wanted], check=True, timeout=900)
             # a bare Debian has no OpenMP; without network it comes from here as well
             subprocess.run(
                 [

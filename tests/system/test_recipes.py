@@ -47,7 +47,10 @@ class Alice:
     def types(self, line: str) -> str:
         """Run one line in her terminal; returns what it printed."""
         if line.startswith("sudo "):
-            as_root = f"export USER=alice SUDO_USER=alice; {line.removeprefix('sudo ')}"
+            command = line.removeprefix("sudo ")
+            # logind asks for a caller in one of the machine's own control groups
+            inside = "systemd-run --quiet --pipe --wait " if command.startswith("loginctl") else ""
+            as_root = f"export USER=alice SUDO_USER=alice; {inside}{command}"
             done = self._machine.run(as_root, timeout_s=400)
         else:
             hers = f"export USER=alice XDG_RUNTIME_DIR=/run/user/{self._uid}; {line}"

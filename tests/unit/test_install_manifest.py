@@ -282,3 +282,95 @@ def test_new_defaults_go_beside_a_changed_file_only_when_they_are_new(system: Sy
     beside.unlink()
     system.do(other)
     assert not beside.exists()
+
+
+ROLL_BACK = """
+systemctl() {
+    case $1 in
+        restart) return $RESTARTS ;;
+        is-active) return $IS_ACTIVE ;;
+    esac
+}
+sleep() { :; }
+roll_back
+"""
+UPGRADE = INSTALL.replace("1-20260101000000", "2-20260202000000").replace("remember\n", "")
+
+
+@pytest.mark.parametrize(
+    ("restarts", "is_active", "words"),
+    [
+        ("0", "0", "the version before runs again"),
+        ("1", "0", "the version before does not start either"),
+        ("0", "3", "the version before does not start either"),
+    ],
+)
+def test_a_roll_back_claims_only_what_it_saw(
+    system: System, restarts: str, is_active: str, words: str
+) -> None:
+    """The service is asked before it is said to run; configuration and units are as before."""
+    system.do(INSTALL)
+    newer = UPGRADE.replace("echo 'models", "printf 'newer = 1\\n%s\\n' 'models")
+    done = system.do(
+        'PREVIOUS=$(readlink "$PREFIX/current")',
+        newer.replace('echo "$unit"', 'echo "newer $unit"'),
+        f"({ROLL_BACK}) || echo $?",
+        RESTARTS=restarts,
+        IS_ACTIVE=is_active,
+    )
+
+    assert done.stdout.splitlines()[-1] == "1"
+    assert words in done.stderr
+    assert ("runs again" in done.stderr) == ("runs again" in words)
+    assert (system.root / "etc/rkd/rkd.toml").read_text().startswith("models =")
+    assert (system.root / "etc/systemd/rkd.service").read_text() == "rkd.service\n"
+    assert (system.root / "opt/rkd/current/systemd/rkd.toml").exists()
+    assert [path.name for path in (system.root / "opt/rkd/versions").iterdir()] == [
+        "1-20260101000000"
+    ]
+
+
+def test_a_long_wait_says_so_and_a_failure_shows_its_words(system: System) -> None:
+    """Ten seconds of silence at most; what the command said is shown only when it failed."""
+    work = "work() { echo step one; echo step two; return $CODE; }\n"
+    quick = 'sleep() { :; }\nkill() { [ "$1" != -0 ] || [ "$tenths" -lt 250 ]; }\n'
+    fine = system.do(work, quick, 'patiently "working" work', CODE="0")
+    failed = system.do(work, 'patiently "working" work || echo "code $?"', CODE="7")
+
+    assert fine.stderr.count("… working") == 2
+    assert "… working, 20 s: step two" in fine.stderr
+    assert failed.stdout == "code 7\n"
+    assert failed.stderr == "step one\nstep two\n"
+
+
+@pytest.mark.parametrize(("version", "grows"), [("252", False), ("257", True)])
+def test_the_wait_between_starts_grows_where_systemd_can(
+    system: System,
+    version: str,
+    grows: bool,  # noqa: FBT001 - a table
+) -> None:
+    """An older systemd would complain of words it does not know."""
+    system.do(f"systemctl() {{ echo 'systemd {version} ({version}.1-1)'; }}", INSTALL)
+    drop_in = (system.root / "etc/systemd/rkd.service.d/10-install.conf").read_text()
+
+    assert ("RestartMaxDelaySec=1min" in drop_in) == grows
+
+
+def test_a_persons_service_lets_go_of_the_persons_groups(system: System) -> None:
+    """By setpriv, in the groups the NPU needs and no other."""
+    steps = INSTALL.replace("open_manifest", "WHO=alice\nopen_manifest", 1)
+    system.do("id() { echo alice sudo docker; }", steps)
+    drop_in = (system.root / "etc/systemd/rkd.service.d/10-install.conf").read_text()
+
+    assert "User=alice\n" in drop_in
+    assert "setpriv --reuid=alice --regid=rkd --groups=rkd,render,video " in drop_in
+
+
+def test_a_new_login_is_asked_for_once(system: System) -> None:
+    """Only of who was not in the group before."""
+    before = "WHO=alice\nid() { echo alice sudo; }\nmake_users\n"
+    after = "WHO=alice\nid() { echo alice rkd sudo; }\nmake_users\n"
+    tell = "echo ${JOINED:-nobody}\n"
+
+    assert system.do("open_manifest", before, tell).stdout == "alice\n"
+    assert system.do("open_manifest", after, tell).stdout == "nobody\n"

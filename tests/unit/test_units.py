@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from rkd import config as configuration
+from rkd.daemon.life import STOP_MARGIN_S
+
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
 ANALYZE = shutil.which("systemd-analyze")
 
-pytestmark = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed here")
+needs_analyze = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
 
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -20,6 +24,24 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [ANALYZE, *arguments], capture_output=True, text=True, timeout=60, check=False
     )
+
+
+@pytest.mark.parametrize("name", ["rkd.service", "user/rkd.service"])
+def test_systemd_waits_for_the_stop_the_daemon_promises(name: str) -> None:
+    """The grace of answers and the margin after it, and then some."""
+    found = re.search(r"^TimeoutStopSec=(\d+)$", (UNITS / name).read_text(), re.MULTILINE)
+    grace_s = configuration.read({}, user_id=0).stop_grace
+
+    assert found
+    assert int(found[1]) >= grace_s + STOP_MARGIN_S + 10
+
+
+@pytest.mark.parametrize("name", ["rkd.service", "user/rkd.service"])
+def test_a_daemon_that_ends_comes_back(name: str) -> None:
+    """Whatever it ended with, but for a wrong configuration; and without a count."""
+    lines = (UNITS / name).read_text().splitlines()
+
+    assert {"Restart=always", "StartLimitIntervalSec=0", "RestartPreventExitStatus=78"} <= {*lines}
 
 
 @pytest.fixture
@@ -33,6 +55,7 @@ def units(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@needs_analyze
 @pytest.mark.parametrize(
     "name", ["rkd.service", "user/rkd.service", "rkd-proxy.socket", "rkd-proxy.service"]
 )
@@ -43,6 +66,7 @@ def test_units_have_no_unknown_words(units: Path, name: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@needs_analyze
 @pytest.mark.parametrize("name", ["rkd.service", "rkd-proxy.service"])
 def test_exposure_stays_low(units: Path, name: str) -> None:
     """2.0 at most, on systemd's scale from 0 (closed) to 10."""
