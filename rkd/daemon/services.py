@@ -112,7 +112,8 @@ def _system(rooms: Rooms, addresses: list[str], current: Current, reload: Reload
             tokens = len(rooms.tokens.current())
         except InvalidInputError:
             tokens = None
-        return examine(doctor_facts(current(), board, telemetry(), tokens))
+        wanted = rooms.tokens.exists
+        return examine(doctor_facts(current(), board, telemetry(), tokens, wants_tokens=wanted))
 
     return SystemService(
         Identity(rkd.__version__, addresses, config.models, partial(cpu_engine, config)),

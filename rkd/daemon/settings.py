@@ -63,7 +63,12 @@ def worker_environment(config: Config, own: Mapping[str, str]) -> dict[str, str]
 
 
 def doctor_facts(
-    config: Config, board: Board, telemetry: Telemetry, tokens: int | None
+    config: Config,
+    board: Board,
+    telemetry: Telemetry,
+    tokens: int | None,
+    *,
+    wants_tokens: bool = False,
 ) -> Condition:
     """What the doctor looks at; loads the CPU engine in a child, so call it off the loop."""
     groups = []
@@ -81,6 +86,7 @@ def doctor_facts(
         disk_reserve_bytes=config.disk_reserve,
         listen=config.listen,
         tokens=tokens,
+        wants_tokens=wants_tokens,
         has_tls=config.tls_cert is not None,
         has_client_ca=config.tls_client_ca is not None,
         insecure=config.insecure,

@@ -74,6 +74,7 @@ class Condition:
         models_writable, models_free_bytes: of the models folder.
         listen: where the daemon listens.
         tokens: how many access tokens there are; None when the file cannot be read.
+        wants_tokens: there is a token file, be it empty: TCP is closed without one.
         insecure: open listeners are allowed by the configuration.
         native_engine: a native llama-server is configured.
         open_files: how many files the daemon may open.
@@ -98,6 +99,7 @@ class Condition:
     open_files: int
     now: datetime
     engine_trouble: Trouble | None = None
+    wants_tokens: bool = False
 
 
 def examine(facts: Condition) -> tuple[Finding, ...]:
@@ -269,6 +271,13 @@ def _tokens(facts: Condition) -> Finding:
             Severity.ERROR,
             "the token file cannot be read: nobody gets in over TCP",
             "Give it the daemon's group (0640), or make it anew with `rkctl token create`.",
+        )
+    if facts.tokens == 0 and facts.wants_tokens:
+        return Finding(
+            "tokens",
+            Severity.NOTE,
+            "the token file is empty: nobody gets in over TCP",
+            "Make one with `rkctl token create`, or delete the file to open loopback.",
         )
     if facts.tokens == 0 and any(not one.socket for one in facts.listen):
         return Finding(

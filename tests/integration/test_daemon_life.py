@@ -5,15 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import pytest
 
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import models_pb2
-from tests.integration.daemon_process import DaemonProcess, wait_for
+from tests.integration.daemon_process import DaemonProcess, alive, reason_of, wait_for
 
 
 @contextmanager
@@ -78,3 +79,40 @@ def test_told_to_stop_while_it_starts_it_stops_well(
 
         assert daemon.wait() == 0
         assert not daemon.socket.exists()
+
+
+def test_a_worker_that_is_stopped_does_not_keep_the_daemon(tmp_path: Path, tiny_gguf: Path) -> None:
+    """SIGSTOP, as a debugger would: told to stop, the daemon ends with its worker."""
+    with board(tmp_path, tiny_gguf) as daemon:
+        daemon.environment["RKD_STOP_GRACE"] = "1s"
+        daemon.start()
+        generate(daemon)
+        (worker,) = [pid for pid in daemon.children() if alive(pid)]
+        os.kill(worker, signal.SIGSTOP)
+
+        assert daemon.stop() == 0
+        wait_for(lambda: not alive(worker), "the worker to be gone")
+
+
+def test_a_queue_that_is_full_says_so_to_every_call(tmp_path: Path, tiny_gguf: Path) -> None:
+    """Two hundred calls on one channel: each has its answer or QUEUE_FULL, none is lost."""
+    request = pb.GenerateRequest(model="tiny", prompt="a", raw=True)
+    request.options.sampling.max_tokens = 2
+    with board(tmp_path, tiny_gguf) as daemon:
+        daemon.environment["RKD_MAX_QUEUE"] = "8"
+        daemon.start()
+        with daemon.stubs() as stubs:
+            calls = [stubs.inference.Generate(request, timeout=120) for _ in range(200)]
+            ends = [ending(call) for call in calls]
+
+    assert set(ends) == {"finished", "QUEUE_FULL"}
+    assert ends.count("finished") >= 8
+
+
+def ending(call: Iterable[pb.GenerateResponse]) -> str:
+    """How a stream ended: its last event, or the reason of its error."""
+    try:
+        *_, last = call
+    except grpc.RpcError as error:
+        return reason_of(error)[0]
+    return str(last.WhichOneof("event"))

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from rkd.access.role import Role
 from rkd.errors import InvalidInputError, NotFoundError, Reason, RkdError
 from rkd.model import Model, ModelName
+from rkd.pool.ticket import Ask, Ticket
+from rkd.service.gate.caller import CALLER, Caller
 from rkd.service.inference import InferenceService
 from rkd.service.running import RunningRequests
 from rkd.telemetry.meters import Meters
@@ -173,3 +176,22 @@ async def test_what_is_wrong_is_refused_before_the_pool() -> None:
         await board.service.Cancel(pb.CancelRequest(), context)
 
     assert board.machine.workers == []
+
+
+async def test_a_callers_share_is_counted_by_who_it_is() -> None:
+    """Not by its connection: a flood over many of them is one caller in the queue."""
+    board = Board()
+    asked: list[str] = []
+    request = board.pool.request
+
+    def noting(ask: Ask) -> Ticket:
+        asked.append(ask.client)
+        return request(ask)
+
+    board.pool.request = noting  # type: ignore[method-assign] # the pool's own, listened to
+    for caller in ("token 1", "token 1", "192.0.2.7"):
+        CALLER.set(Caller("x", Role.ADMIN, caller))
+        await board.generate()
+    await board.pool.close(0)
+
+    assert asked == ["token 1", "token 1", "192.0.2.7"]

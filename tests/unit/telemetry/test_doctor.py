@@ -147,6 +147,7 @@ def test_a_good_board_has_nothing_to_mend() -> None:
         ),
         (replace(GOOD, tokens=None), "tokens", Severity.ERROR, "cannot be read"),
         (replace(GOOD, tokens=0), "tokens", Severity.NOTE, "every user"),
+        (replace(GOOD, tokens=0, wants_tokens=True), "tokens", Severity.NOTE, "file is empty"),
         (
             replace(GOOD, now=datetime(1970, 1, 2, tzinfo=UTC)),
             "clock",
