@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from rkd.errors import AbortedError, Reason, RkdError
+from rkd.errors import AbortedError, Reason, RkdError, bad_field
 from rkd.inference import (
     Chunk,
     Embeddings,
@@ -41,6 +41,8 @@ from rkd.v1.inference_pb2_grpc import InferenceServiceServicer
 
 MAX_EMBED_INPUTS = 2048
 MAX_CANCELS = 256
+MAX_ANSWER_BYTES = 3 << 20
+"""gRPC's clients take messages of four megabytes unless told otherwise."""
 _PRIORITIES: dict[int, Priority] = {
     types.PRIORITY_INTERACTIVE: Priority.INTERACTIVE,
     types.PRIORITY_BACKGROUND: Priority.BACKGROUND,
@@ -175,7 +177,11 @@ class InferenceService(InferenceServiceServicer):
             return await lease.worker.detokenize(ids)
 
         ask = _ask(model, options, context, takes_slot=False)
-        return pb.DetokenizeResponse(text=await self._pool.use(ask, detokenize))
+        text = await self._pool.use(ask, detokenize)
+        if len(text.encode()) > MAX_ANSWER_BYTES:
+            what = f"make more than {MAX_ANSWER_BYTES} bytes of text: send fewer at a time"
+            raise bad_field("token_ids", what)
+        return pb.DetokenizeResponse(text=text)
 
     async def Cancel(self, request: pb.CancelRequest, context: Any) -> pb.CancelResponse:
         """Stop inferences by their ids."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from rkd.errors import NotFoundError
+from rkd.errors import NotFoundError, bad_field
 from rkd.events import EventLog
 from rkd.hub.connection import Connection
 from rkd.library.facts import facts_of
@@ -22,10 +22,10 @@ from rkd.modelfile.lint import lint
 from rkd.operations.create import check_create, start_create
 from rkd.operations.operation import Operation, OperationState, succeeded
 from rkd.operations.operations import Operations
-from rkd.operations.order import CreateOrder, Work
+from rkd.operations.order import CreateOrder, Work, file_name
 from rkd.operations.pull import PullOrder, start_pull
 from rkd.operations.push import start_push
-from rkd.outside import escaped, shown
+from rkd.outside import escaped, quoted, shown
 from rkd.service import describing, onwire
 from rkd.service.operations import encode, follow
 from rkd.service.paging import page
@@ -34,6 +34,9 @@ from rkd.v1 import models_pb2 as pb
 from rkd.v1.models_pb2_grpc import ModelServiceServicer
 
 MAX_LEFT = 200
+MAX_FILE_NAME_BYTES = 200
+"""File systems take 255; what is put before and behind while a file is written needs some."""
+
 LEFT_BYTES = 1024
 """What a listing tells of files it left alone."""
 
@@ -163,6 +166,7 @@ class ModelService(ModelServiceServicer):
         Leaving the stream leaves the work running; the same request attaches to it.
         """
         missing = NO_DIGEST if request.check_only else ""
+        _check_files(request)
         order = CreateOrder(
             name=ModelName.parse(request.model),
             modelfile=request.modelfile,
@@ -260,6 +264,14 @@ def _left(left: tuple[Left, ...]) -> list[pb.LeftAlone]:
         onwire.message(pb.LeftAlone, LEFT_BYTES, name=shown(one.name), reason=one.text)
         for one in left[:MAX_LEFT]
     ]
+
+
+def _check_files(request: pb.CreateRequest) -> None:
+    """Refuse names no file system takes, before anything is begun."""
+    names = [(f"files[{at}].name", one.name) for at, one in enumerate(request.files)]
+    for field, name in (*names, ("existing_file", request.existing_file)):
+        if len(file_name(name).encode()) > MAX_FILE_NAME_BYTES or "\0" in name:
+            raise bad_field(field, f"{quoted(name)} is no name a file can have")
 
 
 def _warnings(order: CreateOrder, operation: Operation) -> list[str]:

@@ -195,7 +195,10 @@ class MetricsListener:
         if request.split(" ")[:2] != ["GET", "/metrics"]:
             return b"HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n"
         accepts = [line.partition(":")[2] for line in lines if line.lower().startswith("accept:")]
-        encode, kind = self._choose((accepts or [""])[0].strip())
+        try:
+            encode, kind = self._choose((accepts or [""])[0].strip())
+        except (TypeError, ValueError):  # a version that is none: what everybody reads
+            encode, kind = self._choose("")
         body = encode(self._registry)
         fields = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
         return f"HTTP/1.0 200 OK\r\n{fields}\r\n".encode() + body

@@ -337,6 +337,27 @@ class TestParents:
                 assert "rkctl pull" in (caught.value.details() or "")
 
 
+class TestNames:
+    """What an upload is called."""
+
+    @pytest.mark.parametrize("name", ["a" * 300 + ".gguf", "a\0.gguf", "é" * 120])
+    async def test_a_name_no_file_can_have_is_refused_at_once(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        """By its place in the request, before anything is begun."""
+        async with board(tmp_path) as made:
+            digest = await made.upload(GGUF)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await made.create(
+                    "FROM ./x.gguf", files=[pb.UploadedFile(name=name, digest=digest)]
+                )
+            begun = made.operations.list()
+
+        assert details(caught.value)[0] == "INVALID_FIELD"
+        assert "files[0].name" in (caught.value.details() or "")
+        assert begun == ()
+
+
 class TestExisting:
     """rkllama's `run NAME FILE HF_REPO`."""
 

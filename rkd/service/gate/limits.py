@@ -14,6 +14,9 @@ TEXT_BYTES: Final = 4 << 20
 CREATE_BYTES: Final = 2 << 20
 """Longest Create: a Modelfile with its licences."""
 
+TOKENS_BYTES: Final = 1 << 20
+"""Longest text to tokenize, or ids of tokens: so that what it becomes fits a client's 4 MiB."""
+
 SMALL_BYTES: Final = 64 << 10
 """Longest request of every other call."""
 
@@ -24,8 +27,8 @@ _REQUEST_BYTES: Final = MappingProxyType(
         "/rkd.v1.InferenceService/Generate": TEXT_BYTES,
         "/rkd.v1.InferenceService/Chat": TEXT_BYTES,
         "/rkd.v1.InferenceService/Embed": TEXT_BYTES,
-        "/rkd.v1.InferenceService/Tokenize": TEXT_BYTES,
-        "/rkd.v1.InferenceService/Detokenize": TEXT_BYTES,
+        "/rkd.v1.InferenceService/Tokenize": TOKENS_BYTES,
+        "/rkd.v1.InferenceService/Detokenize": TOKENS_BYTES,
     }
 )
 

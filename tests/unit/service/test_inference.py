@@ -13,7 +13,7 @@ from rkd.errors import InvalidInputError, NotFoundError, Reason, RkdError
 from rkd.model import Model, ModelName
 from rkd.pool.ticket import Ask, Ticket
 from rkd.service.gate.caller import CALLER, Caller
-from rkd.service.inference import InferenceService
+from rkd.service.inference import MAX_ANSWER_BYTES, InferenceService
 from rkd.service.running import RunningRequests
 from rkd.telemetry.meters import Meters
 from rkd.v1 import inference_pb2 as pb
@@ -195,3 +195,12 @@ async def test_a_callers_share_is_counted_by_who_it_is() -> None:
     await board.pool.close(0)
 
     assert asked == ["token 1", "token 1", "192.0.2.7"]
+
+
+async def test_tokens_that_become_too_long_a_text_are_refused() -> None:
+    """Instead of an answer that no client takes."""
+    board, context = Board(), FakeContext()
+    ids = [0x1F600] * (MAX_ANSWER_BYTES // 4 + 1)
+    with pytest.raises(InvalidInputError, match="token_ids"):
+        await board.service.Detokenize(pb.DetokenizeRequest(model="alpha", token_ids=ids), context)
+    await board.pool.close(0)

@@ -134,3 +134,17 @@ async def test_anything_else_gets_nothing(request_: bytes, answer: str) -> None:
 
     assert head.startswith(answer)
     assert bool(head) == bool(answer)
+
+
+@pytest.mark.parametrize(
+    "accept", ["application/openmetrics-text;version=abc", ";;=,", "\xb2" * 50]
+)
+async def test_a_scraper_that_asks_for_nonsense_gets_what_everybody_reads(accept: str) -> None:
+    """Its header is none of the daemon's mistakes."""
+    async with listener() as serving:
+        port = await serving.start("127.0.0.1", 0)
+        request = f"GET /metrics HTTP/1.0\r\nAccept: {accept}\r\n\r\n"
+        head, _ = await ask(port, request.encode("latin-1"))
+
+    assert head.startswith("HTTP/1.0 200 OK")
+    assert "text/plain" in head
