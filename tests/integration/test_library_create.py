@@ -337,7 +337,7 @@ class TestParents:
                 assert "rkctl pull" in (caught.value.details() or "")
 
 
-class TestNames:
+class TestUploadedNames:
     """What an upload is called."""
 
     @pytest.mark.parametrize("name", ["a" * 300 + ".gguf", "a\0.gguf", "é" * 120])
