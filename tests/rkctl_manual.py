@@ -16,7 +16,7 @@ from typing import Any
 import click
 from rkctl.catalogue import ALIASES, VERBS
 from rkctl.failure import Exit
-from rkctl.flags import SAMPLING
+from rkctl.flags import FLAGS
 from rkctl.main import cli
 from rkctl.verb import CONNECTION_FLAGS
 
@@ -72,7 +72,7 @@ def shared_flags() -> list[tuple[str, str]]:
 
 def sampling_flags() -> list[tuple[str, str]]:
     """Return the flags of `run`, `generate` and `chat`."""
-    return _flags_of(SAMPLING)
+    return _flags_of(FLAGS)
 
 
 def markdown() -> str:
@@ -109,7 +109,7 @@ def man() -> str:
             lines += [".IP", _troff(paragraph)]
         for flag, meaning in _own(page):
             lines += [".RS", ".TP", rf"\fB{_troff(flag)}\fR", _troff(meaning), ".RE"]
-    lines += [".SH SAMPLING FLAGS", "Of run, generate and chat."]
+    lines += [".SH FLAGS FLAGS", "Of run, generate and chat."]
     for flag, meaning in sampling_flags():
         lines += [".TP", rf"\fB{_troff(flag)}\fR", _troff(meaning)]
     lines += [".SH SHARED FLAGS", "Before the verb or after it; after it wins."]

@@ -6,11 +6,13 @@ import functools
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+
+from rkd.modelfile.sampling import SAMPLING, SamplingParameter, ValueKind
 
 if TYPE_CHECKING:
     from rkd_client.options import Backend, Options, Priority
@@ -50,15 +52,20 @@ KEEP_ALIVE = click.option(
     help="How long the model stays: 5m, 0 to leave at once, -1 for ever.",
 )
 
-SAMPLING: tuple[Callable[[Any], Any], ...] = (
+NUMBERS = tuple(row for row in SAMPLING if row.flag)
+"""Of these a flag, a name of `/set` and a line of a saved Modelfile is made."""
+
+
+def _number_option(row: SamplingParameter) -> Callable[[Any], Any]:
+    kind = int if row.domain.kind is ValueKind.INT else float
+    text = f"{row.help[0].upper()}{row.help[1:]}."
+    flag = f"--{row.name.replace('_', '-')}"
+    return click.option(flag, row.name, type=kind, metavar="N" if kind is int else "X", help=text)
+
+
+FLAGS: tuple[Callable[[Any], Any], ...] = (
     click.option("--system", metavar="TEXT", help="System prompt instead of the model's."),
-    click.option("--temperature", type=float, metavar="T", help="0 takes the best token."),
-    click.option("--top-k", type=int, metavar="N", help="Only the N best tokens; 0: all."),
-    click.option("--top-p", type=float, metavar="P", help="Only tokens that sum to P."),
-    click.option("--min-p", type=float, metavar="P", help="Drop tokens below P of the best."),
-    click.option("--repeat-penalty", type=float, metavar="X", help="1 is off."),
-    click.option("--max-tokens", type=int, metavar="N", help="Longest answer."),
-    click.option("--seed", type=int, metavar="N", help="Equal seeds give equal answers."),
+    *map(_number_option, NUMBERS),
     click.option("--stop", multiple=True, metavar="TEXT", help="End before this; repeatable."),
     BACKEND,
     CONTEXT_TOKENS,
@@ -86,17 +93,10 @@ class Asked:
     """
     What `run`, `generate` and `chat` were asked besides the prompt; None where not given.
 
-    The chat's `/set` changes it.
+    *numbers* are of sampling, those given. The chat's `/set` changes it.
     """
 
     system: str | None = None
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    repeat_penalty: float | None = None
-    max_tokens: int | None = None
-    seed: int | None = None
     stop: tuple[str, ...] = ()
     backend: Backend | None = None
     context_tokens: int | None = None
@@ -108,17 +108,11 @@ class Asked:
     verbose: bool = False
     hide_thinking: bool = False
     unwrapped: bool = False
+    numbers: dict[str, float] = field(default_factory=dict)
 
     def options(self) -> Options:
         """Return these wishes as the client library takes them."""
-        return {
-            "temperature": self.temperature,
-            "top_k": self.top_k,
-            "top_p": self.top_p,
-            "min_p": self.min_p,
-            "repeat_penalty": self.repeat_penalty,
-            "max_tokens": self.max_tokens,
-            "seed": self.seed,
+        rest: Options = {
             "stop": self.stop,
             "backend": self.backend,
             "context_tokens": self.context_tokens,
@@ -127,6 +121,7 @@ class Asked:
             "json_schema": None if self.shape is None else _schema(self.shape),
             "priority": self.priority,
         }
+        return cast("Options", {**self.numbers, **rest})
 
 
 def sampling(function: Callable[..., None]) -> Callable[..., None]:
@@ -134,11 +129,13 @@ def sampling(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def joined(*args: Any, **given: Any) -> None:
-        asked = Asked(**{field.name: given.pop(field.name) for field in fields(Asked)})
+        numbers = {row.name: given.pop(row.name) for row in NUMBERS}
+        given["numbers"] = {name: value for name, value in numbers.items() if value is not None}
+        asked = Asked(**{one.name: given.pop(one.name) for one in fields(Asked)})
         function(*args, asked=asked, **given)
 
     decorated: Callable[..., None] = joined
-    for option in reversed(SAMPLING):
+    for option in reversed(FLAGS):
         decorated = option(decorated)
     return decorated
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from rkd.model import BackendChoice
 from rkd.modelfile.excerpt import excerpt
-from rkd.modelfile.sampling import SAMPLING, TOKENS_AT_MOST, Domain, Kind, Value
+from rkd.modelfile.sampling import SAMPLING, TOKENS_AT_MOST, Domain, Value, ValueKind
 from rkd.setting import duration
 
 MAX_VALUE_BYTES = 1_024
@@ -49,11 +49,11 @@ class Parameter:
 
 
 def _int(low: int, high: int, effect: Effect = Effect.LOAD) -> Parameter:
-    return Parameter(Domain(Kind.INT, low, high), effect)
+    return Parameter(Domain(ValueKind.INT, low, high), effect)
 
 
-_BOOL = Domain(Kind.BOOL)
-_TEXT = Domain(Kind.STRING)
+_BOOL = Domain(ValueKind.BOOL)
+_TEXT = Domain(ValueKind.STRING)
 _GONE = Parameter(_BOOL, Effect.DEPRECATED)
 
 PARAMETERS: dict[str, Parameter] = {
@@ -70,11 +70,11 @@ PARAMETERS: dict[str, Parameter] = {
     "stop": Parameter(_TEXT, Effect.REQUEST),
     # rkd's own
     "num_parallel": _int(1, 64),
-    "kv_cache_type": Parameter(Domain(Kind.CHOICE, choices=("auto", "f16", "q8_0", "q4_0"))),
+    "kv_cache_type": Parameter(Domain(ValueKind.CHOICE, choices=("auto", "f16", "q8_0", "q4_0"))),
     "rkllm_version": Parameter(_TEXT),
     "enable_thinking": Parameter(_BOOL, Effect.REQUEST),
-    "backend": Parameter(Domain(Kind.CHOICE, choices=tuple(BackendChoice))),
-    "keep_alive": Parameter(Domain(Kind.DURATION, -1), Effect.REQUEST),
+    "backend": Parameter(Domain(ValueKind.CHOICE, choices=tuple(BackendChoice))),
+    "keep_alive": Parameter(Domain(ValueKind.DURATION, -1), Effect.REQUEST),
     # Ollama's, gone
     **dict.fromkeys(
         ("penalize_newline", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mlock"), _GONE
@@ -104,21 +104,21 @@ def parse_value(key: str, text: str) -> Value:
 
 def _typed(domain: Domain, text: str) -> Value:
     match domain.kind:
-        case Kind.INT if _INT.fullmatch(text):
+        case ValueKind.INT if _INT.fullmatch(text):
             return int(text)
-        case Kind.FLOAT if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+        case ValueKind.FLOAT if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
             return float(text)
-        case Kind.BOOL if text in _TRUE or text in _FALSE:
+        case ValueKind.BOOL if text in _TRUE or text in _FALSE:
             return text in _TRUE
-        case Kind.STRING:
+        case ValueKind.STRING:
             return text
-        case Kind.DURATION:
+        case ValueKind.DURATION:
             return _seconds(text, domain)
-        case Kind.CHOICE if text.lower() in domain.choices:
+        case ValueKind.CHOICE if text.lower() in domain.choices:
             return text.lower()
-        case Kind.CHOICE:
+        case ValueKind.CHOICE:
             raise BadValueError(f"invalid value [{excerpt(text)}]: {domain.allowed}")
-        case Kind.INT | Kind.FLOAT | Kind.BOOL:
+        case ValueKind.INT | ValueKind.FLOAT | ValueKind.BOOL:
             raise BadValueError(f"invalid {domain.kind} value [{excerpt(text)}]")
 
 

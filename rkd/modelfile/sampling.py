@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 Value = int | float | bool | str
 
 
-class Kind(enum.StrEnum):
+class ValueKind(enum.StrEnum):
     """The type of a parameter's value."""
 
     INT = "int"
@@ -32,7 +32,7 @@ class Kind(enum.StrEnum):
 class Domain:
     """What a value may be; low and high are inclusive, and of numbers alone."""
 
-    kind: Kind
+    kind: ValueKind
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
@@ -41,15 +41,15 @@ class Domain:
     def allowed(self) -> str:
         """What a value may be, for people."""
         match self.kind:
-            case Kind.BOOL:
+            case ValueKind.BOOL:
                 return "true or false"
-            case Kind.STRING:
+            case ValueKind.STRING:
                 return "a text that is not empty"
-            case Kind.CHOICE:
+            case ValueKind.CHOICE:
                 return "one of " + ", ".join(self.choices)
-            case Kind.DURATION:
+            case ValueKind.DURATION:
                 return "a time such as 90s, 5m, 1h30m or 0; -1 is for ever"
-            case Kind.INT | Kind.FLOAT:
+            case ValueKind.INT | ValueKind.FLOAT:
                 return f"{plain(self.low)} to {plain(self.high)}"
 
     def admits(self, value: Value) -> bool:
@@ -116,11 +116,11 @@ def plain(number: float) -> str:
 
 
 def _whole(low: int, high: int) -> Domain:
-    return Domain(Kind.INT, low, high)
+    return Domain(ValueKind.INT, low, high)
 
 
 def _real(low: float, high: float) -> Domain:
-    return Domain(Kind.FLOAT, low, high)
+    return Domain(ValueKind.FLOAT, low, high)
 
 
 TOKENS_AT_MOST = 2**24
@@ -135,10 +135,13 @@ _Row = SamplingParameter
 SAMPLING: tuple[SamplingParameter, ...] = (
     _Row("temperature", _real(0, 5), 0.8, 0.8, "0 always takes the best token",
          openai="temperature", vllm="temperature"),
-    _Row("top_k", _whole(0, 1_000_000), 40, 40, "only the N best tokens; 0: all", vllm="top_k"),
-    _Row("top_p", _real(0, 1), 0.95, 0.9, "only the best tokens that sum to P",
+    _Row("top_k", _whole(0, 1_000_000), 40, 40, "only so many of the best tokens; 0: all",
+         vllm="top_k"),
+    _Row("top_p", _real(0, 1), 0.95, 0.9,
+         "only the best tokens that together have this probability",
          openai="top_p", vllm="top_p"),
-    _Row("min_p", _real(0, 1), 0.05, None, "drop tokens below P of the best one",
+    _Row("min_p", _real(0, 1), 0.05, None,
+         "drop tokens less likely than this fraction of the best one",
          on_npu=False, off=0, vllm="min_p"),
     _Row("typical_p", _real(0, 1), 1, None, "locally typical sampling; 1 is off",
          on_npu=False, off=1),

@@ -9,7 +9,7 @@ import pytest
 from rkd.backend.llamacpp.backend import LlamaCppBackend
 from rkd.inference import LoadSpec, Run
 from rkd.model import BackendKind, Recipe
-from rkd.modelfile.sampling import SAMPLING, Kind, SamplingParameter
+from rkd.modelfile.sampling import SAMPLING, SamplingParameter, ValueKind
 from rkd.service.options import read_options
 from rkd.v1 import types_pb2 as pb
 from rkd.worker.handle import Handle
@@ -41,7 +41,7 @@ def test_the_defaults_are_the_engines(engine: LlamaCppBackend) -> None:
 def test_what_is_documented_is_accepted(engine: LlamaCppBackend, row: SamplingParameter) -> None:
     """Both ends of the range and each value with a meaning of its own give an answer."""
     for value in (row.domain.low, row.domain.high, *row.means):
-        number = int(value) if row.domain.kind is Kind.INT else value
+        number = int(value) if row.domain.kind is ValueKind.INT else value
         asked = pb.InferenceOptions(sampling=pb.SamplingOptions(max_tokens=4))
         setattr(asked.sampling, row.name, number)
         sampling = read_options(asked, Recipe()).sampling

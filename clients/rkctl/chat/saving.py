@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rkctl.flags import Asked
+from rkctl.flags import NUMBERS, Asked
 from rkd.modelfile.commands import Command, Dialect
 from rkd.modelfile.parse import Modelfile
 from rkd.modelfile.render import render
 from rkd.v1 import types_pb2 as types
-
-_PARAMETERS = {
-    "temperature": "temperature",
-    "top_k": "top_k",
-    "top_p": "top_p",
-    "min_p": "min_p",
-    "repeat_penalty": "repeat_penalty",
-    "seed": "seed",
-    "num_predict": "max_tokens",
-    "num_ctx": "context_tokens",
-}
-"""Keys of a Modelfile by the fields of `Asked`."""
 
 
 def modelfile_of(model: str, asked: Asked, turns: Iterable[types.Message]) -> str:
@@ -33,8 +21,8 @@ def modelfile_of(model: str, asked: Asked, turns: Iterable[types.Message]) -> st
     commands = [Command("FROM", model)]
     if asked.system is not None:
         commands.append(Command("SYSTEM", asked.system))
-    for key, field in _PARAMETERS.items():
-        value = getattr(asked, field)
+    numbers = {row.key: asked.numbers.get(row.name) for row in NUMBERS}
+    for key, value in {**numbers, "num_ctx": asked.context_tokens}.items():
         if value is not None:
             commands.append(Command("PARAMETER", str(value), key))
     commands += [Command("PARAMETER", text, "stop") for text in asked.stop]

@@ -11,19 +11,10 @@ from rkctl.screen import render
 
 if TYPE_CHECKING:
     from rkd_client.options import Backend
-from rkctl.flags import Asked, length_of_time
+from rkctl.flags import NUMBERS, Asked, length_of_time
+from rkd.modelfile.sampling import ValueKind
 
-_NUMBERS: dict[str, tuple[str, Callable[[str], float]]] = {
-    "temperature": ("temperature", float),
-    "top_k": ("top_k", int),
-    "top_p": ("top_p", float),
-    "min_p": ("min_p", float),
-    "repeat_penalty": ("repeat_penalty", float),
-    "max_tokens": ("max_tokens", int),
-    "num_predict": ("max_tokens", int),
-    "seed": ("seed", int),
-    "num_ctx": ("context_tokens", int),
-}
+_NUMBERS = {name: row for row in NUMBERS for name in (row.name, row.key)}
 _SWITCHES: dict[str, tuple[str, bool]] = {
     "think": ("think", True),
     "nothink": ("think", False),
@@ -46,8 +37,13 @@ def change(asked: Asked, name: str, value: str) -> None:
         field, state = _SWITCHES[name]
         setattr(asked, field, state)
     elif name in _NUMBERS:
-        field, kind = _NUMBERS[name]
-        setattr(asked, field, _number(name, value, kind) if value else None)
+        row = _NUMBERS[name]
+        asked.numbers.pop(row.name, None)
+        if value:
+            kind = int if row.domain.kind is ValueKind.INT else float
+            asked.numbers[row.name] = _number(name, value, kind)
+    elif name == "num_ctx":
+        asked.context_tokens = int(_number(name, value, int)) if value else None
     elif name == "stop":
         asked.stop = tuple(value.split()) if value else ()
     elif name == "system":
@@ -58,17 +54,17 @@ def change(asked: Asked, name: str, value: str) -> None:
         asked.backend = _backend(value)
     else:
         known = ", ".join(
-            sorted([*_NUMBERS, *_SWITCHES, "backend", "keep_alive", "stop", "system"])
+            sorted([*_NUMBERS, *_SWITCHES, "backend", "keep_alive", "num_ctx", "stop", "system"])
         )
         raise click.UsageError(f"there is no {name!r} to set; there are {known}")
 
 
 def shown(asked: Asked) -> Iterator[tuple[str, str]]:
     """Yield everything that is set, as name and text."""
-    for name, (field, _) in _NUMBERS.items():
-        value = getattr(asked, field)
-        if value is not None and name != "num_predict":
-            yield name, str(value)
+    for name, number in asked.numbers.items():
+        yield name, str(number)
+    if asked.context_tokens is not None:
+        yield "num_ctx", str(asked.context_tokens)
     if asked.stop:
         yield "stop", " ".join(asked.stop)
     if asked.system is not None:

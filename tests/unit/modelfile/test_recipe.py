@@ -11,7 +11,7 @@ from rkd.modelfile.parameters import MAX_STOPS, MAX_VALUE_BYTES, PARAMETERS
 from rkd.modelfile.parse import parse
 from rkd.modelfile.recipe import MAX_MESSAGES
 from rkd.modelfile.render import compose, derive, inherit, render, render_env
-from rkd.modelfile.sampling import Kind
+from rkd.modelfile.sampling import ValueKind
 
 PARENT = """FROM parent.gguf
 PARAMETER temperature 0.5
@@ -87,7 +87,7 @@ def test_bad_parameters_are_named(line: str, message: str) -> None:
     assert caught.value.violations[0].field.startswith("line 2, column ")
 
 
-NUMBERS = [k for k, p in PARAMETERS.items() if p.domain.kind in {Kind.INT, Kind.FLOAT}]
+NUMBERS = [k for k, p in PARAMETERS.items() if p.domain.kind in {ValueKind.INT, ValueKind.FLOAT}]
 
 
 @pytest.mark.parametrize("key", NUMBERS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rkd.inference import Sampling
-from rkd.modelfile.sampling import SAMPLING, Domain, Kind, SamplingParameter, plain
+from rkd.modelfile.sampling import SAMPLING, Domain, SamplingParameter, ValueKind, plain
 from rkd.v1 import types_pb2 as pb
 from tests.unit.modelfile.test_docs import rows_of
 
@@ -46,7 +46,7 @@ def test_the_npu_has_a_default_only_for_what_it_can(row: SamplingParameter) -> N
 
 def test_nan_is_in_no_range() -> None:
     """It compares to nothing."""
-    assert not Domain(Kind.FLOAT, 0, 1).admits(math.nan)
+    assert not Domain(ValueKind.FLOAT, 0, 1).admits(math.nan)
 
 
 def test_the_proto_says_ranges_and_defaults() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from rkctl.chat.settings import change, shown
-from rkctl.flags import Asked
+from rkctl.flags import NUMBERS, Asked
 
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import models_pb2, pool_pb2
@@ -121,7 +121,15 @@ class TestSettings:
             "verbose": "off",
         }
         change(asked, "temperature", "")
-        assert asked.temperature is None
+        assert "temperature" not in asked.numbers
+
+    def test_every_number_has_its_name(self) -> None:
+        """By the name of its flag, and by the Modelfile's."""
+        asked = Asked()
+        for row in NUMBERS:
+            for name in {row.name, row.key}:
+                change(asked, name, "1")
+                assert asked.numbers.pop(row.name) == 1
 
     @pytest.mark.parametrize(("name", "value"), [("heat", "1"), ("top_k", "x"), ("backend", "gpu")])
     def test_nonsense_is_told(self, name: str, value: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from rkd.modelfile.sampling import SAMPLING
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from tests.unit.rkctl import canned
@@ -60,6 +61,16 @@ def test_flags_become_fields(rkctl: Rkctl, board: FakeBoard) -> None:
     assert request.options.keep_alive.seconds == 90
     assert request.options.thinking is False
     assert (request.raw, request.system) == (True, "S")
+
+
+def test_every_number_of_sampling_has_a_flag(rkctl: Rkctl, board: FakeBoard) -> None:
+    """Of its name, with `-` for `_`; 1 is in every range."""
+    board.answers[METHOD] = canned.answer("x")
+    flags = [f"--{row.name.replace('_', '-')}=1" for row in SAMPLING if row.flag]
+    assert rkctl("generate", "tiny", "hi", *flags).exit_code == 0
+
+    sent = board.requests(METHOD)[0].options.sampling
+    assert {row.name for row in SAMPLING if row.flag} == {it.name for it, _ in sent.ListFields()}
 
 
 def test_json_prints_the_events(rkctl: Rkctl, board: FakeBoard) -> None:

@@ -10,7 +10,7 @@ import pytest
 from rkd.errors import InvalidInputError, Reason
 from rkd.inference import Sampling
 from rkd.model import BackendChoice, Recipe
-from rkd.modelfile.sampling import SAMPLING, Kind, SamplingParameter
+from rkd.modelfile.sampling import SAMPLING, SamplingParameter, ValueKind
 from rkd.service.options import Options, read_options
 from rkd.v1 import types_pb2 as pb
 
@@ -48,7 +48,7 @@ def test_nothing_said_is_nothing_set() -> None:
 def test_both_ends_of_a_range_are_in_it(row: SamplingParameter) -> None:
     """Zero is a value; one step beyond either end is refused by name."""
     name, low, high = row.name, row.domain.low, row.domain.high
-    ends = [int(low), int(high)] if row.domain.kind is Kind.INT else [low, high]
+    ends = [int(low), int(high)] if row.domain.kind is ValueKind.INT else [low, high]
 
     meant = [row.meant(end) for end in ends]
     assert [getattr(sampling(**{name: end}), name) for end in ends] == meant
