@@ -67,6 +67,7 @@ class Config:
     threads: int
     omp_wait_policy: str
     llama_server: Path | None
+    confine: bool
     load_timeout: float
     stop_grace: float
     preload: tuple[str, ...]
@@ -144,6 +145,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("threads", integer(0, 256), "0", "CPU threads of an engine; 0: the big cores.", live=True),
     _row("omp_wait_policy", choice("passive", "active"), "passive", "How idle threads wait."),
     _row("llama_server", path, "", "A native llama-server to use instead of the wheel."),
+    _row("confine", boolean, "true", "Models' workers write and connect nowhere else (Landlock)."),
     _row("load_timeout", wait(1, 86_400), "5m", "Longest silence of a load.", live=True),
     _row(
         "stop_grace",

@@ -68,7 +68,9 @@ class Rooms:
             config.models, publish=self.publish, reserve_bytes=config.disk_reserve
         )
         environment = worker_environment(config, os.environ)
-        self.launcher = Launcher(config.state_dir / "workers", environment, _worker_said)
+        self.launcher = Launcher(
+            config.state_dir / "workers", environment, _worker_said, confined=config.confine
+        )
         self.pool = Pool(
             pool_settings(config, self.board),
             obstacle=self.obstacle,

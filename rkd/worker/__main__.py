@@ -6,9 +6,10 @@ import argparse
 import os
 import signal
 import socket
+from pathlib import Path
 
 from rkd import openfiles
-from rkd.worker import leash, limits
+from rkd.worker import landlock, leash, limits
 from rkd.worker.engines import make_backend, run_job
 from rkd.worker.loop import WorkerLoop
 
@@ -19,6 +20,8 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--memory-bytes", type=int, default=0, help="of a model; 0 for a job")
+    parser.add_argument("--confined", action="store_true", help="change only the working folder")
+    parser.add_argument("--lease", type=Path, help="a file that may be written all the same")
     given = parser.parse_args()
     if not leash.tie(given.parent):
         return
@@ -30,6 +33,11 @@ def main() -> None:
         limits.bound_model(given.memory_bytes)
     else:
         limits.bound_job(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    if given.confined:
+        leases = [given.lease] if given.lease else []
+        for lease in leases:
+            lease.touch()  # a right is given on what exists
+        landlock.confine(Path.cwd(), leases)
     with socket.socket(fileno=given.fd) as connection:
         WorkerLoop(connection, make_backend, run_job).serve()
 

@@ -120,6 +120,7 @@ def running(
         "RKD_RKLLM_LIBRARY": ":".join(str(standin.build(version)) for version in versions),
         "RKD_SYSROOT": str(sysroot or "/"),
         "RKLLM_STANDIN_FILE": str(folder / "control"),
+        "RKD_CONFINE": "false",  # the stand-ins write what they were called with
     }
     (folder / "rkd.toml").write_text('load_timeout = "3s"\n', encoding="utf-8")
     with (folder / "log").open("wb") as log:

@@ -20,6 +20,7 @@ from rkd.pool.workers import pulse
 from rkd.pool.workers.handle import WorkerDiedError
 from rkd.pool.workers.launcher import Launcher
 from rkd.pool.workers.process import WorkerProcess
+from rkd.worker import landlock
 from tests.models import tiny
 from tests.unit.pool.fakes import plan
 
@@ -232,6 +233,18 @@ def limits_of(pid: int) -> dict[str, tuple[str, str]]:
     return {line[:26].strip(): (line[26:47].strip(), line[47:68].strip()) for line in lines}
 
 
+def status_of(pid: int) -> dict[str, str]:
+    """What the kernel says of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """What a process was given."""
+    words = Path(f"/proc/{pid}/environ").read_text(encoding="utf-8").split("\0")
+    return {name: value for name, _, value in (word.partition("=") for word in words if word)}
+
+
 def descriptors_of(pid: int) -> dict[int, str]:
     """What a process holds open."""
     held = list(Path(f"/proc/{pid}/fd").iterdir())
@@ -255,6 +268,38 @@ async def test_a_worker_has_limits(tmp_path: Path) -> None:
     assert bound["Max file size"] == limits_of(os.getpid())["Max file size"]
 
 
+@pytest.mark.skipif(landlock.abi() == 0, reason="this kernel has no Landlock")
+async def test_a_confined_worker_answers(tmp_path: Path) -> None:
+    """It loads, answers and embeds; unless that is switched off it may gain no privileges."""
+    weights = tiny.write(tmp_path / "t.gguf")
+    made = plan("tiny", ram=100 * MIB)
+    told = []
+    for confined in (True, False):
+        launcher = Launcher(tmp_path / "w", dict(os.environ), lambda *_: None, confined=confined)
+        worker = await launcher(made)
+        await worker.load(spec(weights, embeddings=True), quiet)
+        few = Run(prompt="Hi", sampling=Sampling(max_tokens=2, seed=1))
+        assert [piece async for piece in worker.run(few)]
+        assert len((await worker.embed(EmbedSpec(("a",)))).vectors) == 1
+        told.append(status_of(worker.pid)["NoNewPrivs"])
+        await worker.close()
+
+    before = status_of(os.getpid())["NoNewPrivs"]
+    assert told == ["1", before]
+
+
+async def test_a_worker_has_no_secrets_of_the_daemon(tmp_path: Path) -> None:
+    """Neither its token for the Hub nor its line to the service manager; the rest is inherited."""
+    given = {**os.environ, "HF_TOKEN": "hf_secret", "NOTIFY_SOCKET": "/s", "MINE": "kept"}
+    worker = await Launcher(tmp_path / "workers", given, lambda *_: None).start("tiny")
+    said = environment_of(worker.pid)
+    await worker.close(kill=True)
+
+    assert "HF_TOKEN" not in said
+    assert "NOTIFY_SOCKET" not in said
+    assert said["MINE"] == "kept"
+
+
 async def test_a_worker_inherits_its_own_descriptors_alone(tmp_path: Path) -> None:
     """Nothing the daemon holds open, inheritable or not, is open in it."""
     with (tmp_path / "secret").open("w") as secret:
@@ -270,7 +315,7 @@ async def test_a_worker_inherits_its_own_descriptors_alone(tmp_path: Path) -> No
 async def test_a_template_that_wants_all_memory_is_refused(tmp_path: Path) -> None:
     """Its allocations fail within the worker's limit; the worker lives and answers the next one."""
     launcher = Launcher(tmp_path / "workers", dict(os.environ), lambda *_: None)
-    worker = await launcher.start("tiny", 400 * MIB)
+    worker = await launcher.start("tiny", ("--memory-bytes", str(400 * MIB)))
     await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
     greedy = (
         "{% set ns = namespace(x='x' * 1000000) %}{% for _ in range(5000) %}"

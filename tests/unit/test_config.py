@@ -116,7 +116,7 @@ class TestSources:
         }  # fmt: skip
         own = {
             "backend": "cpu", "kv_cache_type": "q8_0", "omp_wait_policy": "active",
-            "log_level": "debug", "max_context": "77", "npu_parallel": "2",
+            "log_level": "debug", "max_context": "77", "npu_parallel": "2", "confine": "false",
         }  # fmt: skip
         value = own.get(row.key) or wanted.get(row.parse.__name__, "7")
         paired = {"tls_cert": "RKD_TLS_KEY", "tls_key": "RKD_TLS_CERT"}.get(row.key)

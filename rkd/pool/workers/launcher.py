@@ -13,7 +13,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import rkd
@@ -26,6 +26,10 @@ HELLO_BOUND_S = 30.0
 """A worker says Hello after 0.1 s; a board that swaps may take longer."""
 
 
+NOT_FOR_WORKERS = frozenset({"HF_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"})
+"""Secrets and rights of the daemon's that no engine needs."""
+
+
 class Launcher:
     """
     Starts workers; implements `rkd.pool.workers.handle.LaunchWorker`.
@@ -34,6 +38,8 @@ class Launcher:
         folder: where workers get their private folders; swept here, at construction.
         environment: for the workers, usually the daemon's own.
         on_line: takes what a worker prints: model, pid, line.
+        confined: workers that hold a model change nothing outside their folder and connect to
+            nobody, where the kernel can see to it.
     """
 
     def __init__(
@@ -41,27 +47,36 @@ class Launcher:
         folder: Path,
         environment: Mapping[str, str],
         on_line: Callable[[str, int, str], None],
+        *,
+        confined: bool = True,
     ) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700, parents=True)
         self._folder = folder
         self._on_line = on_line
+        self._confined = confined
         ours = str(Path(rkd.__file__).parents[1])
         known = environment.get("PYTHONPATH", "")
         found = f"{ours}{os.pathsep}{known}" if known else ours
-        self._environment = {**environment, "PYTHONPATH": found}
+        kept = {name: value for name, value in environment.items() if name not in NOT_FOR_WORKERS}
+        self._environment = {**kept, "PYTHONPATH": found}
 
     async def __call__(self, plan: LoadPlan) -> WorkerProcess:
         """Start a worker for *plan*; returns when it has said Hello."""
-        return await self.start(plan.spec.model, plan.need.limit_bytes)
+        options = ["--memory-bytes", str(plan.need.limit_bytes)]
+        if self._confined:
+            options.append("--confined")
+        if lease := plan.spec.npu_lease_path:
+            options += ["--lease", lease]
+        return await self.start(plan.spec.model, options)
 
-    async def start(self, label: str, memory_bytes: int = 0) -> WorkerProcess:
+    async def start(self, label: str, options: Sequence[str] = ()) -> WorkerProcess:
         """
         Start a worker.
 
         Args:
             label: names it in the log.
-            memory_bytes: private memory a model's worker may take; 0 for a job's.
+            options: of `rkd.worker` besides those every worker has.
 
         Raises:
             WorkerDiedError: it ended before its Hello.
@@ -74,13 +89,13 @@ class Launcher:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-m", "rkd.worker", "--fd", str(theirs.fileno()), "--parent", str(os.getpid())),
-                *("--memory-bytes", str(memory_bytes)),
+                *options,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=words.writer,
                 stderr=words.writer,
                 pass_fds=(theirs.fileno(),),
                 cwd=folder,
-                env=self._environment,
+                env={**self._environment, "TMPDIR": str(folder)},
                 start_new_session=True,
             )
         except BaseException:  # a cancelled start, too, leaves nothing behind

@@ -285,7 +285,7 @@ class FakeMachine:
             obstacle=obstacle,
             launch=self,
             memory=self.memory,
-            calibration=calibration or Calibration(Path("/nonexistent/memory.json")),
+            calibration=calibration or Calibration(Path("/dev/null/memory.json")),
             publish=self.events.append,
         )
 
