@@ -14,6 +14,9 @@ from rkd.modelfile.commands import MAX_BYTES
 from rkd.modelfile.parse import decode, parse
 from rkd.outside import NotRegularError
 
+_MAX_BYTES = 2 * MAX_BYTES + 2
+"""UTF-16 of ASCII takes twice as many bytes and a mark; the parser judges what they mean."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -45,7 +48,7 @@ def read(folder: Path) -> Reading | None:
     """Read `<folder>/Modelfile`; None when there is none, trouble and all."""
     path = folder / MODELFILE
     try:
-        content = read_own(path, folder, MAX_BYTES)
+        content = read_own(path, folder, _MAX_BYTES)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError) and not os.path.lexists(path)
         return None if missing else Reading(trouble=_unreadable(error))
@@ -64,7 +67,7 @@ def read(folder: Path) -> Reading | None:
 def from_file(path: Path) -> str:
     """Return the file name the first FROM of the Modelfile at *path* means, or ""."""
     try:
-        return file_of(parse(read_own(path, path.parent, MAX_BYTES)).values("FROM")[0])
+        return file_of(parse(read_own(path, path.parent, _MAX_BYTES)).values("FROM")[0])
     except (OSError, InvalidInputError):
         return ""
 

@@ -34,7 +34,7 @@ _OLD = ".rkd-old-"
 _TRASH = ".rkd-trash-"
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 _IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_MAX_JOURNAL_BYTES = 4096
+MAX_JOURNAL_BYTES = 4096
 _NEVER = frozenset("/\0")
 
 
@@ -222,8 +222,8 @@ def _read_journal(journal: Path) -> tuple[str, str, str] | None:
     what it replaces or becomes an entry of the models folder that is not hidden.
     """
     try:
-        content = read_regular(journal, most_bytes=_MAX_JOURNAL_BYTES, within=journal.parent)
-        record = json_object(content, most_items=_MAX_JOURNAL_BYTES)
+        content = read_regular(journal, most_bytes=MAX_JOURNAL_BYTES, within=journal.parent)
+        record = json_object(content, most_items=MAX_JOURNAL_BYTES)
         stage, folder, replaces = record["stage"], record["folder"], record["replaces"]
     except OSError as error:
         if isinstance(error, NotRegularError) or error.errno == errno.EFBIG:

@@ -22,7 +22,7 @@ from rkd.backend.convert.tensors import (
 from rkd.outside import json_object, quoted, shown
 from rkd.weights import magic
 
-_MAX_HEADER_BYTES = 32 << 20
+MAX_HEADER_BYTES = 32 << 20
 """The format allows 100 MB; a table of 100,000 tensors takes 12."""
 MAX_HEADER_ITEMS = 2_000_000
 _EIGHT_BIT = frozenset({"F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "I8", "U8"})
@@ -40,7 +40,7 @@ def read(path: Path) -> Iterator[Stored]:
     if kind and kind != "a safetensors file":
         raise broken(path.name, f"it is {kind}")
     size = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or not 2 <= size <= min(_MAX_HEADER_BYTES, len(data) - 8):  # noqa: PLR2004 - length, then at least {}
+    if len(data) < 8 or not 2 <= size <= min(MAX_HEADER_BYTES, len(data) - 8):  # noqa: PLR2004 - length, then at least {}
         raise broken(path.name, "its header does not fit into the file")
     try:
         table = json_object(bytes(data[8 : 8 + size]), most_items=MAX_HEADER_ITEMS)

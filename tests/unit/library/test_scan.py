@@ -239,3 +239,14 @@ def test_model_names_of_a_snapshot_are_sorted(tmp_path: Path) -> None:
         put(tmp_path / name / "x.gguf")
 
     assert [m.name for m in look(tmp_path).models()] == [ModelName(n) for n in ("A", "b", "c")]
+
+
+def test_a_long_modelfile_in_utf16_is_read_whole(tmp_path: Path) -> None:
+    """Twice the bytes for the same text: cut at the bound it would be another text."""
+    put(tmp_path / "x" / "x.gguf")
+    text = "FROM ./x.gguf\nSYSTEM " + "a" * 600_000 + "\n"
+    put(tmp_path / "x" / "Modelfile", text.encode("utf-16"))
+    model = look(tmp_path).by_key["x"].model
+
+    assert model.state is ModelState.READY
+    assert model.recipe.system == "a" * 600_000
