@@ -69,6 +69,7 @@ class HubRooms:
                 library=library,
                 capacity=capacity,
                 reserve_bytes=lambda: current().disk_reserve,
+                read_card=self.browser.card_of,
             ),
             OperationKind.PUSH: PushRunner(connection=self.connection, library=library),
         }

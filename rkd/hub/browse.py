@@ -17,10 +17,11 @@ from typing import Any
 
 from rkd import shape
 from rkd.errors import RkdError
+from rkd.hub.branches import find_weights
 from rkd.hub.cache import AnswerCache, Form
 from rkd.hub.connection import Connection
 from rkd.hub.fit import Headroom, Judgement, judge_all
-from rkd.hub.listing import Listing, RemoteFile, look_up, restored, stored
+from rkd.hub.listing import Listing, RemoteFile, restored, stored
 from rkd.hub.mover import Mover, Wanted
 from rkd.hub.variants import Variant, variants_of
 from rkd.model import Details, Format
@@ -45,7 +46,7 @@ _MOST_TAILS = 12
 """Ends of .rkllm files read for one listing; a repository seldom has more."""
 
 _TOOLKIT = re.compile(
-    r"(?:rkllm|toolkit|sdk)[-_ ]{0,3}(?:toolkit|version)?[-_ :]{0,3}"
+    r"(?:rkllm|toolkit|sdk|rk35[0-9]{2}s?)[-_ ]{0,3}(?:toolkit|version)?[-_ :]{0,3}"
     r"v?([0-9]+\.[0-9]+\.[0-9]+(?:b[0-9]+)?)",
     re.IGNORECASE,
 )
@@ -92,8 +93,10 @@ class Browser:
         Raises:
             RkdError: OFFLINE, HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND.
         """
-        listing, cached = self._listing(repository, revision)
+        listing, cached = self._listing(repository, revision, capacity.platform or capacity.chip)
         variants = variants_of(listing)
+        if any(one.format is Format.RKLLM and not one.platform for one in variants):
+            variants = variants_of(listing, card=self.card_of(listing))
         details = self._shape(listing, variants)
         dated = tuple(
             replace(variant, toolkit=self._toolkit(listing, variant))
@@ -114,6 +117,12 @@ class Browser:
         listing, _ = self._listing(repository, revision)
         return parse_card(self._card(listing))
 
+    def card_of(self, listing: Listing) -> str:
+        """Read the card of *listing* as it is; "" where there is none to be had."""
+        with contextlib.suppress(RkdError):
+            return self._card(listing)
+        return ""
+
     def _card(self, listing: Listing) -> str:
         file = listing.file("README.md")
         if file is None:
@@ -126,10 +135,12 @@ class Browser:
         question = f"card {listing.repository} {listing.commit}"
         return self._cache.answer(question, ask, _CARD, fresh=_FOR_EVER).value
 
-    def _listing(self, repository: str, revision: str) -> tuple[Listing, datetime | None]:
+    def _listing(
+        self, repository: str, revision: str, chip: str = ""
+    ) -> tuple[Listing, datetime | None]:
         answer = self._cache.answer(
-            f"listing {repository} {revision}",
-            lambda: look_up(self._connection, repository, revision),
+            f"listing {repository} {revision} {chip}",
+            lambda: find_weights(self._connection, repository, revision, chip),
             _LISTING,
         )
         return answer.value, answer.cached
@@ -166,12 +177,15 @@ class Browser:
         with contextlib.suppress(RkdError):
             question = f"toolkit {file.digest}"
             told = self._cache.answer(question, ask, _TOLD, fresh=_FOR_EVER).value
-        named = told or toolkit_in(file.path) or toolkit_in(listing.repository)
+        named = (
+            told
+            or toolkit_in(file.path)
+            or toolkit_in(listing.branch)
+            or toolkit_in(listing.repository)
+        )
         if named:
             return named
-        with contextlib.suppress(RkdError):
-            return toolkit_in(self._card(listing))
-        return ""
+        return toolkit_in(self.card_of(listing))
 
 
 class _Ranges:

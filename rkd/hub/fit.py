@@ -6,13 +6,16 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rkd.hub.naming import Tuning
 from rkd.hub.variants import Variant
 from rkd.model import Details, Format
+from rkd.weights import npu
 from rkd.weights.estimate import estimate
-from rkd.weights.quantization import QUANTIZATIONS, Quality
+from rkd.weights.quantization import QUANTIZATIONS, REMOVED, Quality
 from rkd.words import size
 
 _UNKNOWN_QUALITY = Quality.FAIR
+_OLD_TOOLKITS = ("1.0", "1.1")
 _SMALLER_IS_BETTER = {"Q4_K_M": 0, "w8a8": 0, "IQ4_XS": 1, "Q4_K_S": 2, "Q5_K_M": 3, "Q4_0": 4}
 """What to take among what fits: the balance most people want first."""
 
@@ -25,6 +28,7 @@ class FitVerdict(enum.Enum):
     FITS_ALONE = 2
     TOO_LARGE = 3
     WRONG_PLATFORM = 4
+    UNSUPPORTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,10 @@ def judge(variant: Variant, details: Details, capacity: Headroom) -> Judgement:
     elif variant.format is Format.RKLLM and not capacity.platform:
         # The right chip: what is in the way can be mended, and then it is another verdict.
         verdict, detail = FitVerdict.UNKNOWN, f"the NPU cannot be used now: {capacity.obstacle}"
-    row = QUANTIZATIONS.get(variant.quantization)
-    return Judgement(variant, verdict, detail, needed, row.note if row else "")
+    unsupported = _unsupported(variant, capacity)
+    if unsupported and verdict is not FitVerdict.WRONG_PLATFORM:
+        verdict, detail = FitVerdict.UNSUPPORTED, unsupported
+    return Judgement(variant, verdict, detail, needed, _advice(variant, capacity))
 
 
 def judge_all(
@@ -120,26 +126,58 @@ def judge_all(
     return tuple(judged)
 
 
-def _order(one: Judgement, capacity: Headroom) -> tuple[int, int, int, int, int]:
+def _order(one: Judgement, capacity: Headroom) -> tuple[int, int, int, Tuning, int, int]:
     """
     Order by what a user of this board wants first.
 
     1. What fits now, then what fits alone, then the rest.
     2. What runs on the NPU, if there is one.
-    3. The usual balance of quality, size and speed.
-    4. Better quality.
-    5. Smaller.
+    3. The advice for this chip; on the CPU the usual balance of quality, size and speed.
+    4. Made as the toolkit does it by itself.
+    5. Better quality.
+    6. Smaller.
     """
     rank = {FitVerdict.FITS: 0, FitVerdict.FITS_ALONE: 1, FitVerdict.UNKNOWN: 2}
-    on_npu = one.variant.format is Format.RKLLM and bool(capacity.platform)
-    row = QUANTIZATIONS.get(one.variant.quantization)
+    variant = one.variant
+    on_npu = variant.format is Format.RKLLM and bool(capacity.platform)
+    row = QUANTIZATIONS.get(variant.quantization)
+    usual = _SMALLER_IS_BETTER.get(variant.quantization, len(_SMALLER_IS_BETTER))
     return (
         rank.get(one.verdict, 3 + one.verdict.value),
         0 if on_npu else 1,
-        _SMALLER_IS_BETTER.get(one.variant.quantization, len(_SMALLER_IS_BETTER)),
+        npu.rank(capacity.platform, variant.quantization) if on_npu else usual,
+        variant.tuning or Tuning(),
         int(row.quality if row else _UNKNOWN_QUALITY),
-        one.variant.size_bytes,
+        variant.size_bytes,
     )
+
+
+def _unsupported(variant: Variant, capacity: Headroom) -> str:
+    """Say why no engine here runs weights of that type, or ""."""
+    kind = variant.quantization
+    if kind in REMOVED:
+        return f"the engine no longer reads {kind}; a Q4_0 is repacked for this board at load"
+    chip = capacity.platform or capacity.chip
+    if variant.format is Format.RKLLM and not npu.runs(chip, kind):
+        return f"the NPU of the {chip} does not run {kind}; it runs {', '.join(npu.TYPES[chip])}"
+    return ""
+
+
+def _advice(variant: Variant, capacity: Headroom) -> str:
+    """Say what is known of the type, of its place on this chip, and of how it was made."""
+    row = QUANTIZATIONS.get(variant.quantization)
+    told = [row.note] if row and row.note else []
+    chip = capacity.platform or capacity.chip
+    if variant.format is Format.RKLLM and variant.quantization:
+        if chip in npu.TYPES and npu.rank(chip, variant.quantization) == 0:
+            told.append(f"the advised type for the {chip}")
+        if variant.tuning == Tuning():
+            told.append(f"{variant.tuning}: the toolkit's own defaults")
+        elif variant.tuning is not None:
+            told.append(f"{variant.tuning}")
+        if variant.toolkit.startswith(_OLD_TOOLKITS):
+            told.append(f"made by toolkit {variant.toolkit}: newer runtimes run it slower")
+    return "; ".join(told)
 
 
 def _wrong_platform(variant: Variant, capacity: Headroom) -> str:

@@ -57,6 +57,8 @@ class Listing:
         gated: access has to be asked for on its page.
         base_models: what it was made from, as its card says.
         parameters, context_tokens, architecture: of its GGUF, where the hub read one; 0 or "".
+        branch: the one it is of, where `main` holds no weights; "" for what was asked for.
+        branches: others that hold some perhaps.
     """
 
     repository: str
@@ -74,6 +76,8 @@ class Listing:
     parameters: int = 0
     context_tokens: int = 0
     architecture: str = ""
+    branch: str = ""
+    branches: tuple[str, ...] = ()
 
     def file(self, path: str) -> RemoteFile | None:
         """Find the file at *path*."""
@@ -197,6 +201,8 @@ def restored(value: object) -> Listing:
         parameters=shape.count(record.get("parameters")),
         context_tokens=shape.count(record.get("context_tokens")),
         architecture=told("architecture"),
+        branch=told("branch"),
+        branches=many("branches"),
     )
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from rkd.errors import InvalidInputError, bad_field
+from rkd.hub.naming import bare
 from rkd.outside import quoted, shown_address
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
@@ -19,9 +20,8 @@ _REPOSITORY = re.compile(rf"{_PART}/{_PART}")
 _HOSTS = ("hf.co/", "huggingface.co/", "www.huggingface.co/")
 _VIEWS = frozenset({"blob", "resolve", "tree", "raw"})
 _WEIGHTS = (".gguf", ".rkllm")
-_NOT_IN_NAME = re.compile(r"[^a-z0-9._-]+")
-_PACKAGING = re.compile(r"[-_.](gguf|rkllm|rk35[0-9]{2}[a-z]?)(?=$|[-_.])", re.IGNORECASE)
 _LONGEST_NAME = 128
+_NOT_IN_NAME = re.compile(r"[^a-z0-9._-]+")
 
 LONGEST_SOURCE = 2048
 """Characters of what somebody wrote to name a model."""
@@ -59,17 +59,21 @@ def parse(text: str, *, endpoint: str = "") -> Reference:
     """
     if len(text) > LONGEST_SOURCE or not text.isprintable():
         raise _unreadable(text)
-    bare = text.strip()
+    plain = text.strip()
     mirror = urlsplit(endpoint).netloc
-    bare = re.sub(r"^https?://", "", bare)
+    plain = re.sub(r"^https?://", "", plain, flags=re.IGNORECASE)
     for host in (*_HOSTS, *([f"{mirror}/"] if mirror else [])):
-        if bare.lower().startswith(host.lower()):
-            bare = bare[len(host) :]
+        if plain.lower().startswith(host.lower()):
+            plain = plain[len(host) :]
             break
-    bare = bare.split("?")[0].split("#")[0].rstrip("/")
-    parts = [unquote(part) for part in bare.split("/")]
+    plain, _, query = plain.split("#")[0].partition("?")
+    plain = plain.rstrip("/")
+    parts = [unquote(part) for part in plain.split("/")]
     reference = _of_parts(parts)
-    if not is_repository(reference.repository) or ".." in bare:
+    shown = parse_qs(query).get("show_file_info", [""])[0]
+    if shown and not reference.selection:
+        reference = replace(reference, selection=shown)
+    if not is_repository(reference.repository) or ".." in plain:
         raise _unreadable(text)
     return reference
 
@@ -106,17 +110,25 @@ def with_revision(reference: Reference, revision: str) -> Reference:
     return replace(reference, revision=revision or reference.revision or "main")
 
 
-def local_name(repository: str, quantization: str) -> str:
+def local_name(repository: str, quantization: str, *, stem: str = "") -> str:
     """
     Make the name a model gets where nobody chose one: `qwen2.5-1.5b-instruct-q4_k_m`.
 
     The repository's own name without its packaging, and the quantization if it is not in it.
+
+    Args:
+        repository: `user/repo`.
+        quantization: of the weights.
+        stem: what the file is called, for a repository of several models; it also serves where
+            the repository's name tells nothing.
     """
-    stem = _PACKAGING.sub("", repository.rsplit("/", 1)[-1]).lower()
+    own = repository.rpartition("/")[2]
+    plain = bare(own)
+    name = stem or plain or own.lower()
     kind = quantization.lower()
-    if kind and kind not in stem:
-        stem = f"{stem}-{kind}"
-    name = _NOT_IN_NAME.sub("-", stem).strip(".-")
+    if kind and kind not in name:
+        name = f"{name}-{kind}"
+    name = _NOT_IN_NAME.sub("-", name).strip(".-")
     return name[:_LONGEST_NAME].rstrip(".-") or "model"
 
 

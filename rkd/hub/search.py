@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import functools
+import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from rkd.hub.listing import listing_of
 from rkd.hub.refusal import unlike
 from rkd.model import Format
 from rkd.weights import rkllm
+from rkd.weights.company import companion
 from rkd.weights.quantization import in_file_name
 
 LOOKED_AT = 200
@@ -25,6 +27,10 @@ LOOKED_AT = 200
 MOST_ANSWERED = 1_000
 """Most repositories one answer may hold, however few were asked for."""
 
+_RKLLM_LIBRARIES = ("rkllm", "rkllm-runtime")
+"""What cards of .rkllm files name as their library."""
+
+_USUAL_CHIP = "rk3588"
 _MOST_KINDS = 1_000
 _LONGEST_BYTES = 300
 _FORMATS = frozenset(one.value for one in Format)
@@ -98,9 +104,15 @@ class Results:
     cached: datetime | None = None
 
 
-def search(connection: Connection, cache: AnswerCache, query: Query) -> Results:
+def search(connection: Connection, cache: AnswerCache, query: Query, *, chip: str = "") -> Results:
     """
     Search the hub; blocking.
+
+    Args:
+        connection: the way to the hub.
+        cache: what it answered before.
+        query: what is looked for.
+        chip: of this board: repositories of .rkllm files often name it and nothing else.
 
     Raises:
         RkdError: OFFLINE, HUB_UNREACHABLE, when the cache has no answer either.
@@ -108,9 +120,9 @@ def search(connection: Connection, cache: AnswerCache, query: Query) -> Results:
     formats = (query.format,) if query.format else (Format.GGUF, Format.RKLLM)
     by_id: dict[str, Found] = {}
     cached: datetime | None = None
-    for format_ in formats:
-        asked = replace(query, format=format_, quantization="", min_downloads=0)
-        answer = cache.answer(f"search {asked}", functools.partial(_ask, connection, asked), _FORM)
+    for parameters in [one for format_ in formats for one in _questions(query, format_, chip)]:
+        question = f"search {json.dumps(parameters, sort_keys=True)}"
+        answer = cache.answer(question, functools.partial(_ask, connection, parameters), _FORM)
         cached = answer.cached or cached
         for found in answer.value:
             by_id.setdefault(found.id, found)
@@ -127,7 +139,9 @@ def found_in(answer: object) -> Found:
     """
     listing = listing_of(answer, pinned=False)
     names = [file.path for file in listing.files]
-    weights = [name for name in names if name.lower().endswith((".gguf", ".rkllm"))]
+    weights = [
+        name for name in names if name.lower().endswith((".gguf", ".rkllm")) and not companion(name)
+    ]
     kinds = dict.fromkeys(in_file_name(name) for name in weights)
     formats = {name.lower().rsplit(".", 1)[1] for name in weights}
     guessed = rkllm.judge(f"{listing.repository}.rkllm", 0, b"", b"").details.parameters
@@ -161,14 +175,14 @@ def facets_of(found: Iterable[Found]) -> tuple[tuple[str, tuple[tuple[str, int],
     )
 
 
-def _ask(connection: Connection, query: Query) -> tuple[Found, ...]:
+def _ask(connection: Connection, parameters: dict[str, Any]) -> tuple[Found, ...]:
     """
     Ask for one page of the hub's list.
 
     Not by `list_models`: that waits 23 s for a dead hub (measured with 2.4.0), and a search is
     waited for by somebody.
     """
-    answer = connection.document("/api/models", _parameters(query), what="a search")
+    answer = connection.document("/api/models", parameters, what="a search")
     try:
         repositories = shape.items(answer, most=MOST_ANSWERED)
     except shape.UnlikeError as error:
@@ -176,17 +190,33 @@ def _ask(connection: Connection, query: Query) -> tuple[Found, ...]:
     return tuple(shape.kept(repositories[:LOOKED_AT], found_in))
 
 
-def _parameters(query: Query) -> dict[str, Any]:
-    filters = ["gguf"] if query.format is Format.GGUF else []
+def _questions(query: Query, format_: Format, chip: str) -> Iterable[dict[str, Any]]:
+    """
+    Say what is asked for one format; the answers are merged.
+
+    The hub looks for words in names of repositories alone. Those of .rkllm files are found by the
+    library their card names, by the chip, or by the word in their name: none of these finds all.
+    """
+    if format_ is Format.GGUF:
+        yield _parameters(query, ["gguf"], "", number=True)
+        return
+    for library in _RKLLM_LIBRARIES:
+        yield _parameters(query, [library], "")
+    for word in dict.fromkeys(("rkllm", chip or _USUAL_CHIP, _USUAL_CHIP)):
+        yield _parameters(query, [], word)
+
+
+def _parameters(
+    query: Query, filters: list[str], word: str, *, number: bool = False
+) -> dict[str, Any]:
     if query.license:
-        filters.append(f"license:{query.license}")
-    # Repositories of .rkllm files carry no tag of their own, but nearly all of them the word.
-    words = f"{query.words} rkllm" if query.format is Format.RKLLM else query.words
+        filters = [*filters, f"license:{query.license}"]
+    known = query.words.casefold().split()
     parameters: dict[str, Any] = {
-        "search": words.strip(),
+        "search": query.words if word in known else f"{query.words} {word}".strip(),
         "author": query.author,
         "filter": filters,
-        "num_parameters": _range(query) if query.format is Format.GGUF else None,
+        "num_parameters": _range(query) if number else None,
         "sort": query.sort.value,
     }
     if query.gated is not None:
@@ -196,10 +226,11 @@ def _parameters(query: Query) -> dict[str, Any]:
 
 
 def _range(query: Query) -> str | None:
+    """Write bounds for the hub, in billions; what is too small for it rkd filters itself."""
     bounds = [
-        f"{word}:{count / 1e9:g}B"
+        f"{word}:{billions}B"
         for word, count in (("min", query.min_parameters), ("max", query.max_parameters))
-        if count
+        if (billions := f"{count / 1e9:.3f}".rstrip("0").rstrip(".")) != "0"
     ]
     return ",".join(bounds) or None
 

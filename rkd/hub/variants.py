@@ -6,17 +6,23 @@ A variant is what a user chooses and a pull brings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 from rkd.errors import NotFoundError, Reason
 from rkd.hub.listing import Listing, RemoteFile
+from rkd.hub.naming import Tuning, stem_of, tuning_in
 from rkd.model import Format
 from rkd.weights import rkllm, shards
-from rkd.weights.quantization import in_file_name
+from rkd.weights.company import companion
+from rkd.weights.quantization import in_file_name, own_mix
 
-_PROJECTOR = "mmproj"
+_CHECKPOINTS = frozenset({".safetensors", ".bin", ".pth", ".pt"})
+_MOST_TOLD = 30
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Variant:
         platform: the chip a .rkllm was made for, as its name says; "" where it does not.
         toolkit: version of the toolkit that made a .rkllm; "" where unknown.
         parameters, context_tokens: 0 where unknown.
+        mix: mark of a publisher's own mix before the quantization: `UD-`.
+        tuning: how a .rkllm was made, where its name says so.
     """
 
     files: tuple[RemoteFile, ...]
@@ -40,6 +48,13 @@ class Variant:
     toolkit: str = ""
     parameters: int = 0
     context_tokens: int = 0
+    mix: str = ""
+    tuning: Tuning | None = None
+
+    @property
+    def kind(self) -> str:
+        """The quantization as its publisher calls it."""
+        return self.mix + self.quantization
 
     @property
     def size_bytes(self) -> int:
@@ -52,17 +67,21 @@ class Variant:
         return self.files[0].path
 
 
-def variants_of(listing: Listing) -> tuple[Variant, ...]:
-    """List what *listing* offers, largest first."""
-    found = [*_ggufs(listing), *_rkllms(listing)]
-    count: dict[str, int] = {}
-    for variant in found:
-        count[variant.quantization.casefold()] = count.get(variant.quantization.casefold(), 0) + 1
+def variants_of(listing: Listing, *, card: str = "") -> tuple[Variant, ...]:
+    """
+    List what *listing* offers, largest first.
+
+    Args:
+        listing: what the repository holds.
+        card: its card, which may name the chip where no name does.
+    """
+    found = [*_ggufs(listing), *_rkllms(listing, card)]
+    count = Counter(variant.kind.casefold() for variant in found)
     tagged = (
         replace(
             variant,
-            tag=variant.quantization
-            if variant.quantization and count[variant.quantization.casefold()] == 1
+            tag=variant.kind
+            if variant.quantization and count[variant.kind.casefold()] == 1
             else variant.name,
         )
         for variant in found
@@ -72,29 +91,22 @@ def variants_of(listing: Listing) -> tuple[Variant, ...]:
 
 def select(listing: Listing, variants: Iterable[Variant], selection: str) -> Variant:
     """
-    Find the one variant *selection* means: a tag, a quantization or a file, ignoring case.
+    Find the one variant *selection* means: a file, a tag, a quantization or a folder.
+
+    Case does not count. Of several that differ in their tuning alone the advised one is meant.
 
     Raises:
         NotFoundError: HUB_NOT_FOUND, for nothing of that kind, or for several.
     """
     known = tuple(variants)
-    wanted = selection.casefold().replace("-", "_")
-    named = [
-        variant
-        for variant in known
-        if any(
-            selection.casefold() in {file.path.casefold(), PurePosixPath(file.path).name.casefold()}
-            for file in variant.files
-        )
-    ]
-    matching = named or [
-        variant
-        for variant in known
-        if wanted in {variant.tag.casefold().replace("-", "_"), variant.quantization.casefold()}
-    ]
+    if not known:
+        raise _no_weights(listing)
+    matching = _meant(known, selection.strip("/").casefold())
+    if matching and _differ_in_tuning_alone(matching):
+        return min(matching, key=lambda one: (one.tuning or Tuning(), one.size_bytes))
     if len(matching) == 1:
         return matching[0]
-    tags = ", ".join(variant.tag for variant in matching or known) or "nothing rkd can run"
+    tags = ", ".join(one.tag for one in (matching or known)[:_MOST_TOLD])
     what = f"several {selection}" if matching else f"no {selection}"
     raise NotFoundError(
         Reason.HUB_NOT_FOUND,
@@ -104,11 +116,52 @@ def select(listing: Listing, variants: Iterable[Variant], selection: str) -> Var
     )
 
 
+def _meant(known: tuple[Variant, ...], selection: str) -> tuple[Variant, ...]:
+    """Find what *selection* names, by the first of these that finds anything."""
+    kind = selection.replace("-", "_")
+    ways: tuple[Callable[[Variant], bool], ...] = (
+        lambda one: any(
+            selection in {file.path.casefold(), PurePosixPath(file.path).name.casefold()}
+            for file in one.files
+        ),
+        lambda one: kind in {_plain(one.tag), _plain(one.kind)},
+        lambda one: kind == one.quantization.casefold(),
+        lambda one: one.name.casefold().startswith(f"{selection}/"),
+    )
+    found = (tuple(one for one in known if way(one)) for way in ways)
+    return next((some for some in found if some), ())
+
+
+def _plain(tag: str) -> str:
+    return tag.casefold().replace("-", "_")
+
+
+def _differ_in_tuning_alone(variants: tuple[Variant, ...]) -> bool:
+    alike = {(stem_of(one.name), one.kind.casefold(), one.platform) for one in variants}
+    return len(alike) == 1 and all(one.tuning for one in variants)
+
+
+def _no_weights(listing: Listing) -> NotFoundError:
+    """Say what a repository without weights rkd runs holds instead, and the way out."""
+    others = {PurePosixPath(file.path).suffix.lower() for file in listing.files}
+    what = "no weights rkd can run"
+    remedy = f"Look for some made from it: rkctl search {listing.repository.rpartition('/')[2]}"
+    if others & _CHECKPOINTS:
+        what = "an original checkpoint alone, which no engine here runs as it is"
+        remedy += "; or fetch it, then convert it: rkctl create NAME --from FOLDER -q Q4_K_M"
+    return NotFoundError(
+        Reason.HUB_NOT_FOUND,
+        f"{listing.repository} has {what}",
+        remedy=remedy,
+        metadata={"repository": listing.repository},
+    )
+
+
 def _ggufs(listing: Listing) -> Iterable[Variant]:
     by_path = {file.path: file for file in listing.files}
     for file in listing.files:
         name = PurePosixPath(file.path).name
-        if not name.lower().endswith(".gguf") or name.lower().startswith(_PROJECTOR):
+        if not name.lower().endswith(".gguf") or companion(file.path):
             continue
         shard = shards.parse(file.path)
         if shard is not None and shard.number > 1:
@@ -116,29 +169,42 @@ def _ggufs(listing: Listing) -> Iterable[Variant]:
         names = shard.names if shard else (file.path,)
         if any(path not in by_path for path in names):
             continue  # shards are missing: nobody could run it
+        said = shard.stem if shard else name
+        told_by = said if in_file_name(said) else _folder(file)
         yield Variant(
             files=tuple(by_path[path] for path in names),
             format=Format.GGUF,
-            quantization=in_file_name(shard.stem if shard else name) or in_file_name(_folder(file)),
+            quantization=in_file_name(told_by),
+            mix=own_mix(told_by),
             parameters=listing.parameters,
             context_tokens=listing.context_tokens,
         )
 
 
-def _rkllms(listing: Listing) -> Iterable[Variant]:
+def _rkllms(listing: Listing, card: str) -> Iterable[Variant]:
     for file in listing.files:
-        if not file.path.lower().endswith(".rkllm"):
+        if not file.path.lower().endswith(".rkllm") or companion(file.path):
             continue
-        facts = rkllm.judge(PurePosixPath(file.path).name, file.size_bytes, b"", b"")
-        whole = rkllm.judge(f"{listing.repository}.rkllm", 0, b"", b"")
+        # From the inside outwards: the file, its folders, the branch, the repository, its card.
+        told_by = [*reversed(PurePosixPath(file.path).parts), listing.branch, listing.repository]
+        facts = [rkllm.judge(f"{text}.rkllm", 0, b"", b"") for text in told_by]
+        platforms = [one.platform for one in facts] + [
+            rkllm.platform_in(text) for text in (" ".join(listing.tags), card)
+        ]
         yield Variant(
             files=(file,),
             format=Format.RKLLM,
-            quantization=facts.details.quantization or whole.details.quantization,
-            platform=facts.platform or whole.platform,
-            parameters=facts.details.parameters or whole.details.parameters,
-            context_tokens=facts.details.context_tokens,
+            quantization=_first(one.details.quantization for one in facts) or "",
+            platform=_first(platforms) or "",
+            parameters=_first(one.details.parameters for one in facts) or 0,
+            context_tokens=_first(one.details.context_tokens for one in facts) or 0,
+            tuning=tuning_in(file.path),
         )
+
+
+def _first(values: Iterable[_Value]) -> _Value | None:
+    """Return the first value that says something."""
+    return next((value for value in values if value), None)
 
 
 def _folder(file: RemoteFile) -> str:

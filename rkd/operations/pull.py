@@ -15,21 +15,33 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from rkd.errors import InvalidInputError, NotFoundError, RkdError, UnavailableError
+from rkd.errors import (
+    InvalidInputError,
+    NotFoundError,
+    PreconditionError,
+    Reason,
+    RkdError,
+    UnavailableError,
+)
+from rkd.hub.branches import find_weights
 from rkd.hub.connection import Connection
 from rkd.hub.fetching import Fetching
-from rkd.hub.fit import Headroom, judge_all
+from rkd.hub.fit import FitVerdict, Headroom, judge, judge_all
 from rkd.hub.listing import Listing, look_up
+from rkd.hub.naming import is_collection, stem_of, tells_nothing
 from rkd.hub.reference import Reference, local_name, parse, with_revision
 from rkd.hub.threads import asking
 from rkd.hub.variants import Variant, select, variants_of
 from rkd.library import refusals
 from rkd.library.library import Library
-from rkd.model import Details, Model, ModelName
+from rkd.model import Details, Format, Model, ModelName
 from rkd.operations import bundle
 from rkd.operations.operation import Operation, OperationKind, OperationState, asked
 from rkd.operations.operations import Operations
 from rkd.operations.report import Report
+
+_UNREAD = Details()
+"""Of weights whose header nobody has read yet."""
 
 _PLAN_WAITS_S = (2.0, 5.0, 10.0, 20.0, 30.0)
 """Pauses of an operation resumed after a restart: the network may come up after rkd does."""
@@ -152,6 +164,7 @@ class PullRunner:
         library: where models appear.
         capacity: what the board has, to choose where nobody chose.
         reserve_bytes: disk space never filled.
+        read_card: gives a repository's card, "" where there is none.
         plan_waits_s: pauses before a resumed pull gives an unreachable hub up.
     """
 
@@ -165,6 +178,7 @@ class PullRunner:
         library: Library,
         capacity: Callable[[], Headroom],
         reserve_bytes: Callable[[], int],
+        read_card: Callable[[Listing], str] = lambda _listing: "",
         plan_waits_s: tuple[float, ...] = _PLAN_WAITS_S,
     ) -> None:
         self._connection = connection
@@ -172,6 +186,7 @@ class PullRunner:
         self._library = library
         self._capacity = capacity
         self._reserve_bytes = reserve_bytes
+        self._read_card = read_card
         self._plan_waits_s = plan_waits_s
 
     async def run(self, operation: Operation, report: Report) -> Mapping[str, str]:
@@ -181,8 +196,12 @@ class PullRunner:
         listing = await self._listing(order, patient="commit" in operation.detail)
         report.tell("license", listing.license)
         report.tell("commit", listing.commit)
-        variant = self._choose(listing, order)
-        name = ModelName.parse(order.name or local_name(listing.repository, variant.quantization))
+        if listing.branch:
+            report.stage(f"main holds no weights: taking branch {listing.branch}")
+            report.tell("branch", listing.branch)
+        card = await self._card(listing)
+        variant = self._choose(listing, order, card, report)
+        name = ModelName.parse(order.name or name_of(listing, variant))
         report.tell("model", name.text)
         report.tell("tag", variant.tag)
         present = self._present(name)
@@ -201,24 +220,50 @@ class PullRunner:
         waits = (*self._plan_waits_s, None) if patient else (None,)
         for wait_s in waits:
             try:
-                wanted = order.reference
-                return await self._look_up(wanted.repository, wanted.revision)
+                return await self._find(order.reference)
             except UnavailableError:
                 if wait_s is None:
                     raise
             await asyncio.sleep(wait_s)
         raise AssertionError("the last wait is None")
 
+    async def _find(self, wanted: Reference) -> Listing:
+        capacity = self._capacity()
+        chip = capacity.platform or capacity.chip
+        return await asking(
+            lambda: find_weights(self._connection, wanted.repository, wanted.revision, chip),
+            name="rkd-plan",
+        )
+
     async def _look_up(self, repository: str, revision: str) -> Listing:
         return await asking(
             lambda: look_up(self._connection, repository, revision), name="rkd-plan"
         )
 
-    def _choose(self, listing: Listing, order: PullOrder) -> Variant:
-        variants = variants_of(listing)
+    async def _card(self, listing: Listing) -> str:
+        """Read the card where it is needed: it may name the chip no name tells."""
+        if all(one.platform or one.format is not Format.RKLLM for one in variants_of(listing)):
+            return ""
+        return await asking(lambda: self._read_card(listing), name="rkd-card")
+
+    def _choose(self, listing: Listing, order: PullOrder, card: str, report: Report) -> Variant:
+        variants = variants_of(listing, card=card)
+        capacity = self._capacity()
         if order.reference.selection or not variants:
-            return select(listing, variants, order.reference.selection)
-        return judge_all(variants, Details(), self._capacity())[0].variant
+            chosen = judge(select(listing, variants, order.reference.selection), _UNREAD, capacity)
+        else:
+            chosen = judge_all(variants, _UNREAD, capacity)[0]
+        if chosen.verdict is FitVerdict.UNSUPPORTED:
+            raise PreconditionError(
+                Reason.CAPABILITY_UNSUPPORTED,
+                f"{chosen.variant.name}: {chosen.detail}",
+                remedy=f"See what runs here: rkctl files {listing.repository}",
+                metadata={"file": chosen.variant.name},
+            )
+        if len(variants) > 1 and chosen.advice:
+            report.tell("advice", chosen.advice)
+            report.stage(f"taking {PurePosixPath(chosen.variant.name).name}: {chosen.advice}")
+        return chosen.variant
 
     def _present(self, name: ModelName) -> Model | None:
         try:
@@ -290,6 +335,13 @@ class PullRunner:
             have = bundle.have_bytes(stage, item)
             report.begin(item.name, item.file.size_bytes, resumed_bytes=have)
         bundle.check_space(self._library.root, stage, plan.items, self._reserve_bytes())
+
+
+def name_of(listing: Listing, variant: Variant) -> str:
+    """Make a name where nobody chose one; of the file where the repository's tells too little."""
+    several = is_collection(one.name for one in variants_of(listing))
+    stem = stem_of(variant.name) if several or tells_nothing(listing.repository) else ""
+    return local_name(listing.repository, variant.quantization, stem=stem)
 
 
 def _is_older(present: Model, listing: Listing, variant: Variant) -> bool:

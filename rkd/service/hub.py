@@ -49,6 +49,7 @@ VERDICTS = {
     FitVerdict.FITS_ALONE: pb.VERDICT_FITS_ALONE,
     FitVerdict.TOO_LARGE: pb.VERDICT_TOO_LARGE,
     FitVerdict.WRONG_PLATFORM: pb.VERDICT_WRONG_PLATFORM,
+    FitVerdict.UNSUPPORTED: pb.VERDICT_UNSUPPORTED,
 }
 
 
@@ -81,8 +82,10 @@ class HubService(HubServiceServicer):
         del context
         size, start = _page(request)
         query = _query(request)
+        capacity = self._capacity()
+        chip = capacity.platform or capacity.chip
         results = await asking(
-            lambda: search(self._connection, self._cache, query), name="rkd-search"
+            lambda: search(self._connection, self._cache, query, chip=chip), name="rkd-search"
         )
         shown = results.found[start : start + size]
         following = start + size

@@ -26,6 +26,7 @@ class Verdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VERDICT_FITS_ALONE: _ClassVar[Verdict]
     VERDICT_TOO_LARGE: _ClassVar[Verdict]
     VERDICT_WRONG_PLATFORM: _ClassVar[Verdict]
+    VERDICT_UNSUPPORTED: _ClassVar[Verdict]
 SEARCH_SORT_UNSPECIFIED: SearchSort
 SEARCH_SORT_DOWNLOADS: SearchSort
 SEARCH_SORT_LIKES: SearchSort
@@ -36,6 +37,7 @@ VERDICT_FITS: Verdict
 VERDICT_FITS_ALONE: Verdict
 VERDICT_TOO_LARGE: Verdict
 VERDICT_WRONG_PLATFORM: Verdict
+VERDICT_UNSUPPORTED: Verdict
 
 class SearchRequest(_message.Message):
     __slots__ = ("query", "author", "min_parameters", "max_parameters", "quantization", "format", "sort", "page_size", "page_token", "min_downloads", "license", "gated")

@@ -170,6 +170,7 @@ _ROWS = (
     Quantization(
         "Q4_0", 4.6, Quality.FAIR, Speed.FAST, "fastest on ARM, repacked at load", makes=True
     ),
+    Quantization("MXFP4", 4.4, Quality.GOOD, Speed.MIDDLE, "as it was trained"),
     Quantization("MXFP4_MOE", 4.4, Quality.GOOD, Speed.MIDDLE, "experts as they were trained"),
     Quantization("Q3_K_L", 4.3, Quality.FAIR, Speed.SLOW, "noticeable loss"),
     Quantization("Q3_K_M", 3.9, Quality.FAIR, Speed.SLOW, "noticeable loss", makes=True),
@@ -197,6 +198,10 @@ _ROWS = (
     Quantization("w8a8_g256", 8.1, Quality.NEAR, Speed.MIDDLE, "NPU, better than w8a8, slower"),
     Quantization("w8a8_g512", 8.0, Quality.NEAR, Speed.MIDDLE, "NPU, better than w8a8, slower"),
     Quantization("w4a16", 4.5, Quality.FAIR, Speed.FAST, "NPU of RK3576; RK3588 does not run it"),
+    Quantization("w4a16_g128", 4.6, Quality.FAIR, Speed.FAST, "NPU of RK3576, better than w4a16"),
+    Quantization("w4a16_g64", 4.7, Quality.FAIR, Speed.MIDDLE, "NPU of RK3576, better than w4a16"),
+    Quantization("w4a16_g32", 5.0, Quality.GOOD, Speed.MIDDLE, "NPU of RK3576, better than w4a16"),
+    Quantization("w4a8_g32", 5.0, Quality.FAIR, Speed.FAST, "NPU of RK3562"),
     Quantization("fp16", 16.0, Quality.WHOLE, Speed.SLOW, "NPU without quantization"),
 )
 
@@ -205,11 +210,19 @@ QUANTIZATIONS: dict[str, Quantization] = {row.name: row for row in _ROWS}
 
 _IN_NAME = re.compile(
     r"(?<![A-Za-z0-9])(?:"
-    r"(?P<ud>UD-)?(?P<gguf>I?Q[1-8]_(?:K_?(?:XL|XS|[LMS])?|XXS|XS|NL|[SM01])(?:_[LMS])?"
-    r"|TQ[12]_0|MXFP4(?:_MOE)?|BF16|F16|FP16|F32)"
+    r"(?P<own>UD-)?(?P<gguf>I?Q[1-8]_(?:K_?(?:XXL|XL|XS|[LMS])?|XXS|XS|NL|[SM])(?:_[LMS])?"
+    r"|Q4_0_[48]_[48]|Q[1-8]_[01](?P<group>_g[0-9]{2,3})?"
+    r"|TQ[1-4]_[01]S?|MXFP4(?:_MOE)?|NVFP4|BF16|F16|FP16|F32)"
     r"|(?P<npu>w[48]a(?:8|16)(?:_g[0-9]{2,3})?))(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
+
+REMOVED = frozenset({"Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8"})
+"""
+Types the engine no longer reads: it repacks a Q4_0 for the processor when it loads it.
+
+**Source**: llama.cpp, GGUF types 31 to 33, removed in January 2025.
+"""
 
 
 def in_file_name(name: str) -> str:
@@ -217,7 +230,7 @@ def in_file_name(name: str) -> str:
     Return the quantization *name* speaks of, in the spelling of the table, or "".
 
     The last one counts: `qwen-f16-Q4_K_M.gguf` is Q4_K_M. Repositories' own mixes (`Q4_K_XL`) come
-    back upper case as they are.
+    back upper case as they are, without a publisher's mark before them (`own_mix` tells that).
     """
     found = list(_IN_NAME.finditer(name.rsplit("/", 1)[-1]))
     if not found:
@@ -225,7 +238,22 @@ def in_file_name(name: str) -> str:
     last = found[-1]
     if last["npu"]:
         return last["npu"].lower()
-    text = last["gguf"].upper()
+    group = last["group"] or ""
+    text = last["gguf"][: len(last["gguf"]) - len(group)].upper() + group.lower()
     if text == "FP16":
         return "fp16" if name.lower().endswith(".rkllm") else "F16"
     return text
+
+
+def own_mix(name: str) -> str:
+    """Return the mark of a publisher's own mix that stands before the type (`UD-`), or ""."""
+    found = list(_IN_NAME.finditer(name.rsplit("/", 1)[-1]))
+    return (found[-1]["own"] or "").upper() if found else ""
+
+
+def without(name: str) -> str:
+    """Return *name* without the quantization it speaks of and what separates it."""
+    found = list(_IN_NAME.finditer(name))
+    if not found:
+        return name
+    return name[: found[-1].start()].rstrip("-_.") + name[found[-1].end() :]

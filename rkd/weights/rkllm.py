@@ -22,11 +22,16 @@ from rkd.weights.quantization import in_file_name
 
 _TAIL_BYTES = 4096
 _TOOLKIT = re.compile(rb"rkllm-toolkit version:\s*([0-9][0-9A-Za-z.]{0,15})")
-_PLATFORM = re.compile(r"rk35[0-9]{2}[a-z]?|rv11[0-9]{2}b?", re.IGNORECASE)
-_PARAMETERS = re.compile(
-    r"(?<![A-Za-z0-9.])([0-9]{1,3}(?:\.[0-9]{1,2})?)([bm])(?![A-Za-z])", re.IGNORECASE
+_PLATFORM = re.compile(
+    r"(?<![a-z0-9])(?:rk(35[0-9]{2})s?|r[kv](11[0-9]{2}b?))(?![a-z0-9])", re.IGNORECASE
 )
-_CONTEXT = re.compile(r"(?:ctx|context)[-_]?([0-9]{1,3}k|[0-9]{3,6})(?![0-9])", re.IGNORECASE)
+_PARAMETERS = re.compile(
+    r"(?<![A-Za-z0-9.])e?([0-9]{1,3}(?:[._][0-9]{1,2})?)([bm])(?![A-Za-z])", re.IGNORECASE
+)
+_CONTEXT = re.compile(
+    r"(?:(?:ctx|context)[-_]?([0-9]{1,3}k|[0-9]{3,6})|(?<=[-_])([0-9]{1,3}k))(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
 _SMALLEST_BYTES = 1024 * 1024
 """The smallest real model is hundreds of megabytes; less is a stand-in or a stump."""
 
@@ -72,11 +77,10 @@ def judge(name: str, size_bytes: int, first: bytes, tail: bytes) -> RkllmFacts:
     name = shown(name)
     kind = magic.name(first)
     toolkit = _TOOLKIT.search(tail)
-    platform = _PLATFORM.search(name)
     facts = RkllmFacts(
         details=_from_name(name),
         toolkit=toolkit.group(1).decode("ascii") if toolkit else "",
-        platform=platform.group().lower() if platform else "",
+        platform=platform_in(name),
     )
     if kind == "GGUF":
         remedy = f"Rename it to {name.removesuffix('.rkllm')}.gguf: it runs on the CPU."
@@ -95,16 +99,35 @@ def judge(name: str, size_bytes: int, first: bytes, tail: bytes) -> RkllmFacts:
     )
 
 
+def platform_in(text: str) -> str:
+    """
+    Return the chip *text* speaks of, as weights are built for it (`rk3588`, also for an RK3588S).
+
+    "" where it names none, or several: then it tells nothing.
+    """
+    named = {
+        f"rk{found[1]}" if found[1] else f"rv{found[2]}".lower()
+        for found in _PLATFORM.finditer(text)
+    }
+    return named.pop() if len(named) == 1 else ""
+
+
+def parameters_in(name: str) -> int:
+    """Return the number of weights *name* speaks of (`1.5B`, `1_8B`, `E2B`, `135M`), or 0."""
+    found = _PARAMETERS.search(name)
+    if found is None:
+        return 0
+    unit = 1e9 if found.group(2).lower() == "b" else 1e6
+    return round(float(found.group(1).replace("_", ".")) * unit)
+
+
 def _from_name(name: str) -> Details:
     """Read what names of .rkllm files customarily tell."""
-    parameters = _PARAMETERS.search(name)
     context = _CONTEXT.search(name)
-    size = 0
-    if parameters:
-        unit = 1e9 if parameters.group(2).lower() == "b" else 1e6
-        size = int(float(parameters.group(1)) * unit)
     tokens = 0
     if context:
-        text = context.group(1).lower()
+        text = (context.group(1) or context.group(2)).lower()
         tokens = int(text[:-1]) * 1024 if text.endswith("k") else int(text)
-    return Details(parameters=size, quantization=in_file_name(name), context_tokens=tokens)
+    return Details(
+        parameters=parameters_in(name), quantization=in_file_name(name), context_tokens=tokens
+    )

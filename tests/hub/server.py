@@ -393,6 +393,7 @@ class _Hub(_Handler):
 
     def search(self, query: dict[str, list[str]]) -> None:
         """List repositories, filtered and sorted as the hub does."""
+        self.store.queries.append(query)
         words = query.get("search", [""])[0].lower().split()
         author = query.get("author", [""])[0]
         sort = query.get("sort", ["downloads"])[0]
@@ -412,7 +413,15 @@ class _Hub(_Handler):
         self.answer(200, [self.facts(repository) for repository in found[:limit]])
 
     def model(self, rest: str, query: dict[str, list[str]]) -> None:
-        """Tell of one repository."""
+        """Tell of one repository, or of its branches."""
+        if rest.endswith("/refs"):
+            known = self.visible(rest.removesuffix("/refs"))
+            branches = [
+                {"name": name, "ref": f"refs/heads/{name}", "targetCommit": commit}
+                for name, commit in known.branches.items()
+            ]
+            self.answer(200, {"branches": branches, "tags": [], "converts": []})
+            return
         match = re.fullmatch(r"(.+?)(?:/revision/(.+))?", rest)
         assert match
         repository = self.visible(match[1])

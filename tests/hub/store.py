@@ -80,18 +80,22 @@ class Repository:
     tags: list[str] = field(default_factory=list)
     commits: dict[str, dict[str, bytes | Path]] = field(default_factory=dict)
     head: str = ""
+    branches: dict[str, str] = field(default_factory=dict)
 
-    def commit(self, files: dict[str, bytes | Path]) -> str:
-        """Add a commit holding exactly *files*; returns its id."""
+    def commit(self, files: dict[str, bytes | Path], branch: str = "main") -> str:
+        """Add a commit holding exactly *files* to a branch; returns its id."""
         named = sorted((path, str(len_of(content))) for path, content in files.items())
         text = json.dumps([named, len(self.commits), self.id])
-        self.head = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        self.commits[self.head] = dict(files)
-        return self.head
+        made = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self.commits[made] = dict(files)
+        self.branches[branch] = made
+        if branch == "main":
+            self.head = made
+        return made
 
     def at(self, revision: str) -> tuple[str, dict[str, bytes | Path]] | None:
-        """Look up *revision*: `main` or a commit."""
-        commit = self.head if revision == "main" else revision
+        """Look up *revision*: a branch or a commit."""
+        commit = self.branches.get(revision, revision)
         return (commit, self.commits[commit]) if commit in self.commits else None
 
 
@@ -114,6 +118,7 @@ class Store:
         self.objects: dict[str, bytes] = {}
         self.faults: deque[Fault] = deque()
         self.served: list[Served] = []
+        self.queries: list[dict[str, list[str]]] = []
         self.tokens: dict[str, str] = {"hf_good": "tester"}
         self.signatures: dict[str, tuple[str, str, str]] = {}
         self.released = threading.Event()

@@ -14,7 +14,7 @@ SearchSort = Literal["", "downloads", "likes", "updated", "created"]
 """How results are ordered, always best first."""
 
 
-Verdict = Literal["", "fits", "fits_alone", "too_large", "wrong_platform"]
+Verdict = Literal["", "fits", "fits_alone", "too_large", "wrong_platform", "unsupported"]
 """Whether weights run well on this board."""
 
 

@@ -25,6 +25,14 @@ from rkd.model import ModelName
             Reference("user/repo", "x-Q4_0.gguf", "main"),
         ),
         ("https://huggingface.co/user/repo/tree/v2", Reference("user/repo", "", "v2")),
+        (
+            "HTTPS://HuggingFace.co/user/repo?show_file_info=x-Q4_0.gguf",
+            Reference("user/repo", "x-Q4_0.gguf"),
+        ),
+        (
+            "https://huggingface.co/user/repo/tree/main/Q8_0",
+            Reference("user/repo", "Q8_0", "main"),
+        ),
         ("user/repo/file.rkllm", Reference("user/repo", "file.rkllm")),
         ("mirror.example:8080/user/repo", Reference("user/repo")),
         ("http://mirror.example:8080/user/repo:Q4_0", Reference("user/repo", "Q4_0")),
@@ -59,6 +67,8 @@ def test_a_revision_asked_for_wins() -> None:
     [
         ("Qwen/Qwen2.5-1.5B-Instruct-GGUF", "Q4_K_M", "qwen2.5-1.5b-instruct-q4_k_m"),
         ("org/TinyLlama-rk3588-w8a8", "w8a8", "tinyllama-w8a8"),
+        ("org/Qwen3-1.7B-RKLLM-v1.2.3", "w8a8", "qwen3-1.7b-w8a8"),
+        ("org/TinyLlama-1.1B-Chat-v1.0-GGUF", "Q4_0", "tinyllama-1.1b-chat-v1.0-q4_0"),
         ("org/model", "", "model"),
         ("org/gguf", "", "gguf"),
         ("org/" + "x" * 140, "Q4_0", "x" * 128),

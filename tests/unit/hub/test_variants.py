@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rkd.errors import NotFoundError
@@ -113,3 +115,92 @@ def test_nothing_that_fits_is_nothing_recommended() -> None:
     judged = judge_all(variants_of(listing(("m-Q4_K_M.gguf", 40 * GIB))), SHAPE, BOARD)
 
     assert [one.recommended for one in judged] == [False]
+
+
+@pytest.mark.parametrize(
+    "companion",
+    [
+        "VL-2B-F16-mmproj.gguf",
+        "X.mmproj-f16.gguf",
+        "m.BF16-mmproj.gguf",
+        "qwen2.5-vl-3b-vision-encoder.gguf",
+        "m-imatrix.gguf",
+        "imatrix_unsloth.gguf",
+        "mtp-m-Q8_0.gguf",
+        "MTP/m-Q4_0.gguf",
+        "my-lora-f16.gguf",
+    ],
+)
+def test_companions_are_no_models(companion: str) -> None:
+    """Projectors, importance matrices, drafts and adapters are neither listed nor taken."""
+    found = variants_of(listing(("m-Q2_K.gguf", 9), (companion, 3)))
+
+    assert [one.tag for one in found] == ["Q2_K"]
+
+
+def test_an_exact_name_wins_and_removed_types_are_never_taken() -> None:
+    """Among a Q4_0 and its repacks for ARM `:Q4_0` is the one, and the one to take."""
+    known = listing(
+        *((f"m-{kind}.gguf", GIB) for kind in ("Q4_0_8_8", "Q4_0_4_8", "Q4_0_4_4", "Q4_0"))
+    )
+    variants = variants_of(known)
+    judged = judge_all(variants, SHAPE, BOARD)
+
+    assert select(known, variants, "q4_0").name == "m-Q4_0.gguf"
+    assert judged[0].variant.name == "m-Q4_0.gguf"
+    assert {one.verdict for one in judged[1:]} == {FitVerdict.UNSUPPORTED}
+    assert "no longer reads Q4_0_8_8" in " ".join(one.detail for one in judged)
+
+
+def test_a_publishers_mix_is_named_as_it_is() -> None:
+    """`:UD-Q4_K_XL` finds it beside a plain one, and so does the type alone."""
+    known = listing(("g-UD-Q4_K_XL.gguf", 3), ("g-Q4_K_XL.gguf", 2), ("g-UD-IQ2_M.gguf", 1))
+    variants = variants_of(known)
+
+    assert {one.tag for one in variants} == {"UD-Q4_K_XL", "Q4_K_XL", "UD-IQ2_M"}
+    assert select(known, variants, "ud-q4_k_xl").name == "g-UD-Q4_K_XL.gguf"
+    assert select(known, variants, "Q4_K_XL").name == "g-Q4_K_XL.gguf"
+    assert select(known, variants, "iq2_m").name == "g-UD-IQ2_M.gguf"
+
+
+def test_folders_branches_and_cards_tell_the_chip() -> None:
+    """From the inside outwards: the folder before the repository, the card where no name does."""
+    known = listing(
+        ("models/q/rk3576/x-w8a8.rkllm", 9),
+        ("models/q/rk3588/x-w8a8.rkllm", 8),
+        repository="org/models-rk3588",
+    )
+    card = variants_of(listing(("x.rkllm", 1)), card="Made for the RK3576 with toolkit 1.2.1.")
+    branch = variants_of(replace(listing(("x.rkllm", 1)), branch="rk3562-w8a8-toolkitv1.1.1"))
+
+    assert [one.platform for one in variants_of(known)] == ["rk3576", "rk3588"]
+    assert not judge_all(variants_of(known)[:1], SHAPE, BOARD)[0].recommended
+    assert card[0].platform == "rk3576"
+    assert (branch[0].platform, branch[0].quantization) == ("rk3562", "w8a8")
+
+
+def test_a_folder_can_be_selected() -> None:
+    """What an address of a browser ends in (`/tree/main/Q8_0`) means the weights in it."""
+    known = listing(("Q8_0/m.gguf", 3), ("Q4_0/m.gguf", 2))
+
+    assert select(known, variants_of(known), "q8_0").name == "Q8_0/m.gguf"
+    assert select(known, variants_of(known), "Q4_0/").name == "Q4_0/m.gguf"
+
+
+def test_what_this_chip_does_not_run_is_marked() -> None:
+    """w4a16 on an RK3588 is unsupported, w8a8_g128 on an RK3576 as well, with what runs."""
+    judged = judge_all(variants_of(listing(("m-w4a16-rk3588.rkllm", 1))), SHAPE, BOARD)
+    board = Headroom(6 * GIB, 12 * GIB, "rk3576", 4096)
+    other = judge_all(variants_of(listing(("m_w8a8_g128.rkllm", 1))), SHAPE, board)
+
+    assert judged[0].verdict is other[0].verdict is FitVerdict.UNSUPPORTED
+    assert "it runs w8a8, w8a8_g128" in judged[0].detail
+
+
+def test_an_original_checkpoint_alone_is_told_with_a_way_out() -> None:
+    """Safetensors are no weights for an engine here: create is."""
+    known = listing(("model.safetensors", 9), ("config.json", 1))
+    with pytest.raises(NotFoundError, match="checkpoint alone") as caught:
+        select(known, (), "")
+
+    assert "rkctl create NAME --from FOLDER" in caught.value.remedy

@@ -1,0 +1,39 @@
+"""
+What lies beside weights under their ending and is no model of its own, told by its name. Pure.
+
+Once a file is here its header decides; before that the name is all there is.
+**Source**: names of the repositories people pull from, 2026.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rkd.weights.quantization import in_file_name
+
+_TOKEN = r"(?<![a-z0-9]){}(?![a-z0-9])"  # noqa: S105 - a piece of a name
+_KINDS = (
+    (re.compile(_TOKEN.format("mmproj")), "a projector"),
+    (re.compile(r"(?<![a-z])(?:vision|audio|image)[-_ ]?encoder(?![a-z])"), "a projector"),
+    (re.compile(_TOKEN.format("(?:mtp|draft|eagle3?)")), "a draft"),
+    (re.compile(_TOKEN.format("(?:lora|adapter)")), "an adapter"),
+    (re.compile(r"^ggml-vocab(?![a-z0-9])"), "a vocabulary"),
+)
+_IMATRIX = re.compile(_TOKEN.format("imatrix"))
+
+
+def companion(path: str) -> str:
+    """
+    Say what the file at *path* is besides a model (`a projector`, `an imatrix` …), or "".
+
+    Args:
+        path: within its repository or folder; a folder called MTP counts as well.
+    """
+    folder, _, name = path.lower().rpartition("/")
+    for pattern, kind in _KINDS:
+        if pattern.search(name):
+            return kind
+    # A model made with the help of an imatrix often says so, after its quantization.
+    if _IMATRIX.search(name) and not in_file_name(name):
+        return "an imatrix"
+    return "a draft" if folder.rpartition("/")[2] in {"mtp", "draft", "drafts"} else ""

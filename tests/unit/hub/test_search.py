@@ -1,0 +1,79 @@
+"""What a search asks the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rkd.hub.cache import AnswerCache
+from rkd.hub.connection import Connection, Limits
+from rkd.hub.search import Query, search
+from rkd.model import Format
+from tests.hub.server import LocalHub
+
+
+@pytest.fixture
+def hub() -> Iterator[LocalHub]:
+    """Run a hub with a model and its companions."""
+    with LocalHub() as hub:
+        hub.add(
+            "org/Tiny-VL-2B-GGUF",
+            {"VL-2B-Q8_0.gguf": b"x" * 99, "VL-2B-F16-mmproj.gguf": b"y", "imatrix.gguf": b"z"},
+            tags=["gguf"],
+            gguf={"total": 2_000_000_000},
+        )
+        hub.add("org/only-a-projector-GGUF", {"mmproj-F16.gguf": b"x"}, tags=["gguf"])
+        yield hub
+
+
+def asked(hub: LocalHub, folder: Path, query: Query) -> list[tuple[str, tuple[str, ...]]]:
+    """Search; returns ids and quantizations found."""
+    connection = Connection(
+        endpoint=hub.endpoint,
+        token=lambda: None,
+        offline=lambda: False,
+        home=folder / "hf",
+        limits=lambda: Limits(1.0, 1.0, (0.0,)),
+    )
+    cache = AnswerCache(folder / "cache", connection)
+    return [(one.id, one.quantizations) for one in search(connection, cache, query).found]
+
+
+def test_companions_are_no_weights(hub: LocalHub, tmp_path: Path) -> None:
+    """A projector makes no repository, and its type no quantization."""
+    assert asked(hub, tmp_path, Query(format=Format.GGUF)) == [("org/Tiny-VL-2B-GGUF", ("Q8_0",))]
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "expected"),
+    [
+        (7, 0, ""),
+        (500_000_000, 0, "min:0.5B"),
+        (6_500_000_000, 8_500_000_000, "min:6.5B,max:8.5B"),
+        (0, 10**18, "max:1000000000B"),
+    ],
+)
+def test_bounds_are_written_as_the_hub_reads_them(
+    hub: LocalHub, tmp_path: Path, least: int, most: int, expected: str
+) -> None:
+    """Billions without an exponent; what is too small for that rkd filters itself."""
+    asked(hub, tmp_path, Query(format=Format.GGUF, min_parameters=least, max_parameters=most))
+
+    assert hub.store.queries[-1].get("num_parameters", [""])[0] == expected
+
+
+def test_an_rkllm_is_looked_for_in_every_way(hub: LocalHub, tmp_path: Path) -> None:
+    """By the library cards name, by the word, by the chip; the user's words in each."""
+    asked(hub, tmp_path, Query(words="qwen3 rkllm", format=Format.RKLLM))
+    questions = [
+        (query.get("search", [""])[0], query.get("filter", [""])[0]) for query in hub.store.queries
+    ]
+
+    assert questions == [
+        ("qwen3 rkllm", "rkllm"),
+        ("qwen3 rkllm", "rkllm-runtime"),
+        ("qwen3 rkllm", ""),
+        ("qwen3 rkllm rk3588", ""),
+    ]
