@@ -13,6 +13,9 @@ import socket
 import time
 from collections.abc import Mapping
 
+MAX_CHARACTERS = 4096
+"""Longest datagram; a status is one line for people."""
+
 
 class Notifier:
     """
@@ -26,12 +29,18 @@ class Notifier:
         self._address = "\0" + address[1:] if address and address[0] == "@" else address
 
     def send(self, *lines: str) -> bool:
-        """Send `KEY=value` lines as one datagram; False when nobody listens."""
+        """Send `KEY=value` lines as one datagram, if at once; False when nobody listens."""
         if not self._address:
             return False
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            data = "\n".join(" ".join(line.splitlines()) for line in lines)
             try:
-                sender.sendto("\n".join(lines).encode(), self._address)
+                # Not waited for: a manager that does not read must not stop the loop.
+                sender.sendto(
+                    data[:MAX_CHARACTERS].encode(errors="backslashreplace"),
+                    socket.MSG_DONTWAIT,
+                    self._address,
+                )
             except OSError:
                 return False  # a manager that went away is no reason to stop serving
         return True

@@ -16,13 +16,17 @@ import secrets
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rkd.access.role import Role
 from rkd.durable import write_file
 from rkd.errors import InvalidInputError, Reason, bad_field
+from rkd.outside import json_object, read_regular
 
 SECRET_BYTES: Final = 32
+MAX_FILE_BYTES: Final = 1 << 20
+MAX_ITEMS: Final = 50_000
+"""What a token file may be: some thousand tokens."""
 _TOKEN = re.compile(r"rkd_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@ -]{0,63}")
 _NOBODY_SALT: Final = "00" * 16
@@ -95,8 +99,9 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
             take that for "no tokens" would open the doors.
     """
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(_from_json(one) for one in held["tokens"])
+        held = json_object(read_regular(path, most_bytes=MAX_FILE_BYTES), most_items=MAX_ITEMS)
+        listed: Any = held["tokens"]
+        return tuple(_from_json(one) for one in listed)
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

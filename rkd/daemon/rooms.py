@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import time
+from contextvars import Context
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -174,19 +174,14 @@ def _mounts() -> str:
 
 
 def _worker_said(model: str, pid: int, line: str) -> None:
-    """Log a worker's line at the level it deserves; an engine's chatter may quote prompts."""
+    """
+    Log a worker's line at the level it deserves; an engine's chatter may quote prompts.
+
+    In no call's context: the one that started the worker may be long over.
+    """
+    say = _workers.debug
     if line.startswith(("FROM: ", "HuggingFace Path: ")):
-        _workers.info("worker.said", model=model, pid=pid, line=line)
+        say = _workers.info
     elif line.lstrip().startswith(("E rkllm", "E RKNN", "W rkllm", "W RKNN")):
-        _workers.warning("worker.said", model=model, pid=pid, line=line)
-    else:
-        _workers.debug("worker.said", model=model, pid=pid, line=line)
-
-
-def free_bytes(folder: Path) -> int:
-    """Free space where *folder* is; 0 when it is gone."""
-    try:
-        found: Any = os.statvfs(folder)
-    except OSError:
-        return 0
-    return int(found.f_bavail * found.f_frsize)
+        say = _workers.warning
+    Context().run(say, "worker.said", model=model, pid=pid, line=line)

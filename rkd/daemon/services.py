@@ -10,8 +10,8 @@ import rkd
 from rkd.board.facts import Telemetry
 from rkd.board.telemetry import read_telemetry
 from rkd.config import Config
-from rkd.daemon.rooms import Rooms, free_bytes
-from rkd.daemon.settings import doctor_facts
+from rkd.daemon.rooms import Rooms
+from rkd.daemon.settings import doctor_facts, free_bytes
 from rkd.errors import InvalidInputError
 from rkd.service.gate.server import Register
 from rkd.service.hub import HubService

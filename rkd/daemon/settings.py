@@ -6,12 +6,12 @@ import grp
 import os
 import resource
 import shlex
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rkd.board.facts import Board, Telemetry
 from rkd.config import SETTINGS, Config
@@ -82,7 +82,7 @@ def doctor_facts(
         groups=tuple(groups),
         models=config.models,
         models_writable=os.access(config.models, os.W_OK | os.X_OK),
-        models_free_bytes=shutil.disk_usage(config.models).free,
+        models_free_bytes=free_bytes(config.models),
         disk_reserve_bytes=config.disk_reserve,
         listen=config.listen,
         tokens=tokens,
@@ -153,3 +153,12 @@ def _unquoted(value: str) -> str:
         return "".join(shlex.split(value)) if value[:1] in {"'", '"'} else value
     except ValueError:
         return value
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space where *folder* is; 0 when it is gone."""
+    try:
+        found: Any = os.statvfs(folder)
+    except OSError:
+        return 0
+    return int(found.f_bavail * found.f_frsize)

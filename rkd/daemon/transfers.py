@@ -24,6 +24,9 @@ from rkd.operations.pull import PullRunner, stages_in_use
 from rkd.operations.push import PushRunner
 from rkd.operations.runner import Runner
 from rkd.operations.tokenizer import TokenizerSource
+from rkd.outside import read_regular
+
+MAX_TOKEN_BYTES = 64 << 10
 
 _log = structlog.get_logger("rkd.daemon")
 
@@ -110,7 +113,8 @@ def token_of(config: Config) -> str | None:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8").strip() or None
-    except OSError as error:
-        _log.warning("hub.token_unreadable", path=str(path), error=error.strerror)
+        return read_regular(path, most_bytes=MAX_TOKEN_BYTES).decode().strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+        _log.warning("hub.token_unreadable", path=str(path), error=why)
         return None

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from typing import Self
 
-from rkd.notify import Notifier, ping_watchdog, watchdog_interval_s
+from rkd.notify import MAX_CHARACTERS, Notifier, ping_watchdog, watchdog_interval_s
 
 
 class FakeManager:
@@ -57,6 +57,27 @@ def test_an_abstract_address_is_understood() -> None:
         Notifier("@rkd-test-notify").status("hello")
 
         assert manager.heard() == ["STATUS=hello"]
+
+
+def test_a_status_is_one_line_whatever_it_quotes(tmp_path: Path) -> None:
+    """No text of others becomes a variable of its own, and none is too long or no UTF-8."""
+    address = str(tmp_path / "notify")
+    with FakeManager(address) as manager:
+        assert Notifier(address).send("STATUS=" + "wrong:\nMAINPID=1\r\n\udce9")
+        assert Notifier(address).send("STATUS=" + "x" * 100_000)
+
+        assert manager.heard() == ["STATUS=wrong: MAINPID=1 \\udce9"]
+        assert len(manager.heard()[0]) == MAX_CHARACTERS
+
+
+def test_a_manager_that_does_not_read_stops_nobody(tmp_path: Path) -> None:
+    """Its socket is full: the line is lost, and the loop goes on."""
+    address = str(tmp_path / "notify")
+    with FakeManager(address):
+        sent = [Notifier(address).send("x" * 4000) for _ in range(1000)]
+
+    assert sent[0]
+    assert not sent[-1]
 
 
 def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:

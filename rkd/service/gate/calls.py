@@ -125,7 +125,7 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         read = handler.request_deserializer
 
         async def messages() -> AsyncGenerator[Any, None]:
-            while (raw := await context.read()) is not grpc.aio.EOF:
+            while (raw := await self._intake.next_of(context)) is not grpc.aio.EOF:
                 yield read_message(raw, read, most_bytes)
 
         if handler.request_streaming:

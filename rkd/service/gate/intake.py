@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from rkd.errors import ExhaustedError, Reason
 
@@ -20,6 +20,9 @@ MESSAGES_AT_ONCE: Final = 4
 
 MESSAGE_S: Final = 60.0
 """A request that is not whole this long after its call began, turn and all, is refused."""
+
+SILENCE_S: Final = 300.0
+"""A stream whose next message has not come by then is ended: an upload goes on where it was."""
 
 UPLOADS_AT_ONCE: Final = 8
 """Streams of messages one caller may have open."""
@@ -52,6 +55,19 @@ class Intake:
             self._wanted[identity] -= 1
             if not self._wanted[identity]:
                 del self._wanted[identity], self._turns[identity]
+
+    async def next_of(self, context: Any) -> Any:
+        """
+        Read the next message of a stream.
+
+        Raises:
+            ExhaustedError: QUEUE_FULL, after SILENCE_S.
+        """
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                return await context.read()
+        except TimeoutError as error:
+            raise _refusal(f"nothing came for {SILENCE_S:g} seconds") from error
 
     @asynccontextmanager
     async def streaming(self, identity: str) -> AsyncIterator[None]:

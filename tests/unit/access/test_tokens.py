@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -96,6 +97,21 @@ class TestFile:
         (tmp_path / "tokens").write_text(text, encoding="latin-1")
 
         with pytest.raises(InvalidInputError, match="token file"):
+            read_tokens(tmp_path / "tokens")
+
+    @pytest.mark.parametrize("text", ["[" * 200_000, '{"tokens": ' + "[" * 2000, "x" * (2 << 20)])
+    def test_one_that_is_deep_or_long_is_bad_as_well(self, tmp_path: Path, text: str) -> None:
+        """And nothing worse."""
+        (tmp_path / "tokens").write_text(text)
+
+        with pytest.raises(InvalidInputError, match="token file"):
+            read_tokens(tmp_path / "tokens")
+
+    def test_what_is_no_file_is_not_waited_for(self, tmp_path: Path) -> None:
+        """A FIFO in its place keeps nobody."""
+        os.mkfifo(tmp_path / "tokens")
+
+        with pytest.raises(InvalidInputError, match="FIFO"):
             read_tokens(tmp_path / "tokens")
 
     def test_a_bad_salt_is_refused(self, tmp_path: Path) -> None:

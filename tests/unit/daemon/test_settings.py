@@ -9,9 +9,11 @@ import pytest
 
 from rkd import config as configuration
 from rkd.board.read import read_board
+from rkd.board.telemetry import read_telemetry
 from rkd.config import Config
-from rkd.daemon.settings import changes, pool_settings, worker_environment
+from rkd.daemon.settings import changes, doctor_facts, pool_settings, worker_environment
 from rkd.model import BackendChoice
+from rkd.telemetry.doctor import CHECKS, Severity, examine
 
 BOARD = read_board(Path("/nonexistent"), ())
 
@@ -68,3 +70,13 @@ def test_changes_are_applied_or_wait(config: Config) -> None:
     assert told.applied == ("parallel: 1 -> 2",)
     assert told.needs_restart == ("sysroot: / -> /s", "hf_token: changed")
     assert changes(config, config) == type(told)((), ())
+
+
+def test_the_doctor_comes_also_where_the_models_are_gone(config: Config) -> None:
+    """A stick that was pulled out: the disk's check says so, and the others are made."""
+    gone = dataclasses.replace(config, models=Path("/nonexistent/models"))
+    facts = doctor_facts(gone, BOARD, read_telemetry(Path("/nonexistent")), 0)
+    found = {one.check: one.severity for one in examine(facts)}
+
+    assert found["disk"] is Severity.ERROR
+    assert len(found) == len(CHECKS)
