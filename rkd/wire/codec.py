@@ -6,7 +6,7 @@ Whatever bytes a broken peer sends, reading them gives a whole typed frame or `F
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -19,22 +19,35 @@ _F = TypeVar("_F", ToWorker, FromWorker)
 _ENCODER = msgspec.msgpack.Encoder()
 _TO_WORKER: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 _FROM_WORKER: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
+_DECODERS: dict[type, msgspec.msgpack.Decoder[Any]] = {
+    **dict.fromkeys(get_args(ToWorker), _TO_WORKER),
+    **dict.fromkeys(get_args(FromWorker), _FROM_WORKER),
+}
 
 
 def pack(message: ToWorker | FromWorker) -> bytes:
     """
     The bytes of *message*, its length before them; half a surrogate pair becomes U+FFFD.
 
+    What leaves is what the other end takes: it is read once here, so that a value out of its
+    range costs one request its answer and not a whole worker its life.
+
     Raises:
-        FrameError: it is over the limit, or holds what no frame can (an integer of 65 bits).
+        FrameError: it is over the limit, or holds what no frame of its kind can.
     """
     try:
-        return frame.pack(_ENCODER.encode(message))
+        body = _ENCODER.encode(message)
     except UnicodeEncodeError:
         plain = msgspec.to_builtins(message, builtin_types=(bytes,))
-        return frame.pack(_ENCODER.encode(_whole(plain)))
+        body = _ENCODER.encode(_whole(plain))
     except (OverflowError, TypeError) as error:
         raise FrameError(f"{type(message).__name__}: {error}") from error
+    packed = frame.pack(body)
+    try:
+        _DECODERS[type(message)].decode(body)
+    except ValueError as error:
+        raise FrameError(f"{type(message).__name__}: {error}") from error
+    return packed
 
 
 def read_to_worker(body: bytes) -> ToWorker:

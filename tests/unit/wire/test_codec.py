@@ -225,9 +225,20 @@ def mended(text: str) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
-def test_more_than_a_wire_carries_is_not_packed() -> None:
-    """An integer of 65 bits, and what is of no plain type, are said by the same error."""
-    with pytest.raises(FrameError, match="ChunkFrame"):
-        codec.pack(ChunkFrame(1, Chunk(tokens=1 << 64)))
-    with pytest.raises(FrameError, match="CancelFrame"):
-        codec.pack(CancelFrame(id=object()))  # type: ignore[arg-type] # that is the point
+UNSAYABLE: dict[str, Frame] = {
+    "an integer of 65 bits": ChunkFrame(1, Chunk(tokens=1 << 64)),
+    "a negative count": ChunkFrame(1, Chunk(tokens=-1)),
+    "a count of 33 bits": DoneFrame(1, Outcome(FinishReason.LENGTH, Usage(1 << 32))),
+    "a token id of 32 bits": ChunkFrame(1, Chunk(token_ids=(1 << 31,))),
+    "a count that is text": ChunkFrame(1, Chunk(tokens="1")),  # type: ignore[arg-type] # a defect
+    "an id of no plain type": CancelFrame(id=object()),  # type: ignore[arg-type] # a defect
+    "a negative context": LoadFrame(0, LoadSpec(BackendKind.CPU, "/w", context_tokens=-1)),
+    "metadata that is a number": FailedFrame(1, shapes.A_REASON, "", "", {"n": 1}, None, ()),  # type: ignore[dict-item] # a defect
+}
+
+
+@pytest.mark.parametrize("message", UNSAYABLE.values(), ids=UNSAYABLE)
+def test_what_the_other_end_refuses_is_not_packed(message: Frame) -> None:
+    """It is an error where it is made, and no broken peer where it is read."""
+    with pytest.raises(FrameError, match=type(message).__name__):
+        codec.pack(message)
