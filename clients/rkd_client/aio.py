@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -18,11 +18,13 @@ from rkd_client.endpoint import choose
 from rkd_client.errors import RkdError, UnavailableError
 from rkd_client.face import Face, Line, Reading, attempts_of
 from rkd_client.upload import Came, Hashed, Pause, Told, ask_of, digest_of, journey, requests
-from rkd_client.v1.types import Delta
 from rkd_client.values import value_of
 from rkd_client.verbs import hub, inference, models, pool, system
 from rkd_client.verbs import operations as ops
 from rkd_client.where import Where
+
+if TYPE_CHECKING:
+    from rkd_client.v1.types import Delta
 
 P = ParamSpec("P")
 Answered = TypeVar("Answered", bound=Message)
@@ -95,16 +97,16 @@ class AsyncStream(Reading, Generic[Answered, Value]):
         await self.close()
 
 
-class AsyncAnswer(AsyncStream[Answered, Delta]):
+class AsyncAnswer(AsyncStream[Answered, "Delta"]):
     """An answer: iterated, its pieces; `events()` yields `Accepted`, `Loading` … as well."""
 
     def __aiter__(self) -> AsyncIterator[Delta]:
         return self._pieces()
 
     async def _pieces(self) -> AsyncIterator[Delta]:
-        async for event in self.events():
-            if isinstance(event, Delta):
-                yield event
+        async for message in self.messages():
+            if message.WhichOneof("event") == "delta":
+                yield value_of(message.delta)  # type: ignore[attr-defined]
 
     async def text(self) -> str:
         """Read to the end and return the whole text."""

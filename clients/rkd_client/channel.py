@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,6 @@ Given = TypeVar("Given")
 
 MODEL_KEY = "x-rkd-model"
 """Metadata that names the model of a call, for proxies that route by it."""
-
-_PRINTABLE = "".join(map(chr, range(33, 127)))
 
 OPTIONS: tuple[tuple[str, int], ...] = (
     # A board is on the local network: a proxy for the world's web is never the way to it.
@@ -64,7 +61,7 @@ class Caller:
             said = "the access token holds characters that no token has"
             raise InvalidInputError("TOKEN_INVALID", said, remedy="copy it again, whole")
         bearer = (("authorization", f"Bearer {self.token}"),) if self.token else ()
-        named = ((MODEL_KEY, urllib.parse.quote(model, safe=_PRINTABLE)),) if model else ()
+        named = ((MODEL_KEY, _escaped(model)),) if model else ()
         return (*bearer, *named, *self.metadata)
 
     def using(
@@ -93,6 +90,14 @@ def present(answer: Given | None) -> Given:
     if answer is None:
         raise UnavailableError("UNAVAILABLE", NO_ANSWER, remedy="ask again")
     return answer
+
+
+def _escaped(text: str) -> str:
+    """Return *text* as metadata can hold it: what is no printable ASCII as in an address."""
+    return "".join(
+        chr(byte) if 33 <= byte < 127 else f"%{byte:02X}"  # noqa: PLR2004 - printable ASCII
+        for byte in text.encode("utf-8", "surrogateescape")
+    )
 
 
 def is_secure(where: Where, chosen: Endpoint) -> bool:

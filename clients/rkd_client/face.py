@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from rkd_client import contexts
 from rkd_client.ask import Ask, StreamAsk
@@ -14,8 +14,11 @@ from rkd_client.errors import RkdError
 from rkd_client.follow import FollowAnswer
 from rkd_client.retry import Attempts
 from rkd_client.status import Failed, error_of
-from rkd_client.v1.types import Accepted, Finished
+from rkd_client.values import value_of
 from rkd_client.where import Flags, Where, resolve
+
+if TYPE_CHECKING:
+    from rkd_client.v1.types import Accepted, Finished
 
 
 class Line:
@@ -56,12 +59,14 @@ class Reading:
     @property
     def accepted(self) -> Accepted | None:
         """Of an answer: what was promised, once it has come."""
-        return cast("FollowAnswer", self.follow).accepted
+        seen = cast("FollowAnswer", self.follow).accepted
+        return None if seen is None else cast("Accepted", value_of(seen))
 
     @property
     def finished(self) -> Finished | None:
         """Of an answer: how it ended, once it has."""
-        return cast("FollowAnswer", self.follow).finished
+        seen = cast("FollowAnswer", self.follow).finished
+        return None if seen is None else cast("Finished", value_of(seen))
 
 
 class Face:

@@ -9,7 +9,6 @@ from google.protobuf.message import Message
 from rkd.v1 import types_pb2 as types
 from rkd_client.errors import AbortedError, PreconditionError, RkdError, UnavailableError, of_reason
 from rkd_client.transport import NO_ANSWER
-from rkd_client.v1.types import Accepted, Finished
 from rkd_client.values import value_of
 
 
@@ -42,16 +41,16 @@ class FollowAnswer(Follow):
     """
 
     def __init__(self) -> None:
-        self.accepted: Accepted | None = None
-        self.finished: Finished | None = None
+        self.accepted: types.Accepted | None = None
+        self.finished: types.Finished | None = None
 
     def see(self, message: Message) -> None:
         """Keep the first event and the last."""
         match message.WhichOneof("event"):
             case "accepted":
-                self.accepted = self.value(message)
+                self.accepted = message.accepted  # type: ignore[attr-defined]
             case "finished":
-                self.finished = self.value(message)
+                self.finished = message.finished  # type: ignore[attr-defined]
             case _:
                 pass
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from rkd.v1 import types_pb2 as types
-from rkd_client.v1.types import LogitBias
 from rkd_client.values import field_named, fill
+
+if TYPE_CHECKING:
+    from rkd_client.v1.types import LogitBias
 
 Backend = Literal["auto", "npu", "cpu"]
 Priority = Literal["interactive", "normal", "background"]

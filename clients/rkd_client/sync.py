@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 from google.protobuf.message import Message
 
@@ -18,11 +18,13 @@ from rkd_client.errors import RkdError, UnavailableError
 from rkd_client.face import Face, Line, Reading, attempts_of
 from rkd_client.grpc_sync import grpc
 from rkd_client.upload import Came, Hashed, Pause, Told, ask_of, digest_of, journey, requests
-from rkd_client.v1.types import Delta
 from rkd_client.values import value_of
 from rkd_client.verbs import hub, inference, models, pool, system
 from rkd_client.verbs import operations as ops
 from rkd_client.where import Where
+
+if TYPE_CHECKING:
+    from rkd_client.v1.types import Delta
 
 P = ParamSpec("P")
 Answered = TypeVar("Answered", bound=Message)
@@ -95,11 +97,13 @@ class Stream(Reading, Generic[Answered, Value]):
         self.close()
 
 
-class Answer(Stream[Answered, Delta]):
+class Answer(Stream[Answered, "Delta"]):
     """An answer: iterated, its pieces; `events()` yields `Accepted`, `Loading` … as well."""
 
     def __iter__(self) -> Iterator[Delta]:
-        return (event for event in self.events() if isinstance(event, Delta))
+        for message in self.messages():
+            if message.WhichOneof("event") == "delta":
+                yield value_of(message.delta)  # type: ignore[attr-defined]
 
     def text(self) -> str:
         """Read to the end and return the whole text."""

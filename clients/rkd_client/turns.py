@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rkd.v1 import types_pb2 as types
 from rkd_client.errors import InvalidInputError
-from rkd_client.v1.types import Message, Tool
 from rkd_client.values import attributes, fill
 
-Turn = Message | types.Message | Mapping[str, Any]
-"""One turn of a conversation, however it is written."""
+if TYPE_CHECKING:
+    from rkd_client.v1.types import Message, Tool
 
-Function = Tool | types.Tool | Mapping[str, Any]
-"""One function offered to the model, however it is written."""
+    Turn = Message | types.Message | Mapping[str, Any]
+    """One turn of a conversation, however it is written."""
+
+    Function = Tool | types.Tool | Mapping[str, Any]
+    """One function offered to the model, however it is written."""
 
 Made = TypeVar("Made", types.Message, types.Tool)
 

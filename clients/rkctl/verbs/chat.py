@@ -13,7 +13,6 @@ from rkd_client.turns import tools_of, turns_of
 
 from rkctl import flags, naming
 from rkctl.chat import asking
-from rkctl.chat.repl import Chat
 from rkctl.screen.reply import Reply
 from rkctl.session import Session
 from rkctl.verb import verb
@@ -47,6 +46,8 @@ def chat(
     except InvalidInputError as error:
         raise click.UsageError(error.message) from error
     if not message and not turns and asking.is_conversation():
+        from rkctl.chat.repl import Chat  # noqa: PLC0415 - only a conversation needs it
+
         Chat(session, model, asked).hold()
         return
     if message or not turns:

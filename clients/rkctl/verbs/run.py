@@ -13,7 +13,6 @@ from rkd_client.verbs import models as ask
 
 from rkctl import flags, naming
 from rkctl.chat import asking
-from rkctl.chat.repl import Chat
 from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import verb
@@ -57,6 +56,8 @@ def run(
     if prompt or not asking.is_conversation():
         asking.generate(session, model, asking.prompt_of(prompt), asked)
     else:
+        from rkctl.chat.repl import Chat  # noqa: PLC0415 - only a conversation needs it
+
         Chat(session, model, asked).hold()
 
 

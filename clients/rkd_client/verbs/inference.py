@@ -11,10 +11,11 @@ from rkd.v1 import inference_pb2 as pb
 from rkd_client.ask import SLOW_S, Ask, StreamAsk
 from rkd_client.follow import FollowAnswer
 from rkd_client.options import Options, RunOptions, options_of
-from rkd_client.turns import Function, Turn, tools_of, turns_of
+from rkd_client.turns import tools_of, turns_of
 from rkd_client.values import fill
 
 if TYPE_CHECKING:
+    from rkd_client.turns import Function, Turn
     from rkd_client.v1 import inference as v1
 
 Answered = TypeVar("Answered", bound=Message)
