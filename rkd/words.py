@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-_MIB = 1 << 20
-_GIB = 1 << 30
-
 
 def size(count_bytes: int, *, digits: int = 1) -> str:
     """
-    Write a number of bytes in binary units, as memory is counted: `3.1 GiB`, `420 MiB`.
+    Write a number of bytes in decimal units, as rkctl, disks and the Hub do: `3.1 GB`, `420 MB`.
 
-    *digits* stand behind the point of GiB; a sum wants two, so that it is seen to add up.
+    *digits* stand behind the point of GB; a sum wants two, so that it is seen to add up.
     """
-    if abs(count_bytes) >= _GIB:
-        return f"{count_bytes / _GIB:.{digits}f} GiB"
-    return f"{count_bytes / _MIB:.0f} MiB"
+    if abs(count_bytes) >= 10**9:
+        return f"{count_bytes / 10**9:.{digits}f} GB"
+    return f"{count_bytes / 10**6:.0f} MB"

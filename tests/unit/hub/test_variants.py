@@ -93,7 +93,7 @@ def test_the_balanced_one_that_fits_is_recommended() -> None:
     verdicts = {one.variant.quantization: one.verdict for one in judged}
     assert verdicts["F16"] is FitVerdict.FITS_ALONE
     assert verdicts["F32"] is FitVerdict.TOO_LARGE
-    assert judged[0].detail.startswith("3.00 GiB weights + 512 MiB context of 4096 tokens + ")
+    assert judged[0].detail.startswith("3.22 GB weights + 537 MB context of 4096 tokens + ")
 
 
 def test_the_npu_comes_first_where_there_is_one() -> None:

@@ -128,7 +128,7 @@ class TestPreview:
         it = scheduler()
         seen = views.preview(it.table, waiter(0, plan()), at(0))
         assert seen.fits
-        assert seen.explanation == "alpha needs 1.0 GiB, 2.0 GiB are free"
+        assert seen.explanation == "alpha needs 1.1 GB, 2.1 GB are free"
         assert it.table.residents == {}
 
     def test_it_is_there(self) -> None:
@@ -160,7 +160,7 @@ class TestPreview:
         it = scheduler()
         seen = views.preview(it.table, waiter(0, plan(ram=3 * GIB)), at(0))
         assert not seen.fits
-        assert "3.0 GiB" in seen.explanation
+        assert "3.2 GB" in seen.explanation
 
     def test_pins_are_in_the_way(self) -> None:
         """Nobody leaves."""

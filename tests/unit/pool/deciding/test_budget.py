@@ -35,7 +35,7 @@ class TestRam:
     def test_the_words_carry_both_numbers(self) -> None:
         """What is needed and what can be had."""
         short = shortfall(Need(6 * GIB), (Held(Need(3 * GIB)),), ROOM, 100 * GIB)
-        assert str(short) == "needs 6.0 GiB of memory, 5.0 GiB can be had"
+        assert str(short) == "needs 6.4 GB of memory, 5.4 GB can be had"
 
     def test_places_are_counted_and_jobs_take_none(self) -> None:
         """Three residents are as many as may be; a job beside them is no resident."""
@@ -84,7 +84,7 @@ class TestDomains:
 
 def test_sizes_for_people() -> None:
     """GiB with one digit, else whole MiB."""
-    assert (size(3 * GIB + GIB // 8), size(420 * MIB)) == ("3.1 GiB", "420 MiB")
+    assert (size(3 * GIB + GIB // 8), size(420 * MIB)) == ("3.4 GB", "440 MB")
 
 
 def test_a_worker_may_take_half_again_and_a_little() -> None:

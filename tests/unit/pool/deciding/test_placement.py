@@ -254,7 +254,7 @@ class TestLoad:
         assert npu.need.npu_bytes == 5 * GIB + cache
         assert npu.need.domains == 2
         assert not cpu.measured
-        assert cpu.total == "1 MiB weights + 4 MiB cache of 4096 tokens + 128 MiB besides"
+        assert cpu.total == "1 MB weights + 4 MB cache of 4096 tokens + 134 MB besides"
 
     def test_measured_memory_corrects_the_estimate(self) -> None:
         """Both ways on the CPU; upwards only on the NPU, whose buffers a process does not show."""

@@ -373,7 +373,7 @@ class TestRoom:
         it.on_request(waiter(1, *both), at(0))
         resident = it.table.residents["alpha"]
         assert resident.plan.backend is BackendKind.CPU
-        assert "3.0 GiB" in resident.plan.reason
+        assert "3.2 GB" in resident.plan.reason
 
     def test_other_programs_take_the_memory(self) -> None:
         """Nothing of ours could leave: refused at once with numbers, to be tried again."""
@@ -494,7 +494,7 @@ class TestFailures:
         (refusal,) = [one for one in actions if isinstance(one, Refuse)]
         assert refusal.error.reason is Reason.LOAD_FAILED
         assert refusal.error.metadata["needed"] == str(GIB)
-        assert "256 MiB were available" in refusal.error.message
+        assert "268 MB were available" in refusal.error.message
 
     def test_a_crash_while_loading_is_forgiven_once(self) -> None:
         """The second one is told."""
