@@ -97,3 +97,19 @@ def test_every_page_named_is_there() -> None:
             missing += [f"{path.relative_to(ROOT)}: {name}" for name in bad]
 
     assert missing == []
+
+
+def test_the_walk_comes_through_places_that_are_there() -> None:
+    """Every step of the newcomer's walk names a file of ours, and what is called in it."""
+    steps = re.findall(r"`(rkd/[\w/]+\.py)`(?: `(\w+)`)?", between(ARCHITECTURE, "walk"))
+    missing = [
+        f"{path} {name}"
+        for path, name in steps
+        if not re.search(
+            rf"\b(?:class|def) {name}\b" if name else "",
+            (ROOT / path).read_text(encoding="utf-8"),
+        )
+    ]
+
+    assert len(steps) > 25
+    assert missing == []
