@@ -53,22 +53,27 @@ parse() {
         esac
         shift
     done
-    for path in "$PREFIX" "$MODELS"; do
-        case $path in
-            *[!A-Za-z0-9/._:@+-]*) fail "folders may not have spaces or other odd characters" ;;
-            '' | /?*) ;;
-            *) fail "--prefix and --models-dir want absolute paths" ;;
-        esac
-    done
 }
 
 value() {
     case $1 in
         --user) WHO=$2 ;;
-        --models-dir) MODELS=${2%/} ;;
-        --prefix) PREFIX=${2%/} ;;
+        --models-dir) MODELS=$(folder_named "$1" "$2") || exit 1 ;;
+        --prefix) PREFIX=$(folder_named "$1" "$2") || exit 1 ;;
         --wheelhouse) WHEELHOUSE=$(cd "$2" 2>/dev/null && pwd) || fail "no folder $2" ;;
         --engine-source) ENGINE_SOURCE=$2 NATIVE=1 ;;
+    esac
+}
+
+# A folder of its own: not the root, not nothing, and without a way back up.
+folder_named() {
+    named=$2
+    while [ "$named" != "${named%/}" ]; do named=${named%/}; done
+    case $named/ in
+        *[!A-Za-z0-9/._:@+-]*) fail "folders may not have spaces or other odd characters" ;;
+        */../* | */./* | /) fail "$1 wants a folder, not $2" ;;
+        /*) printf '%s\n' "$named" ;;
+        *) fail "--prefix and --models-dir want absolute paths" ;;
     esac
 }
 

@@ -101,7 +101,7 @@ tell_kept() {
     say "rkd is gone"
     ours=''
     [ "$PREFIX" != /opt/rkd ] || ours=$PREFIX
-    for left in "$MODELS" "$STATE" "$CONFIG" $ours; do
+    for left in "$MODELS" "$STATE" "$CONFIG" "$UNITS/rkd.service.d" $ours; do
         [ -z "$(find "$left" -mindepth 1 -print -quit 2>/dev/null)" ] || say "kept: $left"
     done
 }

@@ -155,6 +155,59 @@ def test_who_comes_from_ollama_finds_the_verbs(installed: Machine) -> None:
         alice.follow("from-ollama.md", typed_in("from-ollama.md", "console"))
 
 
+FROM_OLLAMA = (
+    "rkctl --version",
+    "rkctl help",
+    "rkctl list",
+    "rkctl ls",
+    "rkctl show tiny",
+    "rkctl show tiny -v",
+    "rkctl show --modelfile tiny",
+    'rkctl run tiny "Summarize this file: $(cat ~/Modelfile)"',
+    "rkctl run tiny --verbose hi",
+    "rkctl run tiny --think=false hi",
+    "rkctl run tiny --hidethinking hi",
+    "rkctl run tiny --nowordwrap hi",
+    "rkctl cp tiny my-model",
+    "rkctl create choose-a-model-name -f ~/Modelfile",
+    "rkctl run choose-a-model-name hi",
+    "rkctl ps",
+    "rkctl stop tiny",
+    "rkctl rm my-model choose-a-model-name",
+    "rkctl run hf.co/org/SmolLM2-135M-Instruct-GGUF:Q4_K_M hi -y",
+)
+FROM_RKLLAMA = (
+    "rkctl help",
+    "rkctl list",
+    "rkctl info tiny",
+    "rkctl load tiny",
+    "rkctl ps",
+    "rkctl run tiny hi",
+    "rkctl unload tiny",
+    "rkctl pull org/SmolLM2-135M-Instruct-GGUF SmolLM2-135M-Instruct-Q4_K_M.gguf",
+    "rkctl cp tiny passing",
+    "rkctl rm passing",
+)
+"""The commands of their own documents, with the names of program and model changed."""
+
+
+@pytest.mark.parametrize("lines", [FROM_OLLAMA, FROM_RKLLAMA], ids=["ollama", "rkllama"])
+def test_the_words_of_their_documents_are_understood(
+    installed: Machine, lines: tuple[str, ...]
+) -> None:
+    """Each does what it did there."""
+    installed.run("printf 'FROM tiny\\nSYSTEM Be terse.\\n' > ~/Modelfile", user="alice")
+    with Person(installed) as alice:
+        wrong = [
+            f"$ {line}\nexit {code}\n{printed}"
+            for line in lines
+            for code, printed in [alice.run(line, bound_s=120)]
+            if code
+        ]
+
+    assert wrong == [], "\n".join(wrong)
+
+
 def test_the_administrator_opens_it_to_another_machine(
     installed: Machine, checkout: Path, wheels: Path, tmp_path: Path
 ) -> None:
