@@ -108,7 +108,6 @@ class Telemetry:
 
     Args:
         memory_available_bytes: MemAvailable, or what the control group still allows if less.
-        cpu_busy_ticks, cpu_total_ticks: since boot; two readings give a load.
         temperatures_c: degrees Celsius by the kernel's name of the zone (`npu-thermal`).
         npu_load_percent: one number per core.
         npu_frequency_hz: current clock of the NPU.
@@ -120,8 +119,6 @@ class Telemetry:
 
     memory_available_bytes: int
     memory_total_bytes: int
-    cpu_busy_ticks: int
-    cpu_total_ticks: int
     temperatures_c: tuple[tuple[str, float], ...]
     npu_load_percent: tuple[int, ...]
     npu_frequency_hz: int | None

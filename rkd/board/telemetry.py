@@ -23,20 +23,14 @@ root is closed to all but root. **Source:** the debugger of Rockchip's rknpu dri
 DDR: Final = "sys/class/devfreq/dmc"
 """The memory's clock. **Source:** rockchip_dmc.c of Rockchip's kernels."""
 
-_IDLE, _IOWAIT = 3, 4
-"""Columns of /proc/stat's first line, after its name. **Source:** proc(5)."""
-
 
 def read_telemetry(root: Path) -> Telemetry:
     """Read what changes by the second, below *root*; never raises for what is not there."""
     total, available = memory.total_and_available(root)
-    busy, ticks = _cpu_ticks(root)
     frequency_hz, governor = _npu_clock(root)
     return Telemetry(
         memory_available_bytes=available,
         memory_total_bytes=total,
-        cpu_busy_ticks=busy,
-        cpu_total_ticks=ticks,
         temperatures_c=_temperatures(root),
         npu_load_percent=_npu_load(root),
         npu_frequency_hz=frequency_hz,
@@ -46,15 +40,6 @@ def read_telemetry(root: Path) -> Telemetry:
         ddr_frequency_hz=tree.read_int(root / DDR, "cur_freq"),
         ddr_governor=tree.read_text(root / DDR, "governor"),
     )
-
-
-def _cpu_ticks(root: Path) -> tuple[int, int]:
-    """Return (busy, total) ticks since boot; waiting for a disk is idle."""
-    fields = tree.read_text(root, "proc/stat").partition("\n")[0].split()[1:9]
-    if len(fields) <= _IOWAIT or not all(field.isdigit() for field in fields):
-        return 0, 0
-    ticks = [int(field) for field in fields]
-    return sum(ticks) - ticks[_IDLE] - ticks[_IOWAIT], sum(ticks)
 
 
 def _cpu_governor(root: Path) -> str:

@@ -19,13 +19,6 @@ MAX_DIMENSIONS = 8
 MAX_NUMBERS = 2**48
 """Bounds the product of a shape: a list of a million numbers of 4,000 digits takes for ever."""
 
-Raw = (
-    npt.NDArray[np.uint16]
-    | npt.NDArray[np.float16]
-    | npt.NDArray[np.float32]
-    | npt.NDArray[np.float64]
-)
-
 LAYOUTS: dict[str, type[np.generic]] = {
     "F64": np.float64,
     "F32": np.float32,
