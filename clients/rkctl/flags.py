@@ -72,7 +72,13 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
     KEEP_ALIVE,
     click.option("--raw", is_flag=True, help="The prompt as it is: no system, no template."),
     click.option("--think/--no-think", default=None, help="Switch reasoning on or off."),
-    click.option("--format", "shape", metavar="json|FILE", help="Answer JSON, of this schema."),
+    click.option(
+        "--format",
+        "shape",
+        type=click.Path(),
+        metavar="json|FILE",
+        help="Answer JSON, of this schema.",
+    ),
     click.option(
         "--priority",
         type=click.Choice(["interactive", "normal", "background"]),

@@ -17,6 +17,7 @@ import click
 from rkd_client import contexts
 from rkd_client.where import Flags, resolve
 
+from rkctl import naming
 from rkctl.failure import Exit, Failure
 
 if TYPE_CHECKING:
@@ -42,10 +43,19 @@ class Local:
 CONNECTION_FLAGS: tuple[Callable[[Any], Any], ...] = (
     click.option("--endpoint", metavar="WHERE", help="Socket or host:port, several by commas."),
     click.option("--token", metavar="TOKEN", help="Access token of the daemon."),
-    click.option("--context", metavar="NAME", help="Use this context (see rkctl context)."),
-    click.option("--ca", metavar="FILE", help="Trust this authority (PEM); means TLS."),
-    click.option("--cert", metavar="FILE", help="Show this certificate (PEM); means TLS."),
-    click.option("--key", metavar="FILE", help="Key of the certificate (PEM)."),
+    click.option(
+        "--context",
+        metavar="NAME",
+        shell_complete=naming.known_contexts,
+        help="Use this context (see rkctl context).",
+    ),
+    click.option(
+        "--ca", type=click.Path(), metavar="FILE", help="Trust this authority (PEM); means TLS."
+    ),
+    click.option(
+        "--cert", type=click.Path(), metavar="FILE", help="Show this certificate (PEM); means TLS."
+    ),
+    click.option("--key", type=click.Path(), metavar="FILE", help="Key of the certificate (PEM)."),
     click.option(
         "--timeout",
         "timeout_s",

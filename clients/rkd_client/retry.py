@@ -49,13 +49,15 @@ class Attempts:
 
         1. An answer of which something has come is never asked for again.
         2. What is full or stopping did nothing and says when to come back.
-        3. A connection that broke may have delivered: only what is repeatable is sent again.
+        3. Whoever guessed tokens too often is not helped to guess on.
+        4. A connection that broke may have delivered: only what is repeatable is sent again.
         """
         self._failed += 1
         if begun or self._failed >= TRIES:
             return None
         pause_s = None
-        if error.retry_after_s is not None and isinstance(error, UnavailableError | ExhaustedError):
+        waits = isinstance(error, UnavailableError | ExhaustedError)
+        if error.retry_after_s is not None and waits and error.reason != "AUTH_RATE_LIMITED":
             pause_s = error.retry_after_s
         elif self.repeatable and error.reason == "UNAVAILABLE":
             pause_s = PAUSE_S * self._failed

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from rkd.access.certificates import Pair
 
 _FOLDER = click.option(
-    "--dir", "folder", metavar="DIR", help="Default: /etc/rkd/tls, a user's ~/.config/rkd/tls."
+    "--dir",
+    "folder",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Default: /etc/rkd/tls, a user's ~/.config/rkd/tls.",
 )
 _ROLE = click.option(
     "--role",

@@ -22,8 +22,15 @@ from rkd.v1 import types_pb2 as types
 @verb("chat")
 @naming.MODEL
 @click.argument("message", nargs=-1)
-@click.option("--messages", metavar="FILE", help="JSON list of turns before it; - is stdin.")
-@click.option("--tools", metavar="FILE", help="JSON list of functions the model may call.")
+@click.option(
+    "--messages",
+    type=click.Path(),
+    metavar="FILE",
+    help="JSON list of turns before it; - is stdin.",
+)
+@click.option(
+    "--tools", type=click.Path(), metavar="FILE", help="JSON list of functions the model may call."
+)
 @flags.sampling
 def chat(
     session: Session,

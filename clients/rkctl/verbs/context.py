@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 import click
 from rkd_client import contexts, endpoint
 
+from rkctl import naming
 from rkctl.failure import Exit, Failure
 from rkctl.screen import render
 from rkctl.verb import CONNECTION_FLAGS, Local, local_verb
@@ -67,7 +68,7 @@ def list_(local: Local) -> None:
 
 
 @local_verb("use", json=False)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=naming.known_contexts)
 def use(_: Local, name: str | None) -> None:
     """Use context NAME from now on; without NAME none, and the default places again."""
     file = contexts.file_of(os.environ)
@@ -79,7 +80,7 @@ def use(_: Local, name: str | None) -> None:
 
 
 @local_verb("rm", json=False)
-@click.argument("name")
+@click.argument("name", shell_complete=naming.known_contexts)
 def remove(_: Local, name: str) -> None:
     """Forget context NAME."""
     file = contexts.file_of(os.environ)

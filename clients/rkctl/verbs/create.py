@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rkd_client.verbs import models as ask
 
+from rkctl import naming
 from rkctl.make import sources
 from rkctl.make.carrier import Carrier
 from rkctl.operation import follow
@@ -20,9 +21,28 @@ from rkctl.verb import verb
 
 @verb("create")
 @click.argument("name")
-@click.option("-f", "--file", metavar="FILE", help="The Modelfile; - is stdin. Default: Modelfile")
-@click.option("-q", "--quantize", metavar="TYPE", default="", help="Q4_K_M, Q5_K_M, Q8_0 …")
-@click.option("--from", "origin", metavar="WHAT", help="A file, folder, model or hf.co/user/repo.")
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(),
+    metavar="FILE",
+    help="The Modelfile; - is stdin. Default: Modelfile",
+)
+@click.option(
+    "-q",
+    "--quantize",
+    shell_complete=naming.types,
+    metavar="TYPE",
+    default="",
+    help="Q4_K_M, Q5_K_M, Q8_0 …",
+)
+@click.option(
+    "--from",
+    "origin",
+    type=click.Path(),
+    metavar="WHAT",
+    help="A file, folder, model or hf.co/user/repo.",
+)
 @click.option("--replace", is_flag=True, help="Replace a model of that name.")
 def create(
     session: Session,

@@ -15,7 +15,7 @@ from rkd.modelfile.lint import lint as problems_of
 
 
 @local_verb("lint")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", type=click.Path(), nargs=-1, required=True)
 def lint(local: Local, files: tuple[str, ...]) -> None:
     """
     Check Modelfiles of either dialect; - is stdin.

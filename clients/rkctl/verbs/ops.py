@@ -9,6 +9,7 @@ import click
 from rkd_client.ask import Ask
 from rkd_client.verbs import operations as ask
 
+from rkctl import naming
 from rkctl.operation import follow, kind_of, state_of
 from rkctl.screen import render
 from rkctl.session import Session
@@ -55,7 +56,7 @@ def _row(one: types.Operation) -> tuple[str, ...]:
 
 
 @verb("attach")
-@click.argument("id", metavar="ID")
+@click.argument("id", metavar="ID", shell_complete=naming.operations)
 def attach(session: Session, id: str) -> None:  # noqa: A002 - what it is called on the board
     """Follow operation ID to its end; Ctrl-C leaves it running."""
     with session.stream(ask.attach(id)) as steps:
@@ -68,7 +69,9 @@ def _ending(name: str, asked: Callable[[str], Ask[Any, Any]], help_: str) -> cli
     """Make one of the verbs that change an operation and print what became of it."""
 
     @verb(name)
-    @click.argument("ids", metavar="ID...", nargs=-1, required=True)
+    @click.argument(
+        "ids", metavar="ID...", nargs=-1, required=True, shell_complete=naming.operations
+    )
     def change(session: Session, ids: tuple[str, ...]) -> None:
         for one in ids:
             answer = session.call(asked(one))

@@ -19,6 +19,7 @@ from rkd.access.tokens import Token, new_token, read_tokens, write_tokens
 
 _FILE = click.option(
     "--file",
+    type=click.Path(),
     metavar="FILE",
     help="The daemon's token file. Default: RKD_TOKEN_FILE, the configuration's, the usual place.",
 )

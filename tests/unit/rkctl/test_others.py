@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from rkctl.naming import QUANTIZED
 
-from rkd.v1 import hub_pb2, inference_pb2, models_pb2, system_pb2
+from rkd.v1 import hub_pb2, inference_pb2, models_pb2, operations_pb2, system_pb2
 from rkd.v1 import types_pb2 as types
+from rkd.weights.quantization import QUANTIZATIONS
 from tests.unit.rkctl import canned
 from tests.unit.rkctl.fake_board import FakeBoard, Rkctl
 
@@ -249,3 +251,26 @@ def test_the_bash_script_is_bash(rkctl: Rkctl) -> None:
     )
 
     assert (checked.stderr, checked.returncode) == ("", 0)
+
+
+def test_completion_offers_files_types_operations_and_contexts(
+    rkctl: Rkctl, board: FakeBoard
+) -> None:
+    """Wherever one is wanted; types are those the daemon makes."""
+    operation = types.Operation(id="pull-1", kind=1, model="tiny", state=2)
+    board.answers["OperationService.List"] = operations_pb2.OperationServiceListResponse(
+        operations=[operation, types.Operation(id="create-2")]
+    )
+    rkctl("context", "add", "board", "--endpoint", "board:1")
+
+    def complete(words: str) -> list[str]:
+        asking = {"_RKCTL_COMPLETE": "bash_complete", "COMP_WORDS": words}
+        return rkctl(**asking, COMP_CWORD=str(words.count(" "))).stdout.split()
+
+    assert complete("rkctl create x -q q8") == ["plain,Q8_0"]
+    assert complete("rkctl ops attach pu") == ["plain,pull-1"]
+    assert complete("rkctl list --context bo") == ["plain,board"]
+    assert complete("rkctl context use bo") == ["plain,board"]
+    assert complete("rkctl create x -f Mo") == ["file,Mo"]
+    assert complete("rkctl lint Mo") == ["file,Mo"]
+    assert {name for name, one in QUANTIZATIONS.items() if one.makes} == set(QUANTIZED)
