@@ -54,9 +54,10 @@ class Notifier:
         microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self.send("RELOADING=1", f"MONOTONIC_USEC={microseconds}")
 
-    def stopping(self, status: str) -> None:
-        """Say that the stop has begun."""
-        self.send("STOPPING=1", f"STATUS={status}")
+    def stopping(self, status: str, *, within_s: float | None = None) -> None:
+        """Say that the stop has begun, and how long it may take, be it beyond TimeoutStopSec."""
+        longest = [] if within_s is None else [f"EXTEND_TIMEOUT_USEC={int(within_s * 1e6)}"]
+        self.send("STOPPING=1", f"STATUS={status}", *longest)
 
     def status(self, text: str) -> None:
         """Set the line `systemctl status` shows."""

@@ -137,7 +137,7 @@ class Daemon:
         """
         _log.info("rkd.stopping", grace_s=self._config.stop_grace)
         self._end_s = time.monotonic() + self._config.stop_grace
-        self._notifier.stopping("finishing what runs")
+        self._notifier.stopping("finishing what runs", within_s=self.stop_bound_s)
         await self._health.stopping()
         self._rooms.events.close()
         # Before the server: who is attached to a pull hears that it goes on after the restart.

@@ -44,11 +44,11 @@ def page(
 
 
 def _token(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode()
+    return base64.urlsafe_b64encode(key.encode(errors="surrogatepass")).decode()
 
 
 def _after(token: str) -> str:
     try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode(errors="surrogatepass")
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
         raise bad_field("page_token", "is none that this daemon gave out") from error

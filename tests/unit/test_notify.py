@@ -35,9 +35,11 @@ def test_ready_and_stopping_carry_a_status(tmp_path: Path) -> None:
     with FakeManager(address) as manager:
         Notifier(address).ready("2 models")
         Notifier(address).stopping("draining")
+        Notifier(address).stopping("draining", within_s=72)
 
         assert manager.heard() == ["READY=1", "STATUS=2 models"]
         assert manager.heard() == ["STOPPING=1", "STATUS=draining"]
+        assert manager.heard()[2:] == ["EXTEND_TIMEOUT_USEC=72000000"]
 
 
 def test_reloading_carries_the_monotonic_clock(tmp_path: Path) -> None:

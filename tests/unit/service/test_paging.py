@@ -58,3 +58,12 @@ def test_a_negative_size_is_refused() -> None:
         page([], str, -1, "")
 
     assert caught.value.violations[0].field == "page_size"
+
+
+def test_a_key_that_is_no_utf8_makes_a_token_all_the_same() -> None:
+    """One odd name ends no listing."""
+    items = ["a", "b\udce9", "c"]
+    shown, token = page(items, str, 2, "")
+    rest, end = page(items, str, 2, token)
+
+    assert (list(shown), list(rest), end) == (["a", "b\udce9"], ["c"], "")
