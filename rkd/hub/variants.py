@@ -159,16 +159,21 @@ def _no_weights(listing: Listing) -> NotFoundError:
 
 def _ggufs(listing: Listing) -> Iterable[Variant]:
     by_path = {file.path: file for file in listing.files}
+    parsed = {path: shards.parse(path) for path in by_path}
+    # Counted first: each of many names may speak of a thousand shards.
+    present = Counter((one.stem, one.count) for one in parsed.values() if one is not None)
     for file in listing.files:
         name = PurePosixPath(file.path).name
         if not name.lower().endswith(".gguf") or companion(file.path):
             continue
-        shard = shards.parse(file.path)
-        if shard is not None and shard.number > 1:
-            continue
+        shard = parsed[file.path]
+        if shard is not None and (
+            shard.number > 1 or present[shard.stem, shard.count] < shard.count
+        ):
+            continue  # not the first, or some are missing: nobody could run it
         names = shard.names if shard else (file.path,)
         if any(path not in by_path for path in names):
-            continue  # shards are missing: nobody could run it
+            continue  # two of one number
         said = shard.stem if shard else name
         told_by = said if in_file_name(said) else _folder(file)
         yield Variant(

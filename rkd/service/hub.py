@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -29,8 +29,11 @@ MOST_FACETS = 50
 LONGEST_WORDS = 500
 """Characters of a search, or of one of its filters."""
 
-ONE_BYTES = 64 << 10
-"""Of one repository, or one variant with all its shards."""
+ONE_BYTES = 16 << 10
+"""Of one repository, or of the texts of one variant."""
+
+MOST_BYTES = 3 << 20
+"""Of a list of variants, best first: a client takes messages of four megabytes."""
 
 SORTS = {
     pb.SEARCH_SORT_UNSPECIFIED: Sort.DOWNLOADS,
@@ -120,7 +123,7 @@ class HubService(HubServiceServicer):
             name="rkd-files",
         )
         return pb.ListFilesResponse(
-            variants=[_variant(one) for one in offer.judgements],
+            variants=_within(map(_variant, offer.judgements), MOST_BYTES),
             revision=offer.listing.commit,
             repository=_repository(offer.listing, offer.judgements),
         )
@@ -209,6 +212,19 @@ def _repository(listing: Listing, judgements: tuple[Judgement, ...]) -> pb.Repos
     stamp(made.updated, listing.updated)
     stamp(made.created, listing.created)
     return made
+
+
+def _within(variants: Iterable[pb.Variant], most_bytes: int) -> list[pb.Variant]:
+    """Take variants as long as they fit; one with too many shards names the first alone."""
+    taken: list[pb.Variant] = []
+    for one in variants:
+        if one.ByteSize() > most_bytes // 4:
+            del one.files[1:]
+        most_bytes -= one.ByteSize()
+        if most_bytes < 0:
+            break
+        taken.append(one)
+    return taken
 
 
 def _variant(judgement: Judgement) -> pb.Variant:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import pytest
 
 from rkd.errors import NotFoundError
 from rkd.hub.fit import FitVerdict, Headroom, judge_all
-from rkd.hub.listing import Listing, RemoteFile
+from rkd.hub.listing import MOST_FILES, Listing, RemoteFile
+from rkd.hub.naming import is_collection
 from rkd.hub.variants import select, variants_of
 from rkd.model import Details, Format
+from tests.growth import assert_linear
 
 GIB = 1 << 30
 BOARD = Headroom(6 * GIB, 12 * GIB, "rk3588", 4096)
@@ -204,3 +207,31 @@ def test_an_original_checkpoint_alone_is_told_with_a_way_out() -> None:
         select(known, (), "")
 
     assert "rkctl create NAME --from FOLDER" in caught.value.remedy
+
+
+def test_shards_beyond_counting_cost_nothing() -> None:
+    """Thousands of first parts of a thousand each: none is whole, and it is soon known."""
+    known = listing(*((f"m{n}-00001-of-01024.gguf", 1) for n in range(9_000)), ("a-Q4_0.gguf", 1))
+
+    assert [one.tag for one in variants_of(known)] == ["Q4_0"]
+
+
+@pytest.mark.parametrize(
+    "name", ["m{}-Q4_K_M.gguf", "m{}-w8a8-opt-1-hybrid-ratio-0.5.rkllm", "f/{}-00001-of-00009.gguf"]
+)
+def test_a_listing_is_judged_in_linear_time(name: str) -> None:
+    """Four times the files, at most eight times the time."""
+
+    def read(known: Listing) -> None:
+        variants = variants_of(known)
+        judge_all(variants, SHAPE, BOARD)
+        is_collection(one.name for one in variants)
+        with contextlib.suppress(NotFoundError):
+            select(known, variants, "Q4_K_M")
+
+    assert_linear(
+        lambda size: listing(*((name.format(number), 1) for number in range(size))),
+        read,
+        most=MOST_FILES,
+        start=250,
+    )
