@@ -17,13 +17,14 @@ from typing import Any
 
 from rkd import shape
 from rkd.errors import RkdError
+from rkd.hub import config
 from rkd.hub.branches import find_weights
 from rkd.hub.cache import AnswerCache, Form
 from rkd.hub.connection import Connection
 from rkd.hub.fit import Headroom, Judgement, judge_all
 from rkd.hub.listing import Listing, RemoteFile, restored, stored
 from rkd.hub.mover import Mover, Wanted
-from rkd.hub.variants import Variant, variants_of
+from rkd.hub.variants import Variant, is_checkpoint, no_weights, variants_of
 from rkd.model import Details, Format
 from rkd.weights import rkllm
 from rkd.weights.details import describe
@@ -91,10 +92,13 @@ class Browser:
         List the weights of *repository* with a verdict each.
 
         Raises:
-            RkdError: OFFLINE, HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND.
+            RkdError: OFFLINE, HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND (also for an original
+                checkpoint alone, with the way to create from it).
         """
         listing, cached = self._listing(repository, revision, capacity.platform or capacity.chip)
         variants = variants_of(listing)
+        if not variants and is_checkpoint(listing):
+            raise no_weights(listing)
         if any(one.format is Format.RKLLM and not one.platform for one in variants):
             variants = variants_of(listing, card=self.card_of(listing))
         details = self._shape(listing, variants)
@@ -146,10 +150,14 @@ class Browser:
         return answer.value, answer.cached
 
     def _shape(self, listing: Listing, variants: tuple[Variant, ...]) -> Details:
-        """Read layers and heads from the smallest GGUF; the verdict is rougher without."""
+        """
+        Read layers and heads from the smallest GGUF, else from what the weights were made from.
+
+        The verdict is rougher without.
+        """
         ggufs = [variant for variant in variants if variant.format is Format.GGUF]
         if not ggufs:
-            return Details()
+            return self._base_shape(listing) if variants else Details()
         file = ggufs[-1].files[0]
 
         def ask() -> Details:
@@ -162,6 +170,25 @@ class Browser:
             return self._cache.answer(f"shape {file.digest}", ask, _SHAPE, fresh=_FOR_EVER).value
         except RkdError:
             return Details()
+
+    def _base_shape(self, listing: Listing) -> Details:
+        """Read the config.json of the repository, or of the one its card names as its base."""
+        with contextlib.suppress(RkdError, shape.UnlikeError):
+            known = listing
+            if known.file(config.FILE) is None and listing.base_models:
+                known, _ = self._listing(listing.base_models[0], "main")
+            file = known.file(config.FILE)
+            if file is None or file.size_bytes > config.LARGEST_BYTES:
+                return Details()
+            wanted = _whole(known, file)
+
+            def ask() -> Details:
+                self._connection.require_online(f"the configuration of {known.repository}")
+                return config.shape_in(self._mover.read(wanted, 0, config.LARGEST_BYTES))
+
+            question = f"config {file.digest}"
+            return self._cache.answer(question, ask, _SHAPE, fresh=_FOR_EVER).value
+        return Details()
 
     def _toolkit(self, listing: Listing, variant: Variant) -> str:
         """Find the toolkit's version: in the file's last bytes, else in names, else in the card."""

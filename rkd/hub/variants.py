@@ -100,7 +100,7 @@ def select(listing: Listing, variants: Iterable[Variant], selection: str) -> Var
     """
     known = tuple(variants)
     if not known:
-        raise _no_weights(listing)
+        raise no_weights(listing)
     matching = _meant(known, selection.strip("/").casefold())
     if matching and _differ_in_tuning_alone(matching):
         return min(matching, key=lambda one: (one.tuning or Tuning(), one.size_bytes))
@@ -141,14 +141,21 @@ def _differ_in_tuning_alone(variants: tuple[Variant, ...]) -> bool:
     return len(alike) == 1 and all(one.tuning for one in variants)
 
 
-def _no_weights(listing: Listing) -> NotFoundError:
+def is_checkpoint(listing: Listing) -> bool:
+    """Whether *listing* holds an original checkpoint, which engines here do not run as it is."""
+    return any(PurePosixPath(one.path).suffix.lower() in _CHECKPOINTS for one in listing.files)
+
+
+def no_weights(listing: Listing) -> NotFoundError:
     """Say what a repository without weights rkd runs holds instead, and the way out."""
-    others = {PurePosixPath(file.path).suffix.lower() for file in listing.files}
     what = "no weights rkd can run"
     remedy = f"Look for some made from it: rkctl search {listing.repository.rpartition('/')[2]}"
-    if others & _CHECKPOINTS:
+    if is_checkpoint(listing):
         what = "an original checkpoint alone, which no engine here runs as it is"
-        remedy += "; or fetch it, then convert it: rkctl create NAME --from FOLDER -q Q4_K_M"
+        remedy += (
+            f"; or convert it: hf download {listing.repository} --local-dir FOLDER, then "
+            "rkctl create NAME --from FOLDER -q Q4_K_M"
+        )
     return NotFoundError(
         Reason.HUB_NOT_FOUND,
         f"{listing.repository} has {what}",

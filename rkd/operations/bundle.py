@@ -240,8 +240,19 @@ def judge(stage: Path, variant: Variant) -> None:
             page, a projector: the repository holds what no engine runs.
     """
     path = stage / PurePosixPath(variant.name).name
-    if workshop.is_readable(path):
+    if not workshop.is_readable(path):
+        return
+    try:
         workshop.check(path)
+    except InvalidInputError as error:
+        # What a file handed in would want done does not help here: it lies on the hub like that.
+        raise InvalidInputError(
+            error.reason,
+            error.message,
+            remedy="The repository holds it like that: choose another file (rkctl files) or "
+            "another repository (rkctl search).",
+            metadata=error.metadata,
+        ) from error
 
 
 def modelfile_of(items: tuple[Item, ...], listing: Listing, variant: Variant) -> str:

@@ -253,3 +253,28 @@ def test_a_cards_front_matter_is_bounded() -> None:
 
     assert len(card.metadata) == MOST_KEYS
     assert {len(value) for value in card.metadata.values()} == {LONGEST_VALUE}
+
+
+@pytest.mark.parametrize("where", ["own", "base"])
+def test_an_rkllms_context_is_judged_by_its_originals_shape(
+    bench: Bench, hub: LocalHub, where: str
+) -> None:
+    """config.json of the repository, or of its base, tells layers and heads."""
+    config = b'{"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8,'
+    config += b' "head_dim": 128, "hidden_size": 1024}'
+    files: dict[str, bytes | Path] = {"q-w8a8-rk3588-ctx4096.rkllm": b"x" * 2000}
+    hub.add("base/q", {"config.json": config})
+    hub.add("npu/q", files | ({"config.json": config} if where == "own" else {}), base="base/q")
+    offer = bench.browser.offer("npu/q", "main", BOARD)
+
+    # 2 x 28 layers x 8 heads x 128 numbers x 4096 tokens of two bytes
+    assert "470 MB context of 4096 tokens" in offer.judgements[0].detail
+
+
+def test_an_original_checkpoint_alone_is_no_empty_list(bench: Bench, hub: LocalHub) -> None:
+    """It is told as what it is, with the way to create from it."""
+    hub.add("org/original", {"model.safetensors": b"x" * 9, "config.json": b"{}"})
+    with pytest.raises(NotFoundError, match="checkpoint alone") as caught:
+        bench.browser.offer("org/original", "main", BOARD)
+
+    assert "rkctl create" in caught.value.remedy
