@@ -20,7 +20,7 @@ from rkd.library.header import details_of
 from rkd.library.layout import format_of, is_projector
 from rkd.library.modelfiles import Reading
 from rkd.library.verdict import Verdict
-from rkd.model import Format, Model, ModelName, ModelState, Recipe, WeightsFile
+from rkd.model import Details, Format, Model, ModelName, ModelState, Recipe, WeightsFile
 from rkd.outside import escaped
 from rkd.weights import shards
 
@@ -70,6 +70,7 @@ class Described:
         derived: there is no Modelfile on disk; the text is made from the weights.
         refuse: builds the error for whoever wants to use a model that is not READY.
         recheck_s: when an incoming file may be whole; None when only an event can tell.
+        sketched: the weights have not been asked yet, for want of time; the next look does.
     """
 
     model: Model
@@ -77,12 +78,18 @@ class Described:
     derived: bool = False
     refuse: Callable[[], RkdError] | None = None
     recheck_s: float | None = None
+    sketched: bool = False
 
 
 def describe(
-    name: ModelName, folder: Path, files: tuple[FoundFile, ...], judge: Judge
+    name: ModelName,
+    folder: Path,
+    files: tuple[FoundFile, ...],
+    judge: Judge,
+    *,
+    sketch: bool = False,
 ) -> Described:
-    """Describe the model in *folder*, which holds a Modelfile or weights."""
+    """Describe the model in *folder*, which holds a Modelfile or weights; *sketch*: no headers."""
     top = tuple(file for file in files if file.path.parent == folder)
     reading = modelfiles.read(folder)
     weights, parts = _weights(top, reading)
@@ -99,14 +106,14 @@ def describe(
         weights=weights,
         modelfile_text=f"FROM ./{weights[0].path.name}\n" if derived else text,
         recipe=reading.recipe if reading else Recipe(),
-        details=details_of(weights),
+        details=Details() if sketch else details_of(weights),
         provenance=provenance.read(folder),
         size_bytes=sum(file.size_bytes for file in files),
         modified=max((file.modified for file in files), default=None),
         reason=said.reason,
         version=_version(files),
     )
-    return Described(model, files, derived, said.refuse, recheck_s)
+    return Described(model, files, derived, said.refuse, recheck_s, sketched=sketch)
 
 
 def broken(name: ModelName, folder: Path, trouble: str) -> Described:

@@ -9,7 +9,8 @@ and inode is not opened again.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -37,6 +38,11 @@ _log = structlog.get_logger(__name__)
 _DEPTH = 3
 """How far below a model's folder its files are counted: repositories have folders of their own."""
 
+LOOK_S = 5.0
+"""So long one look reads the headers of weights: some thousand good ones, and a few made to take
+long. What is left is asked in the next looks, which follow at once; until then it is listed with
+what needs no header. So a start is never held up by what somebody put into the folder."""
+
 MAX_FILES = 10_000
 """A model's folder with more files is not looked at further; checkpoints have some hundreds."""
 
@@ -54,6 +60,7 @@ class Snapshot:
         recheck_s: when the first incoming file may be whole; None when only an event can tell.
         root_ns: time of change of the models folder, taken before it was listed.
         folders: what each folder was found to be, for the next scan.
+        whole: False while headers are left to be read.
     """
 
     by_key: Mapping[str, Described] = field(default_factory=lambda: _EMPTY)
@@ -61,6 +68,7 @@ class Snapshot:
     recheck_s: float | None = None
     root_ns: int = 0
     folders: Mapping[str, Described] = field(default_factory=lambda: _EMPTY)
+    whole: bool = True
 
     def models(self) -> tuple[Model, ...]:
         """Every model, sorted by name."""
@@ -88,6 +96,7 @@ def scan(
     previous: Snapshot | None = None,
     touched: frozenset[str] | None = None,
     left: tuple[Left, ...] = (),
+    clock: Callable[[], float] = time.monotonic,
 ) -> Snapshot:
     """
     Look at *root* and return what it holds.
@@ -98,11 +107,13 @@ def scan(
         previous: the last snapshot; unchanged folders are taken from it.
         touched: names of folders that may have changed; None when any may have.
         left: what a migration left, added to what the scan leaves.
+        clock: monotonic seconds.
 
     Raises:
         OSError: *root* itself cannot be read.
     """
     previous = previous or Snapshot()
+    patience = _Patience(clock)
     root_ns = root.stat().st_mtime_ns
     folders: dict[str, Described] = {}
     arriving: list[Described] = []
@@ -116,11 +127,14 @@ def scan(
         path = Path(item.path)
         if _is_folder(item):
             fresh = touched is None or item.name in touched or known is None or _waits(known)
-            described = _look(path, judge, known) if fresh else known
-            if isinstance(described, Described):
-                folders[item.name] = described
-            elif described is not None:
-                leftovers.setdefault(described.name, described)
+            named = touched is not None and item.name in touched
+            outcome: Described | Left | None = known
+            if fresh:
+                outcome = _look(path, judge, known, None if named else patience)
+            if isinstance(outcome, Described):
+                folders[item.name] = outcome
+            elif outcome is not None:
+                leftovers.setdefault(outcome.name, outcome)
         elif format_of(item.name) and not item.is_symlink():
             arriving += _arriving(path, judge)
     for one in arriving:  # listed as incoming models
@@ -134,6 +148,7 @@ def scan(
         recheck_s=min(waits, default=None),
         root_ns=root_ns,
         folders=MappingProxyType(folders),
+        whole=not any(one.sketched for one in folders.values()),
     )
     return previous if not arriving and _is_same(previous, found) else found
 
@@ -156,10 +171,27 @@ def _is_folder(item: os.DirEntry[str]) -> bool:
 
 
 def _waits(described: Described) -> bool:
-    return described.model.state is ModelState.INCOMING
+    return described.model.state is ModelState.INCOMING or described.sketched
 
 
-def _look(folder: Path, judge: Judge, known: Described | None) -> Described | Left | None:
+class _Patience:
+    """For how long one look reads headers; at least one, so that every look gets on."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until_s: float | None = None
+
+    def is_over(self) -> bool:
+        """Whether the next header has to wait for the next look."""
+        if self._until_s is None:
+            self._until_s = self._clock() + LOOK_S
+            return False
+        return self._clock() > self._until_s
+
+
+def _look(
+    folder: Path, judge: Judge, known: Described | None, patience: _Patience | None
+) -> Described | Left | None:
     """Describe *folder*; say why it is left when it is no model's, None when it is gone."""
     try:
         files = tuple(_files(folder))
@@ -168,24 +200,36 @@ def _look(folder: Path, judge: Judge, known: Described | None) -> Described | Le
     except OSError as error:
         text = f"this process may not look into it: {error.strerror}"
         return Left(shown(folder.name), Cause.UNREADABLE, text)
-    name = name_for(folder.name)
+    left = _no_model(folder, files)
+    if left is not None:
+        return left
+    same = known if known is not None and known.files == files else None
+    if same is not None and not _waits(same):
+        return same
+    sketch = patience is not None and patience.is_over()
+    if same is not None and same.sketched and sketch:
+        return same
+    return _described(folder, files, judge, sketch=sketch)
+
+
+def _no_model(folder: Path, files: tuple[FoundFile, ...]) -> Left | None:
+    """Say why the folder of *files* is no model's, or None."""
     if not _is_models(folder, files):
         return Left(shown(folder.name), Cause.FOREIGN, "a folder without weights")
-    if not name:
+    if not name_for(folder.name):
         text = "no model name can be made of it: rename the folder"
         return Left(shown(folder.name), Cause.NO_NAME, text)
-    if known is not None and known.files == files and not _waits(known):
-        return known
-    return _described(ModelName(name), folder, files, judge)
+    return None
 
 
 def _described(
-    name: ModelName, folder: Path, files: tuple[FoundFile, ...], judge: Judge
+    folder: Path, files: tuple[FoundFile, ...], judge: Judge, *, sketch: bool
 ) -> Described:
+    name = ModelName(name_for(folder.name))
     if len(files) > MAX_FILES:
         return broken(name, folder, f"it holds more than {MAX_FILES} files")
     try:
-        return describe(name, folder, files, judge)
+        return describe(name, folder, files, judge, sketch=sketch)
     except Exception as error:  # noqa: BLE001 - one bad folder never hides the others
         # A defect in one of the readers costs this model, and says so; the daemon starts.
         _log.exception("library.defect", folder=shown(folder.name))

@@ -158,6 +158,9 @@ class Shelf:
         One that only has to be quiet for a moment is waited for, QUIET_S at most.
         """
         described = self._snapshot.by_key.get(name.key)
+        if described is not None and described.sketched:
+            await self.refresh(frozenset({described.model.folder.name}))
+            described = self._snapshot.by_key.get(name.key)
         if described is not None and described.model.state is ModelState.READY:
             return
         described = (await self.current()).by_key.get(name.key)
@@ -301,6 +304,8 @@ class Shelf:
         self._trouble = error.message
 
     def _recheck_s(self) -> float | None:
+        if not self._snapshot.whole:
+            return 0.0
         arriving = any(model.state is ModelState.INCOMING for model in self.models())
         return self._snapshot.recheck_s or (QUIET_S if arriving else None)
 

@@ -1,4 +1,4 @@
-"""How much of a header may be read and kept, counted down; the parts of a split model share one."""
+"""How much of a header may be read, walked over and kept; parts of a split model share it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,25 @@ took twenty times the file, 900 MB for a header of 40 MB.
 """
 
 
+MAX_WORDS = 2**21
+"""Texts of arrays walked over; the largest vocabulary and its merges are 777,000. They take a
+tenth of a microsecond each, which empty ones would make the most of."""
+
+
 @dataclass(slots=True)
 class Allowance:
     """
-    What is left of the two bounds.
+    What is left of the three bounds.
 
     Args:
         read_bytes: of headers, whatever of them is kept.
         kept_bytes: in memory.
+        words: texts of arrays.
     """
 
     read_bytes: int = MAX_HEADER_BYTES
     kept_bytes: int = MAX_KEPT_BYTES
+    words: int = MAX_WORDS
 
     def keep(self, size_bytes: int) -> bool:
         """Take *size_bytes* off; False when that was too much."""

@@ -50,17 +50,8 @@ _NUMBER_BYTES = 40
 
 _STRING, _ARRAY, _BOOL = 8, 9, 7
 _NUMBERS = {
-    0: struct.Struct("<B"),
-    1: struct.Struct("<b"),
-    2: struct.Struct("<H"),
-    3: struct.Struct("<h"),
-    4: struct.Struct("<I"),
-    5: struct.Struct("<i"),
-    6: struct.Struct("<f"),
-    _BOOL: struct.Struct("<B"),
-    10: struct.Struct("<Q"),
-    11: struct.Struct("<q"),
-    12: struct.Struct("<d"),
+    kind: struct.Struct(f"<{code}")
+    for kind, code in zip((0, 1, 2, 3, 4, 5, 6, _BOOL, 10, 11, 12), "BbHhIifBQqd", strict=True)
 }
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 _WINDOW_BYTES = 1024 * 1024
@@ -362,6 +353,9 @@ class _Cursor:
 
     def _skip_strings(self, length: int, key: str) -> None:
         """Walk over *length* strings; the loop is the hot one of this module."""
+        self.allowance.words -= length
+        if self.allowance.words < 0:
+            raise invalid(self.what, f"its header has absurdly many words, in {quoted(key)}")
         unpack = _U64.unpack_from
         left = length
         while left:

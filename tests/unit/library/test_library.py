@@ -20,11 +20,12 @@ from rkd.errors import (
     Reason,
 )
 from rkd.events import Event
-from rkd.library import disk, shelf
+from rkd.library import disk, scan, shelf
 from rkd.library.arrival import Sightings, Writer
 from rkd.library.library import Library
 from rkd.model import Model, ModelName, ModelState
 from tests.unit.library.folders import entries, put, tree
+from tests.unit.weights.gguf_bytes import build
 
 X = ModelName("x")
 Y = ModelName("y")
@@ -427,6 +428,30 @@ class TestLooks:
 
         assert [model.name for model in gone.models()] == [X]
         assert [model.name for model in back.models()] == [X, Y]
+
+
+class TestHeadersLeft:
+    """A start that had no time for all headers."""
+
+    async def test_the_rest_follows_by_itself(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The start is over, every model is ready, and then the details are there."""
+        monkeypatch.setattr(scan, "LOOK_S", -1.0)
+        for name in ("a", "b", "c", "d", "y"):
+            put(tmp_path / name / "x.gguf", build())
+        async with library_of(tmp_path) as library:
+            began = library.models()
+            used = (await library.resolve(Y)).details.layers
+            async with asyncio.timeout(10):
+                while not library.snapshot.whole:
+                    await library.current()
+            layers = [model.details.layers for model in library.models()]
+
+        assert {model.state for model in began} == {ModelState.READY}
+        assert [model.details.layers for model in began] == [2, 0, 0, 0, 0]
+        assert used == 2
+        assert layers == [2] * 5
 
 
 class TestOntoItself:

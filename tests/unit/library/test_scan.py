@@ -13,6 +13,7 @@ from rkd.library.layout import Cause
 from rkd.library.scan import Snapshot, scan
 from rkd.model import Format, ModelName, ModelState
 from tests.unit.library.folders import put
+from tests.unit.weights.gguf_bytes import build
 
 
 def look(root: Path, **more: object) -> Snapshot:
@@ -250,3 +251,45 @@ def test_a_long_modelfile_in_utf16_is_read_whole(tmp_path: Path) -> None:
 
     assert model.state is ModelState.READY
     assert model.recipe.system == "a" * 600_000
+
+
+class TestLongLooks:
+    """What one look has no time for is asked in the next; nobody waits for it."""
+
+    class Clock:
+        """Every glance at it takes a second."""
+
+        def __init__(self) -> None:
+            self.now_s = 0.0
+
+        def __call__(self) -> float:
+            """Tell the time."""
+            self.now_s += 1.0
+            return self.now_s
+
+    def test_every_model_is_listed_and_the_next_looks_ask_the_rest(self, tmp_path: Path) -> None:
+        """Until all headers were read; what was read is not read again."""
+        for number in range(20):
+            put(tmp_path / f"m{number:02}" / "x.gguf", build())
+        found = look(tmp_path, clock=self.Clock())
+        asked = [sum(model.details.layers > 0 for model in found.models())]
+
+        assert all(model.state is ModelState.READY for model in found.models())
+        assert not found.whole
+        while not found.whole:
+            before = found
+            found = look(tmp_path, previous=before, touched=frozenset(), clock=self.Clock())
+            asked.append(sum(model.details.layers > 0 for model in found.models()))
+            assert found.by_key["m00"] is before.by_key["m00"]
+        assert asked == sorted(set(asked))
+        assert 0 < asked[0] < asked[-1] == 20
+
+    def test_a_folder_that_is_named_is_asked_at_once(self, tmp_path: Path) -> None:
+        """Whoever wants to use a model gets what its header says."""
+        for number in range(20):
+            put(tmp_path / f"m{number:02}" / "x.gguf", build())
+        first = look(tmp_path, clock=self.Clock())
+        then = look(tmp_path, previous=first, touched=frozenset({"m19"}), clock=self.Clock())
+
+        assert not first.by_key["m19"].model.details.layers
+        assert then.by_key["m19"].model.details.layers == 2
