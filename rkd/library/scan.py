@@ -137,12 +137,23 @@ def scan(
                 leftovers.setdefault(outcome.name, outcome)
         elif format_of(item.name) and not item.is_symlink():
             arriving += _arriving(path, judge)
+    found = _together(folders, arriving, leftovers, root_ns)
+    return previous if not arriving and _is_same(previous, found) else found
+
+
+def _together(
+    folders: dict[str, Described],
+    arriving: list[Described],
+    leftovers: dict[str, Left],
+    root_ns: int,
+) -> Snapshot:
+    """Make one snapshot of what was found."""
     for one in arriving:  # listed as incoming models
         for file in one.files:
             leftovers.pop(shown(file.path.name), None)
     by_key, clashes = _unique(folders, arriving)
     waits = [one.recheck_s for one in by_key.values() if one.recheck_s]
-    found = Snapshot(
+    return Snapshot(
         by_key=MappingProxyType(by_key),
         left=tuple(sorted((*leftovers.values(), *clashes), key=lambda entry: entry.name)),
         recheck_s=min(waits, default=None),
@@ -150,7 +161,6 @@ def scan(
         folders=MappingProxyType(folders),
         whole=not any(one.sketched for one in folders.values()),
     )
-    return previous if not arriving and _is_same(previous, found) else found
 
 
 def _is_same(one: Snapshot, other: Snapshot) -> bool:
