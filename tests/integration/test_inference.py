@@ -12,6 +12,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import pool_pb2, types_pb2
@@ -96,6 +98,18 @@ def test_chat_and_generate_agree(daemon: DaemonProcess) -> None:
         events = list(stubs.inference.Chat(chat, timeout=60))
 
     assert generated == "".join(one.delta.text for one in events if one.HasField("delta"))
+
+
+def test_a_field_the_engine_refuses_is_named_to_the_client(daemon: DaemonProcess) -> None:
+    """The worker's violation comes as BadRequest, over two wires."""
+    with daemon.stubs() as stubs, pytest.raises(grpc.RpcError) as caught:
+        list(stubs.inference.Generate(asked(grammar="root ::= (")))
+
+    assert reason_of(caught.value)[0] == "INVALID_FIELD"
+    status = rpc_status.from_call(caught.value)
+    bad = error_details_pb2.BadRequest()
+    assert [bad.ParseFromString(one.value) for one in status.details if one.Is(bad.DESCRIPTOR)]
+    assert [one.field for one in bad.field_violations] == ["options.sampling.grammar"]
 
 
 def test_cancel_by_id_ends_the_stream_well(daemon: DaemonProcess) -> None:
