@@ -85,12 +85,8 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         help="Urgency while waiting.",
     ),
     click.option("--verbose", is_flag=True, help="Say on stderr where and how fast it ran."),
-    click.option(
-        "--hide-thinking", "--hidethinking", is_flag=True, help="Do not show what it thinks."
-    ),
-    click.option(
-        "--no-wordwrap", "--nowordwrap", "unwrapped", is_flag=True, help="Break lines anywhere."
-    ),
+    click.option("--hide-thinking", is_flag=True, help="Do not show what it thinks."),
+    click.option("--no-wordwrap", "unwrapped", is_flag=True, help="Break lines anywhere."),
 )
 
 

@@ -27,6 +27,14 @@ P = ParamSpec("P")
 
 _NO = frozenset({"false", "no", "off", "0"})
 _YES = frozenset({"true", "yes", "on", "1", "low", "medium", "high"})
+SPELLINGS = {
+    "--keepalive": "--keep-alive",
+    "--hidethinking": "--hide-thinking",
+    "--nowordwrap": "--no-wordwrap",
+    "--parameter-size": "--params",
+}
+"""How other tools spell flags of ours."""
+
 _PATHS = frozenset(
     {"endpoint", "ca", "cert", "key", "file", "files", "origin", "messages", "tools", "shape"}
 )
@@ -108,9 +116,9 @@ class Command(click.Command):
     """A verb whose switches may also be given a value, as other tools write them."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read `--think=false` as `--no-think`, `--verbose=false` as nothing."""
+        """Read `--think=false` as `--no-think`, `--keepalive` as `--keep-alive`."""
         end = args.index("--") if "--" in args else len(args)
-        plain = [word for arg in args[:end] for word in self._switched(arg)]
+        plain = [word for arg in args[:end] for word in self._switched(_respelled(arg))]
         return super().parse_args(ctx, [*plain, *args[end:]])
 
     def _switched(self, arg: str) -> tuple[str, ...]:
@@ -124,6 +132,11 @@ class Command(click.Command):
                 if value.lower() in _NO:
                     return tuple(option.secondary_opts[:1])
         return (arg,)
+
+
+def _respelled(arg: str) -> str:
+    flag, given, value = arg.partition("=")
+    return f"{SPELLINGS.get(flag, flag)}{given}{value}"
 
 
 def _check_text(given: dict[str, Any]) -> None:

@@ -96,7 +96,10 @@ class Face:
         timeout: float | None = None,
     ) -> None:
         flags = Flags(endpoint=endpoint, token=token, ca=ca, cert=cert, key=key)
-        where = resolve(flags, os.environ, contexts.load(contexts.file_of(os.environ)))
+        said = endpoint is not None or bool(os.environ.get("RKD_ENDPOINT"))
+        # A file nobody asked for is no reason to fail.
+        kept = contexts.Store() if said else contexts.load(contexts.file_of(os.environ))
+        where = resolve(flags, os.environ, kept)
         self.link, self.caller = self._line(where), Caller(where.token, timeout)
 
     @classmethod

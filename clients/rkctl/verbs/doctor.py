@@ -38,6 +38,6 @@ def _print(answer: pb.DoctorResponse) -> None:
         mark = render.styled(word.ljust(7), fg=colour, bold=one.severity > pb.SEVERITY_NOTE)
         first, *more = render.lines_of(one.message, width + 11)
         click.echo(f"{mark}  {one.check.ljust(width)}  {first}")
-        more += [f"-> {line}" for line in [render.clean(one.remedy)] if line]
+        more += render.lines_of(f"-> {one.remedy}", width + 11) if one.remedy else []
         for line in more:
             click.echo(f"{' ' * (width + 11)}{line}")

@@ -121,7 +121,6 @@ def parameters(text: str) -> int:
 @click.option("--author", metavar="USER", help="Only of this user or organisation.")
 @click.option(
     "--params",
-    "--parameter-size",
     "nominal",
     type=parameters,
     metavar="N",

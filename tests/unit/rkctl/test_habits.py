@@ -112,6 +112,15 @@ class TestFlags:
 
         assert (result.stdout, result.stderr) == ("42\n", "")
 
+    def test_flags_may_be_spelled_as_elsewhere(self, rkctl: Rkctl, board: FakeBoard) -> None:
+        """With their value behind them or behind `=`."""
+        board.answers[GENERATE] = canned.answer("x")
+
+        assert rkctl("run", "tiny", "x", "--keepalive", "5m").exit_code == 0
+        assert rkctl("run", "tiny", "x", "--keepalive=5m").exit_code == 0
+        waits = [one.options.keep_alive.seconds for one in board.requests(GENERATE)]
+        assert waits == [300, 300]
+
     def test_show_v_tells_more(self, rkctl: Rkctl, board: FakeBoard) -> None:
         """Template and metadata."""
         board.answers["ModelService.Show"] = models_pb2.ShowResponse(

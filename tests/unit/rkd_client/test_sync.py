@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -262,3 +263,17 @@ def test_threads_may_share_a_client(board: FakeBoard) -> None:
             thread.join()
 
     assert failures == []
+
+
+def test_a_broken_file_of_contexts_harms_only_who_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint that is given is enough."""
+    (tmp_path / "rkctl").mkdir()
+    (tmp_path / "rkctl" / "contexts.json").write_text("{")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("RKD_ENDPOINT", raising=False)
+
+    assert Client("board:1").endpoint == "board:1"
+    with pytest.raises(PreconditionError, match="cannot be read"):
+        Client()
