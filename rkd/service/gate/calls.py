@@ -25,7 +25,7 @@ from rkd.service.gate.auth import OPEN_METHODS
 from rkd.service.gate.caller import CALLER, Caller, anybody
 from rkd.service.gate.intake import Intake
 from rkd.service.gate.limits import request_bytes
-from rkd.service.gate.message import read_message
+from rkd.service.gate.message import Read, read_message
 from rkd.service.gate.status import CODES, fail
 
 TRACE_KEY: Final = "traceparent"
@@ -88,9 +88,9 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         async def call(_: Any, context: Any) -> Any:
             async with (
                 self._guard(method, context) as caller,
-                self._requests(method, context, handler, caller) as request,
+                self._requests(method, context, handler, caller) as held,
             ):
-                return await behaviour(request, context)
+                return await behaviour(held.pop(), context)
 
         return call
 
@@ -98,12 +98,12 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         async def call(_: Any, context: Any) -> AsyncIterator[Any]:
             async with (
                 self._guard(method, context) as caller,
-                self._requests(method, context, handler, caller) as request,
+                self._requests(method, context, handler, caller) as held,
             ):
                 if not inspect.isasyncgenfunction(behaviour):
-                    await behaviour(request, context)  # writes by itself, as health does
+                    await behaviour(held.pop(), context)  # writes by itself, as health does
                     return
-                async with aclosing(behaviour(request, context)) as items:
+                async with aclosing(behaviour(held.pop(), context)) as items:
                     async for response in items:
                         yield response
 
@@ -119,25 +119,33 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _requests(
         self, method: str, context: Any, handler: Any, caller: Caller
-    ) -> AsyncIterator[Any]:
-        """Read the one request, or give an iterator over all of them."""
+    ) -> AsyncIterator[list[Any]]:
+        """
+        Read the one request, or give an iterator over all of them, as a list to take it out of.
+
+        Taken out, it is the service's alone: gRPC keeps the frames of a call that is refused, and
+        what they hold, until Python's collector comes by (measured: 2 GB).
+        """
         most_bytes = request_bytes(method)
         read = handler.request_deserializer
 
         async def messages() -> AsyncGenerator[Any, None]:
-            while (raw := await self._intake.next_of(context)) is not grpc.aio.EOF:
-                yield read_message(raw, read, most_bytes)
+            while True:
+                message = _read(await self._intake.next_of(context), read, most_bytes)
+                if message is grpc.aio.EOF:
+                    return
+                yield message
 
         if handler.request_streaming:
             counted = self._intake.streaming(caller.identity)
             async with counted, aclosing(messages()) as items:
-                yield items
+                yield [items]
             return
         async with self._intake.reading(caller.identity):
-            raw = await context.read()
-        if raw is grpc.aio.EOF:
+            held = [_read(await context.read(), read, most_bytes)]
+        if held[0] is grpc.aio.EOF:
             raise bad_field("request", "is missing: the call ended before its message")
-        yield read_message(raw, read, most_bytes)
+        yield held
 
     @asynccontextmanager
     async def _guard(self, method: str, context: Any) -> AsyncIterator[Caller]:
@@ -188,16 +196,29 @@ def _unbuilt(method: str) -> errors.NotBuiltError:
     )
 
 
+def _read(raw: Any, read: Read, most_bytes: int) -> Any:
+    """Return the message of *raw*, or EOF; a refusal keeps no hold of *raw*, see `_requests`."""
+    if raw is grpc.aio.EOF:
+        return raw
+    try:
+        return read_message(raw, read, most_bytes)
+    except errors.InvalidInputError as error:
+        _forget_frames(error)
+        refusal = error
+    del raw
+    raise refusal
+
+
 def _forget_frames(error: BaseException | None) -> None:
     """
-    Let go of the frames of *error*, which hold a request of megabytes: nobody will look.
+    Let go of the frames of *error*, which may hold a request of megabytes: nobody will look.
 
     The frames themselves are not cleared: one refusal ends many calls, and among its frames are
     those of others that are still being told.
     """
     while error is not None:
         error.__traceback__ = None
-        error = error.__cause__
+        error = error.__cause__ or error.__context__
 
 
 def _defect(error: Exception, method: str) -> errors.RkdError:
