@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import gguf
 import pytest
 
 from rkd.backend.backend import Backend
 from rkd.backend.llamacpp.backend import LlamaCppBackend
-from rkd.inference import LoadSpec
+from rkd.backend.text.vectors import shaped
+from rkd.errors import BeyondRangeError, PreconditionError
+from rkd.inference import EmbedSpec, LoadSpec, Run
 from rkd.model import BackendKind
-from tests.contract.backend_suite import BackendSuite, Subject
+from rkd.worker.handle import Handle
+from tests.contract.backend_suite import ABILITIES, BackendSuite, Subject
 from tests.contract.wire_client import WireBackend
 from tests.models import tiny
 
@@ -56,8 +62,73 @@ def subject(
         threads=1,
         runtime_library=str(llama_server) if request.param.startswith("native") else "",
     )
-    return Subject(make, spec, str(garbage), prompt="Hi")
+    able = ABILITIES - {"embed"}  # asked for at load, and here it is not
+    return Subject(make, spec, str(garbage), prompt="Hi", able=able)
 
 
 class TestLlamaCpp(BackendSuite):
     """The contract, kept by llama.cpp."""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Callable[..., LlamaCppBackend]]:
+    """Loads tiny models, each with the same weights, and closes them."""
+    made: list[LlamaCppBackend] = []
+
+    def load(**options: Any) -> LlamaCppBackend:
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        weights = tiny.write(folder / "t.gguf", **options)
+        backend = LlamaCppBackend(lambda: None, folder)
+        made.append(backend)
+        spec = LoadSpec(
+            BackendKind.CPU, str(weights), context_tokens=512, threads=1, embeddings=True
+        )
+        backend.load(spec, lambda _: None)
+        return backend
+
+    yield load
+    for one in made:
+        one.close()
+
+
+def test_a_vector_is_pooled_as_the_file_says(engine: Callable[..., LlamaCppBackend]) -> None:
+    """
+    Mean and first token of all states, to 1e-4; the last one's where the file says nothing.
+
+    The model sees only what stands before, so the states of a text are the last ones of its
+    prefixes.
+    """
+    text = "abcdefg"
+    plain = EmbedSpec(tuple(text[:end] for end in range(1, len(text) + 1)), normalize=False)
+    states = engine().embed(plain).vectors
+    asked = EmbedSpec((text,))
+    (mean,) = engine(pooling=gguf.PoolingType.MEAN).embed(asked).vectors
+    (first,) = engine(pooling=gguf.PoolingType.CLS).embed(asked).vectors
+    (last,) = engine(pooling=gguf.PoolingType.LAST).embed(asked).vectors
+
+    whole = tuple(sum(each) for each in zip(*states, strict=True))
+    for made, state in ((mean, whole), (first, states[0]), (last, states[-1])):
+        assert made == pytest.approx(shaped(state, asked), abs=1e-4)
+
+
+def test_a_text_as_long_as_the_context_is_embedded(engine: Callable[..., LlamaCppBackend]) -> None:
+    """However it is pooled; a longer one is refused by its place."""
+    for pooling in (None, gguf.PoolingType.MEAN):
+        backend = engine(pooling=pooling)
+        assert backend.embed(EmbedSpec(("a" * 500,))).prompt_tokens == 500
+        with pytest.raises(BeyondRangeError) as caught:
+            backend.embed(EmbedSpec(("a", "b" * 600)))
+        assert caught.value.metadata == {"prompt_tokens": "600", "limit": "512", "input": "1"}
+
+
+def test_models_are_asked_for_what_they_can(engine: Callable[..., LlamaCppBackend]) -> None:
+    """A ranker makes no vectors, an encoder no text: CAPABILITY_UNSUPPORTED, not nonsense."""
+    with pytest.raises(PreconditionError, match="ranks") as ranks:
+        engine(pooling=gguf.PoolingType.RANK).embed(EmbedSpec(("a",)))
+    encoder = engine(pooling=gguf.PoolingType.MEAN, causal=False)
+    with pytest.raises(PreconditionError, match="encoder") as encodes:
+        encoder.run(Run(prompt="a"), Handle(), lambda _: None)
+
+    assert [one.value.metadata["capability"] for one in (ranks, encodes)] == ["embed", "generate"]
+    assert len(encoder.embed(EmbedSpec(("a",))).vectors[0]) == tiny.WIDTH

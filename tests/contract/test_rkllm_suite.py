@@ -41,7 +41,11 @@ def subject(request: pytest.FixtureRequest, way: str, tmp_path: Path) -> Subject
 
     asked = spec(request.param, tmp_path, piece=3, token_us=300)
     return Subject(
-        make, replace(asked, tokenizer_folder=str(tmp_path)), str(garbage), prompt="Say it again."
+        make,
+        replace(asked, tokenizer_folder=str(tmp_path)),
+        str(garbage),
+        prompt="Say it again.",
+        able=frozenset({"tokenize", "embed"}),
     )
 
 

@@ -80,7 +80,7 @@ class WireBackend:
 
     def _read(self) -> None:
         buffer = frame.FrameBuffer()
-        while data := self._ours.recv(65536):
+        while data := self._received():
             for body in buffer.feed(data):
                 message = codec.read_from_worker(body)
                 waiting = self._answers.get(message.id)
@@ -88,6 +88,12 @@ class WireBackend:
                     waiting.put(message)
         for waiting in tuple(self._answers.values()):
             waiting.put(None)
+
+    def _received(self) -> bytes:
+        try:
+            return self._ours.recv(65536)
+        except OSError:  # closed by us meanwhile
+            return b""
 
     def _send(self, message: ToWorker) -> None:
         with self._lock:

@@ -37,7 +37,13 @@ def byte_characters() -> list[str]:
 
 
 def write(
-    path: Path, *, seed: int = 1, template: str | None = TEMPLATE, layers: int = LAYERS
+    path: Path,
+    *,
+    seed: int = 1,
+    template: str | None = TEMPLATE,
+    layers: int = LAYERS,
+    pooling: gguf.PoolingType | None = None,
+    causal: bool = True,
 ) -> Path:
     """Write the model to *path*; equal seeds give equal files."""
     random = np.random.default_rng(seed)
@@ -54,6 +60,10 @@ def write(
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(WIDTH // HEADS)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    if pooling is not None:
+        writer.add_pooling_type(pooling)
+    if not causal:
+        writer.add_causal_attention(False)
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("default")

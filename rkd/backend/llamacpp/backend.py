@@ -19,11 +19,13 @@ from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.llamacpp.answer import EventAnswer
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.native import NativeEngine
+from rkd.backend.llamacpp.purpose import Pooling, Purpose
 from rkd.backend.llamacpp.request import body_of, refusal_of
 from rkd.backend.llamacpp.wheel import import_wheel
 from rkd.backend.prompt.chat import ChatTemplate
+from rkd.backend.text.vectors import shaped
 from rkd.bounds import check_inputs, check_token_ids
-from rkd.errors import PreconditionError, Reason
+from rkd.errors import PreconditionError, Reason, RkdError
 from rkd.inference import (
     Embeddings,
     EmbedSpec,
@@ -51,7 +53,7 @@ class WheelEngine:
         self.name = "llama.cpp"
         self._server: Any = None
 
-    def start(self, spec: LoadSpec, threads: int, batch_tokens: int) -> None:
+    def start(self, spec: LoadSpec, threads: int, batch_tokens: int, purpose: Purpose) -> None:
         """
         Load the model; holds the interpreter's lock until done.
 
@@ -66,6 +68,8 @@ class WheelEngine:
         params.n_ctx = spec.context_tokens * spec.slots
         params.n_parallel = spec.slots
         params.n_batch = batch_tokens
+        if purpose.whole:
+            params.n_ubatch = batch_tokens
         params.cpuparams.n_threads = threads
         params.hostnames = [str(self.socket)]
         params.ui = False
@@ -80,7 +84,8 @@ class WheelEngine:
             params.flash_attn_type = flash.LLAMA_FLASH_ATTN_TYPE_ENABLED
         if spec.embeddings:
             params.embedding = True
-            params.pooling_type = engine.llama_pooling_type.LLAMA_POOLING_TYPE_LAST
+            if purpose.pooling is Pooling.NONE:
+                params.pooling_type = engine.llama_pooling_type.LLAMA_POOLING_TYPE_LAST
         if spec.adapters:
             params.lora_adapters = [
                 engine.CommonAdapterLoraInfo(path, scale) for _name, path, scale in spec.adapters
@@ -120,6 +125,7 @@ class LlamaCppBackend:
         self._adds_bos = False
         self._running = 0
         self._vocabulary = 0
+        self._purpose = Purpose(Pooling.NONE, encoder=False)
 
     def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
         """Load the GGUF; returns when the server answers."""
@@ -133,7 +139,11 @@ class LlamaCppBackend:
             with suppress(OSError):  # a narrower cpuset stands
                 os.sched_setaffinity(0, cores)
         threads = spec.threads or len(os.sched_getaffinity(0))
-        self._engine.start(spec, threads, spec.batch_tokens or BATCH_TOKENS)
+        self._purpose = Purpose.of(Path(spec.weights))
+        batch_tokens = spec.batch_tokens or BATCH_TOKENS
+        if self._purpose.whole:
+            batch_tokens = max(batch_tokens, spec.context_tokens)
+        self._engine.start(spec, threads, batch_tokens, self._purpose)
         props = self._http.get("/props")
         context = int(props["default_generation_settings"]["n_ctx"])
         self._spec = replace(spec, context_tokens=context)
@@ -167,6 +177,7 @@ class LlamaCppBackend:
 
     def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
         """Generate through `/completion`; a cancel cuts the connection."""
+        self._purpose.check_generates()
         prompt, way, warnings = self._prompt(run)
         answer = EventAnswer(run, prompt, emit, handle)
         body = body_of(run, prompt, self._spec, answer.seed)
@@ -224,20 +235,31 @@ class LlamaCppBackend:
         return text, way, ()
 
     def embed(self, spec: EmbedSpec) -> Embeddings:
-        """Embed through `/v1/embeddings`: the last token's hidden state."""
+        """Embed through `/v1/embeddings`, pooled as the file says, else the last token's state."""
         if self._spec is None or not self._spec.embeddings:
             raise PreconditionError(
                 Reason.CAPABILITY_UNSUPPORTED, "This model was loaded without embeddings."
             )
+        self._purpose.check_embeds()
         check_inputs(spec.inputs)
         body = {"input": list(spec.inputs), "embd_normalize": 2 if spec.normalize else -1}
         try:
             answer = self._http.post("/v1/embeddings", body, bound_s=None)
         except EngineError as error:
-            raise refusal_of(error) from error
+            raise self._of_input(refusal_of(error), spec.inputs) from error
         ordered = sorted(answer["data"], key=lambda one: int(one["index"]))
-        vectors = tuple(_shortened(one["embedding"], spec) for one in ordered)
+        vectors = tuple(shaped(one["embedding"], spec) for one in ordered)
         return Embeddings(vectors, int(answer["usage"]["prompt_tokens"]))
+
+    def _of_input(self, error: RkdError, inputs: tuple[str, ...]) -> RkdError:
+        """Say which of *inputs* is the one that does not fit."""
+        if error.reason is Reason.CONTEXT_LENGTH_EXCEEDED and self._spec is not None:
+            for at, text in enumerate(inputs):
+                tokens = len(self.tokenize(text, add_special=True, parse_special=True))
+                if tokens > self._spec.context_tokens:
+                    error.metadata["input"] = str(at)
+                    break
+        return error
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Tokenize through `/tokenize`."""
@@ -260,12 +282,3 @@ class LlamaCppBackend:
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()
-
-
-def _shortened(vector: list[float], spec: EmbedSpec) -> tuple[float, ...]:
-    """Leading dimensions only, scaled anew where vectors have length 1."""
-    if not spec.dimensions or spec.dimensions >= len(vector):
-        return tuple(vector)
-    kept = vector[: spec.dimensions]
-    length = sum(value * value for value in kept) ** 0.5
-    return tuple(value / length for value in kept) if spec.normalize and length else tuple(kept)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
+from rkd.backend.llamacpp.purpose import Pooling, Purpose
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import LoadSpec
 
@@ -39,7 +40,7 @@ class NativeEngine:
         self.socket = folder / "engine.sock"
         self.name = f"llama-server {program}"
 
-    def start(self, spec: LoadSpec, threads: int, batch_tokens: int) -> None:
+    def start(self, spec: LoadSpec, threads: int, batch_tokens: int, purpose: Purpose) -> None:
         """
         Start it and wait until the model is loaded.
 
@@ -56,7 +57,11 @@ class NativeEngine:
             kind = spec.kv_cache_type
             command += ["--cache-type-k", kind, "--cache-type-v", kind, "--flash-attn", "on"]
         if spec.embeddings:
-            command += ["--embeddings", "--pooling", "last"]
+            command += ["--embeddings"]
+            if purpose.pooling is Pooling.NONE:
+                command += ["--pooling", "last"]
+        if purpose.whole:
+            command += ["--ubatch-size", str(batch_tokens)]
         for _name, path, scale in spec.adapters:
             command += ["--lora-scaled", path, str(scale)]
         try:

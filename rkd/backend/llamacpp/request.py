@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from rkd.backend.llamacpp.http import EngineError
@@ -14,6 +15,9 @@ from rkd.outside import json_object, quoted
 
 MAX_WORDS = 400
 """Characters of the engine's own words in an error: it may quote the whole request."""
+
+_TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process\D*(\d+)")
+"""What it says of a text to embed that fits no batch, which is as long as the context then."""
 
 PROGRESS_CHARACTERS = 1024
 """
@@ -97,15 +101,21 @@ def _loras(run: Run, spec: LoadSpec) -> list[dict[str, float]]:
 def refusal_of(error: EngineError) -> RkdError:
     """Say in our words what the engine refused."""
     if error.kind == "exceed_context_size_error":
-        prompt, limit = error.body.get("n_prompt_tokens", 0), error.body.get("n_ctx", 0)
-        return BeyondRangeError(
-            Reason.CONTEXT_LENGTH_EXCEEDED,
-            f"The prompt has {prompt} tokens, the context holds {limit}.",
-            remedy="Shorten the prompt, or raise num_ctx in the Modelfile (or RKD_MAX_CONTEXT).",
-            metadata={"prompt_tokens": str(prompt), "limit": str(limit)},
-        )
+        body = error.body
+        return _too_long(str(body.get("n_prompt_tokens", 0)), str(body.get("n_ctx", 0)))
+    if found := _TOO_LARGE.search(str(error)):
+        return _too_long(found[1], found[2])
     words = str(error).rstrip(".")
     if error.kind in {"invalid_request_error", "not_supported_error"}:
         field = "options.sampling.grammar" if "grammar" in words.lower() else "options"
         return bad_field(field, f"was refused by the engine: {words[:MAX_WORDS]}")
     return InternalError(Reason.INTERNAL, f"llama.cpp failed: {words[:MAX_WORDS]}.")
+
+
+def _too_long(prompt: str, limit: str) -> RkdError:
+    return BeyondRangeError(
+        Reason.CONTEXT_LENGTH_EXCEEDED,
+        f"The prompt has {prompt} tokens, the context holds {limit}.",
+        remedy="Shorten the prompt, or raise num_ctx in the Modelfile (or RKD_MAX_CONTEXT).",
+        metadata={"prompt_tokens": prompt, "limit": limit},
+    )

@@ -12,13 +12,14 @@ from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.rkllm import evidence
 from rkd.backend.rkllm.answer import CallbackAnswer, HiddenLayer
 from rkd.backend.rkllm.engine import ABORT_BOUND_S, Engine, Turn
-from rkd.backend.rkllm.outcome import outcome_of, shaped
+from rkd.backend.rkllm.outcome import outcome_of
 from rkd.backend.rkllm.prompt import Prompt, Prompts
 from rkd.backend.rkllm.resident import LoadedModel
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, StatusError
 from rkd.backend.rkllm.sampling import engine_sampling, unsupported
 from rkd.backend.rkllm.tap import Tap
 from rkd.backend.text.text import AnswerSplitter
+from rkd.backend.text.vectors import shaped
 from rkd.bounds import check_inputs, check_token_ids
 from rkd.errors import PreconditionError, Reason, bad_field
 from rkd.inference import (
@@ -202,9 +203,7 @@ class RkllmBackend:
             if known > model.resident.context_tokens:
                 raise evidence.prompt_too_long(known, model.resident.context_tokens)
             layer = self._hidden(model, prompt)
-            vectors.append(
-                shaped(layer.vector, normalize=spec.normalize, dimensions=spec.dimensions)
-            )
+            vectors.append(shaped(layer.vector, spec))
             total += known or layer.tokens
         return Embeddings(tuple(vectors), total)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from rkd.backend.rkllm.answer import CallbackAnswer
 from rkd.inference import EngineTimings, FinishReason, Outcome, TemplateWay, Usage
 
@@ -63,10 +61,3 @@ def _reason(
     if prompt_tokens and prompt_tokens + answer.tokens >= context_tokens:
         return FinishReason.CONTEXT_FULL
     return FinishReason.STOP_EOS
-
-
-def shaped(vector: tuple[float, ...], *, normalize: bool, dimensions: int) -> tuple[float, ...]:
-    """The first *dimensions* of *vector* (0: all), then of length 1 where asked for."""
-    kept = vector[:dimensions] if dimensions else vector
-    length = math.sqrt(sum(value * value for value in kept))
-    return tuple(value / length for value in kept) if normalize and length else kept

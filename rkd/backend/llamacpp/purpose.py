@@ -1,0 +1,84 @@
+"""
+How a model makes one vector of a text, as its file says; decides what it can be asked.
+
+**Source** of the numbers: `enum llama_pooling_type` of llama.h.
+"""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+
+from rkd.errors import InvalidInputError, PreconditionError, Reason
+from rkd.weights.gguf import read_header
+
+
+class Pooling(enum.IntEnum):
+    """What becomes of the tokens' states."""
+
+    NONE = 0
+    MEAN = 1
+    CLS = 2
+    LAST = 3
+    RANK = 4
+
+
+class Purpose:
+    """
+    How a model reads a text.
+
+    Args:
+        pooling: the file's own; NONE for models made to generate, of which the last state is taken.
+        encoder: it sees a text as a whole and keeps no cache: it cannot generate.
+    """
+
+    def __init__(self, pooling: Pooling, *, encoder: bool) -> None:
+        self.pooling = pooling
+        self.encoder = encoder
+
+    @classmethod
+    def of(cls, weights: Path) -> Purpose:
+        """What the GGUF *weights* says; nothing where it is none, for the engine to refuse."""
+        try:
+            header = read_header(weights)
+        except (InvalidInputError, OSError):
+            return cls(Pooling.NONE, encoder=False)
+        architecture = header.text("general.architecture")
+        number = header.number(f"{architecture}.pooling_type")
+        pooling = Pooling(number) if number in set(Pooling) else Pooling.NONE
+        causal = header.metadata.get(f"{architecture}.attention.causal", True)
+        return cls(pooling, encoder="bert" in architecture or causal is False)
+
+    @property
+    def whole(self) -> bool:
+        """A text must be computed in one batch: the engine can cut one only for the last state."""
+        return self.encoder or self.pooling not in {Pooling.NONE, Pooling.LAST}
+
+    def check_generates(self) -> None:
+        """
+        Refuse to generate with an encoder.
+
+        Raises:
+            PreconditionError: CAPABILITY_UNSUPPORTED.
+        """
+        if self.encoder:
+            raise _unsupported("generate", "it is an encoder", "Ask it for embeddings.")
+
+    def check_embeds(self) -> None:
+        """
+        Refuse to embed with a model that ranks.
+
+        Raises:
+            PreconditionError: CAPABILITY_UNSUPPORTED.
+        """
+        if self.pooling is Pooling.RANK:
+            raise _unsupported("embed", "it ranks pairs of texts", "Use an embedding model.")
+
+
+def _unsupported(capability: str, why: str, remedy: str) -> PreconditionError:
+    return PreconditionError(
+        Reason.CAPABILITY_UNSUPPORTED,
+        f"this model cannot {capability}: {why}",
+        remedy=remedy,
+        metadata={"capability": capability},
+    )
