@@ -30,6 +30,9 @@ _log = structlog.get_logger(__name__)
 STOP_WAIT_S = 20.0
 """How long work is waited for that was asked to stop, and then its cleaning up."""
 
+CLOSE_WAIT_S = 6.0
+"""How long all of them together are waited for when rkd stops; what is on disk goes on later."""
+
 _EVENT_INTERVAL_S = 1.0
 """Progress enters the event log once a second, so that it does not push other history out."""
 
@@ -117,7 +120,7 @@ class Carrier:
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._stop_wait_s + 1)
+            await asyncio.wait(self._tasks, timeout=CLOSE_WAIT_S)
 
     def _own(self, live: Live, coroutine: Coroutine[None, None, None]) -> None:
         task = live.task = asyncio.create_task(coroutine)
@@ -149,7 +152,8 @@ class Carrier:
             await live.over.wait()
         except asyncio.CancelledError:
             live.work.cancel()
-            await asyncio.wait({live.work}, timeout=self._stop_wait_s)
+            live.work.add_done_callback(_heard)
+            await asyncio.wait({live.work}, timeout=CLOSE_WAIT_S)
             raise
         finally:
             live.take_progress()

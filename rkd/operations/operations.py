@@ -23,7 +23,7 @@ from rkd.errors import (
     UnavailableError,
 )
 from rkd.events import Publish
-from rkd.operations.carrier import STOP_WAIT_S, Carrier
+from rkd.operations.carrier import CLOSE_WAIT_S, STOP_WAIT_S, Carrier
 from rkd.operations.journal import Journal
 from rkd.operations.live import Live
 from rkd.operations.operation import (
@@ -246,7 +246,7 @@ class Operations:
         self._closing = True
         await self._carrier.close()
         if self._errands:
-            await asyncio.wait(self._errands, timeout=self._stop_wait_s)
+            await asyncio.wait(self._errands, timeout=CLOSE_WAIT_S)
         for live in self._all.values():
             live.left_alone = True
             live.wake()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from rkd.errors import bad_field
 from rkd.hub.browse import CARD_BYTES, Browser
@@ -21,10 +22,15 @@ from rkd.v1 import hub_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from rkd.v1.hub_pb2_grpc import HubServiceServicer
 
+_Answer = TypeVar("_Answer")
+
 DEFAULT_PAGE = 20
 LONGEST_PAGE = 100
 MOST_FACETS = 50
 """Values of a facet that are told, most frequent first."""
+
+AT_ONCE = 4
+"""Questions put to the hub at a time by all callers; an answer may cost 80 MB for a moment."""
 
 LONGEST_WORDS = 500
 """Characters of a search, or of one of its filters."""
@@ -79,6 +85,7 @@ class HubService(HubServiceServicer):
         self._cache = cache
         self._browser = browser
         self._capacity = capacity
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def Search(self, request: pb.SearchRequest, context: Any) -> pb.SearchResponse:
         """Find repositories with weights rkd can run."""
@@ -87,8 +94,8 @@ class HubService(HubServiceServicer):
         query = _query(request)
         capacity = self._capacity()
         chip = capacity.platform or capacity.chip
-        results = await asking(
-            lambda: search(self._connection, self._cache, query, chip=chip), name="rkd-search"
+        results = await self._asked(
+            lambda: search(self._connection, self._cache, query, chip=chip), "rkd-search"
         )
         shown = results.found[start : start + size]
         following = start + size
@@ -118,9 +125,9 @@ class HubService(HubServiceServicer):
             raise bad_field("context_tokens", "should not be negative")
         if request.context_tokens:
             capacity = replace(capacity, context_tokens=request.context_tokens)
-        offer = await asking(
+        offer = await self._asked(
             lambda: self._browser.offer(reference.repository, reference.revision, capacity),
-            name="rkd-files",
+            "rkd-files",
         )
         return pb.ListFilesResponse(
             variants=_within(map(_variant, offer.judgements), MOST_BYTES),
@@ -132,10 +139,14 @@ class HubService(HubServiceServicer):
         """Bring the model card."""
         del context
         reference = self._reference(request.repository, request.revision)
-        card = await asking(
-            lambda: self._browser.card(reference.repository, reference.revision), name="rkd-card"
+        card = await self._asked(
+            lambda: self._browser.card(reference.repository, reference.revision), "rkd-card"
         )
         return message(pb.GetCardResponse, CARD_BYTES, text=card.text, metadata=card.metadata)
+
+    async def _asked(self, ask: Callable[[], _Answer], name: str) -> _Answer:
+        async with self._slots:
+            return await asking(ask, name=name)
 
     def _reference(self, repository: str, revision: str) -> Reference:
         return with_revision(parse(repository, endpoint=self._connection.endpoint), revision)
