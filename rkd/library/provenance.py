@@ -9,13 +9,12 @@ says is held against patterns, and what its digests claim is no proof (`blobs.py
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from rkd.durable import write_file
 from rkd.library.belonging import read_own
 from rkd.model import Provenance
 from rkd.outside import json_object, shown
@@ -48,7 +47,7 @@ def read(folder: Path) -> Provenance:
 
 
 def write(folder: Path, provenance: Provenance) -> None:
-    """Write *provenance* into *folder*: whole or not at all; durable once the folder is synced."""
+    """Write *provenance* into *folder*: whole or not at all, durably."""
     record = {
         "version": _VERSION,
         "repository": provenance.repository,
@@ -56,18 +55,7 @@ def write(folder: Path, provenance: Provenance) -> None:
         "created": (provenance.created or datetime.now(UTC)).isoformat(timespec="microseconds"),
         "digests": dict(provenance.digests),
     }
-    # A name of its own: a folder from elsewhere may hold a link of any name we could guess.
-    draft = folder / f"{FILE_NAME}.{secrets.token_hex(4)}.new"
-    try:
-        with draft.open("x", encoding="utf-8") as file:
-            json.dump(record, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(folder / FILE_NAME)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_file(folder / FILE_NAME, f"{json.dumps(record, indent=2)}\n".encode())
 
 
 def with_digests(provenance: Provenance, digests: Mapping[str, str]) -> Provenance:

@@ -14,7 +14,7 @@ from pathlib import Path
 import tokenizers
 
 from rkd.errors import PreconditionError, Reason
-from rkd.outside import whole
+from rkd.outside import read_regular, whole
 
 TOKENIZER = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
@@ -118,10 +118,10 @@ class Tokenizer:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise _unreadable(path, "it is larger than any tokenizer")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_regular(path, most_bytes=MAX_FILE_BYTES, within=path.parent).decode()
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
         raise _unreadable(path, str(error)) from error
 
 

@@ -106,3 +106,15 @@ class TestChatFiles:
         (tmp_path / "tokenizer_config.json").write_text("{")
         with pytest.raises(PreconditionError, match="tokenizer_config"):
             read_chat_files(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer_config.json"])
+def test_a_link_out_of_the_folder_is_not_read(name: str, tmp_path: Path) -> None:
+    """A folder from a stranger brings nobody's secrets into a prompt."""
+    secret = tmp_path / "secret"
+    secret.write_text('{"chat_template": "secret"}')
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / name).symlink_to(secret)
+    with pytest.raises(PreconditionError, match="leads out of its folder"):
+        read_chat_files(folder)
