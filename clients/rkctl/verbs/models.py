@@ -58,7 +58,8 @@ def copy(session: Session, source: str, destination: str, *, replace: bool) -> N
 @click.option("--drain", is_flag=True, help="Let running answers end first.")
 def remove(session: Session, models: tuple[str, ...], *, drain: bool) -> None:
     """Delete models and the space only they use."""
-    for model in models:
+    # All are found before one is deleted, and what goes is told by its own name.
+    for model in [_meant(session, model) for model in models]:
         answer = session.call(ask.delete(model, drain=drain))
         if session.json:
             render.out(render.to_json(answer))
@@ -66,11 +67,19 @@ def remove(session: Session, models: tuple[str, ...], *, drain: bool) -> None:
             render.note(f"deleted {model}: {render.size(answer.freed_bytes)} freed")
 
 
+def _meant(session: Session, model: str) -> str:
+    """Return the name of the model that a tag or a repository leads to; others as they are."""
+    if ":" not in model.removesuffix(":latest") and "/" not in model:
+        return model
+    return session.call(ask.show(model)).summary.name
+
+
 @verb("mv")
 @click.argument("source", shell_complete=naming.complete)
 @click.argument("destination")
 def move(session: Session, source: str, destination: str) -> None:
     """Give model SOURCE the name DESTINATION: a copy that shares the weights, then rm."""
+    source = _meant(session, source)
     answer = session.call(ask.copy(source, destination))
     session.call(ask.delete(source))
     render.out(render.to_json(answer) if session.json else answer.model.name)

@@ -6,7 +6,7 @@ import json
 
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
-from tests.unit.rkctl.fake_board import FakeBoard, Rkctl
+from tests.unit.rkctl.fake_board import FakeBoard, Refusal, Rkctl
 
 TINY = types.ModelSummary(
     name="tiny",
@@ -109,3 +109,15 @@ def test_migrate_lists_the_moves(rkctl: Rkctl, board: FakeBoard) -> None:
     assert result.stdout == "x.rkllm -> x/x.rkllm\n"
     assert result.stderr == "nothing was moved (--dry-run)\n"
     assert board.requests("ModelService.Migrate")[0].dry_run
+
+
+def test_rm_tells_what_a_tag_led_to(rkctl: Rkctl, board: FakeBoard) -> None:
+    """The model's own name; nothing is deleted when one of them means none."""
+    board.answers["ModelService.Delete"] = pb.DeleteResponse(freed_bytes=5000)
+    summary = types.ModelSummary(name="Qwen2.5-3B")
+    board.answers["ModelService.Show"] = pb.ShowResponse(summary=summary)
+
+    assert rkctl("rm", "qwen2.5:3b").stderr == "deleted Qwen2.5-3B: 5.00 kB freed\n"
+    board.answers["ModelService.Show"] = Refusal("INVALID_ARGUMENT", "INVALID_NAME", "None fits.")
+    assert rkctl("rm", "a", "x:1b").exit_code == 1
+    assert [one.model for one in board.requests("ModelService.Delete")] == ["Qwen2.5-3B"]

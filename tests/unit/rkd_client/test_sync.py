@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from rkd_client import (
     PreconditionError,
     UnavailableError,
 )
+from rkd_client.channel import OPTIONS
 from rkd_client.v1.types import Accepted, Delta, Finished
 
 from rkd.v1 import inference_pb2, models_pb2, operations_pb2, pool_pb2
@@ -277,3 +279,27 @@ def test_a_broken_file_of_contexts_harms_only_who_needs_it(
     assert Client("board:1").endpoint == "board:1"
     with pytest.raises(PreconditionError, match="cannot be read"):
         Client()
+
+
+def test_a_daemon_that_comes_back_is_found_by_the_same_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within a few tries."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with Client(str(tmp_path / "rkd.sock")) as client:
+        with FakeBoard(tmp_path) as board:
+            board.answers["ModelService.List"] = models_pb2.ListResponse()
+            client.list()
+        with pytest.raises(UnavailableError):
+            client.list()
+        with FakeBoard(tmp_path) as board:
+            board.answers["ModelService.List"] = models_pb2.ListResponse()
+            tries = 0
+            while not board.asked:
+                tries += 1
+                with contextlib.suppress(UnavailableError):
+                    client.list()
+
+    assert tries <= 3
+    # However long it was away: gRPC's own pause between tries grows to two minutes.
+    assert dict(OPTIONS)["grpc.max_reconnect_backoff_ms"] <= 1000
