@@ -27,7 +27,7 @@ class EngineSampling:
 
 _KNOBS: dict[str, Any] = {row.name: row.npu for row in SAMPLING if row.npu is not None}
 DEFAULTS = EngineSampling(**_KNOBS)
-_NEUTRAL: dict[str, tuple[object, ...]] = {
+ABSENT: dict[str, tuple[object, ...]] = {
     **{row.name: (None, row.off) for row in SAMPLING if not row.on_npu},
     "grammar": (None, ""),
     "json_schema": (None, ""),
@@ -54,7 +54,7 @@ def engine_sampling(sampling: Sampling) -> EngineSampling:
 
 
 def _check(sampling: Sampling) -> None:
-    for name, neutral in _NEUTRAL.items():
+    for name, neutral in ABSENT.items():
         if getattr(sampling, name) not in neutral:
             raise unsupported(name, "the NPU's runtime has no such thing")
 

@@ -10,6 +10,7 @@ import pytest
 from rkd.backend.rkllm.abi import ABIS
 from rkd.backend.rkllm.engine import ABORT_BOUND_S, ABORT_CALL_BOUND_S, EXIT_WEDGED
 from rkd.backend.rkllm.prompt import Prompts
+from rkd.backend.rkllm.sampling import ABSENT
 from rkd.inference import LoadSpec, TemplateWay
 from rkd.librkllmrt import FAMILIES
 from rkd.model import BackendKind
@@ -48,3 +49,10 @@ def test_the_bounds() -> None:
 
     assert f"{words}{ABORT_CALL_BOUND_S}" in PAGE
     assert f"exit code {EXIT_WEDGED}" in PAGE
+
+
+def test_what_sampling_it_does_not_have() -> None:
+    """The page names all that the backend refuses."""
+    (line,) = [one for one in PAGE.splitlines() if "have no place in the library" in one]
+
+    assert set(re.findall(r"`(\w+)`", line)) == set(ABSENT)
