@@ -73,6 +73,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # what it would read is read now
         starting = asyncio.create_task(self._start(), name="rkd-start")
         told_to_stop = asyncio.create_task(self._stopping.wait(), name="rkd-told-to-stop")
         await asyncio.wait({starting, told_to_stop}, return_when=asyncio.FIRST_COMPLETED)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from rkd.board.facts import Telemetry
 from rkd.board.memory import own_bytes
-from rkd.errors import InvalidInputError, Reason
+from rkd.errors import bad_field
 from rkd.telemetry.activity import Activity, Collect
 from rkd.telemetry.meters import Histogram, Meters
 
@@ -148,9 +148,11 @@ class MetricsListener:
             from prometheus_client import CollectorRegistry  # noqa: PLC0415 - an extra
             from prometheus_client.exposition import choose_encoder  # noqa: PLC0415 - the same
         except ImportError as error:
-            raise InvalidInputError(
-                Reason.INVALID_FIELD,
-                "metrics_listen is set but prometheus_client is not installed",
+            what = "is set but prometheus_client is not installed"
+            raise bad_field(
+                "metrics_listen",
+                what,
+                f"metrics_listen {what}",
                 remedy="Install it (in rkd's checkout `pip install '.[metrics]'`) or empty "
                 "metrics_listen.",
             ) from error

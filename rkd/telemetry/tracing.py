@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from structlog.contextvars import get_contextvars
 
-from rkd.errors import InvalidInputError, Reason
+from rkd.errors import bad_field
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -87,9 +87,11 @@ def open_tracing(environment: Mapping[str, str], version: str) -> Tracing | None
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - the same
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - the same
     except ImportError as error:
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set but OpenTelemetry is not installed",
+        what = "is set but OpenTelemetry is not installed"
+        raise bad_field(
+            VARIABLES[0],
+            what,
+            f"{VARIABLES[0]} {what}",
             remedy="Install it (`sudo ./install.sh --otel`, or in rkd's checkout "
             "`pip install '.[otel]'`) or unset the variable.",
         ) from error

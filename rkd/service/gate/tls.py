@@ -9,7 +9,8 @@ from typing import Final
 import grpc
 import structlog
 
-from rkd.errors import InvalidInputError, Reason
+from rkd.errors import InvalidInputError, bad_field
+from rkd.outside import read_regular
 
 _MAX_PEM_BYTES: Final = 1 << 20
 
@@ -90,18 +91,12 @@ def _configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
 def _read(path: Path, label: str) -> bytes:
     """Read a PEM file that holds a *label*: gRPC's own error for a wrong one names nothing."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_PEM_BYTES)
+        data = read_regular(path, most_bytes=_MAX_PEM_BYTES)
     except OSError as error:
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            f"the TLS file {path} cannot be read: {error.strerror}",
-            remedy="Correct the path, or give the daemon's user read access.",
-        ) from error
+        what = f"the TLS file {path} cannot be read: {error.strerror}"
+        remedy = "Correct the path, or give the daemon's user read access."
+        raise bad_field(str(path), what, what, remedy=remedy) from error
     if f"{label}-----".encode() not in data:
-        raise InvalidInputError(
-            Reason.INVALID_FIELD,
-            f"{path} holds no {label.lower()} in PEM form",
-            remedy="Make certificates with `rkctl cert init`.",
-        )
+        what = f"{path} holds no {label.lower()} in PEM form"
+        raise bad_field(str(path), what, what, remedy="Make certificates with `rkctl cert init`.")
     return data
