@@ -8,11 +8,13 @@ task; leaving the ticket does the rest.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+from rkd import bounds
 from rkd.errors import AbortedError, Reason, RkdError, bad_field
 from rkd.inference import (
     Chunk,
@@ -99,6 +101,7 @@ class InferenceService(InferenceServiceServicer):
         self, model: Model, options: Options, run: Run, context: Any
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Yield events of one inference, `{field of the oneof: message}`."""
+        await _check(run)
         ticket = self._pool.request(_ask(model, options, context))
         with self._running.entered(options.request_id, str(model.name)) as running:
             told = _Told(self._meters.stream(running.request_id, str(model.name)))
@@ -138,6 +141,7 @@ class InferenceService(InferenceServiceServicer):
         check.finish()
         normalize = request.normalize if request.HasField("normalize") else True
         spec = EmbedSpec(tuple(request.inputs), normalize, dimensions)
+        bounds.check_inputs(spec.inputs)
 
         async def embed(lease: Lease) -> tuple[Embeddings, BackendKind]:
             return await lease.worker.embed(spec), lease.plan.backend
@@ -255,16 +259,24 @@ def _ask(
     takes_slot: bool = True,
 ) -> Ask:
     left_s: float | None = context.time_remaining()
-    bounds = [one for one in (left_s, options.queue_timeout_s) if one is not None]
+    limits_s = [one for one in (left_s, options.queue_timeout_s) if one is not None]
     return Ask(
         model=model,
         wish=Wish(options.backend, options.context_tokens),
         client=identity(),
         priority=_PRIORITIES.get(options.priority, Priority.NORMAL),
         keep_alive_s=options.keep_alive_s,
-        wait_s=min(bounds) if bounds else None,
+        wait_s=min(limits_s) if limits_s else None,
         takes_slot=takes_slot,
     )
+
+
+async def _check(run: Run) -> None:
+    """Refuse what no engine bears before it waits for one; long texts are read off the loop."""
+    if run.sampling.grammar or run.sampling.json_schema or run.tools or len(run.messages) > 1:
+        await asyncio.to_thread(bounds.check, run)
+    else:
+        bounds.check(run)
 
 
 def _planned_way(model: Model, run: Run, ticket: Ticket) -> TemplateWay:

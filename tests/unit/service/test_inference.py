@@ -178,6 +178,27 @@ async def test_what_is_wrong_is_refused_before_the_pool() -> None:
     assert board.machine.workers == []
 
 
+@pytest.mark.parametrize(
+    ("sampling", "field"),
+    [
+        ({"grammar": "root ::= " + "(" * 100_000}, "options.sampling.grammar"),
+        ({"json_schema": '{"not":' * 1000}, "options.sampling.json_schema"),
+    ],
+)
+async def test_what_no_engine_bears_starts_none(sampling: dict[str, str], field: str) -> None:
+    """It is refused by its field before a model is loaded for it."""
+    board, context = Board(), FakeContext()
+    options = types.InferenceOptions(sampling=types.SamplingOptions(**sampling))
+    request = pb.GenerateRequest(model="alpha", prompt="hi", options=options)
+    with pytest.raises(InvalidInputError) as caught:
+        [one async for one in board.service.Generate(request, context)]
+    with pytest.raises(InvalidInputError, match=r"inputs\[1\]"):
+        await board.service.Embed(pb.EmbedRequest(model="alpha", inputs=["a", ""]), context)
+
+    assert [one.field for one in caught.value.violations] == [field]
+    assert board.machine.workers == []
+
+
 async def test_a_callers_share_is_counted_by_who_it_is() -> None:
     """Not by its connection: a flood over many of them is one caller in the queue."""
     board = Board()
