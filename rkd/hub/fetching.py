@@ -5,40 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rkd.errors import Reason, UnavailableError
 from rkd.hub.mover import Mover, Wanted
 from rkd.hub.stop import StoppedError, StopSign
-from rkd.hub.threads import in_thread
+from rkd.hub.threads import STALL_S, Moved, in_thread
 
 FILES_AT_ONCE = 4
 """Connections at once: one rarely fills a line to a CDN, more than four gain nothing at home."""
 
-STALL_S = 3600.0
-"""Without a byte for so long a fetch is given up, whatever its own tries are waiting for."""
-
 _STOP_WAIT_S = 2.0
 """How long a cancelled fetch is waited for; one that waits for an answer's first byte ends later by
 itself, and writes nothing any more."""
-
-
-class _Moved:
-    """Knows when something moved last; told from a thread, asked on the loop."""
-
-    def __init__(self) -> None:
-        self._at_s = time.monotonic()
-
-    def take_note(self) -> None:
-        """Something moved now."""
-        self._at_s = time.monotonic()
-
-    @property
-    def since_s(self) -> float:
-        """Seconds since."""
-        return time.monotonic() - self._at_s
 
 
 class Fetching:
@@ -60,7 +39,7 @@ class Fetching:
 
     async def fetch(self, wanted: Wanted, target: Path, *, progress: Callable[[int], None]) -> None:
         """Fetch as `Mover.fetch` does; cancelling stops it and keeps the part."""
-        stop, moved = StopSign(), _Moved()
+        stop, moved = StopSign(), Moved()
 
         def told(done: int) -> None:
             moved.take_note()
@@ -75,7 +54,7 @@ class Fetching:
         async with self._slots:
             fetching = asyncio.ensure_future(in_thread(work, name="rkd-fetch"))
             try:
-                await self._ended(fetching, moved, wanted)
+                await moved.ended(fetching, within_s=self._stall_s, what=str(wanted))
             except BaseException:
                 stop.set()
                 await asyncio.wait({fetching}, timeout=_STOP_WAIT_S)
@@ -83,19 +62,6 @@ class Fetching:
                 if not fetching.cancel() and not fetching.cancelled():
                     fetching.exception()
                 raise
-
-    async def _ended(self, fetching: asyncio.Future[None], moved: _Moved, wanted: Wanted) -> None:
-        """Wait for the end, as long as something moves."""
-        while not fetching.done():
-            left_s = self._stall_s - moved.since_s
-            if left_s <= 0:
-                raise UnavailableError(
-                    Reason.HUB_UNREACHABLE,
-                    f"nothing of {wanted} came for {self._stall_s:g} s",
-                    remedy="Pull again: what is here is not fetched twice.",
-                )
-            await asyncio.wait({fetching}, timeout=left_s)
-        fetching.result()
 
     async def fetch_all(
         self, files: Sequence[tuple[Wanted, Path]], *, progress: Callable[[str, int], None]

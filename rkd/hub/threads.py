@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
@@ -42,6 +43,41 @@ class _Ended:
 ANSWER_WAIT_S = 300.0
 """Longest wait for what only asks: each question inside has shorter limits of its own, but a hub
 that sends its headers a byte at a time passes them all."""
+
+
+STALL_S = 3600.0
+"""Without a byte for so long a transfer is given up, whatever its own tries are waiting for."""
+
+
+class Moved:
+    """Knows when a transfer moved last; told from its thread, asked on the loop."""
+
+    def __init__(self) -> None:
+        self._at_s = time.monotonic()
+
+    def take_note(self) -> None:
+        """Something moved now."""
+        self._at_s = time.monotonic()
+
+    async def ended(
+        self, transfer: asyncio.Future[_Result], *, within_s: float, what: str
+    ) -> _Result:
+        """
+        Wait for the end of *transfer*, as long as something moves; cancelling leaves it.
+
+        Raises:
+            UnavailableError: HUB_UNREACHABLE: nothing moved for *within_s*.
+        """
+        while not transfer.done():
+            left_s = within_s - (time.monotonic() - self._at_s)
+            if left_s <= 0:
+                raise UnavailableError(
+                    Reason.HUB_UNREACHABLE,
+                    f"nothing moved for {within_s:g} s: {what}",
+                    remedy="Try again: what is there is not sent twice.",
+                )
+            await asyncio.wait({transfer}, timeout=left_s)
+        return transfer.result()
 
 
 async def asking(

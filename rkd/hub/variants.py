@@ -171,7 +171,7 @@ def _ggufs(listing: Listing) -> Iterable[Variant]:
     present = Counter((one.stem, one.count) for one in parsed.values() if one is not None)
     for file in listing.files:
         name = PurePosixPath(file.path).name
-        if not name.lower().endswith(".gguf") or companion(file.path):
+        if not _is_weights(name, ".gguf") or companion(file.path):
             continue
         shard = parsed[file.path]
         if shard is not None and (
@@ -195,7 +195,7 @@ def _ggufs(listing: Listing) -> Iterable[Variant]:
 
 def _rkllms(listing: Listing, card: str) -> Iterable[Variant]:
     for file in listing.files:
-        if not file.path.lower().endswith(".rkllm") or companion(file.path):
+        if not _is_weights(PurePosixPath(file.path).name, ".rkllm") or companion(file.path):
             continue
         # From the inside outwards: the file, its folders, the branch, the repository, its card.
         told_by = [*reversed(PurePosixPath(file.path).parts), listing.branch, listing.repository]
@@ -212,6 +212,11 @@ def _rkllms(listing: Listing, card: str) -> Iterable[Variant]:
             context_tokens=_first(one.details.context_tokens for one in facts) or 0,
             tuning=tuning_in(file.path),
         )
+
+
+def _is_weights(name: str, ending: str) -> bool:
+    """Whether a file's name ends so and is one a model's folder shows."""
+    return name.lower().endswith(ending) and not name.startswith(".")
 
 
 def _first(values: Iterable[_Value]) -> _Value | None:

@@ -48,6 +48,12 @@ _LICENSES = ("license", "licence", "notice", "use_policy")
 _LARGEST_MODELFILE_BYTES = 1 << 20
 _HAVE = ".have-"
 
+LARGEST_COMPANY_BYTES = 128 << 20
+"""The largest tokenizer.json has some 35 MB; what is larger is something else."""
+
+MOST_COMPANY = 64
+"""Such files of one repository."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -80,14 +86,22 @@ def items_of(listing: Listing, variant: Variant, base: Listing | None) -> tuple[
         PurePosixPath(file.path).name: Item(listing, file, PurePosixPath(file.path).name)
         for file in variant.files
     }
-    for file in listing.files:
-        if _is_company(file):
-            taken.setdefault(file.path, Item(listing, file, file.path))
+    for file in company(listing):
+        taken.setdefault(file.path, Item(listing, file, file.path))
     if base is not None and needs_tokenizer(listing, variant):
-        for file in base.files:
-            if file.path in TOKENIZER_FILES:
-                taken.setdefault(file.path, Item(base, file, file.path))
+        for file in tokenizer_files(base):
+            taken.setdefault(file.path, Item(base, file, file.path))
     return tuple(taken.values())
+
+
+def company(listing: Listing) -> tuple[RemoteFile, ...]:
+    """List what belongs to any weights of a repository: tokenizer, template, licence, Modelfile."""
+    return tuple(file for file in listing.files if _is_company(file))[:MOST_COMPANY]
+
+
+def tokenizer_files(listing: Listing) -> tuple[RemoteFile, ...]:
+    """List what of a repository lets a model be used without a network."""
+    return tuple(one for one in company(listing) if one.path in TOKENIZER_FILES)
 
 
 def needs_tokenizer(listing: Listing, variant: Variant) -> bool:
@@ -97,7 +111,7 @@ def needs_tokenizer(listing: Listing, variant: Variant) -> bool:
 
 def _is_company(file: RemoteFile) -> bool:
     name = file.path.lower()
-    if "/" in name:
+    if "/" in name or file.size_bytes > LARGEST_COMPANY_BYTES:
         return False
     if file.path == MODELFILE:
         return file.size_bytes <= _LARGEST_MODELFILE_BYTES

@@ -7,11 +7,11 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from rkd.errors import ForbiddenError, Reason
+from rkd.errors import ForbiddenError, Reason, UnavailableError
 from rkd.hub.connection import Connection
 from rkd.hub.reference import parse
 from rkd.hub.stop import StopSign
-from rkd.hub.threads import in_thread
+from rkd.hub.threads import STALL_S, Moved, in_thread
 from rkd.hub.upload import Outgoing, upload
 from rkd.library.library import Library
 from rkd.model import Format, Model, ModelName
@@ -95,6 +95,12 @@ class PushRunner:
     ) -> str:
         request, stop = operation.request, StopSign()
         repository = parse(asked(request, "repository")).repository
+        moved = Moved()
+
+        def told(path: str, done: int) -> None:
+            moved.take_note()
+            report.advance(path, done)
+
         send = functools.partial(
             upload,
             self._connection,
@@ -102,13 +108,13 @@ class PushRunner:
             files,
             private=bool(asked(request, "private")),
             message=asked(request, "message") or f"Upload {model.name} with rkd",
-            progress=report.advance,
+            progress=told,
             stop=stop,
         )
         sending = asyncio.ensure_future(in_thread(send, name="rkd-push"))
         try:
-            return await asyncio.shield(sending)
-        except asyncio.CancelledError:
+            return await moved.ended(sending, within_s=STALL_S, what=f"push of {model.name}")
+        except (asyncio.CancelledError, UnavailableError):
             stop.set()
             await asyncio.wait({sending}, timeout=_STOP_WAIT_S)
             # A stopped upload ends with an error of its own, which nobody needs.

@@ -8,7 +8,7 @@ from rkd.hub.connection import Connection
 from rkd.hub.fetching import Fetching
 from rkd.hub.listing import look_up
 from rkd.hub.threads import asking
-from rkd.operations.bundle import TOKENIZER_FILES
+from rkd.operations.bundle import tokenizer_files
 
 
 class TokenizerSource:
@@ -33,7 +33,7 @@ class TokenizerSource:
         """
         self._connection.require_online(f"the tokenizer of {repository}")
         listing = await asking(lambda: look_up(self._connection, repository), name="rkd-plan")
-        files = [file for file in listing.files if file.path in TOKENIZER_FILES]
+        files = tokenizer_files(listing)
         await self._fetching.fetch_all(
             [(listing.wanted(file), folder / file.path) for file in files],
             progress=lambda _path, _bytes: None,

@@ -38,7 +38,7 @@ async def test_a_fetch_without_a_byte_is_given_up(tmp_path: Path) -> None:
     """After the stated time, and its thread is told to stop."""
     mover = SilentMover()
     fetching = Fetching(mover, stall_s=0.05)
-    with pytest.raises(UnavailableError, match="came for") as caught:
+    with pytest.raises(UnavailableError, match="nothing moved for") as caught:
         await fetching.fetch(WANTED, tmp_path / "x", progress=lambda _: None)
 
     assert caught.value.reason is Reason.HUB_UNREACHABLE

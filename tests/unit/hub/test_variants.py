@@ -235,3 +235,9 @@ def test_a_listing_is_judged_in_linear_time(name: str) -> None:
         most=MOST_FILES,
         start=250,
     )
+
+
+@pytest.mark.parametrize("name", [".gguf", ".have-x.gguf", "a/.hidden.rkllm", ".rkd-old-Q4_0.gguf"])
+def test_hidden_files_are_no_weights(name: str) -> None:
+    """A model's folder keeps such names for itself."""
+    assert variants_of(listing((name, 1))) == ()
