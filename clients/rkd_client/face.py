@@ -38,7 +38,7 @@ class Line:
         told = error if isinstance(error, RkdError) else self.told(error)
         pause_s = attempts.pause_s(told, begun=begun)
         if pause_s is None:
-            raise told from error
+            raise attempts.telling(told) from error
         return pause_s
 
     def told(self, error: Exception) -> RkdError:

@@ -34,6 +34,7 @@ class Attempts:
     clock: Callable[[], float]
     _until_s: float | None = None
     _failed: int = 0
+    _broken: RkdError | None = None
 
     def __post_init__(self) -> None:
         if self.bound_s is not None:
@@ -42,6 +43,10 @@ class Attempts:
     def left_s(self) -> float | None:
         """Return how long the next try may take."""
         return None if self._until_s is None else max(0.0, self._until_s - self.clock())
+
+    def telling(self, error: RkdError) -> RkdError:
+        """Return what to raise for *error*, the last one: how a connection broke at first."""
+        return self._broken or error if error.reason == "UNAVAILABLE" else error
 
     def pause_s(self, error: RkdError, *, begun: bool) -> float | None:
         """
@@ -53,6 +58,8 @@ class Attempts:
         4. A connection that broke may have delivered: only what is repeatable is sent again.
         """
         self._failed += 1
+        if error.reason == "UNAVAILABLE":
+            self._broken = self._broken or error
         if begun or self._failed >= TRIES:
             return None
         pause_s = None

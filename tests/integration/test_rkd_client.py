@@ -8,7 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from rkd_client import AsyncClient, Client, InvalidInputError, NotFoundError
+from click.testing import CliRunner
+from rkctl.main import cli
+from rkd_client import (
+    AsyncClient,
+    Client,
+    InvalidInputError,
+    NotFoundError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 
 from tests.hub.server import LocalHub
 from tests.integration.daemon_process import DaemonProcess
@@ -105,3 +114,40 @@ def test_every_call_that_takes_a_name_takes_one_from_elsewhere(daemon: DaemonPro
             client.show(name)
 
     assert names == ["again", "child", "tiny"]
+
+
+async def test_tls_and_tokens_through_both_halves(tmp_path: Path, tiny_gguf: Path) -> None:
+    """An authority of our own, another's token, and what is said where one is missing."""
+    tls, tokens = tmp_path / "tls", tmp_path / "tokens"
+    runner = CliRunner()
+    runner.invoke(cli, ["cert", "init", "--host", "localhost", "--dir", str(tls)])
+    made = runner.invoke(cli, ["token", "create", "x", "--role", "admin", "--file", str(tokens)])
+    token = made.stdout.strip()
+    settings = {
+        "RKD_TLS_CERT": str(tls / "server.crt"),
+        "RKD_TLS_KEY": str(tls / "server.key"),
+        "RKD_TOKEN_FILE": str(tokens),
+    }
+    board = DaemonProcess(tmp_path / "d", settings)
+    (board.models / "tiny").mkdir(parents=True)
+    (board.models / "tiny" / "tiny.gguf").hardlink_to(tiny_gguf)
+    board.start()
+    try:
+        tcp = next(one for one in board.addresses if not one.startswith("unix:"))
+        at, ca = f"https://localhost:{tcp.rpartition(':')[2]}", str(tls / "ca.crt")
+        with Client(at, token=token, ca=ca) as client:
+            names = [model.name for model in client.list().models]
+            with pytest.raises(UnauthenticatedError, match="TOKEN_INVALID"):
+                client.using(token="bad").list()
+        async with AsyncClient(at, token=token, ca=ca) as awaited:
+            text = await awaited.generate("tiny", "hi", max_tokens=4).text()
+            with pytest.raises(UnauthenticatedError, match="TOKEN_MISSING"):
+                await awaited.using(token="").generate("tiny", "hi").text()
+        with Client(at, token=token) as stranger, pytest.raises(UnavailableError) as caught:
+            stranger.list()
+    finally:
+        board.stop()
+
+    assert names == ["tiny"]
+    assert isinstance(text, str)
+    assert "TLS" in caught.value.message or "is not trusted" in caught.value.message

@@ -56,3 +56,14 @@ def test_all_tries_stay_within_the_bound() -> None:
     """No pause reaches past it; what is left is each try's own bound."""
     assert attempts(bound_s=1.0).left_s() == 1.0
     assert attempts(bound_s=1.0).pause_s(full(1.5), begun=False) is None
+
+
+def test_a_connection_that_stays_broken_is_told_as_it_broke_first() -> None:
+    """Later tries say less: a certificate refused, then a socket closed."""
+    tried = attempts()
+    later = UnavailableError("UNAVAILABLE", "Socket closed")
+    tried.pause_s(BROKEN, begun=False)
+    tried.pause_s(later, begun=False)
+
+    assert tried.telling(later) is BROKEN
+    assert tried.telling(full(None)).reason == "QUEUE_FULL"
