@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ class Blobs:
     ) -> None:
         self.root = root
         self._folder = root / FOLDER
+        self._closed = threading.Event()
         self._proven: dict[tuple[int, int, int], str] = {}
         self._check_writable = check_writable
         self.reserve_bytes = reserve_bytes
@@ -104,6 +106,10 @@ class Blobs:
         self._known = known
         self._free_bytes = free_bytes
         self._step = step
+
+    def close(self) -> None:
+        """Hash no further: the daemon stops."""
+        self._closed.set()
 
     def path_of(self, digest: str) -> Path | None:
         """
@@ -230,6 +236,10 @@ class Blobs:
                     swept.append(path.name)
         return tuple(swept)
 
+    def _go_on(self, _bytes: int) -> None:
+        if self._closed.is_set():
+            raise InterruptedError("the daemon stops")
+
     def _proves(self, path: Path, digest: str) -> bool:
         """Hash *path*, once as long as nobody changes it, and compare."""
         try:
@@ -238,7 +248,7 @@ class Blobs:
             if key not in self._proven:
                 if len(self._proven) >= _PROVEN_FILES:
                     self._proven.clear()
-                self._proven[key] = sha256_of(path)
+                self._proven[key] = sha256_of(path, advance=self._go_on)
         except OSError:
             return False
         return self._proven[key] == digest

@@ -10,12 +10,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from rkd.library.belonging import open_own
+from rkd.library.integrity import Advance, no_advance
 from rkd.library.layout import format_of
 from rkd.outside import NotRegularError, open_regular
 
@@ -43,13 +43,14 @@ def clone_or_copy(source: Path, target: Path) -> None:
         _clone_or_copy(whole, target)
 
 
-def copy_folder(source: Path, target: Path) -> None:
+def copy_folder(source: Path, target: Path, advance: Advance = no_advance) -> None:
     """
     Fill the folder *target* with what the model in *source* consists of.
 
     Weights are linked; small files, which people edit in place, become files of their own. Hidden
     files other than the provenance stay behind, and so does what is no file of the model: links to
-    nowhere and out of the folder, FIFOs, devices.
+    nowhere and out of the folder, FIFOs, devices. *advance* gets the bytes of each piece that has
+    to be copied; what it raises ends the work.
     """
     real = source.resolve()
     for parent, folders, files in os.walk(real):
@@ -68,9 +69,9 @@ def copy_folder(source: Path, target: Path) -> None:
                 raise
             with whole:
                 if format_of(name):
-                    _link_or_copy(whole, path, inside / name)
+                    _link_or_copy(whole, path, inside / name, advance)
                 else:
-                    _clone_or_copy(whole, inside / name)
+                    _clone_or_copy(whole, inside / name, advance)
 
 
 def own_bytes(folder: Path) -> int:
@@ -91,21 +92,25 @@ def _is_nothing(error: OSError) -> bool:
     return isinstance(error, NotRegularError) or error.errno in {errno.ENOENT, errno.ELOOP}
 
 
-def _link_or_copy(whole: BinaryIO, source: Path, target: Path) -> None:
+def _link_or_copy(
+    whole: BinaryIO, source: Path, target: Path, advance: Advance = no_advance
+) -> None:
     try:
         os.link(source.resolve(), target)
     except FileExistsError:
         raise
     except OSError:  # no hard links here, or not to other people's files, or another device
-        _clone_or_copy(whole, target)
+        _clone_or_copy(whole, target, advance)
 
 
-def _clone_or_copy(whole: BinaryIO, target: Path) -> None:
+def _clone_or_copy(whole: BinaryIO, target: Path, advance: Advance = no_advance) -> None:
     with target.open("xb") as fresh:
         try:
             fcntl.ioctl(fresh.fileno(), _FICLONE, whole.fileno())
         except OSError:
-            shutil.copyfileobj(whole, fresh, _COPY_BYTES)
+            while piece := whole.read(_COPY_BYTES):
+                fresh.write(piece)
+                advance(len(piece))
     status = os.fstat(whole.fileno())
     with suppress(OSError):
         target.chmod(status.st_mode & 0o777)

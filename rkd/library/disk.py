@@ -13,6 +13,7 @@ from rkd.library.blobs import Blobs
 from rkd.library.copying import clone_or_copy, copy_folder, own_bytes
 from rkd.library.filesystem import Filesystem
 from rkd.library.hold import Hold
+from rkd.library.integrity import Advance
 from rkd.library.layout import MODELFILE
 from rkd.library.migrate import MigrationOutcome
 from rkd.library.scan import Snapshot, scan
@@ -108,9 +109,9 @@ class Disk:
                 self._sightings.trust(file.stat())
         self.staging.commit(stage, name.text, replaces=replaces)
 
-    def copy(self, source: Path, stage: Path) -> None:
+    def copy(self, source: Path, stage: Path, advance: Advance) -> None:
         """Fill a stage with a model's files, durably; of all things here this may take minutes."""
-        copy_folder(source, stage)
+        copy_folder(source, stage, advance)
         sync_tree(stage)
 
     def remove(self, folder: Path) -> int:

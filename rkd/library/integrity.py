@@ -13,6 +13,13 @@ from rkd.outside import NotRegularError, open_regular, shown
 
 _PIECE_BYTES = 4 << 20
 
+Advance = Callable[[int], None]
+"""Called with the number of bytes of each piece; raising ends the work."""
+
+
+def no_advance(_bytes: int) -> None:
+    """Go on, whoever waits."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileFinding:
@@ -42,7 +49,7 @@ def sha256_of(
     path: Path,
     *,
     folder: Path | None = None,
-    advance: Callable[[int], None] = lambda _bytes: None,
+    advance: Advance = no_advance,
 ) -> str:
     """
     Hash the regular file *path* and return `sha256:<hex>`.
@@ -64,7 +71,7 @@ def verify(
     folder: Path,
     recorded: dict[str, str],
     *,
-    advance: Callable[[int], None] = lambda _bytes: None,
+    advance: Advance = no_advance,
 ) -> Iterator[FileFinding]:
     """Read every weights file and every recorded file of *folder*, one finding each."""
     weights = {path.name for path in folder.iterdir() if format_of(path.name) and not path.is_dir()}
@@ -76,6 +83,8 @@ def verify(
             yield FileFinding(name, "", expected, "missing")
         except NotRegularError as error:
             yield FileFinding(name, "", expected, error.what)
+        except InterruptedError:
+            raise
         except OSError as error:
             yield FileFinding(name, "", expected, f"cannot be read: {error.strerror}")
         else:

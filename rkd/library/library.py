@@ -6,10 +6,10 @@ Changes run in the library's own thread, one at a time; each is whole or did not
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -73,8 +73,7 @@ class Library(Shelf):
         self._check_free(target, replace=replace and source.key != target.key)
         stage = await self.stage(f"copy-{secrets.token_hex(6)}")
         try:
-            with self._our_errors():  # not in the library's thread: it would stand still meanwhile
-                await asyncio.to_thread(self._disk.copy, model.folder, stage)
+            await self._at_length(partial(self._disk.copy, model.folder, stage))
             return await self.commit(stage, target, replace=replace)
         finally:
             await self.discard(stage)
@@ -121,7 +120,9 @@ class Library(Shelf):
         """
         model = self.find(name)
         recorded = dict(model.provenance.digests)
-        found = await asyncio.to_thread(lambda: tuple(integrity.verify(model.folder, recorded)))
+        found = await self._at_length(
+            lambda advance: tuple(integrity.verify(model.folder, recorded, advance=advance))
+        )
         new = {one.file: one.digest for one in found if one.holds and not one.recorded}
         new = {file: digest for file, digest in new.items() if provenance.is_inside(file)}
         if new and model.folder.parent == self.root and model.state is not ModelState.INCOMING:

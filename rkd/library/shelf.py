@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -26,6 +27,7 @@ from rkd.library.arrival import CLOSED_QUIET_S, QUIET_S, Sightings
 from rkd.library.blobs import RESERVE_BYTES, Blobs
 from rkd.library.disk import Disk, Start
 from rkd.library.header import is_short
+from rkd.library.integrity import Advance
 from rkd.library.layout import Cause, format_of, model_name, name_for
 from rkd.library.migrate import MigrationOutcome
 from rkd.library.scan import Snapshot
@@ -41,6 +43,10 @@ _PASSING = frozenset({Cause.INCOMING, Cause.HIDDEN})
 CURRENT_S = 3.0
 """So long a list waits for a look at the disk; then it tells what is known. One folder with
 absurd files may take longer, and never holds the others up."""
+
+LONG_AT_ONCE = 2
+"""Models hashed or copied at once; more wait. A disk gains nothing from more, and the threads
+others wait for are not taken."""
 
 DEBOUNCE_S = 0.1
 """Events of one copy come in crowds; this long they are collected before the disk is looked at."""
@@ -83,6 +89,7 @@ class Shelf:
         )
         self._publish = publish
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rkd-library")
+        self._long = ThreadPoolExecutor(LONG_AT_ONCE, thread_name_prefix="rkd-library-long")
         self._snapshot = Snapshot()
         self._woken = asyncio.Event()
         self._touched: set[str] | None = set()
@@ -191,6 +198,7 @@ class Shelf:
                 task.cancel()
                 await asyncio.wait({task})
         await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._long.shutdown, wait=True, cancel_futures=True)
         self._disk.close()
 
     def changed(self, names: frozenset[str] | None, closed: frozenset[Path] = frozenset()) -> None:
@@ -314,6 +322,24 @@ class Shelf:
         loop = asyncio.get_running_loop()
         with self._our_errors():
             return await loop.run_in_executor(self._thread, partial(work, *args, **kwargs))
+
+    async def _at_length(self, work: Callable[[Advance], _T]) -> _T:
+        """
+        Run *work*, which may take minutes, where it holds nobody up, and end it with its caller.
+
+        *work* calls what it is given with every piece of bytes.
+        """
+        gone = threading.Event()
+
+        def advance(_bytes: int) -> None:
+            if gone.is_set():
+                raise InterruptedError("nobody waits for it any more")
+
+        try:
+            with self._our_errors():
+                return await asyncio.get_running_loop().run_in_executor(self._long, work, advance)
+        finally:
+            gone.set()
 
     def _file_of(self, digest: str) -> Path | None:
         """Find a model's file for the upload store, which is older than any snapshot."""

@@ -41,10 +41,13 @@ class Uploads:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rkd-upload")
+        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="rkd-upload-hash")
 
     async def close(self) -> None:
         """Let the thread end."""
-        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
+        self._blobs.close()
+        for thread in (self._thread, self._hashing):
+            await asyncio.to_thread(thread.shutdown, wait=True, cancel_futures=True)
 
     async def receive(self, pieces: AsyncIterator[UploadPiece]) -> Standing:
         """
@@ -60,7 +63,8 @@ class Uploads:
         first = await anext(pieces, None)
         if first is None:
             raise bad_field("digest", "the upload has no message")
-        standing = await self._run(self._blobs.standing, first.digest)
+        # Not in the one thread of all uploads: a model's file may have to be hashed for it.
+        standing = await self._in(self._hashing, self._blobs.standing, first.digest)
         if standing.complete:
             return standing
         await self._run(self._blobs.check_room, first.digest, first.size_bytes)
@@ -95,8 +99,17 @@ class Uploads:
         return standing if receiving is None else await self._run(receiving.close)
 
     async def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await self._in(self._thread, work, *args, **kwargs)
+
+    async def _in(
+        self,
+        thread: ThreadPoolExecutor,
+        work: Callable[_P, _T],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _T:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, partial(work, *args, **kwargs))
+            return await loop.run_in_executor(thread, partial(work, *args, **kwargs))
         except OSError as error:
             raise refusals.disk(error, self._blobs.root) from error

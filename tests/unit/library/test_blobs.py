@@ -240,3 +240,13 @@ def test_a_converted_blob_stays_where_there_is_room(
 
     assert (roomy.path_of(DIGEST) is not None) == kept
     assert roomy.sweep(now_s=time.time() + KEEP_WHOLE_S + 60) == ((DIGEST[7:],) if kept else ())
+
+
+def test_hashing_ends_when_the_daemon_stops(tmp_path: Path) -> None:
+    """Sixteen gigabytes are not read to the end first."""
+    path = tmp_path / "right.gguf"
+    path.write_bytes(DATA)
+    blobs = Blobs(tmp_path, known=lambda _digest: path)
+    blobs.close()
+
+    assert blobs.path_of(DIGEST) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from rkd.errors import (
     Reason,
 )
 from rkd.events import Event
-from rkd.library import disk, scan, shelf
+from rkd.library import disk, integrity, scan, shelf
 from rkd.library.arrival import Sightings, Writer
 from rkd.library.library import Library
 from rkd.model import Model, ModelName, ModelState
@@ -452,6 +452,46 @@ class TestHeadersLeft:
         assert [model.details.layers for model in began] == [2, 0, 0, 0, 0]
         assert used == 2
         assert layers == [2] * 5
+
+
+class TestAtLength:
+    """Reading or copying a whole model takes minutes, and holds nobody up."""
+
+    async def test_a_verification_ends_with_its_caller_and_holds_up_no_list(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Hashing in two threads at most, none of those others wait for; stopped at a piece."""
+        go_on, hashing = threading.Event(), threading.Semaphore(0)
+        names: list[str] = []
+        ended: list[BaseException] = []
+
+        def sha256_of(_path: Path, *, folder: Path, advance: Callable[[int], None]) -> str:
+            names.append(threading.current_thread().name)
+            hashing.release()
+            go_on.wait()
+            try:
+                advance(1)
+            except InterruptedError as error:
+                ended.append(error)
+                raise
+            return f"sha256:{folder.name}"
+
+        monkeypatch.setattr(integrity, "sha256_of", sha256_of)
+        put(tmp_path / "x" / "x.gguf")
+        async with library_of(tmp_path) as library:
+            asked = [asyncio.create_task(library.verify(X)) for _ in range(40)]
+            for _ in range(shelf.LONG_AT_ONCE):
+                await asyncio.to_thread(hashing.acquire)
+            put(tmp_path / "y" / "y.gguf")
+            listed = [model.name for model in (await library.current()).models()]
+            for task in asked:
+                task.cancel()
+            await asyncio.wait(asked)
+            go_on.set()
+
+        assert listed == [X, Y]
+        assert len(names) == len(ended) == shelf.LONG_AT_ONCE
+        assert all(name.startswith("rkd-library-long") for name in names)
 
 
 class TestOntoItself:
