@@ -56,7 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _locked(config.state_dir):
             asyncio.run(_life(config))
     except RkdError as error:
-        return _cannot_start(f"{error.message} {error.remedy}".strip())
+        told = (
+            error.message if error.message.endswith((".", "!", "?", ":")) else f"{error.message}."
+        )
+        return _cannot_start(f"{told} {error.remedy}".strip())
     except (AddressTakenError, AnotherDaemonError) as error:
         return _cannot_start(str(error))
     except OSError as error:

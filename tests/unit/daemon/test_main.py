@@ -53,6 +53,7 @@ def test_a_wrong_configuration_is_78_with_every_problem(
         assert line.startswith("rkd cannot start: ")
         assert "RKD_PARALLEL" in line
         assert "RKD_BACKEND" in line
+        assert ". Correct it" in line
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
