@@ -26,6 +26,7 @@ from rkd.service.gate.caller import CALLER, Caller, anybody
 from rkd.service.gate.intake import Intake
 from rkd.service.gate.limits import request_bytes
 from rkd.service.gate.message import Read, read_message
+from rkd.service.gate.peer import read_peer
 from rkd.service.gate.status import CODES, fail
 
 TRACE_KEY: Final = "traceparent"
@@ -46,7 +47,7 @@ Observe = Callable[[str, str, float], None]
 
 def admit_everybody(_method: str, context: Any) -> Caller:
     """Let everybody in, as on a socket whose file mode has judged."""
-    return anybody(context.peer())
+    return anybody(read_peer(context.peer(), {}).network)
 
 
 def observe_nothing(_method: str, _code: str, _seconds: float) -> None:
@@ -158,7 +159,7 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
             bind_contextvars(traceparent=str(metadata[TRACE_KEY])[:64])
         try:
             is_open = method in OPEN_METHODS
-            caller = anybody(context.peer()) if is_open else self._admit(method, context)
+            caller = admit_everybody(method, context) if is_open else self._admit(method, context)
             bind_contextvars(caller=caller.name)
             CALLER.set(caller)
             yield caller
