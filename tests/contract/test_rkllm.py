@@ -552,6 +552,15 @@ class TestEmbeddings:
                 npu.ask(Run(prompt=""))
             assert npu.calls("rkllm_run") == []
 
+    def test_a_text_too_long_is_named(self, tmp_path: Path) -> None:
+        """By its place among the others."""
+        write_tokenizer(tmp_path)
+        with loaded("1.3.0", tmp_path, change={"tokenizer_folder": str(tmp_path)}) as npu:
+            with pytest.raises(BeyondRangeError) as caught:
+                npu.backend.embed(EmbedSpec(("short", "x" * 2000)))
+
+            assert caught.value.metadata["input"] == "1"
+
     def test_dimensions(self, tmp_path: Path) -> None:
         """Leading dimensions are kept, then made of length 1; or left as they are."""
         with loaded("1.3.0", tmp_path, embd=16) as npu:

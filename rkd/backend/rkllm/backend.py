@@ -201,7 +201,9 @@ class RkllmBackend:
                 raise bad_field(f"inputs[{at}]", "has no tokens")
             known = len(prompt.tokens or ())
             if known > model.resident.context_tokens:
-                raise evidence.prompt_too_long(known, model.resident.context_tokens)
+                error = evidence.prompt_too_long(known, model.resident.context_tokens)
+                error.metadata["input"] = str(at)
+                raise error
             layer = self._hidden(model, prompt)
             vectors.append(shaped(layer.vector, spec))
             total += known or layer.tokens
