@@ -60,7 +60,7 @@ def parse(text: str, *, endpoint: str = "") -> Reference:
     if len(text) > LONGEST_SOURCE or not text.isprintable():
         raise _unreadable(text)
     plain = text.strip()
-    mirror = urlsplit(endpoint).netloc
+    mirror = _place(endpoint)
     plain = re.sub(r"^https?://", "", plain, flags=re.IGNORECASE)
     for host in (*_HOSTS, *([f"{mirror}/"] if mirror else [])):
         if plain.lower().startswith(host.lower()):
@@ -76,6 +76,14 @@ def parse(text: str, *, endpoint: str = "") -> Reference:
     if not is_repository(reference.repository) or ".." in plain:
         raise _unreadable(text)
     return reference
+
+
+def _place(endpoint: str) -> str:
+    """Give host and port of an address, without who asks; "" for what is none."""
+    try:
+        return urlsplit(endpoint).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
 
 
 def _of_parts(parts: list[str]) -> Reference:

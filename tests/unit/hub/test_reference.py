@@ -80,3 +80,12 @@ def test_local_names_are_names(repository: str, quantization: str, expected: str
 
     assert name == expected
     assert ModelName.parse(name).text == name
+
+
+@pytest.mark.parametrize("endpoint", ["https://me:s3cret@mirror.lan:8080", "http://[", "nonsense"])
+def test_a_mirror_is_known_by_its_place(endpoint: str) -> None:
+    """A password in its address is no part of what people write; one that is none harms none."""
+    assert parse("user/repo:Q4_0", endpoint=endpoint) == Reference("user/repo", "Q4_0")
+    if "mirror" in endpoint:
+        found = parse("https://mirror.lan:8080/user/repo", endpoint=endpoint)
+        assert found == Reference("user/repo")
