@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from rkd.backend.backend import Backend
 from rkd.backend.llamacpp.backend import LlamaCppBackend
 from rkd.backend.text.vectors import shaped
 from rkd.errors import BeyondRangeError, PreconditionError
-from rkd.inference import EmbedSpec, LoadSpec, Run
+from rkd.inference import EmbedSpec, LoadSpec, Run, Sampling
 from rkd.model import BackendKind
 from rkd.worker.handle import Handle
-from tests.contract.backend_suite import ABILITIES, BackendSuite, Subject
+from tests.contract.backend_suite import ABILITIES, BackendSuite, Subject, carried_out
 from tests.contract.wire_client import WireBackend
 from tests.models import tiny
 
@@ -132,3 +133,28 @@ def test_models_are_asked_for_what_they_can(engine: Callable[..., LlamaCppBacken
 
     assert [one.value.metadata["capability"] for one in (ranks, encodes)] == ["embed", "generate"]
     assert len(encoder.embed(EmbedSpec(("a",))).vectors[0]) == tiny.WIDTH
+
+
+def test_one_runs_adapters_change_no_others(tmp_path: Path) -> None:
+    """A run that names none has what the model was loaded with, whatever ran before it."""
+    weights = tiny.write(tmp_path / "t.gguf")
+    adapter = tiny.write_adapter(tmp_path / "style.gguf")
+    backend = LlamaCppBackend(lambda: None, tmp_path)
+    spec = LoadSpec(
+        BackendKind.CPU,
+        str(weights),
+        context_tokens=256,
+        threads=1,
+        adapters=(("style", str(adapter), 1.0),),
+    )
+    plain = Run(prompt="abc", sampling=Sampling(temperature=0, seed=1, max_tokens=12))
+    backend.load(spec, lambda _: None)
+    try:
+        first = carried_out(backend, plain).text
+        off = carried_out(backend, replace(plain, lora=(("style", 0.0),))).text
+        again = carried_out(backend, plain).text
+    finally:
+        backend.close()
+
+    assert first != off
+    assert again == first

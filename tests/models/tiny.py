@@ -36,6 +36,24 @@ def byte_characters() -> list[str]:
     return [names[byte] for byte in range(BYTES)]
 
 
+def write_adapter(path: Path, *, seed: int = 1, rank: int = 4) -> Path:
+    """Write a LoRA adapter for the attention of `write`'s models to *path*."""
+    random = np.random.default_rng(seed)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", float(rank))
+    for layer in range(LAYERS):
+        for name, shape in (("lora_a", (rank, WIDTH)), ("lora_b", (WIDTH, rank))):
+            weights = random.normal(0, 0.5, shape).astype(np.float32)
+            writer.add_tensor(f"blk.{layer}.attn_v.weight.{name}", weights)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def write(
     path: Path,
     *,
