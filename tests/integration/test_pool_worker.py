@@ -15,8 +15,8 @@ from rkd.errors import ExhaustedError, InvalidInputError, PreconditionError, Rea
 from rkd.inference import Chunk, EmbedSpec, FinishReason, LoadProgress, LoadSpec, Run, Sampling
 from rkd.model import BackendKind, Message
 from rkd.pool.deciding.budget import GIB, MIB
+from rkd.pool.workers import exchange, pulse
 from rkd.pool.workers import process as module
-from rkd.pool.workers import pulse
 from rkd.pool.workers.handle import WorkerDiedError
 from rkd.pool.workers.launcher import Launcher
 from rkd.pool.workers.process import WorkerProcess
@@ -159,6 +159,21 @@ async def test_a_template_that_holds_the_interpreter_is_ended_from_outside(tmp_p
 
         assert caught.value.death.blamed
         assert (await worker.died).description == "ended by rkd: it gave no sign of life"
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_grammar_that_is_enumerated_for_hours_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within no bound of a grammar's own; the worker gives signs of life, its engine no piece."""
+    monkeypatch.setattr(exchange, "CONSTRAINED_SILENCE_S", 0.3)
+    rules = [f"a{at} ::= a{at + 1} a{at + 1}" for at in range(24)]
+    grammar = "\n".join(["root ::= a0", *rules, 'a24 ::= "x" | ""'])
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf")), quiet)
+        with pytest.raises(WorkerDiedError, match="made no progress") as caught:
+            [p async for p in worker.run(Run(prompt="Hi", sampling=Sampling(grammar=grammar)))]
+        assert caught.value.death.blamed
 
 
 async def test_a_call_without_an_answer_is_ended(

@@ -38,6 +38,10 @@ may have all that `frame` allows."""
 RUN_SILENCE_S = 1800.0
 """Longest a run may say nothing: a tool call comes whole, 4,000 tokens of it take 20 minutes."""
 
+CONSTRAINED_SILENCE_S = 600.0
+"""The same for a run under a grammar: an ambiguous one (twenty rules, each twice the next or
+nothing) is enumerated for hours, and no cancel ends that."""
+
 Tell = Callable[[LoadProgress], None]
 
 
@@ -77,18 +81,24 @@ class Exchange:
         return frozenset(sorted((*silent, *self._questions))[-1:])
 
     def stalled(self, now_s: float) -> frozenset[int]:
-        """The runs that have said nothing for RUN_SILENCE_S."""
-        late_s = now_s - RUN_SILENCE_S
-        return frozenset(one for one, stream in self._streams.items() if stream.heard_s < late_s)
+        """The runs that have said nothing for longer than they may."""
+        return frozenset(
+            one
+            for one, stream in self._streams.items()
+            if now_s - stream.heard_s > stream.silence_s
+        )
 
     def next_id(self) -> int:
         """An id never given before."""
         self._last_id += 1
         return self._last_id
 
-    def stream(self, request_id: int, stop: Callable[[], Awaitable[None]]) -> PieceStream:
-        """Begin to listen to a run."""
-        stream = self._streams[request_id] = PieceStream(stop)
+    def stream(
+        self, request_id: int, stop: Callable[[], Awaitable[None]], *, constrained: bool = False
+    ) -> PieceStream:
+        """Begin to listen to a run; a *constrained* one follows a grammar or schema."""
+        silence_s = CONSTRAINED_SILENCE_S if constrained else RUN_SILENCE_S
+        stream = self._streams[request_id] = PieceStream(stop, silence_s)
         return stream
 
     def streaming(self, request_id: int) -> PieceStream | None:

@@ -245,7 +245,10 @@ class WorkerProcess(asyncio.Protocol):
             stream.die(self.died.result())
             return stream
         request_id = self._next_id()
-        stream = self._exchange.stream(request_id, lambda: self._stop(request_id))
+        constrained = bool(run.sampling.grammar or run.sampling.json_schema)
+        stream = self._exchange.stream(
+            request_id, lambda: self._stop(request_id), constrained=constrained
+        )
         self._send(RunFrame(request_id, run))
         return stream
 

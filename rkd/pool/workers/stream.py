@@ -8,6 +8,7 @@ event loop's thread.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import takewhile
@@ -23,9 +24,10 @@ class PieceStream:
 
     Args:
         stop: tells the worker to stop the run and returns once it has, or was killed for it.
+        silence_s: how long it may say nothing.
     """
 
-    def __init__(self, stop: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, stop: Callable[[], Awaitable[None]], silence_s: float = math.inf) -> None:
         self._stop = stop
         self._waiting: deque[Piece] = deque()
         self._arrived = asyncio.Event()
@@ -36,6 +38,7 @@ class PieceStream:
         self._loop = asyncio.get_running_loop()
         self.heard_s = self._loop.time()
         """When it last said something, on the loop's clock."""
+        self.silence_s = silence_s
         self.silent = True
         """Whether nothing of an answer has come yet."""
         self.outcome: Outcome | None = None
