@@ -36,7 +36,7 @@ SERVICE_FILE = "rkd.env"
 
 
 class AnotherDaemonError(Exception):
-    """Another daemon holds the state directory."""
+    """Another daemon holds the state directory, or nobody could tell whether one does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,6 +119,11 @@ def _locked(state_dir: Path) -> Iterator[None]:
             raise AnotherDaemonError(
                 f"another rkd (pid {holder}) runs on the state directory {state_dir}: stop it, or "
                 "set RKD_STATE_DIR"
+            ) from error
+        except OSError as error:
+            raise AnotherDaemonError(
+                f"the state directory {state_dir} cannot be locked ({error.strerror}), as on NFS "
+                "without its lock daemon: set RKD_STATE_DIR to a folder of this board"
             ) from error
         held.seek(0)
         held.truncate()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import tomllib
@@ -74,6 +76,22 @@ def test_a_second_daemon_is_refused_by_the_firsts_pid(
         pass
 
     assert f"another rkd (pid {os.getpid()}) runs on" in capsys.readouterr().err
+
+
+def test_a_state_directory_without_locks_is_78(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """NFS without its lock daemon: the models may lie there, the state may not."""
+
+    def refuse(*_args: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+
+    assert main([]) == EXIT_CONFIG
+    said = capsys.readouterr().err
+    assert "No locks available" in said
+    assert "RKD_STATE_DIR" in said
 
 
 def test_a_state_directory_that_cannot_be_made_is_78(
