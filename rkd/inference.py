@@ -96,7 +96,12 @@ class Run:
     Args:
         prompt: sent to the model as it is (raw), special tokens parsed.
         template: Jinja text that replaces the model's own, or None.
+        tool_choice: "" or `auto` leaves it to the model, `none` offers no tools, `required` makes
+            it call one, a tool's name that one.
         thinking: None leaves it to the template.
+        thinking_budget: end reasoning after so many tokens; None lets it take its time.
+        reasoning_effort: the template's own word for it, or "".
+        template_arguments: further variables for the template, a JSON object as text, or "".
         lora: (adapter name, scale) to apply to this run.
         prompt_tokens: token ids to use in place of text; wins over both.
     """
@@ -106,7 +111,11 @@ class Run:
     messages: tuple[Message, ...] = ()
     tools: tuple[Tool, ...] = ()
     template: str | None = None
+    tool_choice: str = ""
     thinking: bool | None = None
+    thinking_budget: Int32 | None = None
+    reasoning_effort: str = ""
+    template_arguments: str = ""
     lora: tuple[tuple[str, float], ...] = ()
     prompt_tokens: tuple[Int32, ...] = ()
     prompt_cache: str = ""

@@ -12,7 +12,9 @@ from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.llamacpp.http import Json
-from rkd.backend.text.text import AnswerSplitter, Split, opens_thinking
+from rkd.backend.llamacpp.turns import ReasoningTurn
+from rkd.backend.text.calls.table import HERMES, CallFormat
+from rkd.backend.text.splitter import AnswerSplitter, Split, splitter_for
 from rkd.inference import (
     Chunk,
     EngineTimings,
@@ -41,17 +43,28 @@ class EventAnswer:
         prompt: as sent, to know whether the template opened a reasoning block.
         emit: takes the chunks.
         handle: after a cancel nothing is emitted any more.
+        row: how the model writes tool calls.
     """
 
-    def __init__(self, run: Run, prompt: str | list[int], emit: Emit, handle: RunHandle) -> None:
+    def __init__(
+        self,
+        run: Run,
+        prompt: str | list[int],
+        emit: Emit,
+        handle: RunHandle,
+        row: CallFormat = HERMES,
+    ) -> None:
         self._run = run
         self._emit = emit
         self._handle = handle
         chat = bool(run.messages) and not run.prompt_tokens
-        opened = isinstance(prompt, str) and opens_thinking(prompt)
-        self._splitter = AnswerSplitter(
-            thinking_open=chat and opened, reasoning=chat, tools=bool(run.tools)
+        self._splitter = (
+            splitter_for(run, prompt if isinstance(prompt, str) else "", row)
+            if chat
+            else AnswerSplitter(reasoning=False)
         )
+        self._turn = ReasoningTurn(self._splitter)
+        self._base = 0
         self._wants_tokens = run.sampling.max_tokens != 0
         asked = run.sampling.seed
         self.seed = secrets.randbelow(SEED_VALUES) if asked is None else asked
@@ -77,7 +90,7 @@ class EventAnswer:
         if not self._wants_tokens:
             return
         # The engine sends no event, and so no id, for a token that only began a character.
-        counted = int(event["tokens_predicted"])
+        counted = self._base + int(event["tokens_predicted"])
         if self._splitter.in_reasoning:
             self._reasoning_tokens += counted - self._tokens
         self._tokens = counted
@@ -87,9 +100,37 @@ class EventAnswer:
                 _token_logprobs(one, self._run.sampling.logprobs or 0)
                 for one in event["completion_probabilities"]
             )
-        text = event["content"]
+        text = self._turn.heard(event["content"])
         if text:
             self._put(self._splitter.feed(text))
+        self._turn.look(self._reasoning_tokens)
+
+    @property
+    def turn(self) -> ReasoningTurn:
+        """Whether and how the engine is to be asked again."""
+        return self._turn
+
+    @property
+    def calls(self) -> int:
+        """How many tool calls it has made, whole."""
+        return self._splitter.calls
+
+    def go_on(self) -> str:
+        """Begin another request to the engine; return what stands behind the prompt by then."""
+        self._base = self._tokens
+        behind, tag = self._turn.take()
+        self._put(self._splitter.feed(tag))
+        return behind
+
+    def force(self, name: str) -> None:
+        """Take what comes from here on as the arguments of a call of *name*."""
+        self._splitter.force(name)
+
+    @property
+    def remaining_tokens(self) -> int | None:
+        """How many tokens it may still have; None for no limit."""
+        limit = self._run.sampling.max_tokens
+        return limit if not limit else max(limit - self._tokens, 0)
 
     def finish(self) -> None:
         """Take the end of the stream: what was held back comes out."""
@@ -125,11 +166,14 @@ class EventAnswer:
         last = self._last
         timings: Any = last.get("timings", {})
         wants = self._wants_tokens
-        completion = int(last.get("tokens_predicted", self._tokens)) if wants else 0
+        completion = self._completion() if wants else 0
         return Outcome(
             reason=reason or self._reason(),
             usage=Usage(
-                prompt_tokens=int(last.get("tokens_evaluated", self._prompt_tokens)),
+                # A second request reads what was made by then as prompt.
+                prompt_tokens=max(
+                    int(last.get("tokens_evaluated", self._prompt_tokens)) - self._base, 0
+                ),
                 cached_tokens=int(timings.get("cache_n", 0)),
                 completion_tokens=completion,
                 reasoning_tokens=min(self._reasoning_tokens, completion),
@@ -140,8 +184,13 @@ class EventAnswer:
             matched_stop=str(last.get("stopping_word", "")) if wants else "",
             seed=self.seed,
             template_way=way,
-            warnings=warnings,
+            warnings=(*warnings, *self._splitter.warnings),
         )
+
+    def _completion(self) -> int:
+        if "tokens_predicted" not in self._last:
+            return self._tokens
+        return self._base + int(self._last["tokens_predicted"])
 
     def _reason(self) -> FinishReason:
         if self._splitter.calls:
@@ -152,7 +201,7 @@ class EventAnswer:
         known = _REASONS.get(str(self._last.get("stop_type")))
         if known is not None:
             return known
-        reached = limit is not None and int(self._last.get("tokens_predicted", 0)) >= limit
+        reached = limit is not None and self._completion() >= limit
         return FinishReason.LENGTH if reached else FinishReason.CONTEXT_FULL
 
 

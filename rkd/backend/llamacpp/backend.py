@@ -7,11 +7,12 @@ engine sees text and sampling options on `/completion`.
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from rkd.backend.llamacpp.answer import EventAnswer
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.native import NativeEngine
 from rkd.backend.llamacpp.purpose import Pooling, Purpose
-from rkd.backend.llamacpp.request import body_of, refusal_of
+from rkd.backend.llamacpp.request import body_of, no_call, refusal_of
+from rkd.backend.llamacpp.turns import forces_call, requests
 from rkd.backend.llamacpp.wheel import import_wheel
-from rkd.backend.prompt.chat import ChatTemplate
+from rkd.backend.prompt.templates import Templates
+from rkd.backend.text.calls.table import HERMES, CallFormat, markers_of
 from rkd.backend.text.vectors import shaped
 from rkd.bounds import check_inputs, check_token_ids
 from rkd.errors import PreconditionError, Reason, RkdError
@@ -42,7 +45,30 @@ BATCH_TOKENS = 256
 """Prompt tokens computed at once: a cancel is seen between batches, and other streams get their
 turn. Measured with 3,600 tokens: slot free after 3.8 s against 16 s with the engine's 2,048."""
 FREE_BOUND_S = 30.0
+NAME_TOKENS = 64
+"""More than the name of a tool can have."""
+_NO_CHOICE = frozenset({"json_schema", "stop", "n_probs", "return_progress"})
+"""Of a request, what has no place where only a name is chosen."""
 FREE_POLL_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    What the engine is to read.
+
+    Args:
+        prompt: text, or token ids.
+        way: which template made it.
+        row: how the model writes tool calls.
+        chat: reasoning and calls are to be looked for.
+    """
+
+    prompt: str | list[int]
+    way: TemplateWay = TemplateWay.RAW
+    row: CallFormat = HERMES
+    warnings: tuple[str, ...] = ()
+    chat: bool = False
 
 
 class WheelEngine:
@@ -119,8 +145,7 @@ class LlamaCppBackend:
         self._engine: WheelEngine | NativeEngine | None = None
         self._http = EngineHttp(self._folder / "engine.sock")
         self._spec: LoadSpec | None = None
-        self._template: ChatTemplate | None = None
-        self._way = TemplateWay.RAW
+        self._templates = Templates("", "", "")
         self._special = ("", "")
         self._adds_bos = False
         self._running = 0
@@ -151,21 +176,20 @@ class LlamaCppBackend:
         self._adds_bos = bool(self.tokenize("", add_special=True, parse_special=False))
         listed = self._http.get("/v1/models")["data"][0]
         self._vocabulary = int((listed.get("meta") or {}).get("n_vocab", 0))
-        self._choose_template(spec, str(props.get("chat_template") or ""))
+        self._templates = Templates(
+            str(props.get("chat_template") or ""),
+            str(props.get("chat_template_tool_use") or ""),
+            spec.template,
+            *self._special,
+        )
         return self._loaded(self._spec, props)
-
-    def _choose_template(self, spec: LoadSpec, own: str) -> None:
-        source = spec.template if spec.template is not None else own
-        if source:
-            self._template = ChatTemplate(source, *self._special)
-            self._way = TemplateWay.MODEL if spec.template is None else TemplateWay.MODELFILE
 
     def _loaded(self, spec: LoadSpec, props: dict[str, Any]) -> Loaded:
         return Loaded(
             context_tokens=spec.context_tokens,
             slots=int(props["total_slots"]),
             runtime=f"{self._engine.name if self._engine else ''} {self._build()}".strip(),
-            template_way=self._way,
+            template_way=self._templates.way,
         )
 
     def _build(self) -> str:
@@ -178,12 +202,11 @@ class LlamaCppBackend:
     def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
         """Generate through `/completion`; a cancel cuts the connection."""
         self._purpose.check_generates()
-        prompt, way, warnings = self._prompt(run)
-        answer = EventAnswer(run, prompt, emit, handle)
-        body = body_of(run, prompt, self._spec, answer.seed)
+        asked = self._asked(run)
+        answer = EventAnswer(run, asked.prompt, emit, handle, asked.row)
         self._running += 1
         try:
-            self._stream(body, handle, answer)
+            self._ask(run, asked, handle, answer)
         except EngineError as error:
             if not handle.cancelled:
                 raise refusal_of(error) from error
@@ -191,8 +214,36 @@ class LlamaCppBackend:
             self._running -= 1
         if handle.cancelled:
             self._await_free_slot()
-            return answer.outcome(way, warnings, reason=FinishReason.CANCELLED)
-        return answer.outcome(way, warnings)
+            return answer.outcome(asked.way, asked.warnings, reason=FinishReason.CANCELLED)
+        outcome = answer.outcome(asked.way, asked.warnings)
+        if forces_call(run) and not answer.calls and outcome.reason is FinishReason.STOP_EOS:
+            raise no_call(run.tool_choice)
+        return outcome
+
+    def _ask(self, run: Run, asked: Asked, handle: RunHandle, answer: EventAnswer) -> None:
+        """Put the request or requests of *run* to the engine."""
+        markers = markers_of(asked.row, tools=bool(run.tools)) if asked.chat else ()
+        if isinstance(asked.prompt, list):
+            self._stream(body_of(run, asked.prompt, self._spec, answer.seed), handle, answer)
+            answer.finish()
+            return
+
+        def choose(left: Run, prompt: str, names: Sequence[str]) -> str:
+            body = body_of(left, prompt, self._spec, answer.seed)
+            choices = " | ".join(json.dumps(name) for name in names)
+            more = {"grammar": f"root ::= {choices}", "stream": False, "n_predict": NAME_TOKENS}
+            kept = {key: value for key, value in body.items() if key not in _NO_CHOICE}
+            said = str(self._http.post("/completion", {**kept, **more}, bound_s=None)["content"])
+            return said if said in names else names[0]
+
+        for part, prompt in requests(run, asked.prompt, asked.row, answer, choose):
+            body = body_of(part, prompt, self._spec, answer.seed)
+            if markers:
+                body["preserved_tokens"] = list(markers)
+            self._stream(body, handle, answer)
+            if handle.cancelled:
+                return
+        answer.finish()
 
     def _stream(self, body: dict[str, Any], handle: RunHandle, answer: EventAnswer) -> None:
         stream = self._http.stream("/completion", body)
@@ -200,9 +251,8 @@ class LlamaCppBackend:
             handle.on_cancel(stream.cut)
             for event in stream:
                 answer.take(event)
-                if handle.cancelled:
+                if handle.cancelled or answer.turn.over:
                     return
-            answer.finish()
         finally:
             stream.close()
 
@@ -215,24 +265,22 @@ class LlamaCppBackend:
                 return
             time.sleep(FREE_POLL_S)
 
-    def _prompt(self, run: Run) -> tuple[str | list[int], TemplateWay, tuple[str, ...]]:
+    def _asked(self, run: Run) -> Asked:
         if run.prompt_tokens:
-            return list(run.prompt_tokens), TemplateWay.RAW, ()
+            return Asked(list(run.prompt_tokens))
         if not run.messages:
-            return run.prompt, TemplateWay.RAW, ()
-        template, way = self._template, self._way
-        if run.template is not None:
-            template, way = ChatTemplate(run.template, *self._special), TemplateWay.MODELFILE
+            return Asked(run.prompt)
+        template, way = self._templates.of(run)
         if template is None:
             text = "\n\n".join(message.content for message in run.messages)
             warning = "The model has no chat template: the messages were sent as plain text."
-            return text, TemplateWay.RAW, (warning,)
-        text = template.render(run.messages, run.tools, thinking=run.thinking)
+            return Asked(text, warnings=(warning,), chat=True)
+        text = template.prompt(run)
         bos = self._special[0]
         if self._adds_bos and bos:
             # The engine puts one before the text itself; two confuse the model.
             text = text.removeprefix(bos)
-        return text, way, ()
+        return Asked(text, way, template.format, chat=True)
 
     def embed(self, spec: EmbedSpec) -> Embeddings:
         """Embed through `/v1/embeddings`, pooled as the file says, else the last token's state."""

@@ -98,6 +98,15 @@ def _loras(run: Run, spec: LoadSpec) -> list[dict[str, float]]:
     return [{"id": at, "scale": asked.get(name, 0.0)} for at, name in enumerate(known)]
 
 
+def no_call(choice: str) -> RkdError:
+    """Make the error for an answer that had to be a call and is none: the engine let go of it."""
+    return InternalError(
+        Reason.INTERNAL,
+        f"The engine made no tool call although tool_choice is {quoted(choice)}.",
+        remedy="Simplify the schemas of the tools, or leave `tool_choice` unset.",
+    )
+
+
 def refusal_of(error: EngineError) -> RkdError:
     """Say in our words what the engine refused."""
     if error.kind == "exceed_context_size_error":

@@ -23,9 +23,9 @@ from rkd.backend.prompt.sandbox import (
     TemplateRunawayError,
     check_length,
 )
-from rkd.backend.text.text import THINK_OPEN, opens_thinking
+from rkd.backend.text.calls.table import THINKS, format_of, opened
 from rkd.errors import InvalidInputError, PreconditionError, Reason, Violation
-from rkd.inference import Tool
+from rkd.inference import Run, Tool
 from rkd.model import Message
 from rkd.outside import whole
 
@@ -79,8 +79,19 @@ class ChatTemplate:
             raise _broken(error) from error
         self.knows_tools = "tools" in names
         """Whether it can show the model which tools there are."""
+        self.format = format_of(source)
+        """How the model it is for writes tool calls, by what the template shows."""
         self.knows_thinking = not names.isdisjoint({"enable_thinking", "thinking"})
         """Whether thinking can be switched through it."""
+
+    def prompt(self, run: Run) -> str:
+        """
+        Write the messages of *run*; see `render`.
+
+        Raises:
+            PreconditionError, InvalidInputError: as `render`.
+        """
+        return self.render(run.messages, run.tools, thinking=run.thinking)
 
     def render(
         self,
@@ -170,12 +181,16 @@ class ChatTemplate:
                 remedy="Ask without tools, or use a model made for them.",
                 metadata={"capability": "tools"},
             )
-        if thinking and not self.knows_thinking and THINK_OPEN not in self._source:
+        if (
+            thinking
+            and not self.knows_thinking
+            and not any(one.open in self._source for one in THINKS)
+        ):
             raise _no_thinking_switch("cannot be asked to think")
 
     def _check_silence(self, text: str, *, thinking: bool | None) -> None:
         """Refuse `thinking=False` where the template opens the reasoning all the same."""
-        if thinking is False and opens_thinking(text):
+        if thinking is False and opened(text):
             raise _no_thinking_switch("always thinks")
 
 

@@ -6,6 +6,7 @@ Read once, at load, from a folder that was filled at pull or create; nothing is 
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from dataclasses import dataclass
@@ -89,6 +90,12 @@ class Tokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._switching = threading.Lock()
+
+    @functools.cached_property
+    def special_tokens(self) -> dict[int, str]:
+        """The text of each token that is marked as special, by its id."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return {token: one.content for token, one in added.items() if one.special}
 
     @property
     def vocabulary_size(self) -> int:

@@ -7,12 +7,13 @@ Knows text, stops and limits; how a run is stopped is told to it as a call.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.rkllm.abi_shared import LLMCallState
-from rkd.backend.text.text import AnswerSplitter, Split, StopCutter, Utf8Assembler
+from rkd.backend.text.splitter import AnswerSplitter, Split
+from rkd.backend.text.text import StopCutter, Utf8Assembler
 from rkd.inference import Chunk
 
 _NORMAL = LLMCallState.RKLLM_RUN_NORMAL.value
@@ -32,6 +33,7 @@ class CallbackAnswer:
         max_tokens: end after so many; 0 means no limit.
         splitter: separates reasoning and calls; None for raw text.
         stop: asks the engine to end this run; called once, returns at once.
+        hidden: special tokens, by id, whose text is for nobody to see.
     """
 
     def __init__(
@@ -43,12 +45,15 @@ class CallbackAnswer:
         max_tokens: int,
         splitter: AnswerSplitter | None,
         stop: Callable[[], None],
+        hidden: Mapping[int, str] | None = None,
     ) -> None:
         self._handle = handle
         self._emit = emit
         self._max_tokens = max_tokens
         self._splitter = splitter
         self._stop = stop
+        self._hidden = hidden or {}
+        self._hidden_texts = {text.encode() for text in self._hidden.values()}
         self._assembler = Utf8Assembler()
         self._cutter = StopCutter(stops)
         self.closed = False
@@ -71,6 +76,11 @@ class CallbackAnswer:
     def calls(self) -> int:
         """How many tool calls it made."""
         return self._splitter.calls if self._splitter else 0
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was wrong with the answer."""
+        return self._splitter.warnings if self._splitter else ()
 
     @property
     def limit_reached(self) -> bool:
@@ -129,7 +139,7 @@ class CallbackAnswer:
         self._uncounted.append(token_id)
         if self._splitter is not None and self._splitter.in_reasoning:
             self.reasoning_tokens += 1
-        if data:
+        if data and token_id not in self._hidden and data not in self._hidden_texts:
             self._show(self._cut(self._assembler.feed(data)))
         if self.limit_reached or self._cutter.matched is not None:
             self._end()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from rkd.backend.rkllm.resident import LoadedModel
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, StatusError
 from rkd.backend.rkllm.sampling import engine_sampling, unsupported
 from rkd.backend.rkllm.tap import Tap
-from rkd.backend.text.text import AnswerSplitter
+from rkd.backend.text.calls.table import markers_of
+from rkd.backend.text.splitter import AnswerSplitter, splitter_for
 from rkd.backend.text.vectors import shaped
 from rkd.bounds import check_inputs, check_token_ids
 from rkd.errors import PreconditionError, Reason, bad_field
@@ -97,6 +98,8 @@ class RkllmBackend:
             cpu_mask=spec.cpu_mask or default_cpu_mask(os.sched_getaffinity(0)),
             domain=spec.npu_domain,
             sampling=engine_sampling(spec.sampling),
+            # Whoever knows the special tokens drops them himself and keeps what marks tool calls.
+            skip_special_tokens=prompts.tokenizer is None,
         )
         resident = LoadedModel(runtime, self._tap, params, spec.adapters)
         progress(LoadProgress("weights"))
@@ -150,7 +153,8 @@ class RkllmBackend:
             emit=emit,
             stops=run.sampling.stop,
             max_tokens=params.max_tokens,
-            splitter=_splitter(prompt, tools=bool(run.tools)),
+            splitter=_splitter(prompt, run),
+            hidden=_hidden_tokens(model.prompts, prompt, run),
             stop=turn.stop,
         )
         handle.on_cancel(turn.stop)
@@ -171,6 +175,7 @@ class RkllmBackend:
     def _asked(self, model: _Model, run: Run) -> tuple[Prompt, RunParams]:
         """What *run* means for the library; raises for what it cannot mean."""
         sampling = engine_sampling(run.sampling)
+        _refuse_the_impossible(run)
         lora = _adapter(run, model.adapters)
         if run.prompt_cache and not Path(run.prompt_cache).is_absolute():
             raise bad_field("prompt_cache", "the prompt cache needs an absolute path")
@@ -277,10 +282,25 @@ def _load_warnings(spec: LoadSpec, resident: LoadedModel) -> tuple[str, ...]:
     return resident.warnings
 
 
-def _splitter(prompt: Prompt, *, tools: bool) -> AnswerSplitter | None:
-    if not prompt.split:
-        return None
-    return AnswerSplitter(thinking_open=prompt.thinking_open, tools=tools)
+def _splitter(prompt: Prompt, run: Run) -> AnswerSplitter | None:
+    return splitter_for(run, prompt.text, prompt.row) if prompt.split else None
+
+
+def _hidden_tokens(prompts: Prompts, prompt: Prompt, run: Run) -> Mapping[int, str]:
+    """The special tokens of which the answer is not to show the text: all but its markers."""
+    if prompts.tokenizer is None:
+        return {}
+    shown = markers_of(prompt.row, tools=bool(run.tools)) if prompt.split else ()
+    special = prompts.tokenizer.special_tokens
+    return {token: text for token, text in special.items() if text not in shown}
+
+
+def _refuse_the_impossible(run: Run) -> None:
+    """Refuse what needs a hand on the runtime's sampling."""
+    if run.tool_choice not in {"", "auto", "none"}:
+        raise unsupported("tool_choice", "its runtime has no grammar to hold a call to")
+    if run.thinking_budget is not None:
+        raise unsupported("thinking_budget", "its runtime cannot be made to end its reasoning")
 
 
 def _adapter(run: Run, loaded: dict[str, float]) -> str:

@@ -43,7 +43,7 @@ def outcome_of(
         timings=EngineTimings(prefill_ms, decode_ms),
         matched_stop=answer.matched_stop,
         template_way=template_way,
-        warnings=warnings,
+        warnings=(*warnings, *answer.warnings),
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkd.backend.rkllm.sampling import unsupported
-from rkd.backend.text.text import opens_thinking
+from rkd.backend.text.calls.table import HERMES, CallFormat, Think, opened
 from rkd.errors import bad_field
 from rkd.inference import LoadSpec, Run, TemplateWay, Tool
 from rkd.librkllmrt import Family
@@ -40,7 +40,8 @@ class Prompt:
         silent: the runtime's own template must not be put around the text.
         system, tools_json: for the runtime's own template; "" for none.
         thinking: for the runtime's own template.
-        thinking_open: the answer begins inside a reasoning block.
+        thinking_open: the reasoning the answer begins inside, or None.
+        row: how the model writes tool calls.
         split: separate reasoning and tool calls from the answer.
     """
 
@@ -51,8 +52,9 @@ class Prompt:
     system: str = ""
     tools_json: str = ""
     thinking: bool = False
-    thinking_open: bool = False
+    thinking_open: Think | None = None
     split: bool = True
+    row: CallFormat = HERMES
     warnings: tuple[str, ...] = ()
 
 
@@ -148,7 +150,7 @@ class Prompts:
         template, way = self._template(run)
         if template is not None:
             text = template.render(run.messages, run.tools, thinking=run.thinking)
-            return self._text(way, text, special=False, thinking_open=opens_thinking(text))
+            return self._text(way, text, special=False, row=template.format)
         if way is TemplateWay.RAW:
             return self._untemplated(run)
         return self._for_runtime(run)
@@ -171,7 +173,7 @@ class Prompts:
         *,
         special: bool,
         split: bool = True,
-        thinking_open: bool = False,
+        row: CallFormat | None = None,
         warnings: tuple[str, ...] = (),
     ) -> Prompt:
         tokens = None
@@ -180,7 +182,13 @@ class Prompts:
             special = special and not (self._bos and text.startswith(self._bos))
             tokens = self.tokenizer.encode(text, add_special=special, parse_special=True)
         return Prompt(
-            way, tokens, text, split=split, thinking_open=thinking_open, warnings=warnings
+            way,
+            tokens,
+            text,
+            split=split,
+            thinking_open=opened(text) if row else None,
+            row=row or HERMES,
+            warnings=warnings,
         )
 
     def _untemplated(self, run: Run) -> Prompt:

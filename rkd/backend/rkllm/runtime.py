@@ -46,6 +46,7 @@ class InitParams:
         cpu_mask: bit per core the runtime may compute on; not 0.
         domain: base IOMMU domain.
         sampling: fixed for the handle's life before 1.3.0.
+        skip_special_tokens: the runtime gives no text for special tokens.
     """
 
     weights: str
@@ -53,6 +54,7 @@ class InitParams:
     cpu_mask: int
     domain: int = 0
     sampling: EngineSampling = DEFAULTS
+    skip_special_tokens: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +273,7 @@ class Runtime:
         param.max_context_len = params.context_tokens
         param.max_new_tokens = -1
         _set_sampling(param, params.sampling)
-        param.skip_special_token = True
+        param.skip_special_token = params.skip_special_tokens
         param.is_async = False
         extend = param.extend_param
         extend.base_domain_id = params.domain

@@ -1,0 +1,380 @@
+"""
+The one table of tool formats: how each family writes its calls, and how its template shows that.
+
+Markers that are tokens of their own have to be asked for on both engines, so each row names all of
+its own. Those that end a run (`<|eom_id|>`, `<|call|>`) are in none: asked for, they would show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from rkd.backend.text.calls.harmony import harmony
+from rkd.backend.text.calls.jsons import (
+    ALL_BEGIN,
+    ALL_END,
+    BEGIN,
+    END,
+    KIMI_ALL_END,
+    KIMI_ARGUMENTS,
+    KIMI_BEGIN,
+    KIMI_END,
+    SEPARATOR,
+    deepseek,
+    functionary,
+    functionary_recipient,
+    json_calls,
+    kimi,
+    llama,
+    mistral,
+)
+from rkd.backend.text.calls.pythonic import gemma, pythonic
+from rkd.backend.text.calls.sink import Sink
+from rkd.backend.text.calls.tagged import functions, glm, invokes
+from rkd.backend.text.calls.tape import Reading, Tape
+
+Reader = Callable[[Tape, Sink], Reading]
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    """How reasoning is opened and closed."""
+
+    open: str
+    close: str
+
+
+THINKS = (
+    Think("<think>", "</think>"),
+    Think("[THINK]", "[/THINK]"),
+    Think("<seed:think>", "</seed:think>"),
+    Think("<|START_THINKING|>", "<|END_THINKING|>"),
+    Think("◁think▷", "◁/think▷"),
+    Think("<|inner_prefix|>", "<|inner_suffix|>"),
+    Think("<|channel>thought\n", "<channel|>"),
+)
+"""Every way but gpt-oss's, whose channels its own reader knows."""
+
+THINK_MARKERS = tuple(
+    marker for think in THINKS for marker in (think.open.removesuffix("thought\n"), think.close)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CallFormat:
+    """
+    One row.
+
+    Args:
+        name: of the row.
+        families: whose it is, for people.
+        detect: a template is of this format when it holds all of one of these.
+        readers: what opens a block of calls, and what reads it from there.
+        markers: what else is a token and has to come as text.
+        drops: marks around the text for people that are none of it.
+        ends_thinking: a call may come before the reasoning is closed.
+        starts: what opens calls at the very start of the answer only, and is itself part of them.
+        prompt_end: the prompt opens a block by ending so.
+        whole: reads the whole answer, reasoning and text too.
+        forced: what is put behind the prompt for a call of `{name}` to be made: arguments follow.
+        absent: a template with this is of another format.
+        written: how a call is written into a turn where the template drops calls: before, after.
+    """
+
+    name: str
+    families: str
+    detect: tuple[tuple[str, ...], ...]
+    readers: tuple[tuple[str, Reader], ...] = ()
+    markers: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+    ends_thinking: bool = False
+    starts: tuple[tuple[str, Reader], ...] = ()
+    prompt_end: str = ""
+    whole: Reader | None = None
+    forced: str = ""
+    absent: str = ""
+    written: tuple[str, str] = ("<tool_call>\n", "\n</tool_call>")
+
+    def suits(self, template: str) -> bool:
+        """Whether *template*, its Jinja text, shows this format."""
+        if self.absent and self.absent in template:
+            return False
+        return any(all(part in template for part in one) for one in self.detect)
+
+
+_HERMES = partial(json_calls, closes=("</tool_call>",))
+_FORCED_HERMES = '<tool_call>\n{{"name": "{name}", "arguments": '
+_LLAMA = partial(json_calls, bare=True)
+_DSML = "｜DSML｜"
+_QWEN_CLOSE = ("</tool_call>",)
+_SEED_CLOSE = ("</seed:tool_call>",)
+
+FORMATS = (
+    CallFormat(
+        "gpt-oss",
+        "gpt-oss",
+        (("<|channel|>",),),
+        markers=("<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|constrain|>"),
+        whole=harmony,
+        forced="<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>",
+    ),
+    CallFormat(
+        "gemma-4",
+        "Gemma 4",
+        (("<|tool_call>call:",),),
+        (
+            (
+                "<|tool_call>call:",
+                partial(gemma, quote='<|"|>', opener="<|tool_call>call:", close="<tool_call|>"),
+            ),
+        ),
+        markers=("<|tool_call>", "<tool_call|>", '<|"|>'),
+        ends_thinking=True,
+    ),
+    CallFormat(
+        "function-gemma",
+        "FunctionGemma",
+        (("<start_function_call>",),),
+        (
+            (
+                "<start_function_call>call:",
+                partial(
+                    gemma,
+                    quote="<escape>",
+                    opener="<start_function_call>call:",
+                    close="<end_function_call>",
+                ),
+            ),
+        ),
+        markers=("<start_function_call>", "<end_function_call>", "<escape>"),
+    ),
+    CallFormat(
+        "functionary-3.2",
+        "Functionary 3.2",
+        ((">>>all",),),
+        ((">>>", functionary_recipient),),
+        prompt_end=">>>",
+        forced="{name}\n",
+    ),
+    CallFormat(
+        "functionary-3.1",
+        "Functionary 3.1",
+        (("has_code_interpreter",),),
+        (("<function=", functionary), ("<|python_tag|>", llama)),
+        markers=("<|python_tag|>",),
+        forced="<function={name}>",
+    ),
+    CallFormat(
+        "kimi-k2",
+        "Kimi K2",
+        (("<|tool_calls_section_begin|>",),),
+        (("<|tool_calls_section_begin|>", kimi),),
+        markers=(KIMI_BEGIN, KIMI_ARGUMENTS, KIMI_END, KIMI_ALL_END),
+        ends_thinking=True,
+        forced=f"<|tool_calls_section_begin|>{KIMI_BEGIN}functions.{{name}}:0{KIMI_ARGUMENTS}",
+    ),
+    CallFormat(
+        "command",
+        "Command R7B, Command A",
+        (("<|START_ACTION|>",),),
+        (("<|START_ACTION|>", partial(json_calls, closes=("<|END_ACTION|>",))),),
+        markers=("<|END_ACTION|>",),
+        drops=("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
+        forced='<|START_ACTION|>[\n    {{"tool_call_id": "0", "tool_name": "{name}", '
+        '"parameters": ',
+    ),
+    CallFormat(
+        "lfm2",
+        "LFM2, LFM2.5",
+        (("<|tool_list_start|>",), ("List of tools: [",)),
+        (("<|tool_call_start|>", partial(pythonic, closes=("<|tool_call_end|>",))),),
+        markers=("<|tool_call_end|>",),
+        written=("<|tool_call_start|>", "<|tool_call_end|>"),
+    ),
+    CallFormat(
+        "apertus",
+        "Apertus",
+        (("<|tools_prefix|>",),),
+        (("<|tools_prefix|>", partial(json_calls, closes=("<|tools_suffix|>",), keyed=True)),),
+        markers=("<|tools_suffix|>",),
+        forced='<|tools_prefix|>[{{"{name}": ',
+    ),
+    CallFormat(
+        "minimax-m2",
+        "MiniMax M2",
+        (("<minimax:tool_call>",),),
+        (
+            (
+                "<minimax:tool_call>",
+                partial(invokes, prefix="", closes=("</minimax:tool_call>",)),
+            ),
+        ),
+        markers=("</minimax:tool_call>",),
+        ends_thinking=True,
+    ),
+    CallFormat(
+        "seed-oss",
+        "Seed-OSS",
+        (("<seed:tool_call>",),),
+        (
+            (
+                "<seed:tool_call>",
+                partial(functions, opener="<seed:tool_call>", closes=_SEED_CLOSE),
+            ),
+        ),
+        markers=_SEED_CLOSE,
+        ends_thinking=True,
+    ),
+    CallFormat(
+        "deepseek-3.2",
+        "DeepSeek V3.2, V4",
+        (("DSML",),),
+        tuple(
+            (
+                f"<{_DSML}{block}>",
+                partial(invokes, prefix=_DSML, closes=(f"</{_DSML}{block}>",)),
+            )
+            for block in ("function_calls", "tool_calls")
+        ),
+        markers=(_DSML,),
+        ends_thinking=True,
+    ),
+    CallFormat(
+        "deepseek",
+        "DeepSeek V3, V3.1, R1 and its distillates",
+        ((ALL_BEGIN,),),
+        ((ALL_BEGIN, deepseek), (BEGIN, deepseek)),
+        markers=(SEPARATOR, END, ALL_END),
+        ends_thinking=True,
+        forced=f"{ALL_BEGIN}{BEGIN}{{name}}{SEPARATOR}",
+    ),
+    CallFormat(
+        "mistral",
+        "Mistral 7B v0.3 and later, Nemo, Small, Devstral, Ministral, Magistral",
+        (("[TOOL_CALLS]",),),
+        (("[TOOL_CALLS]", mistral),),
+        markers=("[CALL_ID]", "[ARGS]"),
+        forced="[TOOL_CALLS]{name}[ARGS]",
+    ),
+    CallFormat(
+        "nemotron-2",
+        "Nemotron Nano v2",
+        (("<TOOLCALL>",),),
+        (("<TOOLCALL>", partial(json_calls, closes=("</TOOLCALL>",))),),
+        markers=("</TOOLCALL>",),
+        forced='<TOOLCALL>[{{"name": "{name}", "arguments": ',
+    ),
+    CallFormat(
+        "glm-4.5",
+        "GLM-4.5 to 4.7",
+        (("<arg_key>",),),
+        (("<tool_call>", partial(glm, close="</tool_call>")),),
+        markers=("</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
+        ends_thinking=True,
+    ),
+    CallFormat(
+        "qwen3-coder",
+        "Qwen3-Coder, Qwen3.5, Nemotron 3",
+        (("<tool_call>", "<function=", "<parameter="),),
+        tuple(
+            (opener, partial(functions, opener=opener, closes=_QWEN_CLOSE))
+            for opener in ("<tool_call>", "<function=")
+        ),
+        markers=_QWEN_CLOSE,
+        ends_thinking=True,
+    ),
+    CallFormat(
+        "granite-3",
+        "Granite 3.x",
+        (("<|tool_call|>", "available_tools"),),
+        (
+            ("<|tool_call|>", json_calls),
+            ("<tool_call>", _HERMES),
+        ),
+        drops=("<response>", "</response>"),
+        forced='<|tool_call|>[{{"name": "{name}", "arguments": ',
+        written=("<|tool_call|>[", "]"),
+    ),
+    CallFormat(
+        "phi-4-mini",
+        "Phi-4-mini",
+        (("<|tool|>",),),
+        (
+            ("functools", json_calls),
+            ("<|tool_call|>", partial(json_calls, closes=("<|/tool_call|>",))),
+        ),
+        markers=("<|/tool_call|>",),
+        forced='<|tool_call|>[{{"name": "{name}", "arguments": ',
+        written=("<|tool_call|>[", "]<|/tool_call|>"),
+    ),
+    CallFormat(
+        "smollm3",
+        "SmolLM3",
+        (("xml_tools",),),
+        (("<tool_call>", _HERMES),),
+        markers=("</tool_call>",),
+        forced=_FORCED_HERMES,
+    ),
+    CallFormat(
+        "hunyuan",
+        "Hunyuan A13B",
+        (("<tool_calls>[",),),
+        (("<tool_calls>", partial(json_calls, closes=("</tool_calls>",))),),
+        markers=("</tool_calls>",),
+        drops=("<answer>", "</answer>"),
+        forced='<tool_calls>[{{"name": "{name}", "arguments": ',
+        written=("<tool_calls>[", "]</tool_calls>"),
+    ),
+    CallFormat(
+        "hermes",
+        "Hermes 2 and 3, Qwen2.5, Qwen3, QwQ, Granite 4, and templates of no other row",
+        (("<tool_call>",),),
+        (("<tool_call>", _HERMES),),
+        markers=("</tool_call>",),
+        forced=_FORCED_HERMES,
+        absent="]<]minimax[>[",
+    ),
+    CallFormat(
+        "llama-3",
+        "Llama 3.1 to 3.3",
+        (("<|start_header_id|>", '"parameters": '),),
+        (("<|python_tag|>", llama),),
+        starts=(("{", _LLAMA), ("[", pythonic)),
+        forced='{{"name": "{name}", "parameters": ',
+        written=("", ""),
+    ),
+    CallFormat(
+        "llama-4",
+        "Llama 4 and others that write Python",
+        (("<|header_start|>",),),
+        (("<|python_start|>", partial(pythonic, closes=("<|python_end|>",))),),
+        markers=("<|python_end|>",),
+        starts=(("{", _LLAMA), ("[", pythonic)),
+        forced='{{"name": "{name}", "parameters": ',
+        written=("", ""),
+    ),
+)
+"""In the order templates are tried: the first that suits is it."""
+
+HERMES = next(row for row in FORMATS if row.name == "hermes")
+
+
+def format_of(template: str) -> CallFormat:
+    """The format *template*, a Jinja text, shows; Hermes, the most spread, where it shows none."""
+    return next((row for row in FORMATS if row.suits(template)), HERMES)
+
+
+def markers_of(row: CallFormat, *, tools: bool) -> tuple[str, ...]:
+    """Every marker an answer of this format may hold: of reasoning, and with *tools* of calls."""
+    if row.whole:
+        return row.markers
+    openers = tuple(opener for opener, _reader in row.readers)
+    return (*THINK_MARKERS, *((*openers, *row.markers) if tools else ()))
+
+
+def opened(prompt: str) -> Think | None:
+    """The reasoning that *prompt* ends inside, because its template has opened it."""
+    bare = prompt.rstrip(" \t\r\n")
+    return next((one for one in THINKS if bare.endswith(one.open.rstrip())), None)
