@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from rkd.model import Format
 from rkd.outside import shown
 from rkd.weights import shards
+from rkd.weights.company import companion
 
 MODELFILE = "Modelfile"
 WEIGHTS_SUFFIXES = {".rkllm": Format.RKLLM, ".gguf": Format.GGUF}
 
+_COMPANIONS = frozenset({"a projector", "an imatrix"})
 _PARTIAL_SUFFIXES = (
     ".part",
     ".partial",
@@ -121,8 +123,8 @@ def is_partial(file_name: str) -> bool:
 
 
 def is_projector(file_name: str) -> bool:
-    """Whether the file is the vision part of a model, which is no model of its own."""
-    return file_name.lower().startswith("mmproj") and format_of(file_name) is Format.GGUF
+    """Whether the file is a projector or an imatrix, which is no model of its own."""
+    return format_of(file_name) is Format.GGUF and companion(file_name) in _COMPANIONS
 
 
 def name_for(stem: str) -> str:
@@ -191,7 +193,11 @@ def _unfit(entry: FolderEntry, *, aria2: bool) -> Left | None:
         ),
         (entry.kind is EntryKind.OTHER, Cause.FOREIGN, "no regular file"),
         (is_partial(name), Cause.INCOMING, "half-copied, as its name says"),
-        (is_projector(name), Cause.FOREIGN, "a projector: put it into the folder of its model"),
+        (
+            is_projector(name),
+            Cause.FOREIGN,
+            f"{companion(name)}: put it into the folder of its model",
+        ),
         (not is_weights and name != MODELFILE, Cause.FOREIGN, "neither .rkllm nor .gguf"),
         (aria2, Cause.INCOMING, "aria2 is still fetching it"),
         (not entry.complete, Cause.INCOMING, "still being written"),

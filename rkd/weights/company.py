@@ -31,9 +31,14 @@ def companion(path: str) -> str:
     """
     folder, _, name = path.lower().rpartition("/")
     for pattern, kind in _KINDS:
-        if pattern.search(name):
+        if pattern.search(name) and not (kind == "an adapter" and _is_quantized(name)):
             return kind
     # A model made with the help of an imatrix often says so, after its quantization.
     if _IMATRIX.search(name) and not in_file_name(name):
         return "an imatrix"
     return "a draft" if folder.rpartition("/")[2] in {"mtp", "draft", "drafts"} else ""
+
+
+def _is_quantized(name: str) -> bool:
+    """Whether *name* tells of a type adapters do not have: then the adapter was merged in."""
+    return in_file_name(name) not in {"", "F32", "F16", "BF16", "Q8_0"}
