@@ -14,6 +14,8 @@ from tests.system.machine import build_wheel, copy_of_the_source
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
+CLIENT_BYTES = 40_000_000
+"""What the client may take on a laptop, without pip: 38 MB, of which grpc 19."""
 DAEMON_ONLY = {"numpy", "xllamacpp", "structlog", "cryptography", "tokenizers", "huggingface_hub"}
 
 
@@ -66,7 +68,10 @@ def test_the_client_alone_is_light_and_works(wheel: Path, tmp_path: Path) -> Non
     version = run(tmp_path / "client/bin/rkctl", "--version")
     token = run(tmp_path / "client/bin/rkctl", "token", "create", "--file", tmp_path / "tokens")
     daemon = run(tmp_path / "client/bin/rkd", "--version")
+    run(python, "-m", "pip", "uninstall", "-q", "-y", "setuptools", "pip")
+    (used, *_) = run("du", "-sB1", tmp_path / "client").stdout.split()
 
+    assert int(used) <= CLIENT_BYTES
     assert not packages & DAEMON_ONLY
     assert version.stdout.strip() == "rkctl 0.0.9"
     assert token.returncode == 0

@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from rkctl.screen import layout, render
-
-if TYPE_CHECKING:
-    from rich.text import Text
+from rkctl.screen.live import Region
 
 SHORTEST_BAR = 10
 LONGEST_BAR = 30
+
+DRAWN_EVERY_S = 0.125
+"""Bars are drawn anew at most this often."""
 
 LINE_EVERY_S = 5.0
 """Plain lines come at most this often while nothing but the numbers change."""
@@ -126,9 +127,18 @@ class Bar:
 
 
 class Bars:
-    """A bar for the whole, and one for each file where there are several."""
+    """
+    A bar for the whole, and one for each file where there are several.
 
-    def __init__(self) -> None:
+    Args:
+        region: where they are drawn.
+        clock: seconds.
+    """
+
+    def __init__(self, region: Region, clock: Callable[[], float] = time.monotonic) -> None:
+        self._region = region
+        self._clock = clock
+        self._next_s = 0.0
         self._bars: dict[str, Bar] = {}
         self._marks = "━╌" if render.shows("━╌", sys.stderr) else "#-"
 
@@ -141,18 +151,19 @@ class Bars:
             self._move(name, f"  {name}", "", part_done, part_total)
 
     def speed(self, rate_bytes_per_s: float, remaining_s: float | None) -> None:
-        """Tell the speed and what is left behind the bar of the whole."""
+        """Tell the speed and what is left behind the bar of the whole, and draw when it is time."""
         whole = self._bars[""]
         whole.speed = f"{render.size(int(rate_bytes_per_s))}/s" if rate_bytes_per_s > 0 else ""
         whole.left = render.left(remaining_s) if remaining_s is not None else ""
+        if self._clock() >= self._next_s:
+            self.draw()
 
-    def text(self) -> Text:
-        """Return all of them for rich."""
-        from rich.text import Text  # noqa: PLC0415 - only for terminals
-
+    def draw(self) -> None:
+        """Draw all of them as they stand."""
+        self._next_s = self._clock() + DRAWN_EVERY_S
         columns = max(render.NARROWEST, shutil.get_terminal_size().columns) - 1
-        lines = (bar.line(columns, *self._marks) for bar in list(self._bars.values()))
-        return Text("\n".join(lines), no_wrap=True, overflow="crop")
+        lines = (bar.line(columns, *self._marks) for bar in self._bars.values())
+        self._region.draw([layout.cut(line, columns) for line in lines])
 
     def _move(self, key: str, title: str, stage: str, done: int, total: int) -> None:
         bar = self._bars.setdefault(key, Bar(title))
@@ -168,9 +179,9 @@ def progress(*, quiet: bool = False) -> Iterator[Shown]:
     if not (sys.stdout.isatty() and render.is_live(sys.stderr)):
         yield Lines()
         return
-    from rich.console import Console  # noqa: PLC0415 - 60 ms, only for terminals
-    from rich.live import Live  # noqa: PLC0415 - the same
-
-    bars, console = Bars(), Console(file=sys.stderr, highlight=False)
-    with Live(get_renderable=bars.text, console=console, refresh_per_second=8):
-        yield bars
+    with Region(sys.stderr) as region:
+        bars = Bars(region)
+        try:
+            yield bars
+        finally:
+            bars.draw()

@@ -65,8 +65,8 @@ def paragraph(text: str) -> None:
 
 def note(text: str) -> None:
     """Print a line for the user that is no data."""
-    # Not click.echo: rich takes the place of sys.stderr while bars are shown, and click would
-    # write past it, into the bars.
+    # Not click.echo: another stream takes the place of sys.stderr while bars are shown, and click
+    # would write past it, into the bars.
     sys.stderr.write(f"{clean(text)}\n")
     sys.stderr.flush()
 
@@ -103,7 +103,7 @@ def is_live(stream: TextIO) -> bool:
 
 def shows(text: str, stream: TextIO) -> bool:
     """Tell whether the encoding of *stream* has every character of *text*."""
-    # rich stands before the streams while it draws, and names no encoding.
+    # What stands before stderr while bars are drawn names no encoding.
     encoding = stream.encoding or getattr(sys.__stdout__, "encoding", None) or "ascii"
     try:
         text.encode(encoding)
@@ -213,8 +213,6 @@ def word(name: str, prefix: str) -> str:
 
 
 def markdown(text: str) -> None:
-    """Print Markdown for a terminal; links are shown, not hidden."""
-    from rich.console import Console  # noqa: PLC0415 - 0.1 s, only for terminals
-    from rich.markdown import Markdown  # noqa: PLC0415 - the same
-
-    Console(file=sys.stdout).print(Markdown(clean(text), hyperlinks=False))
+    """Print Markdown as it is written, broken between words; headings stand out on a terminal."""
+    for line in lines_of(text, 0):
+        click.echo(styled(line, bold=line.startswith("#")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -237,7 +236,5 @@ def card(session: Session, repository: str, *, revision: str) -> None:
     answer = session.call(ask.card(repository, revision=revision))
     if session.json:
         render.out(render.to_json(answer))
-    elif sys.stdout.isatty():
-        render.markdown(answer.text)
     else:
-        render.out(answer.text.removesuffix("\n"))
+        render.markdown(answer.text)

@@ -31,7 +31,7 @@ def _daemon(one: pb.GetStatusResponse, endpoint: str) -> tuple[tuple[str, str], 
     state = "available" if npu.available else f"not available: {npu.reason}"
     board = " ".join(filter(None, (one.board, f"({one.soc})" if one.soc else "")))
     return (
-        ("rkd", f"{one.version}, up since {render.ago(one.started)}"),
+        ("rkd", f"{one.version}, started {render.ago(one.started)}"),
         ("asked at", endpoint),
         ("listens on", ", ".join(one.addresses)),
         ("board", board),

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
 import click
 from rkd_client.verbs import pool as ask_pool
 from rkd_client.verbs import system as ask
 
-from rkctl.screen import render
+from rkctl.screen import layout, render
+from rkctl.screen.live import Region, Screen
 from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import pool_pb2
 from rkd.v1 import system_pb2 as pb
 from rkd.v1 import types_pb2 as types
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 _BAR = 20
 _HOT_C = 75.0
@@ -39,17 +37,23 @@ def top(session: Session, *, interval: float, count: int | None) -> None:
     if not sys.stdout.isatty():
         _plain(session)
         return
-    from rich.live import Live  # noqa: PLC0415 - 60 ms, only for terminals
-
-    screen = Live(picture(*_look(session)), screen=count is None, auto_refresh=False)
+    screen = Screen() if count is None else Region(sys.stdout)
     # Ctrl-C is how people leave it: no failure, and so no 130.
     with contextlib.suppress(KeyboardInterrupt), keys() as pressed, screen as live:
+        live.draw(_fitting(session))
         shown = 1
         while count is None or shown < count:
             if pressed(interval) in {"q", "Q"}:
                 return
-            live.update(picture(*_look(session)), refresh=True)
+            live.draw(_fitting(session))
             shown += 1
+
+
+def _fitting(session: Session) -> list[str]:
+    """A picture no line of which is longer than the terminal, the first one bold."""
+    size = shutil.get_terminal_size()
+    head, *rest = (layout.cut(line, size.columns) for line in picture(*_look(session)))
+    return [render.styled(head, bold=True), *rest][: size.lines - 1]
 
 
 def _slept(wait_s: float) -> str:
@@ -90,50 +94,55 @@ def _look(session: Session) -> tuple[pb.GetStatusResponse, pool_pb2.ListResident
 
 
 def _plain(session: Session) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only this verb pays for it
+    for line in picture(*_look(session)):
+        render.out(line)
 
-    Console(width=100, color_system=None).print(picture(*_look(session)))
 
-
-def picture(status: pb.GetStatusResponse, pool: pool_pb2.ListResidentResponse) -> RenderableType:
-    """Draw one picture of *status* and *pool*."""
-    from rich.console import Group  # noqa: PLC0415 - only this verb pays for it
-    from rich.table import Table  # noqa: PLC0415 - the same
-    from rich.text import Text  # noqa: PLC0415 - the same
-
+def picture(status: pb.GetStatusResponse, pool: pool_pb2.ListResidentResponse) -> list[str]:
+    """Draw one picture of *status* and *pool*, in lines."""
     rate = sum(stream.tokens_per_s for stream in status.streams)
-    head = Text(
-        f"rkd {status.version} on {status.board or status.kernel}, up {render.ago(status.started)}"
-        f"  {len(status.streams)} streams  {rate:.1f} tokens/s  {status.queued} waiting",
-        style="bold",
+    head = (
+        f"rkd {status.version} on {status.board or status.kernel}, "
+        f"started {render.ago(status.started)}  {len(status.streams)} streams  "
+        f"{rate:.1f} tokens/s  {status.queued} waiting"
     )
-    loads = Table.grid(padding=(0, 2))
-    for name, part, words in _gauges(status):
-        loads.add_row(name, bar(part), words)
-    models = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("MODEL", "STATE", "ON", "SIZE", "SLOTS", "QUEUE"):
-        models.add_column(column)
-    for one in pool.residents:
-        models.add_row(
-            Text(render.clean(one.model)),
+    gauges = [(name, bar(part), words) for name, part, words in _gauges(status)]
+    residents = [
+        (
+            one.model,
             render.word(pool_pb2.ResidentState.Name(one.state), "RESIDENT_STATE_"),
             render.word(types.Backend.Name(one.backend), "BACKEND_"),
             render.size(one.size_bytes),
             f"{one.slots_used}/{one.slots}",
             str(one.queued),
         )
-    streams = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("REQUEST", "MODEL", "TOKENS", "TOKENS/S", "AGE"):
-        streams.add_column(column)
-    for stream in status.streams:
-        streams.add_row(
-            Text(render.clean(stream.request_id)),
-            Text(render.clean(stream.model)),
+        for one in pool.residents
+    ]
+    streams = [
+        (
+            stream.request_id,
+            stream.model,
             str(stream.tokens),
             f"{stream.tokens_per_s:.1f}",
             render.duration(stream.age),
         )
-    return Group(head, "", loads, "", models, "", streams)
+        for stream in status.streams
+    ]
+    return [
+        render.clean(head),
+        "",
+        *_lines(("", "", ""), gauges)[1:],
+        "",
+        *_lines(("MODEL", "STATE", "ON", ">SIZE", ">SLOTS", ">QUEUE"), residents),
+        "",
+        *_lines(("REQUEST", "MODEL", ">TOKENS", ">TOKENS/S", ">AGE"), streams),
+    ]
+
+
+def _lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    plain = [[render.clean(cell) for cell in row] for row in rows]
+    head, lines = layout.table(columns, plain, None)
+    return [*head, *lines]
 
 
 def _gauges(status: pb.GetStatusResponse) -> list[tuple[str, float | None, str]]:
