@@ -91,3 +91,34 @@ def test_a_worker_may_take_half_again_and_a_little() -> None:
     """What the kernel allows its worker lies well above what a model is thought to take."""
     assert Need(2 * GIB).limit_bytes == 4 * GIB
     assert Need(0).limit_bytes == GIB
+
+
+class TestShortfalls:
+    """What is told of something that does not fit."""
+
+    def test_each_says_what_is_counted(self) -> None:
+        """Places, bytes of memory, domains of the NPU, each with its numbers."""
+        full = Capacity(8 * GIB, max_resident=1)
+        one_place = shortfall(Need(MIB), (Held(Need(MIB)),), full, 100 * GIB)
+        memory = shortfall(Need(6 * GIB), (Held(Need(3 * GIB)),), ROOM, 0)
+        every = Held(Need(MIB, NPU_DOMAINS * 4 * GIB), 0)
+        domains = shortfall(Need(MIB, 5 * GIB), (every,), ROOM, 100 * GIB)
+
+        assert one_place is not None
+        assert str(one_place) == ("needs a place and finds all of them taken (RKD_MAX_RESIDENT)")
+        assert memory is not None
+        assert (memory.needed, memory.available) == (6 * GIB, 0)
+        assert str(domains) == "needs 2 NPU address domains, 0 can be had"
+
+    def test_a_resident_in_the_first_domain_counts(self) -> None:
+        """Domain 0 is a domain."""
+        first = Held(Need(MIB, (NPU_DOMAINS - 1) * 4 * GIB), 0)
+
+        assert shortfall(Need(MIB, 4 * GIB), (first,), ROOM, 100 * GIB) is None
+        assert shortfall(Need(MIB, 5 * GIB), (first,), ROOM, 100 * GIB) is not None
+
+    def test_a_claim_that_has_no_room_itself_takes_none(self) -> None:
+        """It waits as well; who is smaller goes by it."""
+        held = (Held(Need(MIB, 4 * GIB), 8), Held(Need(MIB, 15 * 4 * GIB)))
+
+        assert shortfall(Need(MIB, 4 * GIB), held, ROOM, 100 * GIB) is None

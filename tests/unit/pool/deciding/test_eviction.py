@@ -47,3 +47,9 @@ def test_the_busy_are_last() -> None:
     sizes = ((1, 5), (2, 5), (3, 5))
     assert choose(candidates, enough(*sizes, wanted=5)) == (2,)
     assert choose(candidates, enough(*sizes, wanted=10)) == (2, 1)
+
+
+def test_the_score_is_idle_time_times_size_over_reload_cost() -> None:
+    """In plain numbers; nothing that is zero makes it zero."""
+    assert Candidate(1, 5.0, 100, 2.0).score == 250.0
+    assert Candidate(1, 5.0, 0, 1.0).score == 5.0

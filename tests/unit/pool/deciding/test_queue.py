@@ -96,3 +96,42 @@ def test_leaving() -> None:
     assert queue.leave(7) is not None
     assert queue.leave(7) is None
     assert len(queue) == 0
+
+
+def test_without_ageing_nobody_climbs() -> None:
+    """However long they wait; a fraction of a second is an ageing, too."""
+    queue = Queue(99, 0)
+    queue.join(waiter(0, priority=Priority.BACKGROUND, client="a"))
+    queue.join(waiter(1, priority=Priority.NORMAL, client="b", arrived_s=1000.0))
+    assert [one.ticket for one in queue.in_order(1000)] == [1, 0]
+
+    queue.reload(99, 0.5)
+    assert [one.ticket for one in queue.in_order(1000)] == [0, 1]
+
+
+def test_the_turn_moves_one_step_for_a_round() -> None:
+    """An old client's second request comes after one round of those who came meanwhile."""
+    queue = Queue(99, 30)
+    queue.join(waiter(0, client="old"))
+    queue.join(waiter(1, client="old"))
+    order: list[int] = []
+    for ticket in range(2, 10):
+        queue.join(waiter(ticket, client=f"new {ticket}"))
+        order += served(queue, 1)
+
+    assert order == [0, 2, 3, 4, 1, 5, 6, 7]
+
+
+def test_a_crowd_does_not_make_the_queue_forget_who_was_just_served() -> None:
+    """Only tags that no longer matter are dropped: the next request of a flood waits its turn."""
+    queue = Queue(999, 30)
+    for ticket in range(200):
+        queue.join(waiter(ticket, client=f"c{ticket}"))
+        served(queue, 1)
+    queue.join(waiter(1001, client="flood"))
+    queue.join(waiter(1002, client="other"))
+    assert served(queue, 1) == [1001]
+    queue.join(waiter(1003, client="flood"))
+    queue.join(waiter(1004, client="third"))
+
+    assert served(queue, 3) == [1002, 1004, 1003]
