@@ -21,6 +21,7 @@ from rkd.service.onwire import message, stamp
 from rkd.v1 import hub_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from rkd.v1.hub_pb2_grpc import HubServiceServicer
+from rkd.weights.quantization import guessed_bytes
 
 _Answer = TypeVar("_Answer")
 
@@ -89,7 +90,6 @@ class HubService(HubServiceServicer):
 
     async def Search(self, request: pb.SearchRequest, context: Any) -> pb.SearchResponse:
         """Find repositories with weights rkd can run."""
-        del context
         size, start = _page(request)
         query = _query(request)
         capacity = self._capacity()
@@ -118,7 +118,6 @@ class HubService(HubServiceServicer):
 
     async def ListFiles(self, request: pb.ListFilesRequest, context: Any) -> pb.ListFilesResponse:
         """List the weights of a repository with a verdict for this board."""
-        del context
         reference = self._reference(request.repository, request.revision)
         capacity = self._capacity()
         if request.context_tokens < 0:
@@ -137,7 +136,6 @@ class HubService(HubServiceServicer):
 
     async def GetCard(self, request: pb.GetCardRequest, context: Any) -> pb.GetCardResponse:
         """Bring the model card."""
-        del context
         reference = self._reference(request.repository, request.revision)
         card = await self._asked(
             lambda: self._browser.card(reference.repository, reference.revision), "rkd-card"
@@ -186,6 +184,8 @@ def _page(request: pb.SearchRequest) -> tuple[int, int]:
 
 
 def _found(found: Found) -> pb.Repository:
+    guesses = [guessed_bytes(found.parameters, kind) for kind in found.quantizations]
+    sizes = [guess for guess in guesses if guess]
     made = message(
         pb.Repository,
         ONE_BYTES,
@@ -197,6 +197,8 @@ def _found(found: Found) -> pb.Repository:
         formats=[FORMATS[Format(name)] for name in found.formats],
         quantizations=found.quantizations,
         parameters=found.parameters,
+        min_size_bytes=min(sizes, default=0),
+        max_size_bytes=max(sizes, default=0),
     )
     stamp(made.updated, found.updated)
     stamp(made.created, found.created)

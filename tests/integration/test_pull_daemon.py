@@ -175,3 +175,14 @@ def test_the_hub_is_browsed(hub: LocalHub, tmp_path: Path) -> None:
         assert files.variants[0].verdict == hub_pb2.VERDICT_FITS
         assert files.variants[0].recommended
         assert card.text == ""
+
+
+def test_a_search_guesses_sizes(hub: LocalHub, tmp_path: Path) -> None:
+    """From the parameters the hub knows and the kinds in the names of the files."""
+    files: dict[str, bytes | Path] = {"k-Q8_0.gguf": WEIGHTS[:9], "k-Q4_0.gguf": WEIGHTS[:9]}
+    hub.add("org/known", files, tags=["gguf"], gguf={"total": 8_000_000})
+    with daemon_of(hub, tmp_path) as daemon, daemon.channel() as channel:
+        request = hub_pb2.SearchRequest(query="known")
+        (found,) = HubServiceStub(channel).Search(request, timeout=BOUND_S).repositories
+
+    assert (found.min_size_bytes, found.max_size_bytes) == (4_500_000, 8_500_000)

@@ -53,7 +53,7 @@ class Repository:
     """Parameters; 0 where unknown."""
 
     min_size_bytes: int = 0
-    """Smallest and largest weights, where known."""
+    """Smallest and largest weights, where known; of a search guessed from parameters and kinds."""
 
     max_size_bytes: int = 0
     """See min_size_bytes."""
