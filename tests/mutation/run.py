@@ -1,27 +1,27 @@
 """
 Tries mutants of the rooms whose mistakes are the dearest; fails on a survivor nobody judged.
 
-    python tests/mutation/run.py [--sample N] [--seed S] [--only PATH] [--jobs J]
+    python tests/mutation/run.py [--only PATH] [--jobs J] [--quick]
 
-Each mutant lives in a copy of the tree of its own; the tests of its room run against it until one
-fails. A survivor stands in `judged.toml` with the reason why no test can or need see it.
+Each mutant lives in a fork first (`forks.py`); who survives there, in a copy of the tree of its
+own, where the property tests of its room look at it too. Who survives that as well stands in
+`judged.toml` with the reason why no test can or need see it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import random
 import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from queue import SimpleQueue
 
 from tests.mutation.mutants import Mutant, mutants
 
@@ -33,8 +33,8 @@ BOUND_S = 120.0
 ROOMS: dict[str, Sequence[str]] = {
     "rkd/pool/deciding": ("tests/unit/pool",),
     "rkd/operations": ("tests/unit/operations",),
-    "rkd/library/staging.py": ("tests/unit/library/test_staging.py", "tests/unit/library"),
-    "rkd/hub/mover.py": ("tests/unit/hub/test_mover.py", "tests/unit/hub"),
+    "rkd/library/staging.py": ("tests/unit/library/test_staging.py",),
+    "rkd/hub/mover.py": ("tests/unit/hub/test_mover.py",),
 }
 """Sources, and the tests that have to notice, the likeliest first."""
 
@@ -72,10 +72,8 @@ def judged() -> dict[str, str]:
     }
 
 
-def nest(folder: Path, number: int) -> Path:
+def nest(home: Path) -> Path:
     """A copy of the tree for one trial at a time."""
-    home = folder / str(number)
-    home.mkdir()
     shutil.copytree(ROOT / "rkd", home / "rkd", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("tests", "clients", "docs", "proto", "pyproject.toml", "README.md", "systemd"):
         (home / name).symlink_to(ROOT / name)
@@ -106,42 +104,45 @@ def killed(trial: Trial, home: Path) -> bool:
         path.write_text(whole, encoding="utf-8")
 
 
+def survivors(only: str, jobs: int) -> Iterator[Trial]:
+    """Whoever the plain tests let live, file by file."""
+    for path, group in groupby(trials(only), key=lambda one: one.path):
+        every = list(group)
+        tests = existing(path, every[0].tests)
+        command = [sys.executable, "-B", "-m", "tests.mutation.forks", path, str(jobs), *tests]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+        verdicts = dict(json.loads(line) for line in done.stdout.splitlines())
+        if len(verdicts) != len(every):
+            raise SystemExit(f"{path}: {len(verdicts)} of {len(every)} mutants were tried")
+        left = [one for index, one in enumerate(every) if verdicts[index] != "killed"]
+        print(f"{path}: {len(every)} mutants, {len(left)} outlive the plain tests", flush=True)
+        yield from left
+
+
+def existing(path: str, tests: Sequence[str]) -> list[str]:
+    """The tests that mirror *path* first, then its room's."""
+    inner = Path(path).relative_to("rkd")
+    mirror = Path("tests/unit", inner.parent, f"test_{inner.name}")
+    return [str(mirror), *tests] if (ROOT / mirror).exists() else list(tests)
+
+
 def main() -> int:
     """Try them and tell; 1 when one survived that nobody judged."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sample", type=int, default=0, help="how many by the dice; 0: all")
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="files whose path begins so")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="no second look at survivors")
     given = parser.parse_args()
-    every = list(trials(given.only))
-    if given.sample and given.sample < len(every):
-        every = random.Random(given.seed).sample(every, given.sample)  # noqa: S311 - a choice
     known = judged()
-    unjudged: list[str] = []
+    unjudged = 0
     with tempfile.TemporaryDirectory() as folder:
-        nests: SimpleQueue[Path] = SimpleQueue()
-        for number in range(given.jobs):
-            nests.put(nest(Path(folder), number))
-
-        def attempt(trial: Trial) -> tuple[Trial, bool]:
-            home = nests.get()
-            try:
-                return trial, killed(trial, home)
-            finally:
-                nests.put(home)
-
-        with ThreadPoolExecutor(given.jobs) as threads:
-            survivors = 0
-            for trial, noticed in threads.map(attempt, every):
-                if noticed:
-                    continue
-                survivors += 1
-                reason = known.get(f"{trial.path}: {trial.mutant.name}")
-                print(f"survived: {trial}" + (f" ({reason})" if reason else ""), flush=True)
-                if reason is None:
-                    unjudged.append(str(trial))
-    print(f"{len(every)} mutants, {survivors} survived, {len(unjudged)} of them not judged")
+        home = nest(Path(folder))
+        for trial in survivors(given.only, given.jobs):
+            reason = known.get(f"{trial.path}: {trial.mutant.name}")
+            if reason is None and (given.quick or not killed(trial, home)):
+                unjudged += 1
+                print(f"survived: {trial}", flush=True)
+    print(f"{unjudged} survived that nobody judged")
     return 1 if unjudged else 0
 
 
