@@ -350,7 +350,13 @@ class Operations:
         ]
         oldest = self._now() - HISTORY_AGE
         beyond = len(ended) - HISTORY_LIMIT
-        for number, (operation_id, at) in enumerate(ended):
-            if number < beyond or at < oldest:
-                del self._all[operation_id]
-                await self._journal.forget(operation_id)
+        gone = [
+            operation_id
+            for number, (operation_id, at) in enumerate(ended)
+            if number < beyond or at < oldest
+        ]
+        # All at once: while one is forgotten on disk, others start, trim, and may be resumed.
+        for operation_id in gone:
+            del self._all[operation_id]
+        for operation_id in gone:
+            await self._journal.forget(operation_id)

@@ -345,6 +345,26 @@ async def test_history_is_bounded(tmp_path: Path) -> None:
         assert len(b.files()) == HISTORY_LIMIT
 
 
+async def test_many_starts_at_once_forget_each_old_one_once(tmp_path: Path) -> None:
+    """While one start forgets what is old on disk, the others find nothing left of it to forget."""
+    journal = Journal(tmp_path)
+    long_ago = datetime.now(UTC) - HISTORY_AGE - timedelta(hours=1)
+    async with bench(tmp_path) as b:
+        await b.start("model")
+        await b.operations.cancel(b.operations.list()[0].id)
+        live = next(iter(b.operations._all.values()))
+        for number in range(20):
+            old = replace(live.operation, id=f"pull-{number:08}", finished=long_ago)
+            await journal.save(old)
+            b.operations._all[old.id] = type(live)(old)
+
+        started = await asyncio.gather(*(b.start(f"model-{number}") for number in range(5)))
+
+        assert len(started) == 5
+        assert len(b.files()) == 6
+    journal.close()
+
+
 async def test_unknown_ids_are_not_found(tmp_path: Path) -> None:
     """Every verb on an id nobody knows says OPERATION_NOT_FOUND."""
     async with bench(tmp_path) as b:
