@@ -36,6 +36,7 @@ WITHIN: dict[str, tuple[str, ...]] = {
     "rkd.service.gate": ("rkd.service.gate",),
     "rkd.backend.text": ("rkd.backend.text",),
     "rkd.backend.prompt": ("rkd.backend.prompt", "rkd.backend.text"),
+    "rkd.backend.schema": ("rkd.backend.schema",),
     "rkd.backend.quantize": ("rkd.backend.quantize", "rkd.backend.openmp"),
 }
 """Rooms inside a room: what of their own house they may import."""
@@ -48,6 +49,7 @@ ALLOWED_IN: dict[str, tuple[str, ...]] = {
     "ctypes": (
         "rkd/backend/rkllm/",
         "rkd/backend/quantize/ggml.py",
+        "rkd/backend/llamacpp/llguidance.py",
         "rkd/backend/openmp.py",
         "rkd/worker/",
     ),

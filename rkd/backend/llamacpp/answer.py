@@ -12,7 +12,7 @@ from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.llamacpp.http import Json
-from rkd.backend.llamacpp.turns import ReasoningTurn
+from rkd.backend.llamacpp.turns import ReasoningTurn, forces_call
 from rkd.backend.text.calls.table import HERMES, CallFormat
 from rkd.backend.text.splitter import AnswerSplitter, Split, splitter_for
 from rkd.inference import (
@@ -75,6 +75,9 @@ class EventAnswer:
         self._reasoning_tokens = 0
         self._ids: list[int] = []
         self._logprobs: list[TokenLogprobs] = []
+        self._held: list[str] | None = None
+        if run.sampling.json_schema is not None or forces_call(run):
+            self._held = []
 
     def take(self, event: Json) -> None:
         """Take the next event."""
@@ -102,6 +105,8 @@ class EventAnswer:
             )
         text = self._turn.heard(event["content"])
         if text:
+            if self._held is not None:
+                self._held.append(text)
             self._put(self._splitter.feed(text))
         self._turn.look(self._reasoning_tokens)
 
@@ -111,6 +116,16 @@ class EventAnswer:
         return self._turn
 
     @property
+    def held(self) -> str:
+        """What the last request's grammar held, where a schema may be asked for."""
+        return "".join(self._held or ())
+
+    @property
+    def ended(self) -> bool:
+        """Whether the engine ended the answer itself, as its grammar would have it."""
+        return self._wants_tokens and self._last.get("stop_type") == "eos"
+
+    @property
     def calls(self) -> int:
         """How many tool calls it has made, whole."""
         return self._splitter.calls
@@ -118,6 +133,8 @@ class EventAnswer:
     def go_on(self) -> str:
         """Begin another request to the engine; return what stands behind the prompt by then."""
         self._base = self._tokens
+        if self._held is not None:
+            self._held.clear()
         behind, tag = self._turn.take()
         self._put(self._splitter.feed(tag))
         return behind

@@ -19,12 +19,15 @@ from typing import Any
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.llamacpp.answer import EventAnswer
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
+from rkd.backend.llamacpp.llguidance import compiler
 from rkd.backend.llamacpp.native import NativeEngine
 from rkd.backend.llamacpp.purpose import Pooling, Purpose
-from rkd.backend.llamacpp.request import body_of, no_call, refusal_of
+from rkd.backend.llamacpp.request import body_of, broken_schema, no_call, refusal_of
+from rkd.backend.llamacpp.schemas import Schemas
 from rkd.backend.llamacpp.turns import forces_call, requests
-from rkd.backend.llamacpp.wheel import import_wheel
+from rkd.backend.llamacpp.wheel import import_wheel, library_of_wheel
 from rkd.backend.prompt.templates import Templates
+from rkd.backend.schema.conformity import broken
 from rkd.backend.text.calls.table import HERMES, CallFormat, markers_of
 from rkd.backend.text.vectors import shaped
 from rkd.bounds import check_inputs, check_token_ids
@@ -123,6 +126,10 @@ class WheelEngine:
                 Reason.LOAD_FAILED, f"llama.cpp cannot load {Path(spec.weights).name}."
             ) from error
 
+    def refuses(self, schema: dict[str, Any]) -> str:
+        """Say why its grammar compiler does not take *schema*, or ""."""
+        return compiler(library_of_wheel()).refuses(schema)
+
     def close(self) -> None:
         """Let the server go; its listener ends with it."""
         self._server = None
@@ -145,6 +152,7 @@ class LlamaCppBackend:
         self._engine: WheelEngine | NativeEngine | None = None
         self._http = EngineHttp(self._folder / "engine.sock")
         self._spec: LoadSpec | None = None
+        self._schemas = Schemas()
         self._templates = Templates("", "", "")
         self._special = ("", "")
         self._adds_bos = False
@@ -168,6 +176,7 @@ class LlamaCppBackend:
         batch_tokens = spec.batch_tokens or BATCH_TOKENS
         if self._purpose.whole:
             batch_tokens = max(batch_tokens, spec.context_tokens)
+        self._schemas = Schemas(self._engine.refuses)
         self._engine.start(spec, threads, batch_tokens, self._purpose)
         props = self._http.get("/props")
         context = int(props["default_generation_settings"]["n_ctx"])
@@ -202,11 +211,13 @@ class LlamaCppBackend:
     def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
         """Generate through `/completion`; a cancel cuts the connection."""
         self._purpose.check_generates()
+        self._schemas.check(run)
         asked = self._asked(run)
         answer = EventAnswer(run, asked.prompt, emit, handle, asked.row)
         self._running += 1
+        held: dict[str, Any] | None = None
         try:
-            self._ask(run, asked, handle, answer)
+            held = self._ask(run, asked, handle, answer)
         except EngineError as error:
             if not handle.cancelled:
                 raise refusal_of(error) from error
@@ -218,32 +229,40 @@ class LlamaCppBackend:
         outcome = answer.outcome(asked.way, asked.warnings)
         if forces_call(run) and not answer.calls and outcome.reason is FinishReason.STOP_EOS:
             raise no_call(run.tool_choice)
+        if held is not None and answer.ended and (where := broken(held, answer.held)):
+            raise broken_schema(where)
         return outcome
 
-    def _ask(self, run: Run, asked: Asked, handle: RunHandle, answer: EventAnswer) -> None:
-        """Put the request or requests of *run* to the engine."""
+    def _ask(
+        self, run: Run, asked: Asked, handle: RunHandle, answer: EventAnswer
+    ) -> dict[str, Any] | None:
+        """Put the request or requests of *run* to the engine; return the last one's schema."""
         markers = markers_of(asked.row, tools=bool(run.tools)) if asked.chat else ()
         if isinstance(asked.prompt, list):
-            self._stream(body_of(run, asked.prompt, self._spec, answer.seed), handle, answer)
+            body = body_of(run, asked.prompt, self._spec, answer.seed, self._schemas)
+            self._stream(body, handle, answer)
             answer.finish()
-            return
+            return body.get("json_schema")
 
         def choose(left: Run, prompt: str, names: Sequence[str]) -> str:
-            body = body_of(left, prompt, self._spec, answer.seed)
+            body = body_of(left, prompt, self._spec, answer.seed, self._schemas)
             choices = " | ".join(json.dumps(name) for name in names)
             more = {"grammar": f"root ::= {choices}", "stream": False, "n_predict": NAME_TOKENS}
             kept = {key: value for key, value in body.items() if key not in _NO_CHOICE}
             said = str(self._http.post("/completion", {**kept, **more}, bound_s=None)["content"])
             return said if said in names else names[0]
 
+        held: dict[str, Any] | None = None
         for part, prompt in requests(run, asked.prompt, asked.row, answer, choose):
-            body = body_of(part, prompt, self._spec, answer.seed)
+            body = body_of(part, prompt, self._spec, answer.seed, self._schemas)
+            held = body.get("json_schema")
             if markers:
                 body["preserved_tokens"] = list(markers)
             self._stream(body, handle, answer)
             if handle.cancelled:
-                return
+                return None
         answer.finish()
+        return held
 
     def _stream(self, body: dict[str, Any], handle: RunHandle, answer: EventAnswer) -> None:
         stream = self._http.stream("/completion", body)

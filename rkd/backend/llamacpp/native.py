@@ -11,7 +11,9 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from rkd.backend.llamacpp import native_schema
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.purpose import Pooling, Purpose
 from rkd.errors import PreconditionError, Reason
@@ -97,6 +99,10 @@ class NativeEngine:
             else:
                 return
         raise PreconditionError(Reason.LOAD_FAILED, "llama-server did not become ready in time.")
+
+    def refuses(self, schema: dict[str, Any]) -> str:
+        """Say what of *schema* its converter would pass over, or ""."""
+        return native_schema.refuses(schema)
 
     def close(self) -> None:
         """End the server and reap it."""

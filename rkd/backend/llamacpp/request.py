@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from rkd.backend.llamacpp.http import EngineError
-from rkd.bounds import MAX_SCHEMA_BYTES
+from rkd.backend.llamacpp.schemas import Schemas
 from rkd.errors import BeyondRangeError, InternalError, Reason, RkdError, bad_field
-from rkd.inference import LoadSpec, Run, Sampling
+from rkd.inference import LoadSpec, Run
 from rkd.modelfile.sampling import SAMPLING
-from rkd.outside import json_object, quoted
+from rkd.outside import quoted
 
 MAX_WORDS = 400
 """Characters of the engine's own words in an error: it may quote the whole request."""
@@ -26,12 +25,26 @@ between batches. For shorter ones the two events would only delay the first toke
 """
 
 
-def body_of(run: Run, prompt: str | list[int], spec: LoadSpec | None, seed: int) -> dict[str, Any]:
+def body_of(
+    run: Run,
+    prompt: str | list[int],
+    spec: LoadSpec | None,
+    seed: int,
+    schemas: Schemas | None = None,
+) -> dict[str, Any]:
     """
     Write *run* as the engine's request.
 
+    Args:
+        run: what is asked.
+        prompt: as text, or as tokens.
+        spec: what is loaded.
+        seed: the run's, or drawn.
+        schemas: the engine's; one that takes all when None.
+
     Raises:
-        InvalidInputError: INVALID_FIELD, a JSON schema that is no JSON or an unknown adapter.
+        InvalidInputError: INVALID_FIELD, a JSON schema that is none or an unknown adapter.
+        PreconditionError: CAPABILITY_UNSUPPORTED, a schema the engine cannot hold an answer to.
     """
     sampling = run.sampling
     body: dict[str, Any] = {
@@ -53,7 +66,7 @@ def body_of(run: Run, prompt: str | list[int], spec: LoadSpec | None, seed: int)
     if sampling.grammar:
         body["grammar"] = sampling.grammar
     if sampling.json_schema is not None:
-        body["json_schema"] = _schema(sampling)
+        body["json_schema"] = (schemas or Schemas()).of(sampling.json_schema)
     if spec is not None and (run.lora or spec.adapters):
         body["lora"] = _loras(run, spec)
     return body
@@ -70,16 +83,6 @@ def _engine_value(name: str, value: float, spec: LoadSpec | None) -> float:
             return whole if value < 0 else min(value, whole)
         case _:
             return value
-
-
-def _schema(sampling: Sampling) -> dict[str, Any]:
-    try:
-        text = (sampling.json_schema or "{}").encode()
-        return json_object(text, most_items=MAX_SCHEMA_BYTES) or {"type": "object"}
-    except ValueError as error:
-        malformed = isinstance(error, json.JSONDecodeError)
-        what = f"{'is no JSON' if malformed else 'should be a JSON object'}: {error}"
-        raise bad_field("options.sampling.json_schema", what) from error
 
 
 def _loras(run: Run, spec: LoadSpec) -> list[dict[str, float]]:
@@ -119,6 +122,15 @@ def refusal_of(error: EngineError) -> RkdError:
         field = "options.sampling.grammar" if "grammar" in words.lower() else "options"
         return bad_field(field, f"was refused by the engine: {words[:MAX_WORDS]}")
     return InternalError(Reason.INTERNAL, f"llama.cpp failed: {words[:MAX_WORDS]}.")
+
+
+def broken_schema(where: str) -> RkdError:
+    """The engine ended an answer that does not keep its schema: its defect, told as ours."""
+    return InternalError(
+        Reason.INTERNAL,
+        f"The engine's answer does not keep the JSON schema: {where}.",
+        remedy="Ask again; if it goes on, say less in the schema and report this one.",
+    )
 
 
 def _too_long(prompt: str, limit: str) -> RkdError:

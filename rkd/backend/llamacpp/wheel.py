@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rkd.backend import openmp
@@ -28,3 +29,13 @@ def import_wheel() -> Any:
     except ImportError as error:
         raise openmp.refusal("llama.cpp", error) from error
     return xllamacpp
+
+
+def library_of_wheel() -> Path:
+    """
+    Return where the library lies that `import_wheel` loaded.
+
+    Raises:
+        PreconditionError: as `import_wheel`.
+    """
+    return Path(import_wheel().xllamacpp.__file__)
