@@ -85,11 +85,9 @@ class Ledger:
         if impatient and code in {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}:
             return
         number, up = self.life()
-        if (
-            not reason
-            and code is grpc.StatusCode.UNAVAILABLE
-            and (not up or not before[1] or number != before[0])
-        ):
+        # A call that reaches gRPC while it stops is told CANCELLED, by gRPC itself.
+        broken = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+        if not reason and code in broken and (not up or not before[1] or number != before[0]):
             return
         self.wrong.append(f"{what}: {code.name} {reason} {error.details()!r}")
 

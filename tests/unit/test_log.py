@@ -87,12 +87,12 @@ def test_warnings_of_libraries_are_events_of_ours() -> None:
     stream = io.StringIO()
     log.configure("info", LogOutput.JSON, stream)
 
-    logging.getLogger("huggingface_hub").info("chatter")
-    logging.getLogger("huggingface_hub").warning("slow %s", "mirror")
+    logging.getLogger("watchdog").info("chatter")
+    logging.getLogger("watchdog").warning("slow %s", "mirror")
     (line,) = lines(stream)
 
     assert (line["event"], line["level"]) == ("library.log", "warning")
-    assert (line["logger"], line["message"]) == ("huggingface_hub", "slow mirror")
+    assert (line["logger"], line["message"]) == ("watchdog", "slow mirror")
 
 
 def test_output_follows_the_stream(tmp_path: Path) -> None:
