@@ -292,6 +292,8 @@ class EmbedSpec:
     normalize: bool = True
     dimensions: Count = 0
     """Keep this many leading dimensions; 0 keeps all."""
+    truncate: bool = False
+    """Read only the beginning of a text longer than the context, instead of refusing it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class InferenceService(InferenceServiceServicer):
         check.need(dimensions >= 0, "dimensions", "should not be negative")
         check.finish()
         normalize = request.normalize if request.HasField("normalize") else True
-        spec = EmbedSpec(tuple(request.inputs), normalize, dimensions)
+        spec = EmbedSpec(tuple(request.inputs), normalize, dimensions, request.truncate)
         bounds.check_inputs(spec.inputs)
 
         async def embed(lease: Lease) -> tuple[Embeddings, BackendKind]:

@@ -74,18 +74,20 @@ class ChatResponse(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., accepted: _Optional[_Union[_types_pb2.Accepted, _Mapping]] = ..., queued: _Optional[_Union[_types_pb2.Queued, _Mapping]] = ..., loading: _Optional[_Union[_types_pb2.Loading, _Mapping]] = ..., prefill: _Optional[_Union[_types_pb2.Prefill, _Mapping]] = ..., delta: _Optional[_Union[_types_pb2.Delta, _Mapping]] = ..., finished: _Optional[_Union[_types_pb2.Finished, _Mapping]] = ...) -> None: ...
 
 class EmbedRequest(_message.Message):
-    __slots__ = ("model", "inputs", "normalize", "dimensions", "options")
+    __slots__ = ("model", "inputs", "normalize", "dimensions", "options", "truncate")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     NORMALIZE_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATE_FIELD_NUMBER: _ClassVar[int]
     model: str
     inputs: _containers.RepeatedScalarFieldContainer[str]
     normalize: bool
     dimensions: int
     options: _types_pb2.InferenceOptions
-    def __init__(self, model: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., normalize: _Optional[bool] = ..., dimensions: _Optional[int] = ..., options: _Optional[_Union[_types_pb2.InferenceOptions, _Mapping]] = ...) -> None: ...
+    truncate: bool
+    def __init__(self, model: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., normalize: _Optional[bool] = ..., dimensions: _Optional[int] = ..., options: _Optional[_Union[_types_pb2.InferenceOptions, _Mapping]] = ..., truncate: _Optional[bool] = ...) -> None: ...
 
 class Embedding(_message.Message):
     __slots__ = ("values",)

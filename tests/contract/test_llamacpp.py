@@ -115,12 +115,25 @@ def test_a_vector_is_pooled_as_the_file_says(engine: Callable[..., LlamaCppBacke
 
 def test_a_text_as_long_as_the_context_is_embedded(engine: Callable[..., LlamaCppBackend]) -> None:
     """However it is pooled; a longer one is refused by its place."""
-    for pooling in (None, gguf.PoolingType.MEAN):
+    for pooling, limit in ((None, "511"), (gguf.PoolingType.MEAN, "512")):
         backend = engine(pooling=pooling)
         assert backend.embed(EmbedSpec(("a" * 500,))).prompt_tokens == 500
         with pytest.raises(BeyondRangeError) as caught:
             backend.embed(EmbedSpec(("a", "b" * 600)))
-        assert caught.value.metadata == {"prompt_tokens": "600", "limit": "512", "input": "1"}
+        assert caught.value.metadata == {"prompt_tokens": "600", "limit": limit, "input": "1"}
+        assert caught.value.violations[0].field == "inputs[1]"
+
+
+def test_a_text_too_long_is_cut_when_that_is_asked(engine: Callable[..., LlamaCppBackend]) -> None:
+    """Its beginning makes the vector; what fits is left as it is."""
+    for pooling, most in ((None, 511), (gguf.PoolingType.MEAN, 512)):
+        backend = engine(pooling=pooling)
+        long = "".join(chr(97 + at % 26) for at in range(600))
+        made = backend.embed(EmbedSpec((long, "a", long[:most]), truncate=True))
+
+        assert made.prompt_tokens == most + 1 + most
+        assert made.vectors[0] == pytest.approx(made.vectors[2], abs=1e-4)
+        assert made.vectors[1] == pytest.approx(backend.embed(EmbedSpec(("a",))).vectors[0])
 
 
 def test_models_are_asked_for_what_they_can(engine: Callable[..., LlamaCppBackend]) -> None:

@@ -559,6 +559,17 @@ class TestEmbeddings:
                 npu.backend.embed(EmbedSpec(("short", "x" * 2000)))
 
             assert caught.value.metadata["input"] == "1"
+            assert caught.value.violations[0].field == "inputs[1]"
+            cut = npu.backend.embed(EmbedSpec(("short", "x" * 2000), truncate=True))
+            assert len(cut.vectors) == 2
+            assert cut.prompt_tokens < 2000
+
+    def test_a_text_of_unknown_length_is_not_cut(self, tmp_path: Path) -> None:
+        """Without a tokenizer nobody knows where."""
+        with loaded("1.3.0", tmp_path) as npu, pytest.raises(PreconditionError) as caught:
+            npu.backend.embed(EmbedSpec(("short",), truncate=True))
+
+        assert caught.value.metadata["capability"] == "truncate"
 
     def test_dimensions(self, tmp_path: Path) -> None:
         """Leading dimensions are kept, then made of length 1; or left as they are."""

@@ -21,6 +21,7 @@ from rkctl.verb import verb
 @click.option("--lines", is_flag=True, help="Every line of stdin is a text.")
 @click.option("--normalize/--no-normalize", default=None, help="Scale to length 1 (default).")
 @click.option("--dimensions", type=int, metavar="N", help="Only the first N.")
+@click.option("--truncate", is_flag=True, help="Read only the beginning of a text too long.")
 @flags.BACKEND
 @flags.CONTEXT_TOKENS
 @flags.KEEP_ALIVE
@@ -32,6 +33,7 @@ def embed(
     lines: bool,
     normalize: bool | None,
     dimensions: int | None,
+    truncate: bool,
     backend: Backend | None,
     context_tokens: int | None,
     keep_alive: float | None,
@@ -45,6 +47,7 @@ def embed(
         texts,
         normalize=normalize,
         dimensions=dimensions,
+        truncate=truncate or None,
         backend=backend,
         keep_alive_s=keep_alive,
         context_tokens=context_tokens,

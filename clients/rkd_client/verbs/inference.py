@@ -83,6 +83,7 @@ def embed(
     *,
     normalize: bool | None = None,
     dimensions: int | None = None,
+    truncate: bool | None = None,
     **options: Unpack[RunOptions],
 ) -> Ask[pb.EmbedResponse, v1.EmbedResponse]:
     """Turn each of *inputs* into a vector: `.embeddings[0].values`."""
@@ -91,6 +92,7 @@ def embed(
         inputs=inputs,
         normalize=normalize,
         dimensions=dimensions,
+        truncate=truncate,
         options=options_of(options),
     )
     return _slow("Embed", request, pb.EmbedResponse, model)

@@ -29,7 +29,7 @@ from rkd.backend.llamacpp.wheel import import_wheel, library_of_wheel
 from rkd.backend.prompt.templates import Templates
 from rkd.backend.schema.conformity import broken
 from rkd.backend.text.calls.table import HERMES, CallFormat, markers_of
-from rkd.backend.text.vectors import shaped
+from rkd.backend.text.vectors import cut, shaped, too_long
 from rkd.bounds import check_inputs, check_token_ids
 from rkd.errors import PreconditionError, Reason, RkdError
 from rkd.inference import (
@@ -47,6 +47,8 @@ from rkd.inference import (
 BATCH_TOKENS = 256
 """Prompt tokens computed at once: a cancel is seen between batches, and other streams get their
 turn. Measured with 3,600 tokens: slot free after 3.8 s against 16 s with the engine's 2,048."""
+SPARE_TOKENS = 8
+"""More than any model puts around a text by itself."""
 FREE_BOUND_S = 30.0
 NAME_TOKENS = 64
 """More than the name of a tool can have."""
@@ -309,7 +311,10 @@ class LlamaCppBackend:
             )
         self._purpose.check_embeds()
         check_inputs(spec.inputs)
-        body = {"input": list(spec.inputs), "embd_normalize": 2 if spec.normalize else -1}
+        texts: list[str | list[int]] = list(spec.inputs)
+        if spec.truncate:
+            texts = [self._cut(text) for text in spec.inputs]
+        body = {"input": texts, "embd_normalize": 2 if spec.normalize else -1}
         try:
             answer = self._http.post("/v1/embeddings", body, bound_s=None)
         except EngineError as error:
@@ -323,10 +328,25 @@ class LlamaCppBackend:
         if error.reason is Reason.CONTEXT_LENGTH_EXCEEDED and self._spec is not None:
             for at, text in enumerate(inputs):
                 tokens = len(self.tokenize(text, add_special=True, parse_special=True))
-                if tokens > self._spec.context_tokens:
-                    error.metadata["input"] = str(at)
-                    break
+                if tokens > self._most_embedded:
+                    return too_long(at, tokens, self._most_embedded)
         return error
+
+    @property
+    def _most_embedded(self) -> int:
+        """Tokens of the longest text to embed; a model with a cache keeps room for one more."""
+        context = self._spec.context_tokens if self._spec else 0
+        return context if self._purpose.whole else context - 1
+
+    def _cut(self, text: str) -> str | list[int]:
+        """Return *text* where it fits, else as many of its tokens as do."""
+        limit = self._most_embedded
+        if len(text.encode()) < limit - SPARE_TOKENS:
+            return text  # no token is shorter than a byte
+        tokens = list(self.tokenize(text, add_special=True, parse_special=True))
+        if len(tokens) <= limit:
+            return text
+        return cut(tokens, self.tokenize("", add_special=True, parse_special=True), limit)
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Tokenize through `/tokenize`."""

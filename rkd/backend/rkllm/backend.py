@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rkd.backend.backend import Emit, RunHandle
@@ -20,7 +20,7 @@ from rkd.backend.rkllm.sampling import engine_sampling, unsupported
 from rkd.backend.rkllm.tap import Tap
 from rkd.backend.text.calls.table import markers_of
 from rkd.backend.text.splitter import AnswerSplitter, splitter_for
-from rkd.backend.text.vectors import shaped
+from rkd.backend.text.vectors import shaped, too_long
 from rkd.bounds import check_inputs, check_token_ids
 from rkd.errors import PreconditionError, Reason, bad_field
 from rkd.inference import (
@@ -204,11 +204,14 @@ class RkllmBackend:
             prompt = model.prompts.prompt(Run(prompt=text))
             if prompt.tokens == ():
                 raise bad_field(f"inputs[{at}]", "has no tokens")
+            if spec.truncate and prompt.tokens is None:
+                raise unsupported("truncate", "there is no tokenizer.json beside its weights")
             known = len(prompt.tokens or ())
             if known > model.resident.context_tokens:
-                error = evidence.prompt_too_long(known, model.resident.context_tokens)
-                error.metadata["input"] = str(at)
-                raise error
+                if not spec.truncate:
+                    raise too_long(at, known, model.resident.context_tokens)
+                known = model.resident.context_tokens
+                prompt = replace(prompt, tokens=(prompt.tokens or ())[:known])
             layer = self._hidden(model, prompt)
             vectors.append(shaped(layer.vector, spec))
             total += known or layer.tokens

@@ -1,11 +1,11 @@
-"""A vector as it was asked for: its leading dimensions, of length 1. Pure."""
+"""Texts to embed as they fit, vectors as they were asked for. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from rkd.errors import bad_field
+from rkd.errors import BeyondRangeError, Reason, Violation, bad_field
 from rkd.inference import EmbedSpec
 
 
@@ -22,3 +22,30 @@ def shaped(vector: Sequence[float], spec: EmbedSpec) -> tuple[float, ...]:
     kept = tuple(vector[: spec.dimensions or None])
     length = math.sqrt(sum(value * value for value in kept))
     return tuple(value / length for value in kept) if spec.normalize and length else kept
+
+
+def too_long(at: int, tokens: int, limit: int) -> BeyondRangeError:
+    """The text at place *at* has more tokens than the context."""
+    field = f"inputs[{at}]"
+    return BeyondRangeError(
+        Reason.CONTEXT_LENGTH_EXCEEDED,
+        f"{field} has {tokens} tokens, the context holds {limit}.",
+        remedy="Shorten it, ask for `truncate`, or for a longer context.",
+        metadata={"prompt_tokens": str(tokens), "limit": str(limit), "input": str(at)},
+        violations=(Violation(field, f"should have at most {limit} tokens, not {tokens}"),),
+    )
+
+
+def cut(tokens: Sequence[int], ends: Sequence[int], limit: int) -> list[int]:
+    """
+    The beginning of *tokens* that fits *limit*, closed as the whole was.
+
+    Args:
+        tokens: the text's, with those the model wants around it.
+        ends: those of an empty text.
+        limit: most of them.
+    """
+    closing = list(ends[-1:])
+    if tokens[-1:] != closing or (len(ends) == 1 and tokens[:1] == closing):
+        closing = []  # what the model wants stands before the text
+    return [*tokens[: limit - len(closing)], *closing]
