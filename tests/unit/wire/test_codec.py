@@ -54,7 +54,10 @@ TURN = Message("user", "c", "r", (ToolCall("i", "n", "{}"),), "t", "ti")
 LOGPROB = Logprob(1, "x", -0.5)
 WHOLE: tuple[Any, ...] = (
     SAMPLING,
-    Run(SAMPLING, "p", (TURN,), (Tool("n", "d", "{}"),), "t", True, (("l", 0.1),), (1, 2), "c"),
+    Run(
+        SAMPLING, "p", (TURN,), (Tool("n", "d", "{}"),), "t", "required", True, 1, "e", "{}",
+        (("l", 0.1),), (1, 2), "c",
+    ),
     LoadSpec(
         BackendKind.NPU, "/w", "m", 1, 2, "f16", 3, 4, "t", "/t", "h", "/r", "1.3", 5, 6,
         (("a", "/a", 0.1),), "/l", SAMPLING, True,
