@@ -85,6 +85,10 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         help="Urgency while waiting.",
     ),
     click.option("--verbose", is_flag=True, help="Say on stderr where and how fast it ran."),
+    click.option("--effort", metavar="WORD", help="How much to reason: low, medium, high."),
+    click.option(
+        "--thinking-budget", type=int, metavar="N", help="End the reasoning after N tokens."
+    ),
     click.option("--hide-thinking", is_flag=True, help="Do not show what it thinks."),
     click.option("--no-wordwrap", "unwrapped", is_flag=True, help="Break lines anywhere."),
 )
@@ -109,6 +113,8 @@ class Asked:
     priority: Priority | None = None
     verbose: bool = False
     hide_thinking: bool = False
+    effort: str | None = None
+    thinking_budget: int | None = None
     unwrapped: bool = False
     numbers: dict[str, float] = field(default_factory=dict)
 
@@ -120,6 +126,8 @@ class Asked:
             "context_tokens": self.context_tokens,
             "keep_alive_s": self.keep_alive,
             "thinking": self.think,
+            "thinking_budget": self.thinking_budget,
+            "reasoning_effort": self.effort,
             "json_schema": None if self.shape is None else _schema(self.shape),
             "priority": self.priority,
         }

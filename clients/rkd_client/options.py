@@ -20,7 +20,8 @@ class RunOptions(TypedDict, total=False):
     Where and when to run: `InferenceOptions` of the protos; what is not given is the model's.
 
     `backend`, `keep_alive_s` (0 leaves at once, negative stays for ever), `context_tokens`,
-    `priority`, `queue_timeout_s`, `request_id`, `thinking`, `return_token_ids`, `lora`.
+    `priority`, `queue_timeout_s`, `request_id`, `thinking`, `thinking_budget`,
+    `reasoning_effort`, `return_token_ids`, `lora`.
     """
 
     backend: Backend | None
@@ -30,6 +31,8 @@ class RunOptions(TypedDict, total=False):
     queue_timeout_s: float | None
     request_id: str | None
     thinking: bool | None
+    thinking_budget: int | None
+    reasoning_effort: str | None
     return_token_ids: bool | None
     lora: Mapping[str, float] | None
 

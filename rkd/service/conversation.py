@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
+
+from google.protobuf.json_format import MessageToDict
 
 from rkd.inference import Run, Tool
 from rkd.model import Message, Recipe, ToolCall
-from rkd.outside import QUOTED_CHARACTERS, json_object
+from rkd.outside import QUOTED_CHARACTERS, json_object, quoted
 from rkd.service.options import Checker, Options
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
 
 MAX_SCHEMA_ITEMS = 10_000
 ROLES = frozenset({"system", "user", "assistant", "tool"})
+MAX_ARGUMENTS = 32
+"""Most further variables of a template."""
+RESERVED = frozenset(
+    {"messages", "tools", "add_generation_prompt", "bos_token", "eos_token", "enable_thinking"}
+    | {"thinking", "reasoning_effort"}
+)
+"""What a template sees of the request's own fields."""
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_EFFORT = "reasoning_effort"
+_OF_TEMPLATES = ("thinking", "thinking_budget", _EFFORT)
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -25,6 +38,10 @@ def generate_run(request: pb.GenerateRequest, recipe: Recipe, options: Options) 
     """
     check = Checker()
     check.need(request.prompt, "prompt", "should not be empty")
+    for name in _OF_TEMPLATES if request.raw else ():
+        asked = request.options
+        given = asked.reasoning_effort if name == _EFFORT else asked.HasField(name)
+        check.need(not given, f"options.{name}", "has no meaning with `raw`: no template is used")
     check.finish()
     if request.raw:
         return Run(sampling=options.sampling, prompt=request.prompt, lora=options.lora)
@@ -35,6 +52,8 @@ def generate_run(request: pb.GenerateRequest, recipe: Recipe, options: Options) 
         messages=tuple(messages),
         template=request.template if request.HasField("template") else None,
         thinking=options.thinking,
+        thinking_budget=options.thinking_budget,
+        reasoning_effort=options.reasoning_effort,
         lora=options.lora,
     )
 
@@ -51,21 +70,81 @@ def chat_run(request: pb.ChatRequest, recipe: Recipe, options: Options) -> Run:
     for at, message in enumerate(request.messages):
         roles = ", ".join(sorted(ROLES))
         check.need(message.role in ROLES, f"messages[{at}].role", f"should be one of {roles}")
+        _check_calls(message, f"messages[{at}]", check)
     if request.messages and request.messages[-1].role in {"system", "assistant"}:
         check.need(False, "messages", "should end with a turn of user or tool")
     for at, tool in enumerate(request.tools):
         _check_tool(tool, f"tools[{at}]", check)
+    _check_choice(request, check)
+    arguments = _template_arguments(request, check)
     check.finish()
+    offered = () if request.tool_choice == "none" else request.tools
     turns = [_message(one) for one in request.messages]
     leading = [turns.pop(0)] if turns[0].role == "system" else _system(recipe.system or "")
     return Run(
         sampling=options.sampling,
         messages=(*leading, *recipe.messages, *turns),
-        tools=tuple(Tool(one.name, one.description, one.parameters_json) for one in request.tools),
+        tools=tuple(Tool(one.name, one.description, one.parameters_json) for one in offered),
+        tool_choice=request.tool_choice,
         template=request.template if request.HasField("template") else None,
         thinking=options.thinking,
+        thinking_budget=options.thinking_budget,
+        reasoning_effort=options.reasoning_effort,
+        template_arguments=arguments,
         lora=options.lora,
     )
+
+
+def _check_choice(request: pb.ChatRequest, check: Checker) -> None:
+    choice = request.tool_choice
+    if choice in {"", "auto", "none"}:
+        return
+    names = [tool.name for tool in request.tools]
+    check.need(names, "tool_choice", f"{quoted(choice)} needs `tools`")
+    known = not names or choice == "required" or choice in names
+    check.need(known, "tool_choice", "should be auto, none, required or the name of a tool")
+
+
+def _check_calls(message: types.Message, where: str, check: Checker) -> None:
+    """Note arguments that are no JSON object: no template could write them."""
+    for at, call in enumerate(message.tool_calls):
+        try:
+            _arguments(call.arguments_json)
+        except ValueError as error:
+            what = f"should have a JSON object as arguments: {str(error)[:QUOTED_CHARACTERS]}"
+            check.need(False, f"{where}.tool_calls[{at}]", what)
+
+
+def _arguments(text: str) -> str:
+    """The text of a call's arguments; none at all are an empty object."""
+    if text.strip() in {"", "null"}:
+        return "{}"
+    json_object(text.encode(), most_items=MAX_SCHEMA_ITEMS)
+    return text
+
+
+def _template_arguments(request: pb.ChatRequest, check: Checker) -> str:
+    """The further variables of the template as JSON text, whole numbers as such; "" for none."""
+    if not request.HasField("template_arguments"):
+        return ""
+    given = MessageToDict(request.template_arguments)
+    check.need(len(given) <= MAX_ARGUMENTS, "template_arguments", f"takes {MAX_ARGUMENTS}")
+    for name in list(given)[:MAX_ARGUMENTS]:
+        where = f"template_arguments.{name[:QUOTED_CHARACTERS]}"
+        fits = _VARIABLE.fullmatch(name) and name not in RESERVED
+        check.need(fits, where, "should be a variable's name, and none that rkd sets itself")
+    return json.dumps(_whole_numbers(given), ensure_ascii=False) if given else ""
+
+
+def _whole_numbers(value: object) -> object:
+    """*value* with numbers that are whole as such: on this wire all numbers have a fraction."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _whole_numbers(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(one) for one in value]
+    return value
 
 
 def _system(text: str) -> list[Message]:
@@ -78,7 +157,7 @@ def _message(message: types.Message) -> Message:
         content=message.content,
         reasoning=message.reasoning,
         tool_calls=tuple(
-            ToolCall(one.id, one.name, one.arguments_json) for one in message.tool_calls
+            ToolCall(one.id, one.name, _arguments(one.arguments_json)) for one in message.tool_calls
         ),
         tool_name=message.tool_name,
         tool_call_id=message.tool_call_id,

@@ -19,6 +19,7 @@ from rkd.modelfile.sampling import SAMPLING
 from rkd.v1 import types_pb2 as pb
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_EFFORT = re.compile(r"[A-Za-z0-9_-]{1,32}")
 MAX_STOPS = 16
 MAX_STOP_BYTES = 256
 MAX_BIASES = 1024
@@ -61,6 +62,8 @@ class Options:
     queue_timeout_s: float | None
     request_id: str
     thinking: bool | None
+    thinking_budget: int | None
+    reasoning_effort: str
     return_token_ids: bool
     lora: tuple[tuple[str, float], ...]
 
@@ -123,6 +126,12 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
             f"options.lora[{name[:80]}]",
             f"should be 0 to {MAX_LORA_SCALE}",
         )
+    budget = options.thinking_budget if options.HasField("thinking_budget") else None
+    fine = budget is None or 0 <= budget <= MOST_CONTEXT_TOKENS
+    check.need(fine, "options.thinking_budget", f"should be 0 to {MOST_CONTEXT_TOKENS}")
+    effort = options.reasoning_effort
+    fine = not effort or bool(_EFFORT.fullmatch(effort))
+    check.need(fine, "options.reasoning_effort", "should be 1 to 32 of letters, digits, '_', '-'")
     check.finish()
     return Options(
         sampling=merged(options.sampling, recipe),
@@ -133,6 +142,8 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
         queue_timeout_s=seconds_of(options, "queue_timeout", "options.queue_timeout"),
         request_id=named,
         thinking=options.thinking if options.HasField("thinking") else _thinking(recipe),
+        thinking_budget=budget,
+        reasoning_effort=effort,
         return_token_ids=options.return_token_ids,
         lora=tuple(sorted(options.lora.items())),
     )

@@ -1,3 +1,4 @@
+from google.protobuf import struct_pb2 as _struct_pb2
 from rkd.v1 import types_pb2 as _types_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -42,18 +43,22 @@ class GenerateResponse(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., accepted: _Optional[_Union[_types_pb2.Accepted, _Mapping]] = ..., queued: _Optional[_Union[_types_pb2.Queued, _Mapping]] = ..., loading: _Optional[_Union[_types_pb2.Loading, _Mapping]] = ..., prefill: _Optional[_Union[_types_pb2.Prefill, _Mapping]] = ..., delta: _Optional[_Union[_types_pb2.Delta, _Mapping]] = ..., finished: _Optional[_Union[_types_pb2.Finished, _Mapping]] = ...) -> None: ...
 
 class ChatRequest(_message.Message):
-    __slots__ = ("model", "messages", "tools", "template", "options")
+    __slots__ = ("model", "messages", "tools", "template", "options", "tool_choice", "template_arguments")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     TOOLS_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CHOICE_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[_types_pb2.Message]
     tools: _containers.RepeatedCompositeFieldContainer[_types_pb2.Tool]
     template: str
     options: _types_pb2.InferenceOptions
-    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_types_pb2.Message, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[_types_pb2.Tool, _Mapping]]] = ..., template: _Optional[str] = ..., options: _Optional[_Union[_types_pb2.InferenceOptions, _Mapping]] = ...) -> None: ...
+    tool_choice: str
+    template_arguments: _struct_pb2.Struct
+    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_types_pb2.Message, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[_types_pb2.Tool, _Mapping]]] = ..., template: _Optional[str] = ..., options: _Optional[_Union[_types_pb2.InferenceOptions, _Mapping]] = ..., tool_choice: _Optional[str] = ..., template_arguments: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class ChatResponse(_message.Message):
     __slots__ = ("sequence", "accepted", "queued", "loading", "prefill", "delta", "finished")

@@ -187,7 +187,7 @@ class SamplingOptions(_message.Message):
     def __init__(self, temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., typical_p: _Optional[float] = ..., repeat_penalty: _Optional[float] = ..., repeat_last_n: _Optional[int] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., mirostat: _Optional[int] = ..., mirostat_tau: _Optional[float] = ..., mirostat_eta: _Optional[float] = ..., seed: _Optional[int] = ..., max_tokens: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., logit_bias: _Optional[_Iterable[_Union[LogitBias, _Mapping]]] = ..., logprobs: _Optional[int] = ..., grammar: _Optional[str] = ..., json_schema: _Optional[str] = ...) -> None: ...
 
 class InferenceOptions(_message.Message):
-    __slots__ = ("sampling", "backend", "keep_alive", "context_tokens", "priority", "queue_timeout", "request_id", "thinking", "return_token_ids", "lora")
+    __slots__ = ("sampling", "backend", "keep_alive", "context_tokens", "priority", "queue_timeout", "request_id", "thinking", "return_token_ids", "lora", "thinking_budget", "reasoning_effort")
     class LoraEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -205,6 +205,8 @@ class InferenceOptions(_message.Message):
     THINKING_FIELD_NUMBER: _ClassVar[int]
     RETURN_TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     LORA_FIELD_NUMBER: _ClassVar[int]
+    THINKING_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    REASONING_EFFORT_FIELD_NUMBER: _ClassVar[int]
     sampling: SamplingOptions
     backend: Backend
     keep_alive: _duration_pb2.Duration
@@ -215,7 +217,9 @@ class InferenceOptions(_message.Message):
     thinking: bool
     return_token_ids: bool
     lora: _containers.ScalarMap[str, float]
-    def __init__(self, sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., backend: _Optional[_Union[Backend, str]] = ..., keep_alive: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., context_tokens: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., queue_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., thinking: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., lora: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    thinking_budget: int
+    reasoning_effort: str
+    def __init__(self, sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., backend: _Optional[_Union[Backend, str]] = ..., keep_alive: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., context_tokens: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., queue_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., thinking: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., lora: _Optional[_Mapping[str, float]] = ..., thinking_budget: _Optional[int] = ..., reasoning_effort: _Optional[str] = ...) -> None: ...
 
 class Accepted(_message.Message):
     __slots__ = ("request_id", "model", "backend", "backend_reason", "template_source")

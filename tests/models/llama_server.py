@@ -21,6 +21,7 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
     parser.add_argument("--host", required=True)
+    parser.add_argument("--chat-template", required=True)
     for name in ("ctx-size", "parallel", "threads", "batch-size", "cache-ram"):
         parser.add_argument(f"--{name}", type=int, required=True)
     for flag in ("no-warmup", "slots", "no-webui"):

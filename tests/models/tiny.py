@@ -62,11 +62,13 @@ def write(
     layers: int = LAYERS,
     pooling: gguf.PoolingType | None = None,
     causal: bool = True,
+    markers: tuple[str, ...] = (),
 ) -> Path:
-    """Write the model to *path*; equal seeds give equal files."""
+    """Write the model to *path*; equal seeds give equal files. *markers* are control tokens."""
     random = np.random.default_rng(seed)
-    tokens = [*SPECIAL, *byte_characters(), MERGED]
+    tokens = [*SPECIAL, *byte_characters(), MERGED, *markers]
     kinds = [gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * (BYTES + 1)
+    kinds += [gguf.TokenType.CONTROL] * len(markers)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(f"tiny-{seed}")
     writer.add_context_length(CONTEXT)

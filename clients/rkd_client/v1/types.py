@@ -194,6 +194,12 @@ class InferenceOptions:
     lora: Mapping[str, float] = field(default_factory=dict)
     """LoRA adapters of the Modelfile to apply: name to scale (0 to 2). Default: all, at their scale."""
 
+    thinking_budget: int | None = None
+    """Ends the reasoning after so many tokens, 0 to 1048576: its closing tag is written in the model's place, and the answer goes on behind it. On the NPU it is refused. Default: no end."""
+
+    reasoning_effort: str = ""
+    """How much a model reasons that is told so by its chat template: one of the template's own words, often `low`, `medium` or `high`; refused where the template knows none. Default: the template's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from google.protobuf.message import Message
@@ -56,18 +56,24 @@ def chat(
     *,
     tools: Iterable[Function] = (),
     template: str | None = None,
+    tool_choice: str | None = None,
+    template_arguments: Mapping[str, Any] | None = None,
     **options: Unpack[Options],
 ) -> StreamAsk[pb.ChatResponse, v1.ChatResponse]:
     """
     Answer the last of *messages*, piece by piece; each piece has its `.text`.
 
     Turns and tools are `Message` and `Tool`, or dictionaries as OpenAI and Ollama have them.
+    `tool_choice` is `auto`, `none`, `required` or the name of a tool.
     """
     request = fill(
         pb.ChatRequest(model=model, messages=turns_of(messages), tools=tools_of(tools)),
         template=template,
+        tool_choice=tool_choice,
         options=options_of(options),
     )
+    if template_arguments:
+        request.template_arguments.update(template_arguments)
     return StreamAsk(
         "InferenceService.Chat",
         request,

@@ -184,14 +184,13 @@ class EventAnswer:
         timings: Any = last.get("timings", {})
         wants = self._wants_tokens
         completion = self._completion() if wants else 0
+        # A second request reads what was made by then as prompt.
+        read = int(last.get("tokens_evaluated", self._prompt_tokens)) - self._base
         return Outcome(
             reason=reason or self._reason(),
             usage=Usage(
-                # A second request reads what was made by then as prompt.
-                prompt_tokens=max(
-                    int(last.get("tokens_evaluated", self._prompt_tokens)) - self._base, 0
-                ),
-                cached_tokens=int(timings.get("cache_n", 0)),
+                prompt_tokens=max(read, 0),
+                cached_tokens=max(min(int(timings.get("cache_n", 0)), read), 0),
                 completion_tokens=completion,
                 reasoning_tokens=min(self._reasoning_tokens, completion),
             ),

@@ -20,7 +20,7 @@ from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.llamacpp.answer import EventAnswer
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.llguidance import compiler
-from rkd.backend.llamacpp.native import NativeEngine
+from rkd.backend.llamacpp.native import UNUSED_TEMPLATE, NativeEngine
 from rkd.backend.llamacpp.purpose import Pooling, Purpose
 from rkd.backend.llamacpp.request import body_of, broken_schema, no_call, refusal_of
 from rkd.backend.llamacpp.schemas import Schemas
@@ -104,6 +104,8 @@ class WheelEngine:
         params.cpuparams.n_threads = threads
         params.hostnames = [str(self.socket)]
         params.ui = False
+        # Never used, and known to it: a template of the model's that it cannot read ends the load.
+        params.chat_template = UNUSED_TEMPLATE
         params.warmup = False
         params.verbosity = 3  # below 3 it does not say why a load failed
         params.fit_params = False  # what fits is the pool's to decide
@@ -188,8 +190,8 @@ class LlamaCppBackend:
         listed = self._http.get("/v1/models")["data"][0]
         self._vocabulary = int((listed.get("meta") or {}).get("n_vocab", 0))
         self._templates = Templates(
-            str(props.get("chat_template") or ""),
-            str(props.get("chat_template_tool_use") or ""),
+            self._purpose.template,
+            self._purpose.tool_template,
             spec.template,
             *self._special,
         )

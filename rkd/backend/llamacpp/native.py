@@ -23,6 +23,8 @@ START_BOUND_S = 600.0
 """Longest a load may take; the daemon's own bound on silence is shorter and kills the worker."""
 POLL_S = 0.02
 STOP_BOUND_S = 5.0
+UNUSED_TEMPLATE = "chatml"
+"""One the engine brings: prompts are rendered before they come to it."""
 
 
 class NativeEngine:
@@ -54,6 +56,7 @@ class NativeEngine:
             *("--ctx-size", str(spec.context_tokens * spec.slots), "--parallel", str(spec.slots)),
             *("--threads", str(threads), "--batch-size", str(batch_tokens)),
             *("--no-warmup", "--slots", "--cache-ram", "0", "--no-webui"),
+            *("--chat-template", UNUSED_TEMPLATE),
         ]
         if spec.kv_cache_type in {"q8_0", "q4_0"}:
             kind = spec.kv_cache_type

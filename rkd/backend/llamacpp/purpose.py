@@ -1,5 +1,5 @@
 """
-How a model makes one vector of a text, as its file says; decides what it can be asked.
+What a model's file says of its use: chat templates, and how one vector is made of a text.
 
 **Source** of the numbers: `enum llama_pooling_type` of llama.h.
 """
@@ -30,11 +30,17 @@ class Purpose:
     Args:
         pooling: the file's own; NONE for models made to generate, of which the last state is taken.
         encoder: it sees a text as a whole and keeps no cache: it cannot generate.
+        template: its chat template, or "".
+        tool_template: another one for conversations with tools, or "".
     """
 
-    def __init__(self, pooling: Pooling, *, encoder: bool) -> None:
+    def __init__(
+        self, pooling: Pooling, *, encoder: bool, template: str = "", tool_template: str = ""
+    ) -> None:
         self.pooling = pooling
         self.encoder = encoder
+        self.template = template
+        self.tool_template = tool_template
 
     @classmethod
     def of(cls, weights: Path) -> Purpose:
@@ -47,7 +53,12 @@ class Purpose:
         number = header.number(f"{architecture}.pooling_type")
         pooling = Pooling(number) if number in set(Pooling) else Pooling.NONE
         causal = header.metadata.get(f"{architecture}.attention.causal", True)
-        return cls(pooling, encoder="bert" in architecture or causal is False)
+        return cls(
+            pooling,
+            encoder="bert" in architecture or causal is False,
+            template=header.text("tokenizer.chat_template"),
+            tool_template=header.text("tokenizer.chat_template.tool_use"),
+        )
 
     @property
     def whole(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from rkd.backend.text.calls.table import CallFormat
+from rkd.backend.text.calls.table import CallFormat, forced_call
 from rkd.backend.text.splitter import AnswerSplitter
 from rkd.inference import Run, Tool
 
@@ -157,22 +157,13 @@ def requests(
         yield left, prompt + behind
         return
     names = [tool.name for tool in run.tools if run.tool_choice in {"required", tool.name}]
-    opening, _, closing = forced(row).partition("{name}")
-    opening, closing = opening.replace("{{", "{"), closing.replace("{{", "{")
+    opening, closing, _ = forced_call(row)
     name = names[0]
     if len(names) > 1:
         name = choose(left, prompt + behind + opening, names)
     answer.force(name)
     tool = next(tool for tool in run.tools if tool.name == name)
     yield _held_to(left, tool), prompt + behind + opening + name + closing
-
-
-def forced(row: CallFormat) -> str:
-    """What is put behind a prompt to have a call made; families without a JSON form get one."""
-    if row.forced:
-        return row.forced
-    opener = row.readers[0][0] if row.readers else ""
-    return opener + '\n{{"name": "{name}", "arguments": '
 
 
 def _free(run: Run) -> Run:

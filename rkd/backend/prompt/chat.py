@@ -7,10 +7,12 @@ theirs. What a template may do is bounded by `sandbox.py`.
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
+import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,14 +25,25 @@ from rkd.backend.prompt.sandbox import (
     TemplateRunawayError,
     check_length,
 )
-from rkd.backend.text.calls.table import THINKS, format_of, opened
-from rkd.errors import InvalidInputError, PreconditionError, Reason, Violation
+from rkd.backend.prompt.shape import Turn, TurnShape, shape_of, written
+from rkd.backend.text.calls.table import format_of
+from rkd.backend.text.calls.think import THINKS, opened
+from rkd.errors import InvalidInputError, PreconditionError, Reason, Violation, bad_field
 from rkd.inference import Run, Tool
 from rkd.model import Message
 from rkd.outside import whole
 
 MAX_SOURCE_CHARACTERS = 1024 * 1024
 """Longest template; the longest in use has some 20k."""
+
+MOST_NAMES = 20
+"""How many variables of a template an error lists."""
+
+_OWN_NAMES = frozenset(
+    {"messages", "tools", "add_generation_prompt", "bos_token", "eos_token", "raise_exception"}
+    | {"strftime_now", "range", "namespace", "dict"}
+)
+_SYSTEM_TOOLS = re.compile(r"""message(\.tools\b|\[['"]tools['"]\])""")
 
 _FAULTS = (
     TemplateError,
@@ -77,7 +90,9 @@ class ChatTemplate:
             self._template = self._environment.from_string(source)
         except _FAULTS as error:
             raise _broken(error) from error
-        self.knows_tools = "tools" in names
+        self._names = frozenset(names)
+        self._tools_in_system = "tools" not in names and bool(_SYSTEM_TOOLS.search(source))
+        self.knows_tools = self._tools_in_system or not names.isdisjoint({"tools", "xml_tools"})
         """Whether it can show the model which tools there are."""
         self.format = format_of(source)
         """How the model it is for writes tool calls, by what the template shows."""
@@ -91,7 +106,39 @@ class ChatTemplate:
         Raises:
             PreconditionError, InvalidInputError: as `render`.
         """
-        return self.render(run.messages, run.tools, thinking=run.thinking)
+        return self.render(
+            run.messages,
+            run.tools,
+            thinking=run.thinking,
+            variables=self._variables(run),
+        )
+
+    def _variables(self, run: Run) -> dict[str, object]:
+        """
+        What else the template is to see.
+
+        Raises:
+            PreconditionError: CAPABILITY_UNSUPPORTED, an effort the template does not read.
+            InvalidInputError: INVALID_FIELD, another variable it does not read.
+        """
+        given: dict[str, object] = json.loads(run.template_arguments or "{}")
+        for name in given:
+            if name not in self._names:
+                known = ", ".join(sorted(self._names - _OWN_NAMES)[:MOST_NAMES]) or "none"
+                raise bad_field(
+                    f"template_arguments.{name}",
+                    f"is no variable of this model's chat template; it reads: {known}",
+                )
+        if not run.reasoning_effort:
+            return given
+        if "reasoning_effort" not in self._names:
+            raise PreconditionError(
+                Reason.CAPABILITY_UNSUPPORTED,
+                "this model's chat template knows no reasoning_effort",
+                remedy="Leave `reasoning_effort` unset, or limit it with `thinking_budget`.",
+                metadata={"capability": "reasoning_effort"},
+            )
+        return {**given, "reasoning_effort": run.reasoning_effort}
 
     def render(
         self,
@@ -99,6 +146,7 @@ class ChatTemplate:
         tools: Sequence[Tool] = (),
         *,
         thinking: bool | None = None,
+        variables: Mapping[str, object] | None = None,
     ) -> str:
         """
         Write *messages* as a prompt that asks for the assistant's next turn.
@@ -111,6 +159,7 @@ class ChatTemplate:
             tools: functions the model may call.
             thinking: passed as `enable_thinking` and `thinking`, the two names in use; None
                 leaves it to the template.
+            variables: what else the template is to see.
 
         Raises:
             PreconditionError: CAPABILITY_UNSUPPORTED, for tools or thinking the template has no
@@ -118,39 +167,66 @@ class ChatTemplate:
             InvalidInputError: INVALID_FIELD, when the template refuses the messages or fails.
         """
         self._check_abilities(tools, thinking=thinking)
+        names = dict(variables or {})
+        if thinking is not None:
+            names["enable_thinking"] = names["thinking"] = thinking
         system = [turn for turn in messages if turn.role == "system" and turn.content.strip()]
         try:
-            text = self._rendered(messages, tools, thinking=thinking)
+            text = self._rendered(messages, tools, names)
         except TemplateRefusalError as error:
             if not system:
                 raise _refused(error) from error
-            return self._merged(messages, tools, thinking=thinking)
+            return self._merged(messages, tools, names, thinking=thinking)
         if any(turn.content.strip() not in text for turn in system):
-            return self._merged(messages, tools, thinking=thinking)
+            return self._merged(messages, tools, names, thinking=thinking)
         self._check_silence(text, thinking=thinking)
         return text
 
     def _merged(
-        self, messages: Sequence[Message], tools: Sequence[Tool], *, thinking: bool | None
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        names: Mapping[str, object],
+        *,
+        thinking: bool | None,
     ) -> str:
         try:
-            text = self._rendered(_without_system(messages), tools, thinking=thinking)
+            text = self._rendered(_without_system(messages), tools, names)
         except TemplateRefusalError as error:
             raise _refused(error) from error
         self._check_silence(text, thinking=thinking)
         return text
 
+    @functools.cached_property
+    def _shape(self) -> TurnShape:
+        """What the template understands; found out when first asked for."""
+
+        def attempt(turns: list[Turn]) -> str | None:
+            try:
+                return self._run(turns, (), {})
+            except (InvalidInputError, TemplateRefusalError):
+                return None
+
+        return shape_of(self._source, attempt)
+
     def _rendered(
-        self, messages: Sequence[Message], tools: Sequence[Tool], *, thinking: bool | None
+        self, messages: Sequence[Message], tools: Sequence[Tool], names: Mapping[str, object]
     ) -> str:
+        return self._run(written(messages, self._shape, self.format), tools, names)
+
+    def _run(self, turns: list[Turn], tools: Sequence[Tool], more: Mapping[str, object]) -> str:
+        functions = [_as_function(tool) for tool in tools]
+        if functions and self._tools_in_system:
+            turns = _with_tools(turns, functions)
         names: dict[str, object] = {
-            "messages": [_as_template_sees(message) for message in messages],
-            "tools": [_as_function(tool) for tool in tools] or None,
+            "messages": turns,
+            "tools": functions or None,
             "add_generation_prompt": True,
             **self._tokens,
+            **more,
         }
-        if thinking is not None:
-            names["enable_thinking"] = names["thinking"] = thinking
+        if functions and "xml_tools" in self._names:
+            names["xml_tools"] = functions
         pieces: list[str] = []
         length = 0
         full = False
@@ -226,25 +302,12 @@ def _broken(error: BaseException) -> InvalidInputError:
     )
 
 
-def _as_template_sees(message: Message) -> dict[str, object]:
-    """*message* as the dictionary templates are written for; empty parts are left out."""
-    seen: dict[str, object] = {"role": message.role, "content": message.content}
-    if message.reasoning:
-        seen["reasoning_content"] = message.reasoning
-    if message.tool_name:
-        seen["name"] = message.tool_name
-    if message.tool_call_id:
-        seen["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
-        seen["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": _json_or_text(call.arguments_json)},
-            }
-            for call in message.tool_calls
-        ]
-    return seen
+def _with_tools(turns: list[Turn], functions: list[dict[str, object]]) -> list[Turn]:
+    """*turns* with the tools as text in the system turn, where Phi-4-mini looks for them."""
+    text = json.dumps(functions, ensure_ascii=False)
+    if turns and turns[0]["role"] == "system":
+        return [{**turns[0], "tools": text}, *turns[1:]]
+    return [{"role": "system", "content": "", "tools": text}, *turns]
 
 
 def _as_function(tool: Tool) -> dict[str, object]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkd.backend.rkllm.sampling import unsupported
-from rkd.backend.text.calls.table import HERMES, CallFormat, Think, opened
+from rkd.backend.text.calls.table import HERMES, CallFormat
+from rkd.backend.text.calls.think import Think, opened
 from rkd.errors import bad_field
 from rkd.inference import LoadSpec, Run, TemplateWay, Tool
 from rkd.librkllmrt import Family
@@ -149,7 +150,7 @@ class Prompts:
             return self._text(TemplateWay.RAW, run.prompt, special=True, split=False)
         template, way = self._template(run)
         if template is not None:
-            text = template.render(run.messages, run.tools, thinking=run.thinking)
+            text = template.prompt(run)
             return self._text(way, text, special=False, row=template.format)
         if way is TemplateWay.RAW:
             return self._untemplated(run)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from google.protobuf import struct_pb2
 
 from rkd.errors import InvalidInputError
 from rkd.inference import Run, Tool
@@ -130,3 +133,131 @@ def test_ten_thousand_wrong_turns_are_told_as_ten() -> None:
     assert [one.field for one in told[:10]] == [f"messages[{at}].role" for at in range(10)]
     assert [one.description for one in told[10:]] == ["and 9990 more"]
     assert len(caught.value.message) < 2000
+
+
+TOOLS = (types.Tool(name="look"), types.Tool(name="now"))
+
+
+def refused(*turns: tuple[str, str], **fields: object) -> list[str]:
+    """The fields a Chat is refused for."""
+    with pytest.raises(InvalidInputError) as caught:
+        chat(*turns, **fields)
+    return [one.field for one in caught.value.violations]
+
+
+class TestToolChoice:
+    """Who decides whether a tool is called."""
+
+    def test_what_it_may_be(self) -> None:
+        """Auto, required and a tool's name reach the run; none offers no tools."""
+        user = ("user", "p")
+
+        assert chat(user, tools=TOOLS, tool_choice="required").tool_choice == "required"
+        assert chat(user, tools=TOOLS, tool_choice="now").tool_choice == "now"
+        assert len(chat(user, tools=TOOLS, tool_choice="auto").tools) == 2
+        assert chat(user, tools=TOOLS, tool_choice="none").tools == ()
+
+    def test_what_it_may_not_be(self) -> None:
+        """An unknown name, and a call where there is no tool."""
+        assert refused(("user", "p"), tools=TOOLS, tool_choice="bark") == ["tool_choice"]
+        assert refused(("user", "p"), tool_choice="required") == ["tool_choice"]
+
+
+class TestCallsInTheHistory:
+    """Arguments are a JSON object, or refused by the name of their call."""
+
+    @pytest.mark.parametrize("text", ['{"a": ', "nope", "[1]", "3", '"{}"'])
+    def test_no_json_object(self, text: str) -> None:
+        """Cut arguments, and what is no object."""
+        calls = [types.ToolCall(name="a", arguments_json="{}")]
+        calls.append(types.ToolCall(name="b", arguments_json=text))
+        messages = [
+            types.Message(role="user", content="q"),
+            types.Message(role="assistant", tool_calls=calls),
+            types.Message(role="tool", content="r"),
+        ]
+        with pytest.raises(InvalidInputError) as caught:
+            chat_run(
+                pb.ChatRequest(messages=messages),
+                Recipe(),
+                read_options(types.InferenceOptions(), Recipe()),
+            )
+
+        assert [one.field for one in caught.value.violations] == ["messages[1].tool_calls[1]"]
+
+    @pytest.mark.parametrize("text", ["", "null", " "])
+    def test_none_at_all(self, text: str) -> None:
+        """No arguments are an empty object."""
+        call = types.ToolCall(name="a", arguments_json=text)
+        messages = [
+            types.Message(role="assistant", tool_calls=[call]),
+            types.Message(role="tool", content="r"),
+        ]
+        run = chat_run(
+            pb.ChatRequest(messages=messages),
+            Recipe(),
+            read_options(types.InferenceOptions(), Recipe()),
+        )
+
+        assert run.messages[0].tool_calls[0].arguments_json == "{}"
+
+
+class TestTemplateArguments:
+    """Further variables of the template."""
+
+    def test_they_arrive_as_json(self) -> None:
+        """Whole numbers stay whole, at every depth."""
+        arguments = struct_pb2.Struct()
+        arguments.update({"keep": True, "n": 3, "deep": {"x": [1, 2.5, None]}})
+        run = chat(("user", "p"), template_arguments=arguments)
+
+        assert json.loads(run.template_arguments) == {
+            "keep": True,
+            "n": 3,
+            "deep": {"x": [1, 2.5, None]},
+        }
+        assert "3.0" not in run.template_arguments
+        assert chat(("user", "p")).template_arguments == ""
+
+    def test_names(self) -> None:
+        """What rkd sets itself, and what is no variable, is refused by name."""
+        arguments = struct_pb2.Struct()
+        arguments.update({"messages": 1, "a b": 2, "fine": 3})
+
+        assert sorted(refused(("user", "p"), template_arguments=arguments)) == [
+            "template_arguments.a b",
+            "template_arguments.messages",
+        ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"thinking": True}, {"thinking": False}, {"thinking_budget": 0}, {"reasoning_effort": "low"}],
+)
+def test_raw_has_no_template_to_tell(given: dict[str, object]) -> None:
+    """What only a template or its reasoning can do is refused with a raw prompt."""
+    options = types.InferenceOptions(**given)
+    request = pb.GenerateRequest(prompt="p", raw=True, options=options)
+    with pytest.raises(InvalidInputError, match=next(iter(given))):
+        generate_run(request, Recipe(), read_options(options, Recipe()))
+
+
+def test_reasoning_options_reach_the_run() -> None:
+    """The budget and the effort, of both kinds of request."""
+    options = types.InferenceOptions(thinking_budget=0, reasoning_effort="high")
+    read = read_options(options, Recipe())
+    asked = pb.GenerateRequest(prompt="p", options=options)
+    turns = pb.ChatRequest(messages=[types.Message(role="user", content="p")], options=options)
+    runs = [generate_run(asked, Recipe(), read), chat_run(turns, Recipe(), read)]
+
+    assert [(one.thinking_budget, one.reasoning_effort) for one in runs] == [(0, "high")] * 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("thinking_budget", -1), ("thinking_budget", 1 << 21), ("reasoning_effort", "a b")],
+)
+def test_reasoning_options_out_of_range(field: str, value: object) -> None:
+    """By name."""
+    with pytest.raises(InvalidInputError, match=f"options.{field}"):
+        read_options(types.InferenceOptions(**{field: value}), Recipe())

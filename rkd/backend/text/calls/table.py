@@ -34,32 +34,9 @@ from rkd.backend.text.calls.pythonic import gemma, pythonic
 from rkd.backend.text.calls.sink import Sink
 from rkd.backend.text.calls.tagged import functions, glm, invokes
 from rkd.backend.text.calls.tape import Reading, Tape
+from rkd.backend.text.calls.think import THINK_MARKERS
 
 Reader = Callable[[Tape, Sink], Reading]
-
-
-@dataclass(frozen=True, slots=True)
-class Think:
-    """How reasoning is opened and closed."""
-
-    open: str
-    close: str
-
-
-THINKS = (
-    Think("<think>", "</think>"),
-    Think("[THINK]", "[/THINK]"),
-    Think("<seed:think>", "</seed:think>"),
-    Think("<|START_THINKING|>", "<|END_THINKING|>"),
-    Think("◁think▷", "◁/think▷"),
-    Think("<|inner_prefix|>", "<|inner_suffix|>"),
-    Think("<|channel>thought\n", "<channel|>"),
-)
-"""Every way but gpt-oss's, whose channels its own reader knows."""
-
-THINK_MARKERS = tuple(
-    marker for think in THINKS for marker in (think.open.removesuffix("thought\n"), think.close)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +57,7 @@ class CallFormat:
         whole: reads the whole answer, reasoning and text too.
         forced: what is put behind the prompt for a call of `{name}` to be made: arguments follow.
         absent: a template with this is of another format.
-        written: how a call is written into a turn where the template drops calls: before, after.
+        tail: what ends a call behind its arguments, where `forced` begins it.
     """
 
     name: str
@@ -95,7 +72,7 @@ class CallFormat:
     whole: Reader | None = None
     forced: str = ""
     absent: str = ""
-    written: tuple[str, str] = ("<tool_call>\n", "\n</tool_call>")
+    tail: str = ""
 
     def suits(self, template: str) -> bool:
         """Whether *template*, its Jinja text, shows this format."""
@@ -165,6 +142,7 @@ FORMATS = (
         (("<function=", functionary), ("<|python_tag|>", llama)),
         markers=("<|python_tag|>",),
         forced="<function={name}>",
+        tail="</function>",
     ),
     CallFormat(
         "kimi-k2",
@@ -174,6 +152,7 @@ FORMATS = (
         markers=(KIMI_BEGIN, KIMI_ARGUMENTS, KIMI_END, KIMI_ALL_END),
         ends_thinking=True,
         forced=f"<|tool_calls_section_begin|>{KIMI_BEGIN}functions.{{name}}:0{KIMI_ARGUMENTS}",
+        tail=KIMI_END + KIMI_ALL_END,
     ),
     CallFormat(
         "command",
@@ -184,6 +163,7 @@ FORMATS = (
         drops=("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
         forced='<|START_ACTION|>[\n    {{"tool_call_id": "0", "tool_name": "{name}", '
         '"parameters": ',
+        tail="}\n]<|END_ACTION|>",
     ),
     CallFormat(
         "lfm2",
@@ -191,7 +171,6 @@ FORMATS = (
         (("<|tool_list_start|>",), ("List of tools: [",)),
         (("<|tool_call_start|>", partial(pythonic, closes=("<|tool_call_end|>",))),),
         markers=("<|tool_call_end|>",),
-        written=("<|tool_call_start|>", "<|tool_call_end|>"),
     ),
     CallFormat(
         "apertus",
@@ -200,6 +179,7 @@ FORMATS = (
         (("<|tools_prefix|>", partial(json_calls, closes=("<|tools_suffix|>",), keyed=True)),),
         markers=("<|tools_suffix|>",),
         forced='<|tools_prefix|>[{{"{name}": ',
+        tail="}]<|tools_suffix|>",
     ),
     CallFormat(
         "minimax-m2",
@@ -249,6 +229,7 @@ FORMATS = (
         markers=(SEPARATOR, END, ALL_END),
         ends_thinking=True,
         forced=f"{ALL_BEGIN}{BEGIN}{{name}}{SEPARATOR}",
+        tail=END + ALL_END,
     ),
     CallFormat(
         "mistral",
@@ -265,6 +246,7 @@ FORMATS = (
         (("<TOOLCALL>", partial(json_calls, closes=("</TOOLCALL>",))),),
         markers=("</TOOLCALL>",),
         forced='<TOOLCALL>[{{"name": "{name}", "arguments": ',
+        tail="}]</TOOLCALL>",
     ),
     CallFormat(
         "glm-4.5",
@@ -295,7 +277,7 @@ FORMATS = (
         ),
         drops=("<response>", "</response>"),
         forced='<|tool_call|>[{{"name": "{name}", "arguments": ',
-        written=("<|tool_call|>[", "]"),
+        tail="}]",
     ),
     CallFormat(
         "phi-4-mini",
@@ -307,7 +289,7 @@ FORMATS = (
         ),
         markers=("<|/tool_call|>",),
         forced='<|tool_call|>[{{"name": "{name}", "arguments": ',
-        written=("<|tool_call|>[", "]<|/tool_call|>"),
+        tail="}]<|/tool_call|>",
     ),
     CallFormat(
         "smollm3",
@@ -316,6 +298,7 @@ FORMATS = (
         (("<tool_call>", _HERMES),),
         markers=("</tool_call>",),
         forced=_FORCED_HERMES,
+        tail="}\n</tool_call>",
     ),
     CallFormat(
         "hunyuan",
@@ -325,7 +308,7 @@ FORMATS = (
         markers=("</tool_calls>",),
         drops=("<answer>", "</answer>"),
         forced='<tool_calls>[{{"name": "{name}", "arguments": ',
-        written=("<tool_calls>[", "]</tool_calls>"),
+        tail="}]</tool_calls>",
     ),
     CallFormat(
         "hermes",
@@ -334,6 +317,7 @@ FORMATS = (
         (("<tool_call>", _HERMES),),
         markers=("</tool_call>",),
         forced=_FORCED_HERMES,
+        tail="}\n</tool_call>",
         absent="]<]minimax[>[",
     ),
     CallFormat(
@@ -343,7 +327,7 @@ FORMATS = (
         (("<|python_tag|>", llama),),
         starts=(("{", _LLAMA), ("[", pythonic)),
         forced='{{"name": "{name}", "parameters": ',
-        written=("", ""),
+        tail="}",
     ),
     CallFormat(
         "llama-4",
@@ -353,7 +337,7 @@ FORMATS = (
         markers=("<|python_end|>",),
         starts=(("{", _LLAMA), ("[", pythonic)),
         forced='{{"name": "{name}", "parameters": ',
-        written=("", ""),
+        tail="}",
     ),
 )
 """In the order templates are tried: the first that suits is it."""
@@ -374,7 +358,21 @@ def markers_of(row: CallFormat, *, tools: bool) -> tuple[str, ...]:
     return (*THINK_MARKERS, *((*openers, *row.markers) if tools else ()))
 
 
-def opened(prompt: str) -> Think | None:
-    """The reasoning that *prompt* ends inside, because its template has opened it."""
-    bare = prompt.rstrip(" \t\r\n")
-    return next((one for one in THINKS if bare.endswith(one.open.rstrip())), None)
+def forced_call(row: CallFormat) -> tuple[str, str, str]:
+    """
+    What stands before the name, between it and the arguments as JSON, and behind them.
+
+    Families that write no JSON get the form with which most begin, behind their own opener.
+    """
+    if row.forced:
+        before, _, between = row.forced.partition("{name}")
+        return before.replace("{{", "{"), between.replace("{{", "{"), row.tail
+    opener = row.readers[0][0] + "\n" if row.readers else ""
+    closes = next((one for one in row.markers if one != opener.strip()), "")
+    return opener + '{"name": "', '", "arguments": ', "}\n" + closes
+
+
+def write_call(row: CallFormat, name: str, arguments: str) -> str:
+    """Write a call as the model itself would, or nearly so; *arguments* are JSON text."""
+    before, between, behind = forced_call(row)
+    return before + name + between + (arguments or "{}") + behind

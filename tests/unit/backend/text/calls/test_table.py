@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rkd.backend.text.calls.sink import schemas_of
-from rkd.backend.text.calls.table import FORMATS, HERMES, format_of, markers_of, opened
+from rkd.backend.text.calls.table import FORMATS, HERMES, format_of, markers_of
+from rkd.backend.text.calls.think import opened
 from rkd.backend.text.splitter import AnswerSplitter, Split
 from tests.growth import assert_linear
 from tests.unit.backend.text.cutting import merged

@@ -1,0 +1,35 @@
+"""The ways reasoning is marked, and whether a prompt has opened it; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    """How reasoning is opened and closed."""
+
+    open: str
+    close: str
+
+
+THINKS = (
+    Think("<think>", "</think>"),
+    Think("[THINK]", "[/THINK]"),
+    Think("<seed:think>", "</seed:think>"),
+    Think("<|START_THINKING|>", "<|END_THINKING|>"),
+    Think("◁think▷", "◁/think▷"),
+    Think("<|inner_prefix|>", "<|inner_suffix|>"),
+    Think("<|channel>thought\n", "<channel|>"),
+)
+"""Every way but gpt-oss's, whose channels its own reader knows."""
+
+THINK_MARKERS = tuple(
+    marker for think in THINKS for marker in (think.open.removesuffix("thought\n"), think.close)
+)
+
+
+def opened(prompt: str) -> Think | None:
+    """The reasoning that *prompt* ends inside, because its template has opened it."""
+    bare = prompt.rstrip(" \t\r\n")
+    return next((one for one in THINKS if bare.endswith(one.open.rstrip())), None)
