@@ -140,8 +140,7 @@ def find_domain(need: Need, held: Iterable[Held], capacity: Capacity) -> int | N
         if one.domain >= 0
         for domain in range(one.domain, one.domain + one.need.domains)
     }
-    last = 0 if need.first_domain_only else capacity.domains - need.domains
-    for base in range(last + 1):
+    for base in range(1 if need.first_domain_only else capacity.domains):
         wanted = range(base, base + need.domains)
         if wanted.stop <= capacity.domains and taken.isdisjoint(wanted):
             return base

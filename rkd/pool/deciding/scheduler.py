@@ -169,7 +169,7 @@ class Scheduler:
             else:
                 actions += self._give_up(waiter, resident.plan, error)
         if not retried:
-            self.table.count_failure(resident, error, now, load=True, died=died)
+            self.table.count_failure(resident, error, now, load=True, deadly=died)
             detail = (("reason", str(error.reason)), ("message", error.message))
             actions.append(Announce("failed", resident.plan.model, detail))
         return (*actions, *self._settle(now))
@@ -181,7 +181,7 @@ class Scheduler:
             return ()
         resident.phase = Phase.UNLOADING
         resident.holders.clear()
-        self.table.count_failure(resident, error, now, load=False, died=True)
+        self.table.count_failure(resident, error, now, load=False)
         signal = error.metadata.get("signal", "")
         detail = (("reason", str(error.reason)), ("signal", signal), ("message", error.message))
         return (

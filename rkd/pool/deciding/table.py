@@ -178,7 +178,7 @@ class Table:
         return actions
 
     def count_failure(
-        self, resident: Residence, error: RkdError, now: Moment, *, load: bool, died: bool
+        self, resident: Residence, error: RkdError, now: Moment, *, load: bool, deadly: bool = False
     ) -> None:
         """Note a failed load or a dead worker, and how long the model rests for it."""
         place = (resident.key, resident.plan.backend)
@@ -187,9 +187,7 @@ class Table:
         crashes = before.crashes + (not load)
         in_a_row = max(loads, crashes - CRASH_LIMIT + 2)
         rests_s = now.at_s + rest_s(in_a_row)
-        self.failures[place] = FailedWay(
-            error, loads, crashes, rests_s, before.deadly or load & died
-        )
+        self.failures[place] = FailedWay(error, loads, crashes, rests_s, before.deadly or deadly)
 
     def clear_failures(self, key: str) -> None:
         """Let a model be tried again at once."""

@@ -52,8 +52,6 @@ class Walk:
         self._ahead: set[str] = set()
         self._later: list[str] = []
         self._claims: list[Held] = []
-        # Models whose free slots belong to somebody earlier.
-        self._slots_wanted: set[str] = set()
 
     def through(self) -> None:
         """Walk once; afterwards `actions` and `look_again_s` stand."""
@@ -106,9 +104,8 @@ class Walk:
         if resident.phase is not Phase.READY:  # 2a
             return True
         if serves(resident, waiter) and not resident.outdated:  # 2b
-            taken = key in self._slots_wanted or not self._table.slot_free(resident)
-            if waiter.takes_slot and taken:
-                self._slots_wanted.add(key)
+            # A walk only takes slots: what one finds taken, nobody after it finds free.
+            if waiter.takes_slot and not self._table.slot_free(resident):
                 return True
             self._grant(waiter, resident)
             return False

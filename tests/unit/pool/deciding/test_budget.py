@@ -6,14 +6,17 @@ from rkd.pool.deciding.budget import (
     GIB,
     MIB,
     NPU_DOMAINS,
+    PLACES,
     Capacity,
     Held,
     Need,
+    Shortfall,
     find_domain,
     free_ram,
     never_fits,
     shortfall,
 )
+from rkd.pool.deciding.settings import PoolSettings
 from rkd.words import size
 
 ROOM = Capacity(8 * GIB, reserve_bytes=GIB, max_resident=3)
@@ -122,3 +125,14 @@ class TestShortfalls:
         held = (Held(Need(MIB, 4 * GIB), 8), Held(Need(MIB, 15 * 4 * GIB)))
 
         assert shortfall(Need(MIB, 4 * GIB), held, ROOM, 100 * GIB) is None
+
+
+def test_a_place_is_short_by_one() -> None:
+    """Told as numbers as well as in words."""
+    held = tuple(Held(Need(0)) for _ in range(3))
+    assert shortfall(Need(0), held, ROOM, 100 * GIB) == Shortfall(PLACES, 1, 0)
+
+
+def test_a_fraction_of_the_machine_is_for_models() -> None:
+    """Rounded down to bytes."""
+    assert PoolSettings(memory_fraction=0.5).capacity(101).ram_bytes == 50

@@ -31,10 +31,12 @@ def test_a_model_never_seen_is_guessed_from_all_others() -> None:
     pace = Pace()
     pace.ran("a", 4.0)
     pace.ran("b", 14.0)
-    pace.loaded("b", 3.0)
+    pace.loaded("a", 3.0)
+    pace.loaded("b", 13.0)
 
+    assert (pace.run_s("b"), pace.load_s("b")) == (14.0, 13.0)
     assert pace.run_s("new") == pytest.approx(7.0)
-    assert pace.load_s("new") == pytest.approx(3.0)
+    assert pace.load_s("new") == pytest.approx(6.0)
 
 
 def test_what_is_forgotten_falls_back_on_the_others() -> None:

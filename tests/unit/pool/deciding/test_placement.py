@@ -116,6 +116,7 @@ class TestChoice:
         """NPU_UNAVAILABLE, naming the setting."""
         with pytest.raises(PreconditionError) as caught:
             backends(placement(), "nc", NPU)
+        assert caught.value.reason is Reason.NPU_UNAVAILABLE
         assert "RKD_RKLLM_LIBRARY" in caught.value.remedy
 
     def test_request_over_model_over_daemon(self) -> None:
@@ -274,3 +275,54 @@ class TestLoad:
         wishes = (Wish(), Wish(context_tokens=512))
         keys = {one.calibration_key for wish in wishes for one in it.candidates(model(), wish)}
         assert len(keys) == 2
+
+    def test_seen_as_thought_is_measured(self) -> None:
+        """From the very byte on; then there is no sum to tell."""
+        made = model(gguf=0, rkllm=GIB)
+        (npu,) = placement(LIBRARY).candidates(made, Wish())
+        seen = {npu.calibration_key: npu.need.ram_bytes}
+        (again,) = placement(LIBRARY, measured=seen).candidates(made, Wish())
+        assert (again.measured, again.total) == (True, "")
+        assert npu.total != ""
+
+    def test_several_slots_are_several_caches(self) -> None:
+        """The words say so."""
+        made = model(parameters=(("num_parallel", 2),))
+        (cpu,) = placement().candidates(made, Wish(CPU))
+        assert "cache of 8192 tokens" in cpu.total
+
+    def test_what_the_worker_is_told(self) -> None:
+        """Embedding is always on; the exact context, the batch and a single slot as asked for."""
+        made = model(rkllm=MIB, parameters=(("num_batch", 256), ("num_parallel", 1)))
+        npu, cpu = placement(LIBRARY, parallel=4).candidates(made, Wish(context_tokens=512))
+        assert (npu.spec.embeddings, cpu.spec.embeddings) == (True, True)
+        assert (npu.exact_context, cpu.exact_context) == (True, True)
+        assert (cpu.spec.batch_tokens, cpu.spec.slots) == (256, 1)
+        npu, cpu = placement(LIBRARY).candidates(model(rkllm=MIB), Wish())
+        assert (npu.exact_context, cpu.exact_context) == (False, False)
+        assert cpu.spec.batch_tokens == 0
+
+    def test_a_context_as_large_as_it_may_be_is_no_cut(self) -> None:
+        """Nothing is warned of."""
+        made = model(details=Details(context_tokens=2048))
+        (plan,) = placement().candidates(made, Wish(CPU, context_tokens=2048))
+        assert (plan.spec.context_tokens, plan.warnings) == (2048, ())
+
+    def test_an_unknown_backend_is_as_none(self) -> None:
+        """The daemon's setting holds."""
+        made = model(rkllm=MIB, parameters=(("backend", "gpu"),))
+        assert placement(LIBRARY, backend=NPU).candidates(made, Wish())[0].choice is NPU
+
+    def test_the_first_mask_that_no_load_can_carry(self) -> None:
+        """2^63 is one too many."""
+        (plan,) = placement(cpu_mask=1 << 63).candidates(model(), Wish(CPU))
+        assert plan.spec.cpu_mask == 0
+
+    def test_what_a_modelfile_says_of_sampling_and_adapters(self) -> None:
+        """Old NPU runtimes fix sampling when they load; adapters are loaded with the weights."""
+        made = model(rkllm=MIB, parameters=(("temperature", 0.5),))
+        made = replace(made, recipe=replace(made.recipe, adapters=("lora.gguf",)))
+        npu, _ = placement(LIBRARY).candidates(made, Wish())
+        assert npu.spec.sampling is not None
+        assert npu.spec.sampling.temperature == 0.5
+        assert npu.spec.adapters == (("lora", "/models/alpha/lora.gguf", 1.0),)

@@ -135,3 +135,30 @@ def test_a_crowd_does_not_make_the_queue_forget_who_was_just_served() -> None:
     queue.join(waiter(1004, client="third"))
 
     assert served(queue, 3) == [1002, 1004, 1003]
+
+
+def test_who_is_forgotten_had_no_place_to_lose() -> None:
+    """A client that was served more than its share lately is remembered when others are not."""
+    queue = Queue(99, 30)
+    for ticket in range(2):
+        queue.join(waiter(ticket, client="busy"))
+        queue.leave(ticket)
+    for ticket in range(10, 80):
+        queue.join(waiter(ticket, client=f"c{ticket}"))
+    for ticket in range(11, 80):
+        queue.leave(ticket)
+    served(queue, 1)
+    assert set(queue._last_tag) == {"busy"}
+
+    queue.join(waiter(100, client="busy"))
+    queue.join(waiter(101, client="new"))
+    assert served(queue, 2) == [101, 100]
+
+
+def test_without_ageing_a_class_is_for_ever() -> None:
+    """Nobody climbs, from the start; half a second is a time, too."""
+    for ageing_s, order in ((0.0, [1, 0]), (0.5, [0, 1])):
+        queue = Queue(99, ageing_s)
+        queue.join(waiter(0, priority=Priority.NORMAL))
+        queue.join(waiter(1, priority=Priority.INTERACTIVE, arrived_s=0.9))
+        assert [one.ticket for one in queue.in_order(0.9)] == order
