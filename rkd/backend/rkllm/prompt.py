@@ -24,6 +24,7 @@ from rkd.outside import quoted
 
 if TYPE_CHECKING:
     from rkd.backend.prompt.chat import ChatTemplate
+    from rkd.backend.prompt.templates import LazyTemplate
     from rkd.backend.prompt.tokenizer import Tokenizer
 
 NO_TEMPLATE = "the model has no chat template: the messages were sent one after the other"
@@ -69,18 +70,17 @@ class Prompts:
 
     Raises:
         PreconditionError: LOAD_FAILED, for tokenizer files that are there and broken.
-        InvalidInputError: INVALID_FIELD, for a template that is no Jinja.
     """
 
     def __init__(self, spec: LoadSpec, family: Family) -> None:
         self._family = family
         self._bos = self._eos = ""
         self.tokenizer: Tokenizer | None = None
-        self._own: ChatTemplate | None = None
-        self._own_for_tools: ChatTemplate | None = None
-        self._modelfile: ChatTemplate | None = None
+        self._own: LazyTemplate | None = None
+        self._own_for_tools: LazyTemplate | None = None
+        self._modelfile: LazyTemplate | None = None
         self._raw = spec.template == ""
-        self._override: tuple[str, ChatTemplate] | None = None
+        self._override: tuple[str, LazyTemplate] | None = None
         if spec.tokenizer_folder:
             self._read(Path(spec.tokenizer_folder), templates=spec.template is None)
         if spec.template:
@@ -103,10 +103,12 @@ class Prompts:
         if files.tool_template and templates:
             self._own_for_tools = self._compiled(files.tool_template)
 
-    def _compiled(self, source: str) -> ChatTemplate:
-        from rkd.backend.prompt.chat import ChatTemplate  # noqa: PLC0415 - Jinja only where it is needed
+    def _compiled(self, source: str) -> LazyTemplate:
+        from rkd.backend.prompt.templates import (  # noqa: PLC0415 - Jinja only where it is needed
+            LazyTemplate,
+        )
 
-        return ChatTemplate(source, self._bos, self._eos)
+        return LazyTemplate(source, self._bos, self._eos)
 
     @property
     def way(self) -> TemplateWay:
@@ -125,7 +127,7 @@ class Prompts:
         """Whether tools can be offered."""
         template = self._own_for_tools or self._modelfile or self._own
         if template is not None:
-            return template.knows_tools
+            return template.get().knows_tools
         return self.way is TemplateWay.RUNTIME and self._family >= Family.V1_2_1
 
     @property
@@ -133,7 +135,7 @@ class Prompts:
         """Whether thinking can be switched."""
         template = self._modelfile or self._own
         if template is not None:
-            return template.knows_thinking
+            return template.get().knows_thinking
         return self.way is TemplateWay.RUNTIME and self._family >= Family.V1_2_1
 
     def prompt(self, run: Run) -> Prompt:
@@ -160,12 +162,13 @@ class Prompts:
         if run.template:
             if self._override is None or self._override[0] != run.template:
                 self._override = (run.template, self._compiled(run.template))
-            return self._override[1], TemplateWay.MODELFILE
+            return self._override[1].get(), TemplateWay.MODELFILE
         if run.template == "":
             return None, TemplateWay.RAW
         if self._modelfile is not None:
-            return self._modelfile, TemplateWay.MODELFILE
-        return (self._own_for_tools if run.tools else None) or self._own, self.way
+            return self._modelfile.get(), TemplateWay.MODELFILE
+        own = (self._own_for_tools if run.tools else None) or self._own
+        return (own.get() if own else None), self.way
 
     def _text(
         self,

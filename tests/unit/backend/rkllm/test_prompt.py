@@ -192,3 +192,14 @@ class TestWithout:
             prompts.prompt(Run(messages=(USER,), tools=(TOOL,)))
         with pytest.raises(PreconditionError, match="thinking"):
             prompts.prompt(Run(messages=(USER,), thinking=True))
+
+
+def test_a_template_that_cannot_be_compiled_fails_who_needs_it() -> None:
+    """The load, raw prompts and requests with a template of their own go on."""
+    prompts = Prompts(spec(template="{% for %}"), Family.V1_3_0)
+
+    assert prompts.prompt(Run(prompt="hi")).text == "hi"
+    assert prompts.prompt(Run(messages=(USER,), template="{{ messages[0].content }}")).text == "hi"
+    for _ in range(2):
+        with pytest.raises(InvalidInputError, match="template"):
+            prompts.prompt(Run(messages=(USER,)))
