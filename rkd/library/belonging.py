@@ -8,6 +8,7 @@ to begin as they do.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,6 +69,8 @@ def _belongs(file: BinaryIO, path: Path, folder: Path) -> bool:
         return False
     if format_of(place.name) is kind:
         return True
+    if not os.fstat(file.fileno()).st_size:
+        return False  # the kernel's own files say so: reading them may take away, or give nothing
     beginning = magic.name(file.read(_FIRST_BYTES))
     file.seek(0)
     return beginning == _BEGINNINGS[kind]

@@ -12,6 +12,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from rkd.durable import Step, no_step, sync_folder
 from rkd.library import modelfiles
 from rkd.library.describe import Judge
@@ -28,6 +30,8 @@ from rkd.library.layout import (
     plan,
 )
 from rkd.outside import shown
+
+_log = structlog.get_logger(__name__)
 
 _REFUSALS: tuple[tuple[frozenset[int], Cause, str], ...] = (
     (
@@ -89,6 +93,9 @@ def listing(root: Path, judge: Judge) -> FolderListing:
         try:
             entry, wait_s = _entry(item, device, judge, inside=inside)
         except OSError:  # gone or locked away between listing and looking
+            continue
+        except Exception:  # noqa: BLE001 - one bad file never hides the others
+            _log.exception("library.defect", file=shown(item.name))
             continue
         entries.append(entry)
         if not entry.complete and wait_s is not None:

@@ -202,6 +202,21 @@ class _Patience:
 def _look(
     folder: Path, judge: Judge, known: Described | None, patience: _Patience | None
 ) -> Described | Left | None:
+    """Describe *folder* as `_seen`; whatever that fails at costs this folder alone."""
+    try:
+        return _seen(folder, judge, known, patience)
+    except Exception as error:  # noqa: BLE001 - one bad folder never hides the others
+        # A defect in one of the readers costs this model, and says so; the daemon starts.
+        _log.exception("library.defect", folder=shown(folder.name))
+        why = f"rkd failed to read it ({type(error).__name__})"
+        if name := name_for(folder.name):
+            return broken(ModelName(name), folder, why)
+        return Left(shown(folder.name), Cause.UNREADABLE, why)
+
+
+def _seen(
+    folder: Path, judge: Judge, known: Described | None, patience: _Patience | None
+) -> Described | Left | None:
     """Describe *folder*; say why it is left when it is no model's, None when it is gone."""
     try:
         files = tuple(_files(folder))
@@ -238,12 +253,7 @@ def _described(
     name = ModelName(name_for(folder.name))
     if len(files) > MAX_FILES:
         return broken(name, folder, f"it holds more than {MAX_FILES} files")
-    try:
-        return describe(name, folder, files, judge, sketch=sketch)
-    except Exception as error:  # noqa: BLE001 - one bad folder never hides the others
-        # A defect in one of the readers costs this model, and says so; the daemon starts.
-        _log.exception("library.defect", folder=shown(folder.name))
-        return broken(name, folder, f"rkd failed to read it ({type(error).__name__})")
+    return describe(name, folder, files, judge, sketch=sketch)
 
 
 def _is_models(folder: Path, files: tuple[FoundFile, ...]) -> bool:
@@ -322,6 +332,9 @@ def _arriving(path: Path, judge: Judge) -> Iterator[Described]:
         status = path.stat()
         wait_s = judge(path, status)
     except OSError:
+        return
+    except Exception:  # noqa: BLE001 - one bad file never hides the others
+        _log.exception("library.defect", file=shown(path.name))
         return
     text = model_name(path.name)
     kind = format_of(path.name)

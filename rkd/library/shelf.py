@@ -292,24 +292,27 @@ class Shelf:
             self._woken.clear()
             try:
                 await self._catch_up()
-            except RkdError as error:
-                self._unreadable(error)
+            except Exception as error:  # noqa: BLE001 - whoever follows goes on following
+                self._failed(error)
                 await asyncio.sleep(QUIET_S)
 
     def _looked(self, look: asyncio.Task[None]) -> None:
         """Take note of a look that somebody asked for and nobody may be waiting for any more."""
         self._looks.discard(look)
         error = None if look.cancelled() else look.exception()
-        if isinstance(error, RkdError):
-            self._unreadable(error)
-        elif error is not None:
-            _log.error("library.defect", exc_info=error)
+        if error is not None:
+            self._failed(error)
 
-    def _unreadable(self, error: RkdError) -> None:
+    def _failed(self, error: BaseException) -> None:
         """Say once that the folder cannot be looked at; what was known is told meanwhile."""
-        if error.message != self._trouble:
+        trouble = str(error)
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        if isinstance(error, RkdError):
             _log.error("library.unreadable", folder=str(self.root), why=error.message)
-        self._trouble = error.message
+        else:
+            _log.error("library.defect", exc_info=error)
 
     def _recheck_s(self) -> float | None:
         if not self._snapshot.whole:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rkd.errors import Reason
+from rkd.events import Event
 from rkd.library import verdict
 from rkd.library.arrival import Sightings, Writer
+from rkd.library.describe import FoundFile
 from rkd.library.facts import Facts
 from rkd.library.layout import Cause, EntryKind, FolderEntry, plan
 from rkd.library.library import Library
@@ -57,6 +61,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
     "parent": lambda path: path.symlink_to(".."),
     "loop": lambda path: path.symlink_to(path.name),
     "nowhere": lambda path: path.symlink_to("nowhere"),
+    "kernel's": lambda path: path.symlink_to("/proc/kmsg"),  # a regular file, by its mode
     "name of no file": lambda path: path.symlink_to("n" * 255),
 }
 READ_BY_SCANS = ("Modelfile", ".rkd.json", "x.gguf", "x.rkllm", "tokenizer_config.json")
@@ -283,6 +288,62 @@ def test_a_defect_of_a_reader_costs_one_model(tmp_path: Path) -> None:
 
     assert found.by_key["bad"].model.reason == "bad: rkd failed to read it (TypeError)"
     assert found.by_key["healthy"].model.state is ModelState.READY
+
+
+class _Awkward(tuple[FoundFile, ...]):
+    """Files that nobody can compare."""
+
+    __slots__ = ()
+    __hash__ = tuple.__hash__
+
+    def __eq__(self, _other: object) -> bool:
+        raise TypeError("nobody thought of this")
+
+
+def test_a_defect_before_a_model_is_described_costs_one_model(tmp_path: Path) -> None:
+    """The listing of a folder and what is known of it are no exception."""
+    put(tmp_path / "bad" / "x.gguf", GGUF)
+    put(tmp_path / "healthy" / "x.gguf", GGUF)
+    known = replace(look(tmp_path).folders["bad"], files=_Awkward())
+
+    found = look(tmp_path, previous=Snapshot(folders={"bad": known}))
+
+    assert found.by_key["bad"].model.reason == "bad: rkd failed to read it (TypeError)"
+    assert found.by_key["healthy"].model.state is ModelState.READY
+
+
+def test_a_defect_at_a_flat_file_hides_no_other(tmp_path: Path) -> None:
+    """Neither what migrates nor what lists arriving files ends with one of them."""
+    put(tmp_path / "bad.gguf", GGUF)
+    put(tmp_path / "good.gguf", GGUF)
+
+    def judge(path: Path, _status: os.stat_result) -> float:
+        if path.name == "bad.gguf":
+            raise TypeError("nobody thought of this")
+        return 0.0
+
+    assert [move.name for move in migrate(tmp_path, judge=judge).moved] == ["good.gguf"]
+    assert list(scan(tmp_path, judge).by_key) == ["good"]
+
+
+async def test_who_follows_goes_on_after_a_defect(tmp_path: Path) -> None:
+    """A look that failed once is not the last one."""
+    told = {"first": asyncio.Event(), "second": asyncio.Event()}
+
+    def publish(event: Event) -> None:
+        told[event.subject].set()
+        if event.subject == "first":
+            raise TypeError("nobody thought of this")
+
+    library = Library(tmp_path, publish=publish)
+    await library.start()
+    try:
+        for name, seen in told.items():
+            put(tmp_path / name / "x.gguf", GGUF)
+            library.changed(frozenset({name}))
+            await asyncio.wait_for(seen.wait(), 30)
+    finally:
+        await library.close()
 
 
 async def test_a_start_comes_up_with_every_healthy_model(tmp_path: Path) -> None:
