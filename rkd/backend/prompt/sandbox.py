@@ -3,9 +3,10 @@ A Jinja environment in which a stranger's chat template can neither reach out no
 
 Templates come with models from anywhere. Jinja's immutable sandbox keeps them from the process;
 what it does not do is bound their work, so every loop turn, call, filter, product and
-concatenation is counted and measured here. What remains (a single huge allocation inside one
-string method, the hash of a tuple of tuples) is bounded from outside: by the worker's limit of
-memory, and by the daemon, which ends a worker that gives no sign of life.
+concatenation is counted and measured here, and whatever is compared, hashed or written as text is
+weighed first. What remains (a single huge allocation inside one string method) is bounded from
+outside: by the worker's limit of memory, and by the daemon, which ends a worker that gives no sign
+of life.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from typing import Any, NoReturn, cast
 from jinja2 import TemplateError, nodes
 from jinja2.ext import Extension, LoopControlExtension
 from jinja2.parser import Parser
-from jinja2.runtime import Context
+from jinja2.runtime import Context, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
 MAX_STEPS = 200_000
 """Loop turns, calls and filters of one rendering; a thousand messages with tools need some 30k."""
@@ -31,8 +33,8 @@ MAX_CHARACTERS = 8 * 1024 * 1024
 """Longest text a template may make: sixteen times a context of 128k tokens."""
 
 MAX_ITEMS = 100_000
-"""Most values in what is compared, each counted as often as it is reached: two lists of lists that
-hold the same list twice, sixty levels deep, compare for hours."""
+"""Most values in what is compared, hashed or written, each counted as often as it is reached: a list
+of lists that hold the same list twice, sixty levels deep, is compared or written for hours."""
 
 MAX_NUMBER = 1_000_000
 """Largest width or count a filter or string method may be given."""
@@ -46,7 +48,9 @@ BOUND_S = 10.0
 _UNUSED_FILTERS = ("center", "filesizeformat", "format", "pprint", "urlize", "wordwrap", "xmlattr")
 """Amplifiers, and printers of Python objects, that no chat template needs."""
 
-_COMPARING_FILTERS = ("dictsort", "groupby", "max", "min", "sort", "unique")
+_SHALLOW_FILTERS = ("count", "d", "default", "first", "last", "length")
+"""They look at no value inside what they are given; templates ask them in each turn of a loop."""
+
 _COMPARING_TESTS = (
     *("eq", "equalto", "==", "ne", "!=", "lt", "lessthan", "<", "le", "<="),
     *("gt", "greaterthan", ">", "ge", ">=", "in"),
@@ -54,6 +58,8 @@ _COMPARING_TESTS = (
 _UNUSED_GLOBALS = ("lipsum", "cycler", "joiner")
 _WIDE = re.compile(r"\d{5,}|\*|:[^{}:]*\{")
 """A width of five digits, or one taken from the arguments, in a format string."""
+
+_HOLDERS = (list, tuple, dict, Namespace)
 
 _WIDE_WORDS = "it formats with a width no chat template needs"
 
@@ -127,20 +133,29 @@ def check_length(length: int) -> None:
 
 def check_weight(value: object) -> None:
     """
-    Refuse to compare more than MAX_ITEMS values.
+    Refuse to compare, hash or write more than MAX_ITEMS values, or MAX_CHARACTERS in them.
 
     Raises:
         TemplateRunawayError: *value* holds more.
     """
-    waiting = [value] if isinstance(value, list | tuple | dict) else []
-    items = 0
+    waiting = [value] if isinstance(value, _HOLDERS) else []
+    items = characters = 0
     while waiting:
-        one = waiting.pop()
-        items += len(one)
+        inner = _inside(waiting.pop())
+        items += len(inner)
+        characters += sum(len(one) for one in inner if isinstance(one, str))
         if items > MAX_ITEMS:
-            raise TemplateRunawayError(f"it compares more than {MAX_ITEMS} values")
-        inner = one.values() if isinstance(one, dict) else one
-        waiting += [each for each in inner if isinstance(each, list | tuple | dict)]
+            raise TemplateRunawayError(f"it compares or writes more than {MAX_ITEMS} values")
+        check_length(characters)
+        waiting += [one for one in inner if isinstance(one, _HOLDERS)]
+
+
+def _inside(holder: object) -> Sequence[Any]:
+    if isinstance(holder, Namespace):
+        holder = object.__getattribute__(holder, "_Namespace__attrs")
+    if isinstance(holder, dict):
+        return [*holder, *holder.values()]
+    return cast("Sequence[Any]", holder)
 
 
 def _weighing(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -214,12 +229,13 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
             lstrip_blocks=True,
             optimized=False,
             extensions=[LoopControlExtension, GenerationTag],
+            finalize=_written,
         )
         self.budget = Budget()
         self.filters["tojson"] = _tojson
         for name in _UNUSED_FILTERS:
             self.filters.pop(name, None)
-        for name in _COMPARING_FILTERS:
+        for name in self.filters.keys() - set(_SHALLOW_FILTERS):
             self.filters[name] = _weighing(cast("Callable[..., Any]", self.filters[name]))
         for name in _COMPARING_TESTS:
             self.tests[name] = _weighing(cast("Callable[..., Any]", self.tests[name]))
@@ -242,6 +258,8 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
             one.expr = _filtered(one.expr, "_weighed")
             for operand in one.ops:
                 operand.expr = _filtered(operand.expr, "_weighed")
+        for pair in tree.find_all(nodes.Pair):
+            pair.key = _filtered(pair.key, "_weighed")
         _measure_concatenations(tree)
         return tree
 
@@ -251,8 +269,8 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         owner = getattr(obj, "__self__", None)
         if isinstance(owner, str):
             _check_counts(args)
-        elif isinstance(owner, list | tuple | dict):
-            check_weight([owner, *args])
+        if not isinstance(obj, Macro):  # which only hands them on
+            check_weight([owner, *args, *kwargs.values()])
         result = super().call(context, obj, *args, **kwargs)
         if isinstance(result, str):
             check_length(len(result))
@@ -268,7 +286,14 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Measure an operation before it is done."""
         _check_binop(operator, left, right)
+        if operator == "%":
+            check_weight(right)
         return super().call_binop(context, operator, left, right)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Weigh a key before it is hashed."""
+        check_weight(argument)
+        return super().getitem(obj, argument)
 
     def _bounded(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """*function*, a filter, counted and measured."""
@@ -299,9 +324,16 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
 
     def _concatenated(self, parts: Sequence[Any]) -> str:
         self.budget.step()
+        check_weight(parts)
         texts = [str(part) for part in parts]
         check_length(sum(map(len, texts)))
         return "".join(texts)
+
+
+def _written(value: Any) -> Any:
+    """*value*, that is about to become text, after it was weighed."""
+    check_weight(value)
+    return value
 
 
 def _filtered(node: Any, name: str) -> nodes.Filter:

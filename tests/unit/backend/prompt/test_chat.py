@@ -282,7 +282,11 @@ DOUBLED = (
     "{% set n = namespace(x=[1], y=[1]) %}"
     "{% for i in range(60) %}{% set n.x=[n.x, n.x] %}{% set n.y=[n.y, n.y] %}{% endfor %}"
 )
-"""Two lists that are equal, and would be compared for hours."""
+"""Two lists that are equal, and would be compared, or written, for hours."""
+NESTED = (
+    "{% set m = namespace(a=n) %}"
+    "{% for i in range(60) %}{% set m.a = namespace(a=m.a, b=m.a) %}{% endfor %}"
+)
 
 
 @pytest.mark.parametrize(
@@ -303,11 +307,29 @@ DOUBLED = (
         "{{ [n.x].index(n.y) }}",
         "{{ [n.x].count(n.y) }}",
         "{{ 'a' if n.x == n.y else 'b' }}",
+        "{{ messages[0].get(n.x) }}",
+        "{{ messages[0][(n.x, 1)] }}",
+        "{{ {(n.x, 1): 1} }}",
+        "{{ n.x }}",
+        "{{ n }}",
+        "{{ n.x ~ '' }}",
+        "{{ n.x | string }}",
+        "{{ n.x | tojson }}",
+        "{{ n.x | upper }}",
+        "{{ [n.x] | join }}",
+        "{{ ''.join([n.x]) }}",
+        "{{ '%s' % n.x }}",
+        "{{ '%s' % (n.x,) }}",
+        "{{ '{}'.format(n.x) }}",
+        "{{ '{a}'.format(a=n.x) }}",
+        "{{ strftime_now(n.x) }}",
+        "{{ raise_exception(n.x) }}",
+        NESTED + "{{ m.a }}",
     ],
 )
 def test_a_comparison_without_end_is_not_begun(source: str) -> None:
-    """Values are counted before they are compared, as often as they are reached."""
-    with pytest.raises(InvalidInputError, match="compares more than"):
+    """What is compared, hashed or written is counted before, as often as it is reached."""
+    with pytest.raises(InvalidInputError, match="compares or writes more than"):
         ChatTemplate(DOUBLED + source).render([USER])
 
 
@@ -319,6 +341,25 @@ def test_ordinary_comparisons_are_as_they_were() -> None:
         "{{ [1, 2] | select('gt', 1) | list }} {{ 'a' is in 'abc' }} {{ [5, 6].index(6) }}"
     )
     said = "True True True [1, 3] False True True [2] True 1"
+
+    assert ChatTemplate(source).render([USER]) == said
+
+
+def test_many_mentions_of_a_long_text_are_not_put_together() -> None:
+    """The characters of what is written are counted as its values are."""
+    source = "{{ (['x' * 1000000] * 100000) | join }}"
+
+    with pytest.raises(InvalidInputError, match="characters long"):
+        ChatTemplate(source).render([USER])
+
+
+def test_ordinary_values_are_written_as_they_were() -> None:
+    """Lists, messages and macros of a usual size."""
+    source = (
+        "{% macro m(x) %}{{ x }}{% endmacro %}{{ m([1, {'a': none}]) }} {{ messages | tojson }} "
+        "{{ '%s %s' % (1, [2]) }} {{ {1: 2}[1] }} {{ messages | length }} {{ namespace(a=1).a }}"
+    )
+    said = '[1, {\'a\': None}] [{"role": "user", "content": "Hi"}] 1 [2] 2 1 1'
 
     assert ChatTemplate(source).render([USER]) == said
 
