@@ -33,8 +33,8 @@ MAX_CHARACTERS = 8 * 1024 * 1024
 """Longest text a template may make: sixteen times a context of 128k tokens."""
 
 MAX_ITEMS = 100_000
-"""Most values in what is compared, hashed or written, each counted as often as it is reached: a list
-of lists that hold the same list twice, sixty levels deep, is compared or written for hours."""
+"""Most values in what is compared, hashed or written, each counted as often as it is reached: a
+list of lists that hold the same list twice, sixty levels deep, is compared or written for hours."""
 
 MAX_NUMBER = 1_000_000
 """Largest width or count a filter or string method may be given."""
