@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator
@@ -183,3 +184,34 @@ def test_reading_is_linear() -> None:
         from_json,
         most=LARGEST_BYTES // 8,
     )
+
+
+async def test_the_first_look_makes_the_folder(journal: Journal, tmp_path: Path) -> None:
+    """With all that leads to it, so that what cannot be written is noticed at the start."""
+    assert await journal.load() == ()
+    assert (tmp_path / "state" / "operations").is_dir()
+
+
+async def test_an_end_is_written_down(journal: Journal) -> None:
+    """It comes back as it ended."""
+    await journal.save(replace(PULL, state=OperationState.RUNNING, finished=None, failure=None))
+    await journal.settle(PULL)
+
+    assert await journal.load() == (PULL,)
+
+
+async def test_closing_waits_for_what_was_begun(tmp_path: Path) -> None:
+    """Writes that nobody waits for any more are still done, in order, by one thread."""
+    journal = Journal(tmp_path / "operations")
+    saves = [
+        asyncio.ensure_future(journal.save(replace(PULL, subject=str(number))))
+        for number in range(20)
+    ]
+    await asyncio.sleep(0)
+    for save in saves:
+        save.cancel()
+    journal.close()
+
+    kept = from_json((tmp_path / "operations" / f"{PULL.id}.json").read_bytes())
+    assert kept.subject == "19"
+    await asyncio.wait(saves)
