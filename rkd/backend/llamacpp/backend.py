@@ -233,8 +233,10 @@ class LlamaCppBackend:
         outcome = answer.outcome(asked.way, asked.warnings)
         if forces_call(run) and not answer.calls and outcome.reason is FinishReason.STOP_EOS:
             raise no_call(run.tool_choice)
-        if held is not None and answer.ended and (where := broken(held, answer.held)):
+        if answer.ended and held is not None and (where := broken(held, answer.held)):
             raise broken_schema(where)
+        if answer.ended and held is None and run.sampling.json_schema is not None:
+            raise broken_schema("it ended inside its reasoning")
         return outcome
 
     def _ask(
