@@ -121,6 +121,9 @@ def refusal_of(error: EngineError) -> RkdError:
     if error.kind in {"invalid_request_error", "not_supported_error"}:
         field = "options.sampling.grammar" if "grammar" in words.lower() else "options"
         return bad_field(field, f"was refused by the engine: {words[:MAX_WORDS]}")
+    if "empty grammar stack" in words:
+        what = "allows no text the engine can write (a range the wrong way round, `[z-a]`?)"
+        return bad_field("options.sampling.grammar", what)
     return InternalError(Reason.INTERNAL, f"llama.cpp failed: {words[:MAX_WORDS]}.")
 
 

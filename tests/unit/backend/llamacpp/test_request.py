@@ -121,6 +121,15 @@ def test_a_request_refused_is_the_callers(message: str, field: str) -> None:
     assert message.rstrip(".") in error.message
 
 
+def test_a_grammar_of_nothing_is_the_callers() -> None:
+    """`[z-a]` is taken by the engine, and fails at the first token as a server's error."""
+    words = "got exception: Unexpected empty grammar stack after accepting piece:  (30)"
+    error = refused(type="server_error", message=words)
+
+    assert error.reason is Reason.INVALID_FIELD
+    assert error.violations[0].field == "options.sampling.grammar"
+
+
 def test_anything_else_is_a_defect() -> None:
     """With the engine's words."""
     error = refused(type="server_error", message="it broke.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from rkd.backend.schema.disjoint import all_disjoint
 from rkd.backend.schema.patterns import ascii_pattern
 from rkd.backend.schema.schema import MAX_REFS, written
-from rkd.errors import PreconditionError, RkdError
+from rkd.errors import InvalidInputError, PreconditionError, RkdError
 
 
 def takes_all(_schema: dict[str, Any]) -> str:
@@ -53,6 +54,21 @@ def test_what_the_compiler_refuses_is_told_by_the_innermost_place() -> None:
     with pytest.raises(PreconditionError, match="not supported") as caught:
         written({"properties": {"a": {"items": {"const": 1}}, "b": {}}}, refuses)
     assert caught.value.metadata["path"] == "#/properties/a/items"
+
+
+@pytest.mark.parametrize("value", ["1e999", "-1e999", "NaN", "100001", "9" * 500, "-1", "1.5"])
+@pytest.mark.parametrize("word", ["minLength", "maxLength", "minItems", "maxItems"])
+def test_what_is_no_count_is_refused(word: str, value: str) -> None:
+    """Numbers that have no end, too."""
+    with pytest.raises(InvalidInputError, match="should be a count"):
+        written({word: json.loads(value)}, takes_all)
+
+
+@pytest.mark.parametrize("word", ["minimum", "maximum", "exclusiveMinimum", "multipleOf"])
+def test_a_bound_without_end_is_no_number(word: str) -> None:
+    """JSON's 1e999 is read as infinite."""
+    with pytest.raises(InvalidInputError, match="should be a number"):
+        written({word: json.loads("1e999")}, takes_all)
 
 
 def test_references_are_bounded() -> None:
