@@ -94,6 +94,7 @@ class Loop:
 
 Node = Text | Output | Assign | Branch | Loop
 
+_VARIABLE = re.compile(r"\$[A-Za-z_]\w*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?")
 """Numbers Go, Jinja and Python read alike: 010 is eight to the first and nothing to the second."""
@@ -163,7 +164,7 @@ class _Reader:
         if word == "range":
             return self._loop(piece, depth)
         tokens = words(piece.text, piece.at)
-        if len(tokens) > 1 and tokens[0].startswith("$") and tokens[1] in {":=", "="}:
+        if len(tokens) > 1 and _VARIABLE.fullmatch(tokens[0]) and tokens[1] in {":=", "="}:
             return Assign(tokens[0], _read(tokens[2:], piece.at), piece.at)
         return Output(_read(tokens, piece.at), piece.at)
 
@@ -197,7 +198,7 @@ class _Reader:
             cut = tokens.index(":=")
             names = [word for word in tokens[:cut] if word != ","]
             tokens = tokens[cut + 1 :]
-        if len(names) > 2 or not all(name.startswith("$") for name in names):  # noqa: PLR2004 - index and item
+        if len(names) > 2 or not all(map(_VARIABLE.fullmatch, names)):  # noqa: PLR2004 - index and item
             raise UntranslatableError(f"range '{excerpt(header.strip())}'", piece.at)
         index = names[0] if len(names) > 1 else ""
         item = names[-1] if names else ""

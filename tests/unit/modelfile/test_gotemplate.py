@@ -243,3 +243,17 @@ def test_the_template_that_never_ended(quote: str) -> None:
         to_jinja("{{ .System " + quote * 60)
     with pytest.raises(UntranslatableError):
         to_jinja("{{ .Prompt }}" + "{{ " * 60_000)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ range $i, $._ := .Messages }}{{ end }}",
+        "{{ range $ := .Messages }}{{ end }}",
+        "{{ $.x := .System }}",
+    ],
+)
+def test_only_a_name_is_assigned_to(template: str) -> None:
+    """A field of a variable is no variable; what Jinja could not read is not made."""
+    with pytest.raises(UntranslatableError):
+        to_jinja(template)
