@@ -67,6 +67,10 @@ METHOD_ROLES: Final = MappingProxyType(
 OPEN_METHODS: Final = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
 """Asked by load balancers and probes, which have no tokens."""
 
+NOBODY: Final = "x-rkd-nobody"
+"""Metadata of a proxy that passes on a call of this machine without a token: the rights of the
+proxy's own socket are not the caller's, who is judged as over TCP. It only ever takes rights."""
+
 FAILURES_ALLOWED: Final = 10
 FAILURES_WINDOW_S: Final = 60.0
 NETWORKS_REMEMBERED: Final = 4096
@@ -127,7 +131,9 @@ class Guard:
             ExhaustedError: AUTH_RATE_LIMITED.
         """
         peer = read_peer(context.peer(), context.auth_context())
-        caller = self._caller(peer, _offered(context.invocation_metadata()))
+        metadata = tuple(context.invocation_metadata() or ())
+        nobody = any(key == NOBODY for key, _ in metadata)
+        caller = self._caller(peer, _offered(metadata), nobody=nobody)
         needed = METHOD_ROLES.get(method, Role.ADMIN) if method else Role.READ
         if caller.role < needed:
             raise ForbiddenError(
@@ -139,20 +145,20 @@ class Guard:
             )
         return caller
 
-    def _caller(self, peer: Peer, offered: str | None) -> Caller:
+    def _caller(self, peer: Peer, offered: str | None, *, nobody: bool) -> Caller:
         # 1. A token that is sent along decides alone, whatever else would let its bearer in: a
         #    proxy of ours that passes it on from the socket lends nobody its rights.
         if offered is not None:
             return self._of_token(peer, offered)
-        # 2. The socket's file mode has judged already.
-        if peer.is_socket:
+        # 2. The socket's file mode has judged already, unless it is a proxy's and not the caller's.
+        if peer.is_socket and not nobody:
             return Caller("socket", Role.ADMIN, peer.network)
-        # 3. A certificate of the client CA.
-        if peer.certificate_role is not None:
+        # 3. A certificate of the client CA, the same.
+        if peer.certificate_role is not None and not nobody:
             name = f"certificate {peer.certificate}"
             return Caller(name, peer.certificate_role, name)
         # 4. Where no tokens were ever made, this machine; others where the configuration says so.
-        if self._is_open(peer):
+        if self._is_open(peer, nobody=nobody):
             return Caller("open listener", Role.ADMIN, peer.network)
         raise UnauthenticatedError(
             Reason.TOKEN_MISSING,
@@ -160,11 +166,11 @@ class Guard:
             remedy="Give one with --token or RKD_TOKEN (on the board: `rkctl token create`).",
         )
 
-    def _is_open(self, peer: Peer) -> bool:
-        """Whether *peer* needs no token: over TCP, and only while there is no token file."""
+    def _is_open(self, peer: Peer, *, nobody: bool = False) -> bool:
+        """Whether *peer* needs no token: as over TCP, and only while there is no token file."""
         local = peer.is_loopback or self._insecure
         self._current_tokens()  # one that cannot be read may hold tokens
-        return local and not peer.is_socket and not self._tokens.exists
+        return local and (nobody or not peer.is_socket) and not self._tokens.exists
 
     def _current_tokens(self) -> tuple[Token, ...]:
         try:

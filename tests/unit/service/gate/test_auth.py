@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 import pytest
 from google.protobuf.descriptor import FileDescriptor
@@ -16,7 +17,7 @@ from rkd.access.role import Role
 from rkd.access.tokens import TokenFile, new_token, write_tokens
 from rkd.errors import InvalidInputError, Reason, RkdError
 from rkd.service.gate import auth
-from rkd.service.gate.auth import Failures, Guard, refuse_open_doors
+from rkd.service.gate.auth import NOBODY, Failures, Guard, refuse_open_doors
 from rkd.setting import Listen
 
 NOW = datetime.now(UTC)
@@ -38,6 +39,11 @@ class FakeContext:
     def add(self, token: str) -> None:
         """Send one more token along."""
         self._metadata += (("authorization", f"Bearer {token}"),)
+
+    def for_nobody(self) -> Self:
+        """Say that the call is passed on for somebody without a token."""
+        self._metadata += ((NOBODY, "1"),)
+        return self
 
     def peer(self) -> str:
         """Return gRPC's word for the other end."""
@@ -129,6 +135,23 @@ class TestSocket:
         one, _ = guard(tmp_path)
 
         assert refusal(one, FakeContext("unix:", "wrong")) is Reason.TOKEN_INVALID
+
+    def test_a_call_passed_on_for_nobody_is_judged_as_over_tcp(self, tmp_path: Path) -> None:
+        """The socket's rights are the proxy's: open without tokens, TOKEN_MISSING with them."""
+        free, _ = guard(tmp_path)
+        assert free.identify(GENERATE, FakeContext("unix:").for_nobody()).name == "open listener"
+
+        kept, (token,) = guard(tmp_path, Role.READ)
+        assert refusal(kept, FakeContext("unix:").for_nobody()) is Reason.TOKEN_MISSING
+        assert refusal(kept, FakeContext("unix:", token).for_nobody()) is Reason.ROLE_FORBIDS
+
+    def test_a_proxys_certificate_is_not_its_callers(self, tmp_path: Path) -> None:
+        """What the proxy proves of itself says nothing of whom it passes on."""
+        one, _ = guard(tmp_path, Role.READ)
+        context = FakeContext(STRANGER, x509_common_name=[b"proxy"])
+
+        assert one.identify(GENERATE, context).name == "certificate proxy"
+        assert refusal(one, context.for_nobody()) is Reason.TOKEN_MISSING
 
     def test_two_tokens_are_none(self, tmp_path: Path) -> None:
         """Whoever passed the call on added his: nobody can say whose rights would count."""

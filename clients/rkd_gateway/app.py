@@ -1,0 +1,143 @@
+"""The gateway as an ASGI app: every path of every dialect behind one door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rkd_client import AsyncClient
+from rkd_client.errors import NotBuiltError, NotFoundError, RkdError
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rkd_gateway.body import Shelf
+from rkd_gateway.callers import Callers, is_reachable
+from rkd_gateway.door import PREFLIGHT, Door
+from rkd_gateway.endpoint import Answer, Call, Dialect, Endpoint, Handler, headers_in
+from rkd_gateway.ollama.routes import OLLAMA, OLLAMA_MISSING
+from rkd_gateway.ollama.shape import OllamaDialect
+from rkd_gateway.openai.routes import OPENAI, OPENAI_MISSING
+from rkd_gateway.openai.shape import OpenAIDialect
+from rkd_gateway.problems import headers_of, status_of
+from rkd_gateway.settings import Settings
+
+READING = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What the routes share: who calls, and where bodies are held."""
+
+    callers: Callers
+    shelf: Shelf
+
+
+def build(settings: Settings, client: AsyncClient) -> ASGIApp:
+    """Return the app that passes calls on to the daemon of *client*."""
+    board = Board(Callers(client), Shelf())
+    dialects: tuple[tuple[Any, Any, Dialect], ...] = (
+        (OLLAMA, OLLAMA_MISSING, OllamaDialect()),
+        (OPENAI, OPENAI_MISSING, OpenAIDialect()),
+    )
+    routes: list[BaseRoute] = [Route("/healthz", _health(board), methods=["GET"])]
+    routes.append(Route("/", _root, methods=["GET"]))
+    for table, missing, dialect in dialects:
+        routes += [_route(board, dialect, *one) for one in table]
+        routes += [_route(board, dialect, method, path, _refuse(path)) for method, path in missing]
+    app = Starlette(routes=routes, exception_handlers={404: _lost, 405: _lost})
+    return Guarded(app, Door(settings))
+
+
+def _route(board: Board, dialect: Dialect, method: str, path: str, handler: Handler) -> Route:
+    body = method not in READING
+    endpoint = Endpoint(handler, dialect, board.callers, board.shelf, body=body)
+    return Route(path, endpoint, methods=[method])
+
+
+def _refuse(path: str) -> Handler:
+    async def handler(call: Call) -> Answer:
+        del call
+        raise NotBuiltError("NOT_IMPLEMENTED", f"{path} is not built yet", remedy=_SEE)
+
+    return handler
+
+
+_SEE = "docs/gateway.md lists what is"
+
+
+def dialect_of(path: str) -> Dialect:
+    """Return the dialect in which a request to *path* is refused."""
+    return OpenAIDialect() if path.startswith("/v1") else OllamaDialect()
+
+
+async def _lost(request: Any, error: Any) -> Response:
+    known = error.status_code == 405  # noqa: PLR2004 - HTTP's
+    reason = "METHOD_NOT_ALLOWED" if known else "PATH_NOT_FOUND"
+    path = request.url.path[:80]
+    said = f"{path} is not called with {request.method}" if known else f"there is no {path} here"
+    return _told(NotFoundError(reason, said, remedy=_SEE), request.url.path)
+
+
+def _told(error: RkdError, path: str) -> JSONResponse:
+    return JSONResponse(dialect_of(path).error(error), status_of(error), headers_of(error))
+
+
+async def _root(request: Any) -> Response:
+    """Say what Ollama says: its clients ask whether somebody is there."""
+    del request
+    return Response("Ollama is running", media_type="text/plain")
+
+
+def _health(board: Board) -> Any:
+    async def healthz(request: Any) -> Response:
+        """Tell whether the daemon answers; wants no token, as probes have none."""
+        del request
+        error = await is_reachable(board.callers)
+        if error is None:
+            return JSONResponse({"status": "ok"})
+        told = {"status": "unavailable", "reason": error.reason, "error": error.message}
+        return JSONResponse(told, 503)
+
+    return healthz
+
+
+class Guarded:
+    """The door before an app, and what a welcome page is told."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self._app, self._door = app, door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judge one request, then answer it."""
+        if scope["type"] != "http":
+            return  # no web sockets, no life span
+        headers = headers_in(scope)
+        refused = self._door.refusal(headers)
+        if refused is not None:
+            await _told(refused, scope["path"])(scope, receive, send)
+            return
+        origin = headers.get("origin")
+        if origin is None:
+            await self._app(scope, receive, send)
+        elif scope["method"] == "OPTIONS":
+            await Response(status_code=204, headers={**PREFLIGHT, **_welcome(origin)})(
+                scope, receive, send
+            )
+        else:
+            await self._app(scope, receive, _telling(send, origin))
+
+
+def _welcome(origin: str) -> dict[str, str]:
+    return {"access-control-allow-origin": origin, "vary": "Origin"}
+
+
+def _telling(send: Send, origin: str) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            more = [(name.encode(), text.encode()) for name, text in _welcome(origin).items()]
+            message = {**message, "headers": [*message["headers"], *more]}
+        await send(message)
+
+    return sending

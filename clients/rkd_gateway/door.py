@@ -1,0 +1,85 @@
+"""
+What is judged before anything is read: the name we are called by, and the page that calls.
+
+A page in somebody's browser may reach a server on loopback: by another name (DNS rebinding), or
+straight away. So the name must be one of ours, and a page must be named in RKD_GATEWAY_ORIGINS.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Mapping
+
+from rkd_client.errors import ForbiddenError, RkdError
+
+from rkd_gateway.settings import Settings
+
+PREFLIGHT = {
+    "access-control-allow-methods": "GET, HEAD, POST, DELETE",
+    "access-control-allow-headers": "authorization, content-type, x-requested-with",
+    "access-control-max-age": "600",
+}
+"""What a page that may call is told before it does; never with credentials."""
+
+
+class Door:
+    """
+    Judges requests by their headers alone.
+
+    Args:
+        settings: which pages and names are welcome.
+        own: what this machine calls itself.
+    """
+
+    def __init__(self, settings: Settings, own: str | None = None) -> None:
+        name = (socket.gethostname() if own is None else own).lower()
+        self._names = frozenset({"localhost", name, f"{name}.local"} - {""})
+        self._given = settings.hosts
+        self._origins = settings.origins
+
+    def refusal(self, headers: Mapping[str, str]) -> RkdError | None:
+        """Return why the request with these *headers* is turned away; None to let it in."""
+        host = host_of(headers.get("host", ""))
+        if not self._is_ours(host):
+            return ForbiddenError(
+                "HOST_FORBIDDEN",
+                f"this gateway is not called {host[:80]!r}",
+                remedy="name it in RKD_GATEWAY_ALLOWED_HOSTS if it is",
+            )
+        origin = headers.get("origin")
+        crossing = headers.get("sec-fetch-site", "") in {"cross-site", "same-site"}
+        if (origin is not None or crossing) and not self.is_welcome(origin):
+            return ForbiddenError(
+                "ORIGIN_FORBIDDEN",
+                f"pages of {(origin or 'elsewhere')[:80]!r} may not call this gateway",
+                remedy="name its origin in RKD_GATEWAY_ORIGINS if they may",
+            )
+        return None
+
+    def is_welcome(self, origin: str | None) -> bool:
+        """Tell whether pages of *origin* may call."""
+        return origin is not None and origin.lower() in self._origins
+
+    def _is_ours(self, host: str) -> bool:
+        """Addresses cannot be rebound; names must be known."""
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            pass
+        else:
+            return True
+        if host in self._names or host.endswith(".localhost"):
+            return True
+        return any(
+            host.endswith(given[1:]) if given.startswith("*.") else host == given
+            for given in self._given
+        )
+
+
+def host_of(header: str) -> str:
+    """Return the host of a `host` header, without its port and brackets, in small letters."""
+    text = header.strip().lower()
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0].removesuffix(".")

@@ -1,0 +1,1 @@
+"""The dialect of Ollama: its paths, fields and shapes."""

@@ -1,0 +1,1 @@
+"""The dialect of OpenAI: its paths, fields and shapes."""

@@ -1,0 +1,119 @@
+"""What OpenAI's inference requests share, and fields accepted though they do nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from rkd_gateway.fields import Fields, number
+from rkd_gateway.options import sampling
+from rkd_gateway.problems import bad_field, unsupported
+
+HARMLESS: Final = (
+    "user",
+    "metadata",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "service_tier",
+)
+"""About the caller's account: nothing here depends on them."""
+
+NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
+    "n": (1,),
+    "best_of": (1,),
+    "store": (False,),
+    "parallel_tool_calls": (True,),
+    "modalities": (["text"],),
+    "verbosity": ("medium",),
+    "suffix": ("",),
+    "echo": (False,),
+}
+"""Fields that are honoured only where they ask for what happens anyway."""
+
+
+def options(fields: Fields) -> dict[str, Any]:
+    """
+    Take what every answer may be asked, as `rkd_client` calls it.
+
+    Raises:
+        RkdError: INVALID_FIELD; CAPABILITY_UNSUPPORTED, what the daemon cannot do.
+    """
+    refuse_unless_neutral(fields)
+    fields.skip(*HARMLESS)
+    found = sampling(fields, "openai")
+    found["logit_bias"] = biases(fields.inner("logit_bias"))
+    found["thinking"] = thinking(fields)
+    return found
+
+
+def refuse_unless_neutral(fields: Fields) -> None:
+    """Refuse what asks for more than there is."""
+    for name, harmless in NEUTRAL.items():
+        value = fields.take(name)
+        if value is not None and value not in harmless:
+            raise unsupported(name, f"{json.dumps(value)[:60]} is not built yet", "leave it out")
+
+
+def biases(given: Fields | None) -> list[dict[str, Any]] | None:
+    """Return a bias for each token id."""
+    if given is None:
+        return None
+    found = []
+    for name, value in given.everything().items():
+        if not (name.isascii() and name.isdecimal() and len(name) < 10):  # noqa: PLR2004 - int32
+            raise bad_field("logit_bias", "an object from token ids to biases")
+        found.append({"token_id": int(name), "bias": number(given.path(name[:20]), value)})
+    return found
+
+
+def thinking(fields: Fields) -> bool | None:
+    """Return whether to think: `reasoning_effort` none, or vLLM's switch; None is the model's."""
+    effort = fields.text("reasoning_effort")
+    kwargs = fields.inner("chat_template_kwargs")
+    switch = None if kwargs is None else kwargs.yes("enable_thinking")
+    if kwargs is not None:
+        kwargs.end()
+    if effort is None:
+        return switch
+    if effort != "none":
+        raise unsupported("reasoning_effort", "levels are not built yet", 'send "none" or nothing')
+    return False
+
+
+def schema(fields: Fields | None) -> str | None:
+    """Return the JSON Schema that `response_format` asks for, as text."""
+    if fields is None:
+        return None
+    kind = fields.text("type")
+    found: str | None
+    match kind:
+        case "text":
+            found = None
+        case "json_object":
+            found = "{}"
+        case "json_schema":
+            inner = fields.inner("json_schema")
+            given = None if inner is None else inner.take("schema")
+            if inner is None or not isinstance(given, dict):
+                raise bad_field("response_format.json_schema.schema", "a JSON Schema object")
+            inner.skip("name", "description", "strict")  # what is asked for is always kept to
+            inner.end()
+            found = json.dumps(given)
+        case _:
+            raise bad_field("response_format.type", "text, json_object or json_schema")
+    fields.end()
+    return found
+
+
+def with_usage(fields: Fields, *, streamed: bool) -> bool:
+    """Return whether a stream ends with its usage."""
+    given = fields.inner("stream_options")
+    if given is None:
+        return False
+    if not streamed:
+        raise bad_field("stream_options", "sent with stream=true")
+    wanted = given.yes("include_usage") or False
+    given.skip("include_obfuscation")
+    given.end()
+    return wanted

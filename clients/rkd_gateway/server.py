@@ -1,0 +1,180 @@
+"""Listening: sockets, TLS, slow heads of requests, and the end when told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+from rkd_client.errors import InvalidInputError
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from rkd_gateway.settings import Listen, Settings
+
+HEAD_S: Final = 10.0
+"""A connection whose next request's head has not come whole by then is closed."""
+
+CONNECTIONS: Final = 1024
+"""More at once are told 503."""
+
+GRACE_S: Final = 10
+"""Answers may go on for so long when the gateway stops."""
+
+BACKLOG: Final = 256
+
+
+class PunctualProtocol(H11Protocol):
+    """HTTP/1.1, strict as h11 is, with a bound on the time a request's head may take."""
+
+    _closing: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a request that has begun is no longer waited for."""
+        super().data_received(data)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        cycle: Any = self.cycle  # None until the first request
+        if cycle is not None and not cycle.response_complete:
+            self._stop_waiting()
+        elif self._closing is None and not self.transport.is_closing():
+            self._closing = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
+
+
+class QuietServer(uvicorn.Server):
+    """A server whose signals are its owner's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+async def serve(app: ASGIApp, settings: Settings) -> None:
+    """
+    Listen and answer until SIGTERM or SIGINT.
+
+    Raises:
+        InvalidInputError: INVALID_SETTING, an address that cannot be had, TLS files that are none.
+    """
+    bound = [(one, bind(one)) for one in settings.listen]
+    servers = []
+    for secure in (False, True):
+        mine = [s for one, s in bound if (not one.path and settings.tls_cert is not None) == secure]
+        if mine:
+            servers.append((QuietServer(_config(app, settings if secure else None)), mine))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, [server for server, _ in servers])
+    for one, held in bound:
+        scheme = "https" if settings.tls_cert is not None and not one.path else "http"
+        sys.stderr.write(f"rkd-gateway listens on {_shown(one, held, scheme)}\n")
+    sys.stderr.flush()
+    try:
+        await asyncio.gather(*(server.serve(sockets) for server, sockets in servers))
+    finally:
+        for one, held in bound:
+            held.close()
+            if one.path:
+                _remove(one.path)
+
+
+def _remove(path: str) -> None:
+    Path(path).unlink(missing_ok=True)
+
+
+def bind(one: Listen) -> socket.socket:
+    """
+    Return a socket bound to *one*; of a unix socket's path, what a dead process left is replaced.
+
+    Raises:
+        InvalidInputError: INVALID_SETTING, it cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in one.host else socket.AF_INET
+    held = socket.socket(socket.AF_UNIX if one.path else family, socket.SOCK_STREAM)
+    try:
+        if one.path:
+            _make_way(one.path)
+            held.bind(one.path)
+            Path(one.path).chmod(0o660)
+        else:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            held.bind((one.host, one.port))
+        held.listen(BACKLOG)
+    except OSError as error:
+        held.close()
+        said = f"RKD_GATEWAY_LISTEN: {one} cannot be had: {error.strerror or error}"
+        remedy = "is Ollama running there? systemctl stop ollama, or choose another port"
+        raise InvalidInputError("INVALID_SETTING", said, remedy=remedy) from error
+    held.setblocking(False)
+    return held
+
+
+def _make_way(path: str) -> None:
+    if not Path(path).is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink(missing_ok=True)
+
+
+def _config(app: ASGIApp, secure: Settings | None) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        http=PunctualProtocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=GRACE_S,
+        ssl_certfile=None if secure is None else secure.tls_cert,
+        ssl_keyfile=None if secure is None or secure.tls_key is None else str(secure.tls_key),
+    )
+    try:
+        config.load()
+    except OSError as error:
+        said = f"RKD_GATEWAY_TLS_CERT and RKD_GATEWAY_TLS_KEY are no pair: {error}"
+        raise InvalidInputError("INVALID_SETTING", said) from error
+    return config
+
+
+def _stop(servers: list[QuietServer]) -> None:
+    for server in servers:
+        server.should_exit = True
+
+
+def _shown(one: Listen, held: socket.socket, scheme: str) -> str:
+    if one.path:
+        return str(one)
+    return f"{scheme}://{Listen(host=one.host, port=held.getsockname()[1])}"

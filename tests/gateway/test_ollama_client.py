@@ -1,0 +1,110 @@
+"""The unmodified `ollama` client against a gateway before a real daemon."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import ollama
+import pytest
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[ollama.Client]:
+    """The client as people make it."""
+    made = ollama.Client(host=url)
+    yield made
+    made.close()
+
+
+def test_a_model_is_listed_shown_copied_and_deleted(client: ollama.Client) -> None:
+    """With `:latest` or without; a second deletion is a 404."""
+    assert [one.model for one in client.list().models] == ["tiny"]
+    shown = client.show("tiny:latest")
+    assert shown.details is not None
+    assert (shown.details.format, shown.details.family) == ("gguf", "llama")
+    assert "completion" in (shown.capabilities or [])
+    client.copy("tiny", "second:latest")
+    assert {str(one.model) for one in client.list().models} == {"tiny", "second"}
+    client.delete("second")
+    with pytest.raises(ollama.ResponseError) as missing:
+        client.delete("second")
+
+    assert missing.value.status_code == 404
+    assert "second" in missing.value.error
+
+
+def test_a_chat_comes_whole_and_in_lines(client: ollama.Client) -> None:
+    """Both say the same, and their durations add up."""
+    turns = [{"role": "user", "content": "Hi"}]
+    options = {"temperature": 0, "num_predict": 8, "seed": 1, "num_gpu": 1}
+    whole = client.chat("tiny:latest", turns, options=options)
+    lines = list(client.chat("tiny:latest", turns, options=options, stream=True, keep_alive=-1))
+    last = lines[-1]
+
+    assert "".join(one.message.content or "" for one in lines) == whole.message.content
+    assert (last.done, last.done_reason, last.eval_count) == (True, "length", 8)
+    assert last.model == "tiny:latest"
+    parts = (last.load_duration or 0, last.prompt_eval_duration or 0, last.eval_duration or 0)
+    assert 0 < sum(parts) <= (last.total_duration or 0)
+
+
+def test_a_prompt_is_continued_with_probabilities(client: ollama.Client) -> None:
+    """Raw, with logprobs and a format."""
+    options = {"num_predict": 4, "temperature": 0}
+    said = client.generate("tiny", "Hi", raw=True, options=options, logprobs=True, top_logprobs=2)
+
+    assert said.done_reason == "length"
+    assert len(said.logprobs or ()) == 4
+    assert all(len(one.top_logprobs or ()) == 2 for one in said.logprobs or ())
+
+
+def test_keep_alive_loads_keeps_and_unloads(client: ollama.Client) -> None:
+    """Without a prompt: -1 stays, a duration tells when it leaves, 0 leaves."""
+    assert client.generate("tiny", keep_alive="10m").done_reason == "load"
+    (resident,) = client.ps().models
+    assert resident.expires_at is not None
+    left = resident.expires_at - dt.datetime.now(dt.UTC)
+    assert 500 < left.total_seconds() < 601
+    client.generate("tiny", keep_alive=-1)
+    assert client.ps().models[0].expires_at.year > 2300  # type: ignore[union-attr]
+    assert client.generate("tiny", keep_alive=0).done_reason == "unload"
+    assert list(client.ps().models) == []
+
+
+def test_vectors_of_both_kinds(client: ollama.Client) -> None:
+    """`embed` gives length 1, one for each text; `embeddings` one as it is."""
+    found = client.embed("tiny", ["one", "two"]).embeddings
+    assert [round(sum(value * value for value in one), 3) for one in found] == [1, 1]
+    assert len(client.embeddings("tiny", "one").embedding) == len(found[0])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"options": {"temprature": 1}}, "options.temprature"),
+        ({"options": {"temperature": "hot"}}, "options.temperature should be a number"),
+        ({"options": {"top_k": True}}, "options.top_k should be a whole number"),
+        ({"think": "high"}, "think: levels are not built yet"),
+        ({"keep_alive": "soon"}, "keep_alive should be seconds"),
+        ({"suffix": "end"}, "suffix: is not built yet"),
+        ({"images": ["aGk="]}, "images: is not built yet"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_words(
+    client: ollama.Client, more: dict[str, object], said: str
+) -> None:
+    """Never ignored; the field is named."""
+    with pytest.raises(ollama.ResponseError) as refused:
+        client.generate("tiny", "Hi", **more)  # type: ignore[call-overload]
+
+    assert refused.value.status_code == 400
+    assert said in refused.value.error
+
+
+def test_an_unknown_model_is_a_404_also_of_a_stream(client: ollama.Client) -> None:
+    """Before the first line an error has its status."""
+    for streamed in (False, True):
+        with pytest.raises(ollama.ResponseError) as missing:
+            list(client.chat("nobody", [{"role": "user", "content": "Hi"}], stream=streamed))  # type: ignore[call-overload]
+        assert missing.value.status_code == 404

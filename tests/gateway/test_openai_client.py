@@ -1,0 +1,129 @@
+"""The unmodified `openai` client against a gateway before a real daemon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+HI: Any = [{"role": "user", "content": "Hi"}]
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[openai.OpenAI]:
+    """The client as people make it: some key has to be given."""
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as made:
+        yield made
+
+
+def test_models_are_listed_and_found(client: openai.OpenAI) -> None:
+    """By the names the daemon has for them."""
+    assert [one.id for one in client.models.list()] == ["tiny"]
+    assert client.models.retrieve("tiny").owned_by == "rkd"
+    with pytest.raises(openai.NotFoundError) as missing:
+        client.models.retrieve("nobody")
+    assert missing.value.code == "MODEL_NOT_FOUND"
+
+
+def test_a_chat_comes_whole_and_in_events(client: openai.OpenAI) -> None:
+    """Both say the same; a stream ends with its usage when that is asked for."""
+    asked: Any = {"model": "tiny", "messages": HI, "max_tokens": 8, "temperature": 0, "seed": 3}
+    whole = client.chat.completions.create(**asked)
+    events = list(
+        client.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+    )
+    text = "".join(one.choices[0].delta.content or "" for one in events if one.choices)
+
+    assert text == whole.choices[0].message.content
+    assert whole.choices[0].finish_reason == "length"
+    assert events[0].choices[0].delta.role == "assistant"
+    assert events[-1].usage == whole.usage or events[-1].usage.completion_tokens == 8
+    assert whole.usage.completion_tokens == 8
+
+
+def test_an_answer_keeps_to_its_schema(client: openai.OpenAI) -> None:
+    """`response_format` of a JSON Schema constrains the answer."""
+    schema = {"type": "object", "properties": {"a": {"enum": ["x", "y"]}}, "required": ["a"]}
+    schema["additionalProperties"] = False
+    shape: Any = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    said = client.chat.completions.create(
+        model="tiny", messages=HI, response_format=shape, max_tokens=200
+    )
+
+    assert json.loads(said.choices[0].message.content or "")["a"] in {"x", "y"}
+
+
+def test_probabilities_and_biases(client: openai.OpenAI) -> None:
+    """A token that is forced is the one that comes."""
+    said = client.chat.completions.create(
+        model="tiny",
+        messages=HI,
+        max_tokens=3,
+        temperature=0,
+        logprobs=True,
+        top_logprobs=2,
+        logit_bias={"70": 100},
+    )
+    tokens = said.choices[0].logprobs.content or []  # type: ignore[union-attr]
+
+    assert len({one.token for one in tokens}) == 1
+    assert [len(one.top_logprobs) for one in tokens] == [2, 2, 2]
+
+
+def test_a_prompt_is_continued(client: openai.OpenAI) -> None:
+    """Whole and streamed alike."""
+    asked: Any = {"model": "tiny:latest", "prompt": "Hi", "max_tokens": 5, "temperature": 0}
+    whole = client.completions.create(**asked).choices[0].text
+    events = client.completions.create(**asked, stream=True)
+
+    assert "".join(one.choices[0].text for one in events) == whole
+
+
+def test_vectors_are_the_same_as_numbers_and_in_base64(client: openai.OpenAI) -> None:
+    """The client asks for base64 by itself."""
+    packed = client.embeddings.create(model="tiny", input=["one", "two"])
+    plain = client.embeddings.create(model="tiny", input="one", encoding_format="float")
+
+    assert [one.index for one in packed.data] == [0, 1]
+    assert packed.data[0].embedding == pytest.approx(plain.data[0].embedding)
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "param"),
+    [
+        ({"n": 2}, "CAPABILITY_UNSUPPORTED", "n"),
+        ({"tool_choice": "required"}, "CAPABILITY_UNSUPPORTED", "tool_choice"),
+        ({"reasoning_effort": "high"}, "CAPABILITY_UNSUPPORTED", "reasoning_effort"),
+        ({"temperature": 9}, "INVALID_FIELD", "temperature"),
+        ({"extra_body": {"nonsense": 1}}, "INVALID_FIELD", "nonsense"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_words(
+    client: openai.OpenAI, more: dict[str, Any], code: str, param: str
+) -> None:
+    """As a bad request, with the daemon's reason and the field."""
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(model="tiny", messages=HI, **more)
+
+    assert (refused.value.code, refused.value.param) == (code, param)
+
+
+def test_a_prompt_too_long_is_an_error_with_both_numbers(client: openai.OpenAI) -> None:
+    """Never cut."""
+    long: Any = [{"role": "user", "content": "x" * 9000}]
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(model="tiny", messages=long)
+
+    assert refused.value.code == "CONTEXT_LENGTH_EXCEEDED"
+    assert "4096" in refused.value.message
+
+
+def test_what_is_not_built_says_so(client: openai.OpenAI) -> None:
+    """Responses, for now."""
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.responses.create(model="tiny", input="Hi")
+
+    assert (refused.value.status_code, refused.value.code) == (501, "NOT_IMPLEMENTED")
