@@ -173,13 +173,29 @@ def _delicate(kind: Descriptor) -> tuple[_Check, ...]:
     for field in kind.fields:
         inner = field.message_type
         if inner is not None:
-            if inner.full_name in {_DURATION, _TIMESTAMP} or _delicate(inner):
+            if _holds(inner, frozenset()):
                 found.append((field, inner.full_name))
         elif field.enum_type is not None:
             found.append((field, "enum"))
         elif field.cpp_type in {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}:
             found.append((field, "number"))
     return tuple(found)
+
+
+def _holds(kind: Descriptor, above: frozenset[str]) -> bool:
+    """Whether something delicate is in *kind*; one in itself (Struct) is looked at once."""
+    if kind.full_name in {_DURATION, _TIMESTAMP}:
+        return True
+    if kind.full_name in above:
+        return False
+    seen = above | {kind.full_name}
+    numbers = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
+    return any(
+        _holds(field.message_type, seen)
+        if field.message_type is not None
+        else field.enum_type is not None or field.cpp_type in numbers
+        for field in kind.fields
+    )
 
 
 def _check(message: Message, prefix: str) -> None:

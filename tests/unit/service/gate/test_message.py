@@ -120,3 +120,15 @@ def test_times_out_of_range_are_named() -> None:
     listing.models[0].modified.seconds = 2**60
 
     assert refused(listing.SerializeToString(), models_pb2.ListResponse)[0] == "models[0].modified"
+
+
+def test_a_kind_that_holds_itself_is_read() -> None:
+    """Arguments of a template are a Struct: values in values, their numbers looked at as any."""
+    good = pb.ChatRequest(model="m")
+    good.template_arguments.update({"a": {"b": [1, {"c": True}]}})
+    kind = pb.ChatRequest
+    assert read_message(good.SerializeToString(), kind.FromString, 1 << 20) == good
+
+    good.template_arguments["a"]["b"][0] = float("nan")
+    with pytest.raises(InvalidInputError, match="finite"):
+        read_message(good.SerializeToString(), kind.FromString, 1 << 20)
