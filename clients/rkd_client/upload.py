@@ -8,10 +8,14 @@ halves of the library do it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import stat
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from rkd.v1 import models_pb2 as pb
 from rkd_client.ask import QUICK_S, SLOW_S, Ask
@@ -72,8 +76,8 @@ def digest_of(path: Path, told: Told = lambda *_: None) -> Hashed:
     """
     digest, done = hashlib.sha256(), 0
     try:
-        size = path.stat().st_size
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
             while piece := stream.read(PIECE_BYTES):
                 digest.update(piece)
                 done += len(piece)
@@ -82,6 +86,30 @@ def digest_of(path: Path, told: Told = lambda *_: None) -> Hashed:
         said = f"{path} cannot be read: {error.strerror}"
         raise InvalidInputError("INVALID_FILE", said) from error
     return Hashed(path, f"sha256:{digest.hexdigest()}", done)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """
+    Open *path* to read it, if it is a file: a pipe would hold us for ever, a device has no end.
+
+    Raises:
+        OSError: it cannot be opened, or is something else.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_bounded(path: Path, most_bytes: int) -> bytes:
+    """
+    Read the file at *path*, or one byte more than *most_bytes* of it; raises as `open_regular`.
+
+    What a shell hands over as a file, `<(command)`, is a pipe of this process and is read as well.
+    """
+    with path.open("rb") if path.parent == Path("/dev/fd") else open_regular(path) as stream:
+        return stream.read(most_bytes + 1)
 
 
 def ask_of(one: Hashed, step: Send) -> Ask[pb.UploadResponse, object]:
@@ -99,7 +127,7 @@ def requests(one: Hashed, step: Send, told: Told) -> Iterator[pb.UploadRequest]:
         yield first
         return
     offset = step.offset_bytes
-    with one.path.open("rb") as stream:
+    with open_regular(one.path) as stream:
         stream.seek(offset)
         while piece := stream.read(PIECE_BYTES):
             request = pb.UploadRequest(offset_bytes=offset, data=piece)

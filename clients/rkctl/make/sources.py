@@ -11,9 +11,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from rkd_client.upload import read_bounded
+
 from rkctl.failure import Exit, Failure
 from rkctl.make import checkpoint
-from rkd.modelfile.commands import Dialect
+from rkd.modelfile.commands import MAX_BYTES, Dialect
 from rkd.modelfile.parse import decode, parse
 from rkd.modelfile.source import Source, SourceKind, classify
 
@@ -82,7 +84,7 @@ def existing(path: Path) -> Path:
 
 def _bytes(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_bounded(file, MAX_BYTES)
     except OSError as error:
         said = f"the Modelfile {file} cannot be read: {(error.strerror or str(error)).lower()}"
         remedy = ("name it with -f FILE, or say what to make the model from: --from",)

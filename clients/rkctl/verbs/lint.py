@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import click
+from rkd_client.upload import read_bounded
 
 from rkctl.failure import Exit, Failure
 from rkctl.verb import Local, local_verb
-from rkd.modelfile.commands import ProblemSeverity
+from rkd.modelfile.commands import MAX_BYTES, ProblemSeverity
 from rkd.modelfile.lint import lint as problems_of
 
 
@@ -50,7 +51,9 @@ def lint(local: Local, files: tuple[str, ...]) -> None:
 
 def _bytes(file: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        if file == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        return read_bounded(Path(file), MAX_BYTES)
     except OSError as error:
         said = f"{file} cannot be read: {(error.strerror or str(error)).lower()}"
         raise Failure(said, "FILE_NOT_FOUND", (), Exit.NOT_FOUND) from error

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import rkd
@@ -50,6 +52,7 @@ class Launcher:
         *,
         confined: bool = True,
     ) -> None:
+        _end_leftovers(folder)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700, parents=True)
         self._folder = folder
@@ -122,3 +125,17 @@ class Launcher:
             await worker.close(kill=True)
             raise
         return worker
+
+
+def _end_leftovers(folder: Path) -> None:
+    """
+    Kill what still works below *folder*: the workers of a life of the daemon that has ended.
+
+    They end by themselves, by the end of file and by the kernel's parent-death signal; one that was
+    stopped (SIGSTOP) before it had asked for that signal does neither.
+    """
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):  # gone, or somebody else's
+                if folder in (entry / "cwd").readlink().parents:
+                    os.kill(int(entry.name), signal.SIGKILL)
