@@ -20,8 +20,9 @@ from rkd.inference import EmbedSpec, LoadSpec, Run, Sampling
 from rkd.model import BackendKind
 from rkd.worker.handle import Handle
 from tests.contract.backend_suite import ABILITIES, BackendSuite, Subject, carried_out
+from tests.contract.oracle import Oracle
 from tests.contract.wire_client import WireBackend
-from tests.models import tiny
+from tests.models import tiny, tiny_bert
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +70,21 @@ def subject(
 
 class TestLlamaCpp(BackendSuite):
     """The contract, kept by llama.cpp."""
+
+
+def test_a_native_engine_embeds_as_the_wheel_does(llama_server: Path, tmp_path: Path) -> None:
+    """It is told how to pool and to compute a text at once."""
+    weights = tiny_bert.write(tmp_path / "encoder.gguf")
+    backend = LlamaCppBackend(lambda: None, tmp_path)
+    spec = LoadSpec(BackendKind.CPU, str(weights), context_tokens=1024, threads=1, embeddings=True)
+    backend.load(replace(spec, runtime_library=str(llama_server)), lambda _: None)
+    try:
+        made = backend.embed(EmbedSpec(("a" * 600,), normalize=False)).vectors[0]
+    finally:
+        backend.close()
+
+    own = Oracle(weights, tmp_path, context=1024).vector(tiny_bert.ids_of("a" * 600))
+    assert made == pytest.approx(own, abs=1e-4)
 
 
 @pytest.fixture

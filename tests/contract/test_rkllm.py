@@ -549,7 +549,21 @@ class TestEmbeddings:
         with loaded(version, tmp_path) as npu:
             with pytest.raises(InvalidInputError, match="should not be empty"):
                 npu.ask(Run(prompt=""))
+            with pytest.raises(InvalidInputError) as refused:
+                npu.backend.embed(EmbedSpec(("a", "")))
+            assert refused.value.violations[0].field == "inputs[1]"
             assert npu.calls("rkllm_run") == []
+
+    def test_a_text_cut_ends_as_the_model_wants_it(self, tmp_path: Path) -> None:
+        """The vector is of the last token, which is the one that closes a text."""
+        write_tokenizer(tmp_path, closed=True)
+        with loaded("1.3.0", tmp_path, change={"tokenizer_folder": str(tmp_path)}) as npu:
+            made = npu.backend.embed(EmbedSpec(("x" * 2000,), truncate=True))
+            (run,) = npu.calls("rkllm_run")
+
+        assert made.prompt_tokens == npu.loaded.context_tokens == run["n_tokens"]
+        assert run["tokens"][0] == 257
+        assert run["tokens"][-1] == 258
 
     def test_a_text_too_long_is_named(self, tmp_path: Path) -> None:
         """By its place among the others."""

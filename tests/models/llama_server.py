@@ -26,6 +26,9 @@ def main() -> NoReturn:
         parser.add_argument(f"--{name}", type=int, required=True)
     for flag in ("no-warmup", "slots", "no-webui"):
         parser.add_argument(f"--{flag}", action="store_true", required=True)
+    parser.add_argument("--embeddings", action="store_true")
+    parser.add_argument("--pooling")
+    parser.add_argument("--ubatch-size", type=int)
     given = parser.parse_args()
     Path(given.host).unlink(missing_ok=True)
     params = xllamacpp.CommonParams()
@@ -38,6 +41,12 @@ def main() -> NoReturn:
     params.ui = params.warmup = params.fit_params = False
     params.cache_ram_mib = given.cache_ram
     params.verbosity = 3
+    params.embedding = given.embeddings
+    if given.pooling:
+        kinds = xllamacpp.llama_pooling_type
+        params.pooling_type = getattr(kinds, f"LLAMA_POOLING_TYPE_{given.pooling.upper()}")
+    if given.ubatch_size:
+        params.n_ubatch = given.ubatch_size
     server = xllamacpp.Server(params)
     signal.sigwait({signal.SIGTERM})
     del server

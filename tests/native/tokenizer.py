@@ -10,8 +10,12 @@ from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.processors import TemplateProcessing
 
 
-def write_tokenizer(folder: Path) -> Path:
-    """Write a `tokenizer.json`: 0 to 255 bytes, 256 `he`, 257 `<s>` put first, 258 `<|im_end|>`."""
+def write_tokenizer(folder: Path, *, closed: bool = False) -> Path:
+    """
+    Write a `tokenizer.json`: 0 to 255 bytes, 256 `he`, 257 `<s>` put first, 258 `<|im_end|>`.
+
+    A *closed* text ends in the last of these, as those of embedding models do.
+    """
     alphabet = sorted(ByteLevel.alphabet())
     vocabulary = {letter: index for index, letter in enumerate(alphabet)}
     vocabulary["he"] = len(vocabulary)
@@ -19,9 +23,9 @@ def write_tokenizer(folder: Path) -> Path:
     made.pre_tokenizer = ByteLevel(add_prefix_space=False)
     made.decoder = tokenizers.decoders.ByteLevel()
     made.add_special_tokens(["<s>", "<|im_end|>"])
-    made.post_processor = TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", made.token_to_id("<s>"))]
-    )
+    special = [(text, made.token_to_id(text)) for text in ("<s>", "<|im_end|>")]
+    single = "<s> $A <|im_end|>" if closed else "<s> $A"
+    made.post_processor = TemplateProcessing(single=single, special_tokens=special)
     path = folder / "tokenizer.json"
     made.save(str(path))
     return path

@@ -18,10 +18,11 @@ from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.llamacpp.answer import EventAnswer
+from rkd.backend.llamacpp.embedder import Embedder
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.llguidance import compiler
 from rkd.backend.llamacpp.native import UNUSED_TEMPLATE, NativeEngine
-from rkd.backend.llamacpp.purpose import Pooling, Purpose
+from rkd.backend.llamacpp.purpose import Purpose
 from rkd.backend.llamacpp.request import body_of, broken_schema, no_call, refusal_of
 from rkd.backend.llamacpp.schemas import Schemas
 from rkd.backend.llamacpp.turns import forces_call, requests
@@ -29,9 +30,8 @@ from rkd.backend.llamacpp.wheel import import_wheel, library_of_wheel
 from rkd.backend.prompt.templates import Templates
 from rkd.backend.schema.conformity import broken
 from rkd.backend.text.calls.table import HERMES, CallFormat, markers_of
-from rkd.backend.text.vectors import cut, shaped, too_long
-from rkd.bounds import check_inputs, check_token_ids
-from rkd.errors import PreconditionError, Reason, RkdError
+from rkd.bounds import check_token_ids
+from rkd.errors import PreconditionError, Reason
 from rkd.inference import (
     Embeddings,
     EmbedSpec,
@@ -47,8 +47,6 @@ from rkd.inference import (
 BATCH_TOKENS = 256
 """Prompt tokens computed at once: a cancel is seen between batches, and other streams get their
 turn. Measured with 3,600 tokens: slot free after 3.8 s against 16 s with the engine's 2,048."""
-SPARE_TOKENS = 8
-"""More than any model puts around a text by itself."""
 FREE_BOUND_S = 30.0
 NAME_TOKENS = 64
 """More than the name of a tool can have."""
@@ -117,8 +115,8 @@ class WheelEngine:
             params.flash_attn_type = flash.LLAMA_FLASH_ATTN_TYPE_ENABLED
         if spec.embeddings:
             params.embedding = True
-            if purpose.pooling is Pooling.NONE:
-                params.pooling_type = engine.llama_pooling_type.LLAMA_POOLING_TYPE_LAST
+            kind = f"LLAMA_POOLING_TYPE_{purpose.pooling.name}"
+            params.pooling_type = getattr(engine.llama_pooling_type, kind)
         if spec.adapters:
             params.lora_adapters = [
                 engine.CommonAdapterLoraInfo(path, scale) for _name, path, scale in spec.adapters
@@ -162,7 +160,8 @@ class LlamaCppBackend:
         self._adds_bos = False
         self._running = 0
         self._vocabulary = 0
-        self._purpose = Purpose(Pooling.NONE, encoder=False)
+        self._purpose = Purpose()
+        self._embedder: Embedder | None = None
 
     def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
         """Load the GGUF; returns when the server answers."""
@@ -186,6 +185,7 @@ class LlamaCppBackend:
         context = int(props["default_generation_settings"]["n_ctx"])
         self._spec = replace(spec, context_tokens=context)
         self._special = (str(props.get("bos_token", "")), str(props.get("eos_token", "")))
+        self._embedder = Embedder(self._http, self._purpose, context, self._tokens)
         self._adds_bos = bool(self.tokenize("", add_special=True, parse_special=False))
         listed = self._http.get("/v1/models")["data"][0]
         self._vocabulary = int((listed.get("meta") or {}).get("n_vocab", 0))
@@ -308,49 +308,13 @@ class LlamaCppBackend:
         return Asked(text, way, template.format, chat=True)
 
     def embed(self, spec: EmbedSpec) -> Embeddings:
-        """Embed through `/v1/embeddings`, pooled as the file says, else the last token's state."""
-        if self._spec is None or not self._spec.embeddings:
+        """Embed, pooled as the file says."""
+        if self._spec is None or self._embedder is None or not self._spec.embeddings:
             raise PreconditionError(
                 Reason.CAPABILITY_UNSUPPORTED, "This model was loaded without embeddings."
             )
         self._purpose.check_embeds()
-        check_inputs(spec.inputs)
-        texts: list[str | list[int]] = list(spec.inputs)
-        if spec.truncate:
-            texts = [self._cut(text) for text in spec.inputs]
-        body = {"input": texts, "embd_normalize": 2 if spec.normalize else -1}
-        try:
-            answer = self._http.post("/v1/embeddings", body, bound_s=None)
-        except EngineError as error:
-            raise self._of_input(refusal_of(error), spec.inputs) from error
-        ordered = sorted(answer["data"], key=lambda one: int(one["index"]))
-        vectors = tuple(shaped(one["embedding"], spec) for one in ordered)
-        return Embeddings(vectors, int(answer["usage"]["prompt_tokens"]))
-
-    def _of_input(self, error: RkdError, inputs: tuple[str, ...]) -> RkdError:
-        """Say which of *inputs* is the one that does not fit."""
-        if error.reason is Reason.CONTEXT_LENGTH_EXCEEDED and self._spec is not None:
-            for at, text in enumerate(inputs):
-                tokens = len(self.tokenize(text, add_special=True, parse_special=True))
-                if tokens > self._most_embedded:
-                    return too_long(at, tokens, self._most_embedded)
-        return error
-
-    @property
-    def _most_embedded(self) -> int:
-        """Tokens of the longest text to embed; a model with a cache keeps room for one more."""
-        context = self._spec.context_tokens if self._spec else 0
-        return context if self._purpose.whole else context - 1
-
-    def _cut(self, text: str) -> str | list[int]:
-        """Return *text* where it fits, else as many of its tokens as do."""
-        limit = self._most_embedded
-        if len(text.encode()) < limit - SPARE_TOKENS:
-            return text  # no token is shorter than a byte
-        tokens = list(self.tokenize(text, add_special=True, parse_special=True))
-        if len(tokens) <= limit:
-            return text
-        return cut(tokens, self.tokenize("", add_special=True, parse_special=True), limit)
+        return self._embedder.embed(spec)
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Tokenize through `/tokenize`."""
@@ -359,6 +323,9 @@ class LlamaCppBackend:
             return tuple(self._http.post("/tokenize", body)["tokens"])
         except EngineError as error:
             raise refusal_of(error) from error
+
+    def _tokens(self, text: str) -> tuple[int, ...]:
+        return self.tokenize(text, add_special=True, parse_special=True)
 
     def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Detokenize through `/detokenize`."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from rkd.backend.llamacpp import native_schema
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
-from rkd.backend.llamacpp.purpose import Pooling, Purpose
+from rkd.backend.llamacpp.purpose import Purpose
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import LoadSpec
 
@@ -62,9 +62,7 @@ class NativeEngine:
             kind = spec.kv_cache_type
             command += ["--cache-type-k", kind, "--cache-type-v", kind, "--flash-attn", "on"]
         if spec.embeddings:
-            command += ["--embeddings"]
-            if purpose.pooling is Pooling.NONE:
-                command += ["--pooling", "last"]
+            command += ["--embeddings", "--pooling", purpose.pooling.name.lower()]
         if purpose.whole:
             command += ["--ubatch-size", str(batch_tokens)]
         for _name, path, scale in spec.adapters:

@@ -28,14 +28,20 @@ class Purpose:
     How a model reads a text.
 
     Args:
-        pooling: the file's own; NONE for models made to generate, of which the last state is taken.
+        pooling: the file's own; where it says none, the mean of an encoder's states, as encoders
+            without a word of it are used, and the last state of a model made to generate.
         encoder: it sees a text as a whole and keeps no cache: it cannot generate.
         template: its chat template, or "".
         tool_template: another one for conversations with tools, or "".
     """
 
     def __init__(
-        self, pooling: Pooling, *, encoder: bool, template: str = "", tool_template: str = ""
+        self,
+        pooling: Pooling = Pooling.LAST,
+        *,
+        encoder: bool = False,
+        template: str = "",
+        tool_template: str = "",
     ) -> None:
         self.pooling = pooling
         self.encoder = encoder
@@ -48,14 +54,15 @@ class Purpose:
         try:
             header = read_header(weights)
         except (InvalidInputError, OSError):
-            return cls(Pooling.NONE, encoder=False)
+            return cls()
         architecture = header.text("general.architecture")
         number = header.number(f"{architecture}.pooling_type")
-        pooling = Pooling(number) if number in set(Pooling) else Pooling.NONE
         causal = header.metadata.get(f"{architecture}.attention.causal", True)
+        encoder = "bert" in architecture or causal is False
+        said = Pooling(number) if number in set(Pooling) else Pooling.NONE
         return cls(
-            pooling,
-            encoder="bert" in architecture or causal is False,
+            said or (Pooling.MEAN if encoder else Pooling.LAST),
+            encoder=encoder,
             template=header.text("tokenizer.chat_template"),
             tool_template=header.text("tokenizer.chat_template.tool_use"),
         )
@@ -63,7 +70,7 @@ class Purpose:
     @property
     def whole(self) -> bool:
         """A text must be computed in one batch: the engine can cut one only for the last state."""
-        return self.encoder or self.pooling not in {Pooling.NONE, Pooling.LAST}
+        return self.encoder or self.pooling is not Pooling.LAST
 
     def check_generates(self) -> None:
         """

@@ -20,7 +20,7 @@ from rkd.backend.rkllm.sampling import engine_sampling, unsupported
 from rkd.backend.rkllm.tap import Tap
 from rkd.backend.text.calls.table import markers_of
 from rkd.backend.text.splitter import AnswerSplitter, splitter_for
-from rkd.backend.text.vectors import shaped, too_long
+from rkd.backend.text.vectors import cut, shaped, too_long
 from rkd.bounds import check_inputs, check_token_ids
 from rkd.errors import PreconditionError, Reason, bad_field
 from rkd.inference import (
@@ -211,7 +211,8 @@ class RkllmBackend:
                 if not spec.truncate:
                     raise too_long(at, known, model.resident.context_tokens)
                 known = model.resident.context_tokens
-                prompt = replace(prompt, tokens=(prompt.tokens or ())[:known])
+                tokens = cut(prompt.tokens or (), model.prompts.prompt(Run()).tokens or (), known)
+                prompt = replace(prompt, tokens=tuple(tokens))
             layer = self._hidden(model, prompt)
             vectors.append(shaped(layer.vector, spec))
             total += known or layer.tokens

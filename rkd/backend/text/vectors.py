@@ -46,6 +46,7 @@ def cut(tokens: Sequence[int], ends: Sequence[int], limit: int) -> list[int]:
         limit: most of them.
     """
     closing = list(ends[-1:])
-    if tokens[-1:] != closing or (len(ends) == 1 and tokens[:1] == closing):
+    opens = len(ends) == 1 and list(tokens[:1]) == closing
+    if list(tokens[-1:]) != closing or opens:
         closing = []  # what the model wants stands before the text
     return [*tokens[: limit - len(closing)], *closing]
