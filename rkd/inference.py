@@ -120,6 +120,11 @@ class Run:
     prompt_tokens: tuple[Int32, ...] = ()
     prompt_cache: str = ""
 
+    @property
+    def forces_call(self) -> bool:
+        """Whether the answer is to be a tool call."""
+        return bool(self.tools) and self.tool_choice not in {"", "auto", "none"}
+
 
 @dataclass(frozen=True, slots=True)
 class Logprob:

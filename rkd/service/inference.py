@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from rkd import bounds
@@ -32,6 +33,7 @@ from rkd.pool.deciding.state import Priority
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served, Ticket
 from rkd.service import events
+from rkd.service.beyond import beyond_npu
 from rkd.service.conversation import chat_run, generate_run
 from rkd.service.gate.caller import identity
 from rkd.service.options import Checker, Named, Options, Resolve, read_options
@@ -102,7 +104,9 @@ class InferenceService(InferenceServiceServicer):
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Yield events of one inference, `{field of the oneof: message}`."""
         await _check(run)
-        ticket = self._pool.request(_ask(model, options, context))
+        ask = _ask(model, options, context)
+        ask = replace(ask, wish=replace(ask.wish, beyond_npu=beyond_npu(run)))
+        ticket = self._pool.request(ask)
         with self._running.entered(options.request_id, str(model.name)) as running:
             told = _Told(self._meters.stream(running.request_id, str(model.name)))
             way = _planned_way(model, run, ticket)

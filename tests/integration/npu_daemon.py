@@ -48,9 +48,12 @@ class NpuDaemon:
         *,
         backend: types_pb2.Backend.ValueType = types_pb2.BACKEND_NPU,
         timeout_s: float = BOUND_S,
+        json_schema: str | None = None,
     ) -> grpc.Call:
         """Begin a generation, on the NPU where nothing else is said."""
         options = types_pb2.InferenceOptions(backend=backend)
+        if json_schema is not None:
+            options.sampling.json_schema = json_schema
         request = pb.GenerateRequest(model=model, prompt=prompt, options=options)
         return self.inference.Generate(request, timeout=timeout_s)
 

@@ -68,6 +68,18 @@ def test_what_the_npu_cannot_load_goes_to_the_cpu(
     assert words in events[-1].finished.backend_reason
 
 
+def test_a_schema_goes_to_the_cpu(board: NpuDaemon) -> None:
+    """What the NPU cannot keep is kept by the GGUF beside it; the next request is the NPU's."""
+    held = list(board.generate("both", "hi", backend=AUTO, json_schema='{"enum": [1]}'))
+    plain = list(board.generate("both", "hi", backend=AUTO))
+    with pytest.raises(grpc.RpcError, match="json_schema cannot be used"):
+        list(board.generate("both", "hi", backend=NPU, json_schema='{"enum": [1]}'))
+
+    assert (held[0].accepted.backend, plain[-1].finished.backend) == (CPU, NPU)
+    assert "cannot do json_schema" in held[0].accepted.backend_reason
+    assert "cannot do json_schema" in held[-1].finished.backend_reason
+
+
 def test_no_board(tmp_path: Path) -> None:
     """Where there is no board auto is the CPU from the start, and accepted says why."""
     with_both(tmp_path)

@@ -12,7 +12,7 @@ from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.llamacpp.http import Json
-from rkd.backend.llamacpp.turns import ReasoningTurn, forces_call
+from rkd.backend.llamacpp.turns import ReasoningTurn
 from rkd.backend.text.calls.table import HERMES, CallFormat
 from rkd.backend.text.splitter import AnswerSplitter, Split, splitter_for
 from rkd.inference import (
@@ -76,7 +76,7 @@ class EventAnswer:
         self._ids: list[int] = []
         self._logprobs: list[TokenLogprobs] = []
         self._held: list[str] | None = None
-        if run.sampling.json_schema is not None or forces_call(run):
+        if run.sampling.json_schema is not None or run.forces_call:
             self._held = []
 
     def take(self, event: Json) -> None:

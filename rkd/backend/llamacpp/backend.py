@@ -25,7 +25,7 @@ from rkd.backend.llamacpp.native import UNUSED_TEMPLATE, NativeEngine
 from rkd.backend.llamacpp.purpose import Purpose
 from rkd.backend.llamacpp.request import body_of, broken_schema, no_call, refusal_of
 from rkd.backend.llamacpp.schemas import Schemas
-from rkd.backend.llamacpp.turns import forces_call, requests
+from rkd.backend.llamacpp.turns import requests
 from rkd.backend.llamacpp.wheel import import_wheel, library_of_wheel
 from rkd.backend.prompt.templates import Templates
 from rkd.backend.schema.conformity import broken
@@ -231,7 +231,7 @@ class LlamaCppBackend:
             self._await_free_slot()
             return answer.outcome(asked.way, asked.warnings, reason=FinishReason.CANCELLED)
         outcome = answer.outcome(asked.way, asked.warnings)
-        if forces_call(run) and not answer.calls and outcome.reason is FinishReason.STOP_EOS:
+        if run.forces_call and not answer.calls and outcome.reason is FinishReason.STOP_EOS:
             raise no_call(run.tool_choice)
         if answer.ended and held is not None and (where := broken(held, answer.held)):
             raise broken_schema(where)

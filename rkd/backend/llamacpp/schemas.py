@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from rkd.backend.llamacpp.turns import forces_call
 from rkd.backend.schema.refusal import FIELD, of_field
 from rkd.backend.schema.schema import Refuses, written
 from rkd.bounds import MAX_SCHEMA_BYTES
@@ -75,7 +74,7 @@ def _asked(run: Run) -> Iterator[tuple[str, str]]:
     """The schemas an answer may be held to, each with the field it came in."""
     if run.sampling.json_schema is not None:
         yield FIELD, run.sampling.json_schema
-    if forces_call(run):
+    if run.forces_call:
         for at, tool in enumerate(run.tools):
             if run.tool_choice in {"required", tool.name}:
                 yield f"tools[{at}].parameters_json", tool.parameters_json.strip()

@@ -116,11 +116,6 @@ Choose = Callable[[Run, str, Sequence[str]], str]
 """Lets the model choose one of several names behind a prompt."""
 
 
-def forces_call(run: Run) -> bool:
-    """Whether the answer is to be a tool call."""
-    return bool(run.tools) and run.tool_choice not in {"", "auto", "none"}
-
-
 def requests(
     run: Run, prompt: str, row: CallFormat, answer: Answer, choose: Choose
 ) -> Iterator[tuple[Run, str]]:
@@ -134,7 +129,8 @@ def requests(
         answer: hears what comes.
         choose: asks the engine for a tool's name.
     """
-    constrained = bool(run.sampling.grammar or run.sampling.json_schema or forces_call(run))
+    sampling = run.sampling
+    constrained = bool(sampling.grammar) or sampling.json_schema is not None or run.forces_call
     turn = answer.turn
     budget = run.thinking_budget
     behind = ""
@@ -153,7 +149,7 @@ def requests(
     if remaining == 0 and behind:
         return
     left = replace(run, sampling=replace(run.sampling, max_tokens=remaining))
-    if not forces_call(run):
+    if not run.forces_call:
         yield left, prompt + behind
         return
     names = [tool.name for tool in run.tools if run.tool_choice in {"required", tool.name}]

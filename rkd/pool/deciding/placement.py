@@ -31,10 +31,16 @@ Measured = Callable[[str], int | None]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a request says about the load; None leaves it to the model, then the daemon."""
+    """
+    What a request says about the load; None leaves it to the model, then the daemon.
+
+    Args:
+        beyond_npu: what it asks itself that no NPU runtime can do.
+    """
 
     backend: BackendChoice | None = None
     context_tokens: int | None = None
+    beyond_npu: tuple[str, ...] = ()
 
 
 _NO_RKLLM = PreconditionError(
@@ -78,6 +84,10 @@ class Placement:
         gguf = model.weights_of(Format.GGUF)
         plans: list[LoadPlan] = []
         obstacle: RkdError | None = None
+        if choice is BackendChoice.AUTO and gguf is not None and wish.beyond_npu:
+            obstacle = _beyond(model, wish)
+            # As if the CPU was asked for: what is resident then keeps nobody else from the NPU.
+            choice = BackendChoice.CPU
         if choice is not BackendChoice.CPU:
             library = self._library(model, choice)
             if isinstance(library, RkdError):
@@ -300,6 +310,15 @@ def _not_on_npu(model: Model, why: RkdError) -> RkdError:
         remedy=why.remedy,
         metadata={**why.metadata, "model": str(model.name)},
     )
+
+
+def _beyond(model: Model, wish: Wish) -> RkdError | None:
+    """Why a model with weights for the NPU does not run there this time."""
+    if model.weights_of(Format.RKLLM) is None:
+        return None
+    asked = " and ".join(wish.beyond_npu)
+    why = PreconditionError(Reason.CAPABILITY_UNSUPPORTED, f"its runtime cannot do {asked}")
+    return _not_on_npu(model, why)
 
 
 def _no_weights(model: Model) -> RkdError:

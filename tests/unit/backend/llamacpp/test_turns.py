@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rkd.backend.llamacpp.turns import ReasoningTurn, forces_call, requests
+from rkd.backend.llamacpp.turns import ReasoningTurn, requests
 from rkd.backend.text.calls.table import HERMES
 from rkd.backend.text.calls.think import THINKS
 from rkd.backend.text.splitter import AnswerSplitter
@@ -125,11 +125,11 @@ def test_who_forces() -> None:
     """Required and a name do; auto, none and nothing do not, nor does anything without tools."""
     choices = ["", "auto", "none", "required", "a"]
 
-    assert [forces_call(Run(tools=TOOLS, tool_choice=one)) for one in choices] == [
+    assert [Run(tools=TOOLS, tool_choice=one).forces_call for one in choices] == [
         False,
         False,
         False,
         True,
         True,
     ]
-    assert not forces_call(Run(tool_choice="required"))
+    assert not Run(tool_choice="required").forces_call

@@ -96,6 +96,20 @@ class TestChoice:
         (plan,) = placement(LIBRARY).candidates(model(rkllm=MIB), Wish(CPU))
         assert plan.reason == ""
 
+    def test_what_the_npu_cannot_do_goes_to_the_cpu(self) -> None:
+        """Where it is the request's own, there is a GGUF and nobody insists; it says why."""
+        both, board = model(rkllm=MIB), placement(LIBRARY)
+        beyond = Wish(beyond_npu=("json_schema", "thinking_budget"))
+        (plan,) = board.candidates(both, beyond)
+        (asked,) = board.candidates(both, replace(beyond, backend=NPU))
+        (alone,) = board.candidates(model(rkllm=MIB, gguf=0), beyond)
+        (plain,) = board.candidates(model(gguf=MIB), beyond)
+
+        assert (plan.backend, plan.choice) == (BackendKind.CPU, CPU)
+        assert "cannot do json_schema and thinking_budget" in plan.reason
+        assert (asked.backend, alone.backend) == (BackendKind.NPU, BackendKind.NPU)
+        assert (plain.backend, plain.reason) == (BackendKind.CPU, "")
+
     @pytest.mark.parametrize("choice", [AUTO, NPU])
     def test_only_npu_weights_and_no_npu(self, choice: BackendChoice) -> None:
         """The board's reason is kept."""
