@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -19,8 +18,6 @@ from rkd_client.errors import RkdError, UnavailableError
 from rkd_client.face import Face, Line, Reading, attempts_of
 from rkd_client.upload import Came, Hashed, Pause, Told, ask_of, digest_of, journey, requests
 from rkd_client.values import value_of
-from rkd_client.verbs import hub, inference, models, pool, system
-from rkd_client.verbs import operations as ops
 from rkd_client.where import Where
 
 if TYPE_CHECKING:
@@ -174,44 +171,6 @@ async def _in_thread(pieces: Iterator[Message]) -> AsyncIterator[Message]:
         yield piece
 
 
-def _unary(
-    make: Callable[P, Ask[Answered, Value]],
-) -> Callable[Concatenate[AsyncClient, P], Awaitable[Value]]:
-    """Make a verb a method that returns its one answer."""
-
-    @functools.wraps(make)
-    async def method(self: AsyncClient, /, *args: P.args, **given: P.kwargs) -> Value:
-        return cast("Value", value_of(await self.call(cast("Ask[Any, Any]", make(*args, **given)))))
-
-    return method
-
-
-def _stream(
-    make: Callable[P, StreamAsk[Answered, Value]],
-) -> Callable[Concatenate[AsyncClient, P], AsyncStream[Answered, Value]]:
-    """Make a verb a method that returns its stream."""
-
-    @functools.wraps(make)
-    def method(
-        self: AsyncClient, /, *args: P.args, **given: P.kwargs
-    ) -> AsyncStream[Answered, Value]:
-        return self.stream(make(*args, **given))
-
-    return method
-
-
-def _answer(
-    make: Callable[P, StreamAsk[Answered, Any]],
-) -> Callable[Concatenate[AsyncClient, P], AsyncAnswer[Answered]]:
-    """Make a verb a method that returns an answer in pieces."""
-
-    @functools.wraps(make)
-    def method(self: AsyncClient, /, *args: P.args, **given: P.kwargs) -> AsyncAnswer[Answered]:
-        return AsyncAnswer(self.link, make(*args, **given), self.caller)
-
-    return method
-
-
 class AsyncClient(Face):
     """Calls to one daemon, each a method named after its verb; arguments as `Face` says."""
 
@@ -228,9 +187,17 @@ class AsyncClient(Face):
             joined.ClearField("next_page_token")
         return joined
 
+    async def value(self, ask: Ask[Any, Value]) -> Value:
+        """Return the dataclass that answers *ask*."""
+        return cast("Value", value_of(await self.call(ask)))
+
     def stream(self, ask: StreamAsk[Answered, Value]) -> AsyncStream[Answered, Value]:
         """Return the stream that answers *ask*."""
         return AsyncStream(self.link, ask, self.caller)
+
+    def answer(self, ask: StreamAsk[Answered, Any]) -> AsyncAnswer[Answered]:
+        """Return the answer in pieces to *ask*."""
+        return AsyncAnswer(self.link, ask, self.caller)
 
     async def upload(self, file: str | Path | Hashed, told: Told = lambda *_: None) -> str:
         """Bring *file* to the board, as `Client.upload` does; *told* is called in threads."""
@@ -259,38 +226,3 @@ class AsyncClient(Face):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    list = _unary(models.list)
-    show = _unary(models.show)
-    pull = _stream(models.pull)
-    push = _stream(models.push)
-    create = _stream(models.create)
-    copy = _unary(models.copy)
-    delete = _unary(models.delete)
-    migrate = _unary(models.migrate)
-    watch = _stream(models.watch)
-    generate = _answer(inference.generate)
-    chat = _answer(inference.chat)
-    embed = _unary(inference.embed)
-    tokenize = _unary(inference.tokenize)
-    detokenize = _unary(inference.detokenize)
-    cancel = _unary(inference.cancel)
-    residents = _unary(pool.residents)
-    load = _stream(pool.load)
-    unload = _unary(pool.unload)
-    pin = _unary(pool.pin)
-    unpin = _unary(pool.unpin)
-    plan = _unary(pool.plan)
-    search = _unary(hub.search)
-    files = _unary(hub.files)
-    card = _unary(hub.card)
-    operations = _unary(ops.operations)
-    operation = _unary(ops.operation)
-    attach = _stream(ops.attach)
-    watch_operations = _stream(ops.watch_operations)
-    cancel_operation = _unary(ops.cancel_operation)
-    pause_operation = _unary(ops.pause_operation)
-    resume_operation = _unary(ops.resume_operation)
-    status = _unary(system.status)
-    doctor = _unary(system.doctor)
-    reload = _unary(system.reload)

@@ -1,11 +1,19 @@
-"""What both faces of the library share: how a client is made, a stream read, a failure told."""
+"""
+What both faces of the library share: how a client is made, its verbs, how failures are told.
+
+A verb stands here once. Its type follows the client it is used on: `Client` returns what
+`AsyncClient` has to be awaited for.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Self, TypeVar, cast, overload
+
+from google.protobuf.message import Message
 
 from rkd_client import contexts
 from rkd_client.ask import Ask, StreamAsk
@@ -15,10 +23,20 @@ from rkd_client.follow import FollowAnswer
 from rkd_client.retry import Attempts
 from rkd_client.status import Failed, error_of
 from rkd_client.values import value_of
+from rkd_client.verbs import hub, inference, models, pool, system
+from rkd_client.verbs import operations as ops
 from rkd_client.where import Flags, Where, resolve
 
 if TYPE_CHECKING:
+    from rkd_client.aio import AsyncAnswer, AsyncClient, AsyncStream
+    from rkd_client.sync import Answer, Client, Stream
     from rkd_client.v1.types import Accepted, Finished
+
+P = ParamSpec("P")
+Answered = TypeVar("Answered", bound=Message)
+Value = TypeVar("Value")
+Now = TypeVar("Now")
+Later = TypeVar("Later")
 
 
 class Line:
@@ -69,9 +87,53 @@ class Reading:
         return None if seen is None else cast("Finished", value_of(seen))
 
 
+class _Verb(Generic[P, Now, Later]):
+    """A function that says what is asked; on a client, a method that asks it by its *way*."""
+
+    def __init__(self, make: Callable[P, Ask[Any, Any]], way: str) -> None:
+        self._make, self._way = make, way
+
+    @overload
+    def __get__(self, client: None, owner: object) -> Callable[P, Ask[Any, Any]]: ...
+    @overload
+    def __get__(self, client: Client, owner: object) -> Callable[P, Now]: ...
+    @overload
+    def __get__(self, client: AsyncClient, owner: object) -> Callable[P, Later]: ...
+    def __get__(self, client: Client | AsyncClient | None, owner: object) -> Callable[P, Any]:
+        make = self._make
+        if client is None:
+            return make
+        ask = getattr(client, self._way)
+
+        @functools.wraps(make)
+        def method(*args: P.args, **given: P.kwargs) -> object:
+            return ask(make(*args, **given))
+
+        return method
+
+
+def _one(make: Callable[P, Ask[Answered, Value]]) -> _Verb[P, Value, Awaitable[Value]]:
+    """Return the verb with one answer."""
+    return _Verb(make, "value")
+
+
+def _stream(
+    make: Callable[P, StreamAsk[Answered, Value]],
+) -> _Verb[P, Stream[Answered, Value], AsyncStream[Answered, Value]]:
+    """Return the verb with a stream of answers."""
+    return _Verb(make, "stream")
+
+
+def _answer(
+    make: Callable[P, StreamAsk[Answered, Any]],
+) -> _Verb[P, Answer[Answered], AsyncAnswer[Answered]]:
+    """Return the verb with an answer in pieces."""
+    return _Verb(make, "answer")
+
+
 class Face:
     """
-    How a client of one daemon is made; the channel is opened at the first call.
+    Calls to one daemon, each a method named after its verb; the channel opens at the first one.
 
     Args:
         endpoint: a socket, `host:port` or `https://host:port`, several by commas; None looks at
@@ -127,6 +189,41 @@ class Face:
         made = cls.__new__(cls)
         made.link, made.caller = link, caller
         return made
+
+    list = _one(models.list)
+    show = _one(models.show)
+    pull = _stream(models.pull)
+    push = _stream(models.push)
+    create = _stream(models.create)
+    copy = _one(models.copy)
+    delete = _one(models.delete)
+    migrate = _one(models.migrate)
+    watch = _stream(models.watch)
+    generate = _answer(inference.generate)
+    chat = _answer(inference.chat)
+    embed = _one(inference.embed)
+    tokenize = _one(inference.tokenize)
+    detokenize = _one(inference.detokenize)
+    cancel = _one(inference.cancel)
+    residents = _one(pool.residents)
+    load = _stream(pool.load)
+    unload = _one(pool.unload)
+    pin = _one(pool.pin)
+    unpin = _one(pool.unpin)
+    plan = _one(pool.plan)
+    search = _one(hub.search)
+    files = _one(hub.files)
+    card = _one(hub.card)
+    operations = _one(ops.operations)
+    operation = _one(ops.operation)
+    attach = _stream(ops.attach)
+    watch_operations = _stream(ops.watch_operations)
+    cancel_operation = _one(ops.cancel_operation)
+    pause_operation = _one(ops.pause_operation)
+    resume_operation = _one(ops.resume_operation)
+    status = _one(system.status)
+    doctor = _one(system.doctor)
+    reload = _one(system.reload)
 
 
 def attempts_of(ask: Ask[Any, Any], caller: Caller) -> Attempts:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast
 
 from google.protobuf.message import Message
 
@@ -19,8 +18,6 @@ from rkd_client.face import Face, Line, Reading, attempts_of
 from rkd_client.grpc_sync import grpc
 from rkd_client.upload import Came, Hashed, Pause, Told, ask_of, digest_of, journey, requests
 from rkd_client.values import value_of
-from rkd_client.verbs import hub, inference, models, pool, system
-from rkd_client.verbs import operations as ops
 from rkd_client.where import Where
 
 if TYPE_CHECKING:
@@ -164,40 +161,6 @@ class Link(Line):
                 self._channel = None
 
 
-def _unary(make: Callable[P, Ask[Answered, Value]]) -> Callable[Concatenate[Client, P], Value]:
-    """Make a verb a method that returns its one answer."""
-
-    @functools.wraps(make)
-    def method(self: Client, /, *args: P.args, **given: P.kwargs) -> Value:
-        return cast("Value", value_of(self.call(make(*args, **given))))
-
-    return method
-
-
-def _stream(
-    make: Callable[P, StreamAsk[Answered, Value]],
-) -> Callable[Concatenate[Client, P], Stream[Answered, Value]]:
-    """Make a verb a method that returns its stream."""
-
-    @functools.wraps(make)
-    def method(self: Client, /, *args: P.args, **given: P.kwargs) -> Stream[Answered, Value]:
-        return self.stream(make(*args, **given))
-
-    return method
-
-
-def _answer(
-    make: Callable[P, StreamAsk[Answered, Any]],
-) -> Callable[Concatenate[Client, P], Answer[Answered]]:
-    """Make a verb a method that returns an answer in pieces."""
-
-    @functools.wraps(make)
-    def method(self: Client, /, *args: P.args, **given: P.kwargs) -> Answer[Answered]:
-        return Answer(self.link, make(*args, **given), self.caller)
-
-    return method
-
-
 class Client(Face):
     """Calls to one daemon, each a method named after its verb; arguments as `Face` says."""
 
@@ -214,9 +177,17 @@ class Client(Face):
             joined.ClearField("next_page_token")
         return joined
 
+    def value(self, ask: Ask[Any, Value]) -> Value:
+        """Return the dataclass that answers *ask*."""
+        return cast("Value", value_of(self.call(ask)))
+
     def stream(self, ask: StreamAsk[Answered, Value]) -> Stream[Answered, Value]:
         """Return the stream that answers *ask*."""
         return Stream(self.link, ask, self.caller)
+
+    def answer(self, ask: StreamAsk[Answered, Any]) -> Answer[Answered]:
+        """Return the answer in pieces to *ask*."""
+        return Answer(self.link, ask, self.caller)
 
     def upload(self, file: str | Path | Hashed, told: Told = lambda *_: None) -> str:
         """
@@ -251,38 +222,3 @@ class Client(Face):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    list = _unary(models.list)
-    show = _unary(models.show)
-    pull = _stream(models.pull)
-    push = _stream(models.push)
-    create = _stream(models.create)
-    copy = _unary(models.copy)
-    delete = _unary(models.delete)
-    migrate = _unary(models.migrate)
-    watch = _stream(models.watch)
-    generate = _answer(inference.generate)
-    chat = _answer(inference.chat)
-    embed = _unary(inference.embed)
-    tokenize = _unary(inference.tokenize)
-    detokenize = _unary(inference.detokenize)
-    cancel = _unary(inference.cancel)
-    residents = _unary(pool.residents)
-    load = _stream(pool.load)
-    unload = _unary(pool.unload)
-    pin = _unary(pool.pin)
-    unpin = _unary(pool.unpin)
-    plan = _unary(pool.plan)
-    search = _unary(hub.search)
-    files = _unary(hub.files)
-    card = _unary(hub.card)
-    operations = _unary(ops.operations)
-    operation = _unary(ops.operation)
-    attach = _stream(ops.attach)
-    watch_operations = _stream(ops.watch_operations)
-    cancel_operation = _unary(ops.cancel_operation)
-    pause_operation = _unary(ops.pause_operation)
-    resume_operation = _unary(ops.resume_operation)
-    status = _unary(system.status)
-    doctor = _unary(system.doctor)
-    reload = _unary(system.reload)
