@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from rkd_client.follow import Follow
 
@@ -26,22 +29,18 @@ SLOW_S = 900.0
 @dataclass(frozen=True, slots=True)
 class Ask(Generic[Answered, Value]):
     """
-    A call with one answer.
+    A call with one answer, of the one method that takes such a request.
 
     Args:
-        method: `Service.Method` of the package `rkd.v1`.
         request: its message.
-        answer: the class of what comes back; `Value` is its dataclass.
-        model: the model it names, or "".
+        names: the model it names, where that is not its `model`.
         bound_s: longest wait, None for as long as it takes.
         repeatable: asking twice changes nothing.
         paged: the answer is a page; all of them are wanted.
     """
 
-    method: str
     request: Message
-    answer: type[Answered]
-    model: str = ""
+    names: str = ""
     bound_s: float | None = QUICK_S
     repeatable: bool = False
     paged: bool = False
@@ -49,7 +48,19 @@ class Ask(Generic[Answered, Value]):
     @property
     def path(self) -> str:
         """What gRPC calls the method."""
-        return f"/rkd.v1.{self.method.replace('.', '/')}"
+        method = _taking(self.request.DESCRIPTOR)
+        return f"/{method.containing_service.full_name}/{method.name}"
+
+    @property
+    def answer(self) -> type[Answered]:
+        """The class of what comes back; `Value` is its dataclass."""
+        kind = GetMessageClass(_taking(self.request.DESCRIPTOR).output_type)
+        return cast("type[Answered]", kind)
+
+    @property
+    def model(self) -> str:
+        """The model it names, or ""."""
+        return self.names or getattr(self.request, "model", "")
 
     def after(self, page: Answered) -> Self | None:
         """Return what asks for the page after *page*, None when it was the last."""
@@ -68,3 +79,13 @@ class StreamAsk(Ask[Answered, Value]):
 
     bound_s: float | None = None
     follow: Callable[[], Follow] = field(default=Follow)
+
+
+@functools.cache
+def _taking(request: Any) -> MethodDescriptor:
+    """Return the method that takes *request*, of the services in its file."""
+    for service in request.file.services_by_name.values():
+        for method in service.methods:
+            if method.input_type == request:
+                return cast("MethodDescriptor", method)
+    raise TypeError(f"no method takes a {request.full_name}")

@@ -117,7 +117,7 @@ def ask_of(one: Hashed, step: Send) -> Ask[pb.UploadResponse, object]:
     # The last answer comes after the board has hashed what it held before this call.
     bound_s = QUICK_S if step.offset_bytes is None else SLOW_S + one.size_bytes / 100_000
     request = pb.UploadRequest(digest=one.digest, size_bytes=one.size_bytes)
-    return Ask("ModelService.Upload", request, pb.UploadResponse, bound_s=bound_s)
+    return Ask(request, bound_s=bound_s)
 
 
 def requests(one: Hashed, step: Send, told: Told) -> Iterator[pb.UploadRequest]:

@@ -42,7 +42,7 @@ def search(
         license=license,
         gated=gated,
     )
-    return Ask("HubService.Search", request, pb.SearchResponse, bound_s=HUB_S, repeatable=True)
+    return Ask(request, bound_s=HUB_S, repeatable=True)
 
 
 def files(
@@ -53,11 +53,10 @@ def files(
         pb.ListFilesRequest(repository=repository, revision=revision),
         context_tokens=context_tokens,
     )
-    answer = pb.ListFilesResponse
-    return Ask("HubService.ListFiles", request, answer, bound_s=HUB_S, repeatable=True)
+    return Ask(request, bound_s=HUB_S, repeatable=True)
 
 
 def card(repository: str, *, revision: str = "") -> Ask[pb.GetCardResponse, v1.GetCardResponse]:
     """Bring the model card of *repository*."""
     request = pb.GetCardRequest(repository=repository, revision=revision)
-    return Ask("HubService.GetCard", request, pb.GetCardResponse, bound_s=HUB_S, repeatable=True)
+    return Ask(request, bound_s=HUB_S, repeatable=True)

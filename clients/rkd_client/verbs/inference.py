@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
-
-from google.protobuf.message import Message
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rkd.v1 import inference_pb2 as pb
 from rkd_client.ask import SLOW_S, Ask, StreamAsk
@@ -17,8 +15,6 @@ from rkd_client.values import fill
 if TYPE_CHECKING:
     from rkd_client.turns import Function, Turn
     from rkd_client.v1 import inference as v1
-
-Answered = TypeVar("Answered", bound=Message)
 
 
 def generate(
@@ -41,13 +37,7 @@ def generate(
         template=template,
         options=options_of(options),
     )
-    return StreamAsk(
-        "InferenceService.Generate",
-        request,
-        pb.GenerateResponse,
-        model=model,
-        follow=FollowAnswer,
-    )
+    return StreamAsk(request, follow=FollowAnswer)
 
 
 def chat(
@@ -74,13 +64,7 @@ def chat(
     )
     if template_arguments:
         request.template_arguments.update(template_arguments)
-    return StreamAsk(
-        "InferenceService.Chat",
-        request,
-        pb.ChatResponse,
-        model=model,
-        follow=FollowAnswer,
-    )
+    return StreamAsk(request, follow=FollowAnswer)
 
 
 def embed(
@@ -101,7 +85,7 @@ def embed(
         truncate=truncate,
         options=options_of(options),
     )
-    return _slow("Embed", request, pb.EmbedResponse, model)
+    return Ask(request, bound_s=SLOW_S, repeatable=True)
 
 
 def tokenize(
@@ -118,7 +102,7 @@ def tokenize(
         parse_special=parse_special,
         options=options_of(options),
     )
-    return _slow("Tokenize", request, pb.TokenizeResponse, model)
+    return Ask(request, bound_s=SLOW_S, repeatable=True)
 
 
 def detokenize(
@@ -128,22 +112,9 @@ def detokenize(
     request = fill(
         pb.DetokenizeRequest(model=model), token_ids=token_ids, options=options_of(options)
     )
-    return _slow("Detokenize", request, pb.DetokenizeResponse, model)
+    return Ask(request, bound_s=SLOW_S, repeatable=True)
 
 
 def cancel(*request_ids: str) -> Ask[pb.CancelResponse, v1.CancelResponse]:
     """Stop running or waiting requests of any client."""
-    request = pb.CancelRequest(request_ids=request_ids)
-    return Ask("InferenceService.Cancel", request, pb.CancelResponse, repeatable=True)
-
-
-def _slow(name: str, request: Message, answer: type[Answered], model: str) -> Ask[Answered, Any]:
-    """Return a call that may load the model and changes nothing."""
-    return Ask(
-        f"InferenceService.{name}",
-        request,
-        answer,
-        model=model,
-        bound_s=SLOW_S,
-        repeatable=True,
-    )
+    return Ask(pb.CancelRequest(request_ids=request_ids), repeatable=True)

@@ -19,17 +19,13 @@ PAGE_SIZE = 1000
 
 def list(prefix: str = "") -> Ask[pb.ListResponse, v1.ListResponse]:  # noqa: A001
     """List the models on the board, those whose names begin with *prefix*."""
-    request = pb.ListRequest(page_size=PAGE_SIZE, prefix=prefix)
-    return Ask("ModelService.List", request, pb.ListResponse, repeatable=True, paged=True)
+    return Ask(pb.ListRequest(page_size=PAGE_SIZE, prefix=prefix), repeatable=True, paged=True)
 
 
 def show(model: str, *, verify: bool = False) -> Ask[pb.ShowResponse, v1.ShowResponse]:
     """Tell everything about *model*; *verify* reads every byte and compares the digests."""
     return Ask(
-        "ModelService.Show",
         pb.ShowRequest(model=model, verify=verify),
-        pb.ShowResponse,
-        model=model,
         bound_s=SLOW_S if verify else QUICK_S,
         repeatable=True,
     )
@@ -47,13 +43,7 @@ def pull(
     request = pb.PullRequest(
         source=source, name=name, revision=revision, replace=replace, detach=detach
     )
-    return StreamAsk(
-        "ModelService.Pull",
-        request,
-        pb.PullResponse,
-        model=name,
-        follow=lambda: FollowOperation(detach=detach),
-    )
+    return StreamAsk(request, names=name, follow=lambda: FollowOperation(detach=detach))
 
 
 def create(
@@ -91,14 +81,7 @@ def create(
         check_only=check_only,
     )
     follow = Follow if check_only else FollowOperation
-    return StreamAsk(
-        "ModelService.Create",
-        request,
-        pb.CreateResponse,
-        model=model,
-        follow=follow,
-        repeatable=check_only,
-    )
+    return StreamAsk(request, follow=follow, repeatable=check_only)
 
 
 def push(
@@ -108,13 +91,7 @@ def push(
     request = pb.PushRequest(
         model=model, repository=repository, private=private, message=message, detach=detach
     )
-    return StreamAsk(
-        "ModelService.Push",
-        request,
-        pb.PushResponse,
-        model=model,
-        follow=lambda: FollowOperation(detach=detach),
-    )
+    return StreamAsk(request, follow=lambda: FollowOperation(detach=detach))
 
 
 def copy(
@@ -122,23 +99,20 @@ def copy(
 ) -> Ask[pb.CopyResponse, v1.CopyResponse]:
     """Copy model *source* to *destination*; the weights are shared on disk."""
     request = pb.CopyRequest(source=source, destination=destination, replace=replace)
-    return Ask("ModelService.Copy", request, pb.CopyResponse, model=source)
+    return Ask(request, names=source)
 
 
 def delete(model: str, *, drain: bool = False) -> Ask[pb.DeleteResponse, v1.DeleteResponse]:
     """Delete *model*; *drain* lets running answers end first."""
     request = pb.DeleteRequest(model=model, drain=drain)
-    bound_s = SLOW_S if drain else 60.0
-    return Ask("ModelService.Delete", request, pb.DeleteResponse, model=model, bound_s=bound_s)
+    return Ask(request, bound_s=SLOW_S if drain else 60.0)
 
 
 def migrate(*, dry_run: bool = False) -> Ask[pb.MigrateResponse, v1.MigrateResponse]:
     """Move weights lying flat in the models folder into a folder for each model."""
-    request = pb.MigrateRequest(dry_run=dry_run)
-    return Ask("ModelService.Migrate", request, pb.MigrateResponse, bound_s=SLOW_S)
+    return Ask(pb.MigrateRequest(dry_run=dry_run), bound_s=SLOW_S)
 
 
 def watch(*topics: str, since: int | None = None) -> StreamAsk[pb.WatchResponse, v1.WatchResponse]:
     """Tell changes of models, residents and operations, those of *topics*, for ever."""
-    request = fill(pb.WatchRequest(), topics=topics, start_revision=since)
-    return StreamAsk("ModelService.Watch", request, pb.WatchResponse, repeatable=True)
+    return StreamAsk(fill(pb.WatchRequest(), topics=topics, start_revision=since), repeatable=True)

@@ -19,14 +19,12 @@ def operations(
 ) -> Ask[pb.OperationServiceListResponse, v1.OperationServiceListResponse]:
     """List operations, the newest first; *active* leaves out those that have ended."""
     request = pb.OperationServiceListRequest(page_size=PAGE_SIZE, active=active)
-    answer = pb.OperationServiceListResponse
-    return Ask("OperationService.List", request, answer, repeatable=True, paged=True)
+    return Ask(request, repeatable=True, paged=True)
 
 
 def operation(id: str) -> Ask[pb.OperationServiceGetResponse, v1.OperationServiceGetResponse]:  # noqa: A002 - the contract's word
     """Tell how operation *id* stands."""
-    request = pb.OperationServiceGetRequest(id=id)
-    return Ask("OperationService.Get", request, pb.OperationServiceGetResponse, repeatable=True)
+    return Ask(pb.OperationServiceGetRequest(id=id), repeatable=True)
 
 
 def attach(
@@ -34,41 +32,32 @@ def attach(
 ) -> StreamAsk[pb.OperationServiceWatchResponse, v1.OperationServiceWatchResponse]:
     """Follow operation *id* to its end; leaving the stream leaves it running."""
     request = pb.OperationServiceWatchRequest(id=id)
-    answer = pb.OperationServiceWatchResponse
-    return StreamAsk(
-        "OperationService.Watch", request, answer, follow=FollowOperation, repeatable=True
-    )
+    return StreamAsk(request, follow=FollowOperation, repeatable=True)
 
 
 def watch_operations(
     *, since: int | None = None
 ) -> StreamAsk[pb.OperationServiceWatchResponse, v1.OperationServiceWatchResponse]:
     """Tell every change of every operation, for ever."""
-    request = fill(pb.OperationServiceWatchRequest(), start_revision=since)
-    answer = pb.OperationServiceWatchResponse
-    return StreamAsk("OperationService.Watch", request, answer, repeatable=True)
+    return StreamAsk(fill(pb.OperationServiceWatchRequest(), start_revision=since), repeatable=True)
 
 
 def cancel_operation(
     id: str,  # noqa: A002 - the contract's word
 ) -> Ask[pb.OperationServiceCancelResponse, v1.OperationServiceCancelResponse]:
     """Stop operation *id* and give back the space; no error when it has ended."""
-    request = pb.OperationServiceCancelRequest(id=id)
-    answer = pb.OperationServiceCancelResponse
-    return Ask("OperationService.Cancel", request, answer, repeatable=True)
+    return Ask(pb.OperationServiceCancelRequest(id=id), repeatable=True)
 
 
 def pause_operation(
     id: str,  # noqa: A002 - the contract's word
 ) -> Ask[pb.OperationServicePauseResponse, v1.OperationServicePauseResponse]:
     """Stop operation *id* and keep what is there."""
-    request = pb.OperationServicePauseRequest(id=id)
-    return Ask("OperationService.Pause", request, pb.OperationServicePauseResponse)
+    return Ask(pb.OperationServicePauseRequest(id=id))
 
 
 def resume_operation(
     id: str,  # noqa: A002 - the contract's word
 ) -> Ask[pb.OperationServiceResumeResponse, v1.OperationServiceResumeResponse]:
     """Go on with operation *id*, also after a failure."""
-    request = pb.OperationServiceResumeRequest(id=id)
-    return Ask("OperationService.Resume", request, pb.OperationServiceResumeResponse)
+    return Ask(pb.OperationServiceResumeRequest(id=id))

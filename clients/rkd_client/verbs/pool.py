@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 def residents() -> Ask[pb.ListResidentResponse, v1.ListResidentResponse]:
     """List the models in memory; looking keeps none of them there."""
-    request = pb.ListResidentRequest(page_size=PAGE_SIZE)
-    answer = pb.ListResidentResponse
-    return Ask("PoolService.ListResident", request, answer, repeatable=True, paged=True)
+    return Ask(pb.ListResidentRequest(page_size=PAGE_SIZE), repeatable=True, paged=True)
 
 
 def load(
@@ -35,26 +33,24 @@ def load(
         context_tokens=context_tokens,
         keep_alive_s=keep_alive_s,
     )
-    return StreamAsk("PoolService.Load", request, pb.LoadResponse, model=model, repeatable=True)
+    return StreamAsk(request, repeatable=True)
 
 
 def unload(
     model: str, *, grace_s: float | None = None
 ) -> Ask[pb.UnloadResponse, v1.UnloadResponse]:
     """Let *model* leave memory; running answers end first, or after *grace_s* are stopped."""
-    request = fill(pb.UnloadRequest(model=model), grace_s=grace_s)
-    return Ask("PoolService.Unload", request, pb.UnloadResponse, model=model, bound_s=SLOW_S)
+    return Ask(fill(pb.UnloadRequest(model=model), grace_s=grace_s), bound_s=SLOW_S)
 
 
 def pin(model: str) -> Ask[pb.PinResponse, v1.PinResponse]:
     """Keep *model* in memory until unpin, unload or shutdown; loads it first."""
-    request = pb.PinRequest(model=model)
-    return Ask("PoolService.Pin", request, pb.PinResponse, model=model, bound_s=SLOW_S)
+    return Ask(pb.PinRequest(model=model), bound_s=SLOW_S)
 
 
 def unpin(model: str) -> Ask[pb.UnpinResponse, v1.UnpinResponse]:
     """Take the pin of *model* away; its keep-alive counts from now."""
-    return Ask("PoolService.Unpin", pb.UnpinRequest(model=model), pb.UnpinResponse, model=model)
+    return Ask(pb.UnpinRequest(model=model))
 
 
 def plan(
@@ -62,5 +58,4 @@ def plan(
 ) -> Ask[pb.PlanResponse, v1.PlanResponse]:
     """Say whether *model* would fit and who would leave, without doing it."""
     request = fill(pb.PlanRequest(model=model), backend=backend, context_tokens=context_tokens)
-    answer = pb.PlanResponse
-    return Ask("PoolService.Plan", request, answer, model=model, bound_s=60.0, repeatable=True)
+    return Ask(request, bound_s=60.0, repeatable=True)

@@ -13,17 +13,14 @@ if TYPE_CHECKING:
 
 def status() -> Ask[pb.GetStatusResponse, v1.GetStatusResponse]:
     """Tell versions, board, NPU, memory, temperatures and what runs."""
-    request = pb.GetStatusRequest()
-    return Ask("SystemService.GetStatus", request, pb.GetStatusResponse, repeatable=True)
+    return Ask(pb.GetStatusRequest(), repeatable=True)
 
 
 def doctor() -> Ask[pb.DoctorResponse, v1.DoctorResponse]:
     """Check everything that commonly goes wrong; each finding has one remedy."""
-    request = pb.DoctorRequest()
-    answer = pb.DoctorResponse
-    return Ask("SystemService.Doctor", request, answer, bound_s=60.0, repeatable=True)
+    return Ask(pb.DoctorRequest(), bound_s=60.0, repeatable=True)
 
 
 def reload() -> Ask[pb.ReloadResponse, v1.ReloadResponse]:
     """Let the daemon read its configuration anew."""
-    return Ask("SystemService.Reload", pb.ReloadRequest(), pb.ReloadResponse)
+    return Ask(pb.ReloadRequest())

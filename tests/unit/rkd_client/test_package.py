@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,25 @@ def test_the_library_knows_no_program() -> None:
         for foreign in ("rkctl", "click", "rich", "prompt_toolkit"):
             assert f"import {foreign}" not in text, path
             assert f"from {foreign}" not in text, path
+
+
+def test_every_verb_is_typed_as_what_the_proto_answers() -> None:
+    """The method follows from the request, so the types it promises are compared with it."""
+    given = {"source": "u/r", "destination": "m", "token_ids": [1]}
+    verbs = inspect.getmembers(rkd_client.Client, inspect.isfunction)
+    asked = 0
+    for name, make in verbs:
+        promised = inspect.signature(make).return_annotation
+        if "Ask[pb." not in promised:
+            continue
+        needed = inspect.signature(make).parameters.values()
+        names = [one.name for one in needed if one.kind is one.POSITIONAL_OR_KEYWORD]
+        ask = make(**{one: given.get(one, "m") for one in names})
+        answer = type(ask.answer()).__name__
+        asked += 1
+
+        assert promised.endswith(f"Ask[pb.{answer}, v1.{answer}]"), name
+        assert ask.path.startswith("/rkd.v1."), name
+        assert ask.model == ("m" if "model" in names else given["source"] if name == "copy" else "")
+
+    assert asked == sum(make.__module__.startswith("rkd_client.verbs.") for _, make in verbs)
