@@ -21,6 +21,7 @@ from rkd.setting import (
     Listen,
     boolean,
     byte_count,
+    bytes_up_to,
     choice,
     duration,
     fraction,
@@ -64,6 +65,10 @@ class Config:
     npu_parallel: int
     max_context: int
     kv_cache_type: str
+    max_pictures: int
+    max_picture_megapixels: int
+    max_picture_bytes: int
+    max_image_tokens: int
     threads: int
     omp_wait_policy: str
     llama_server: Path | None
@@ -142,6 +147,16 @@ SETTINGS: tuple[Setting, ...] = (
     _row("npu_parallel", integer(1, 3), "1", "Runs on the NPU at a time, all models."),
     _row("max_context", integer(64, 1 << 20), "4096", "Context of a slot, tokens.", live=True),
     _row("kv_cache_type", choice("auto", "f16", "q8_0", "q4_0"), "auto", "KV cache.", live=True),
+    _row("max_pictures", integer(0, 64), "8", "Most pictures in a request.", live=True),
+    _row("max_picture_megapixels", integer(1, 250), "40", "Largest picture.", live=True),
+    _row("max_picture_bytes", bytes_up_to(12 << 20), "12M", "Pictures of a request.", live=True),
+    _row(
+        "max_image_tokens",
+        integer(0, 16_384),
+        "1024",
+        "Most tokens a picture becomes on the CPU; 0: the model's own.",
+        live=True,
+    ),
     _row("threads", integer(0, 256), "0", "CPU threads of an engine; 0: the big cores.", live=True),
     _row("omp_wait_policy", choice("passive", "active"), "passive", "How idle threads wait."),
     _row("llama_server", path, "", "A native llama-server to use instead of the wheel."),

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from rkd.model import BackendKind, Message
+from rkd.model import BackendKind, Media, Message, Part
 
 Count = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 """How many of something."""
@@ -104,6 +104,7 @@ class Run:
         template_arguments: further variables for the template, a JSON object as text, or "".
         lora: (adapter name, scale) to apply to this run.
         prompt_tokens: token ids to use in place of text; wins over both.
+        prompt_parts: a raw prompt with pictures, in place of `prompt`.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -119,6 +120,13 @@ class Run:
     lora: tuple[tuple[str, float], ...] = ()
     prompt_tokens: tuple[Int32, ...] = ()
     prompt_cache: str = ""
+    prompt_parts: tuple[Part, ...] = ()
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        """Its pictures, in the order in which the model is to see them."""
+        groups = (self.prompt_parts, *(message.parts for message in self.messages))
+        return tuple(part for parts in groups for part in parts if isinstance(part, Media))
 
     @property
     def forces_call(self) -> bool:
@@ -201,6 +209,8 @@ class Usage:
     cached_tokens: Count = 0
     completion_tokens: Count = 0
     reasoning_tokens: Count = 0
+    media_tokens: Count = 0
+    """Of the prompt's, what pictures became."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +254,8 @@ class LoadSpec:
         adapters: (name, path, scale) of LoRA adapters.
         npu_lease_path: file locked around each NPU run, or "" for none.
         embeddings: prepare the engine for `embed`.
+        projector: absolute path of the GGUF that makes tokens of pictures, or "".
+        image_tokens: most tokens a picture becomes; 0 leaves it to the model.
     """
 
     backend: BackendKind
@@ -265,6 +277,8 @@ class LoadSpec:
     npu_lease_path: str = ""
     sampling: Sampling = field(default_factory=Sampling)
     embeddings: bool = False
+    projector: str = ""
+    image_tokens: Count = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,8 +148,33 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """
+    A picture as its file holds it, looked at and not decoded.
+
+    Args:
+        data: the file's content.
+        width, height: pixels, as its header says.
+    """
+
+    data: bytes = field(repr=False)
+    width: int
+    height: int
+
+
+Part = str | Media
+"""A piece of a turn or prompt; two texts never follow each other."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; role is system, user, assistant or tool."""
+    """
+    One turn of a conversation; role is system, user, assistant or tool.
+
+    Args:
+        content: its text; of a turn with pictures the text around them.
+        parts: text and pictures in order where there are pictures, else empty.
+    """
 
     role: str
     content: str
@@ -157,6 +182,7 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_name: str = ""
     tool_call_id: str = ""
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +232,7 @@ class Model:
     Args:
         folder: absolute path of `<models>/<name>`.
         weights: NPU weights first; empty only while INCOMING or INVALID.
+        projector: what makes pictures of the GGUF's kind of tokens, or None.
         reason: one sentence when the state is not READY.
         size_bytes: everything in the folder.
         version: changes whenever anything in the folder changed.
@@ -215,6 +242,7 @@ class Model:
     folder: Path
     state: ModelState
     weights: tuple[WeightsFile, ...] = ()
+    projector: WeightsFile | None = None
     modelfile_text: str = ""
     recipe: Recipe = field(default_factory=Recipe)
     details: Details = field(default_factory=Details)

@@ -238,6 +238,18 @@ def byte_count(value: object) -> int:
     return count
 
 
+def bytes_up_to(most: int) -> Callable[[object], int]:
+    """Bytes as `byte_count` reads them, at most *most*."""
+
+    def read(value: object) -> int:
+        count = byte_count(value)
+        if count > most:
+            raise ValueError(f"should be at most {most} bytes")
+        return count
+
+    return read
+
+
 def web_address(value: object) -> str:
     """`http://` or `https://`, a host, perhaps a port and a path; "" is none."""
     given = text(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rkd.v1 import types_pb2 as types
 from rkd_client.errors import InvalidInputError
+from rkd_client.parts import parts_of, pictures_of
 from rkd_client.values import attributes, fill
 
 if TYPE_CHECKING:
@@ -61,7 +62,21 @@ def _turn(given: Mapping[str, Any]) -> dict[str, Any]:
     plain = {**given, "tool_calls": calls, "content": given.get("content") or ""}
     if "name" in plain:
         plain["tool_name"] = plain.pop("name")
-    return plain
+    return _with_parts(plain)
+
+
+def _with_parts(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return the turn with what is no plain text as parts: a list as content, Ollama's images."""
+    content, images = plain["content"], plain.pop("images", None)
+    parts = parts_of(plain.get("parts") or ())
+    if not isinstance(content, str):
+        parts += parts_of(content)
+        content = ""
+    if images:
+        # As Ollama has it: the pictures, then the text.
+        parts = [*pictures_of(images), *parts, *(parts_of([content]) if content else ())]
+        content = ""
+    return {**plain, "content": content, "parts": parts}
 
 
 def _call(call: Any) -> Any:

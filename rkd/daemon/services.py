@@ -11,7 +11,7 @@ from rkd.board.facts import Telemetry
 from rkd.board.telemetry import read_telemetry
 from rkd.config import Config
 from rkd.daemon.rooms import Rooms
-from rkd.daemon.settings import doctor_facts, free_bytes
+from rkd.daemon.settings import doctor_facts, free_bytes, picture_limits
 from rkd.errors import InvalidInputError
 from rkd.service.gate.server import Register
 from rkd.service.hub import HubService
@@ -55,7 +55,6 @@ def services(
         reload: reads it anew.
     """
     resolve, named = rooms.library.resolve, rooms.library.named
-    inference = InferenceService(resolve, rooms.pool, rooms.running, rooms.meters, named)
     return (
         (
             NAMES[0],
@@ -71,7 +70,11 @@ def services(
                 in_use=rooms.pool.in_use,
             ),
         ),
-        (NAMES[1], inference_pb2_grpc.add_InferenceServiceServicer_to_server, inference),
+        (
+            NAMES[1],
+            inference_pb2_grpc.add_InferenceServiceServicer_to_server,
+            _inference(rooms),
+        ),
         (
             NAMES[2],
             hub_pb2_grpc.add_HubServiceServicer_to_server,
@@ -97,6 +100,17 @@ def services(
             system_pb2_grpc.add_SystemServiceServicer_to_server,
             _system(rooms, addresses, current, reload),
         ),
+    )
+
+
+def _inference(rooms: Rooms) -> InferenceService:
+    return InferenceService(
+        rooms.library.resolve,
+        rooms.pool,
+        rooms.running,
+        rooms.meters,
+        rooms.library.named,
+        pictures=lambda: picture_limits(rooms.in_force),
     )
 
 

@@ -17,6 +17,7 @@ from rkd.board.facts import Board, Telemetry
 from rkd.config import SETTINGS, Config
 from rkd.model import BackendChoice
 from rkd.pool.deciding.settings import PoolSettings
+from rkd.service.parts import PictureLimits
 from rkd.service.system import Reloaded
 from rkd.telemetry import engine
 from rkd.telemetry.doctor import Condition
@@ -38,6 +39,7 @@ def pool_settings(config: Config, board: Board) -> PoolSettings:
         threads=config.threads,
         default_context_tokens=config.max_context,
         kv_cache_type=config.kv_cache_type,
+        image_tokens=config.max_image_tokens,
         backend=BackendChoice(config.backend),
         npu_parallel_runs=config.npu_parallel,
         npu_lease_path=str(config.state_dir / "npu.lease") if config.npu_parallel == 1 else "",
@@ -95,6 +97,12 @@ def doctor_facts(
         now=datetime.now(UTC),
         engine_trouble=engine.probe(worker_environment(config, os.environ), config.llama_server),
     )
+
+
+def picture_limits(config: Config) -> PictureLimits:
+    """What the pictures of one request may be."""
+    pixels = config.max_picture_megapixels * 1_000_000
+    return PictureLimits(config.max_pictures, pixels, config.max_picture_bytes)
 
 
 def live_part(started: Config, read: Config) -> Config:

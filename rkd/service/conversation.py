@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 
 from google.protobuf.json_format import MessageToDict
 
 from rkd.inference import Run, Tool
-from rkd.model import Message, Recipe, ToolCall
+from rkd.model import Message, Part, Recipe, ToolCall
 from rkd.outside import QUOTED_CHARACTERS, json_object, quoted
 from rkd.service.options import Checker, Options
+from rkd.service.parts import PartsReader, PictureLimits, kept, text_of
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
 
 MAX_SCHEMA_ITEMS = 10_000
+MAX_TEXT_BYTES = 4 << 20
+"""Longest prompt with its history, pictures apart: more than the longest context holds."""
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 MAX_ARGUMENTS = 32
 """Most further variables of a template."""
@@ -29,24 +33,49 @@ _OF_TEMPLATES = ("thinking", "thinking_budget", _EFFORT)
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def generate_run(request: pb.GenerateRequest, recipe: Recipe, options: Options) -> Run:
+def generate_run(
+    request: pb.GenerateRequest,
+    recipe: Recipe,
+    options: Options,
+    limits: PictureLimits | None = None,
+) -> Run:
     """
     The run of *request*: raw, or as the one user turn of a conversation.
+
+    Args:
+        request: as it came.
+        recipe: the model's own.
+        options: of the request, checked.
+        limits: what its pictures may be.
 
     Raises:
         InvalidInputError: INVALID_FIELD.
     """
     check = Checker()
-    check.need(request.prompt, "prompt", "should not be empty")
+    parts = PartsReader(limits or PictureLimits(), check).read(
+        request.parts, "parts", pictures=True
+    )
+    both = bool(request.prompt and request.parts)
+    check.need(not both, "parts", "should not be given beside `prompt`")
+    check.need(request.prompt or request.parts, "prompt", "should not be empty")
+    check.need(parts or not request.parts or both, "parts", "should not be empty")
     for name in _OF_TEMPLATES if request.raw else ():
         asked = request.options
         given = asked.reasoning_effort if name == _EFFORT else asked.HasField(name)
         check.need(not given, f"options.{name}", "has no meaning with `raw`: no template is used")
+    _check_length(request, _media_bytes(request.parts), check)
     check.finish()
+    prompt = request.prompt or text_of(parts)
+    pictured = kept(parts)
     if request.raw:
-        return Run(sampling=options.sampling, prompt=request.prompt, lora=options.lora)
+        return Run(
+            sampling=options.sampling,
+            prompt="" if pictured else prompt,
+            lora=options.lora,
+            prompt_parts=pictured,
+        )
     system = request.system if request.HasField("system") else recipe.system or ""
-    messages = [*_system(system), *recipe.messages, Message("user", request.prompt)]
+    messages = [*_system(system), *recipe.messages, Message("user", prompt, parts=pictured)]
     return Run(
         sampling=options.sampling,
         messages=tuple(messages),
@@ -58,14 +87,20 @@ def generate_run(request: pb.GenerateRequest, recipe: Recipe, options: Options) 
     )
 
 
-def chat_run(request: pb.ChatRequest, recipe: Recipe, options: Options) -> Run:
+def chat_run(
+    request: pb.ChatRequest,
+    recipe: Recipe,
+    options: Options,
+    limits: PictureLimits | None = None,
+) -> Run:
     """
-    The run of *request*: its turns behind the model's own.
+    The run of *request*: its turns behind the model's own; arguments as of `generate_run`.
 
     Raises:
         InvalidInputError: INVALID_FIELD.
     """
     check = Checker()
+    reader = PartsReader(limits or PictureLimits(), check)
     check.need(request.messages, "messages", "should not be empty")
     for at, message in enumerate(request.messages):
         roles = ", ".join(sorted(ROLES))
@@ -77,9 +112,12 @@ def chat_run(request: pb.ChatRequest, recipe: Recipe, options: Options) -> Run:
         _check_tool(tool, f"tools[{at}]", check)
     _check_choice(request, check)
     arguments = _template_arguments(request, check)
+    parts = [_parts(one, at, reader, check) for at, one in enumerate(request.messages)]
+    media_bytes = sum(_media_bytes(one.parts) for one in request.messages)
+    _check_length(request, media_bytes, check)
     check.finish()
     offered = () if request.tool_choice == "none" else request.tools
-    turns = [_message(one) for one in request.messages]
+    turns = [_message(one, read) for one, read in zip(request.messages, parts, strict=True)]
     leading = [turns.pop(0)] if turns[0].role == "system" else _system(recipe.system or "")
     return Run(
         sampling=options.sampling,
@@ -151,17 +189,41 @@ def _system(text: str) -> list[Message]:
     return [Message("system", text)] if text else []
 
 
-def _message(message: types.Message) -> Message:
+def _parts(
+    message: types.Message, at: int, reader: PartsReader, check: Checker
+) -> tuple[Part, ...]:
+    """Return the parts of turn *at*; what is wrong with them is noted."""
+    where = f"messages[{at}].parts"
+    is_both = bool(message.content and message.parts)
+    check.need(not is_both, where, "should not be given beside `content`")
+    return reader.read(message.parts, where, pictures=message.role == "user")
+
+
+def _message(message: types.Message, parts: tuple[Part, ...]) -> Message:
     return Message(
         role=message.role,
-        content=message.content,
+        content=message.content or text_of(parts),
         reasoning=message.reasoning,
         tool_calls=tuple(
             ToolCall(one.id, one.name, _arguments(one.arguments_json)) for one in message.tool_calls
         ),
         tool_name=message.tool_name,
         tool_call_id=message.tool_call_id,
+        parts=kept(parts),
     )
+
+
+def _media_bytes(parts: Iterable[types.Part]) -> int:
+    """Return what the pictures of *parts* take on the wire."""
+    return sum(part.media.ByteSize() for part in parts if part.HasField("media"))
+
+
+def _check_length(
+    request: pb.GenerateRequest | pb.ChatRequest, media_bytes: int, check: Checker
+) -> None:
+    text_bytes = request.ByteSize() - media_bytes
+    what = f"has {text_bytes} bytes beside its pictures; this call takes {MAX_TEXT_BYTES}"
+    check.need(text_bytes <= MAX_TEXT_BYTES, "request", what)
 
 
 def _check_tool(tool: types.Tool, where: str, check: Checker) -> None:

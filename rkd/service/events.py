@@ -94,6 +94,7 @@ def finished(served: Served, first_token_s: float) -> pb.Finished:
     event.usage.cached_tokens = usage.cached_tokens
     event.usage.completion_tokens = usage.completion_tokens
     event.usage.reasoning_tokens = usage.reasoning_tokens
+    event.usage.media_tokens = usage.media_tokens
     onwire.span(event.timings.queue, served.queue_ms / 1000)
     onwire.span(event.timings.load, served.load_ms / 1000)
     onwire.span(event.timings.prefill, outcome.timings.prefill_ms / 1000)

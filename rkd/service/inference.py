@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 from rkd import bounds
-from rkd.errors import AbortedError, Reason, RkdError, bad_field
+from rkd.errors import AbortedError, PreconditionError, Reason, RkdError, bad_field
 from rkd.inference import (
     Chunk,
     Embeddings,
@@ -37,6 +37,7 @@ from rkd.service.beyond import beyond_npu
 from rkd.service.conversation import chat_run, generate_run
 from rkd.service.gate.caller import identity
 from rkd.service.options import Checker, Named, Options, Resolve, read_options
+from rkd.service.parts import HeldPictures, PictureLimits
 from rkd.service.running import Running, RunningRequests
 from rkd.telemetry.meters import Meters, StreamMeter
 from rkd.v1 import inference_pb2 as pb
@@ -63,6 +64,7 @@ class InferenceService(InferenceServiceServicer):
         running: what is under way.
         meters: counts.
         named: tells which model a name means.
+        pictures: what those of a request may be, as of now.
     """
 
     def __init__(
@@ -72,12 +74,16 @@ class InferenceService(InferenceServiceServicer):
         running: RunningRequests,
         meters: Meters,
         named: Named = ModelName.parse,
+        *,
+        pictures: Callable[[], PictureLimits] = PictureLimits,
     ) -> None:
         self._resolve = resolve
         self._named = named
         self._pool = pool
         self._running = running
         self._meters = meters
+        self._pictures = pictures
+        self._held = HeldPictures()
 
     async def Generate(
         self, request: pb.GenerateRequest, context: Any
@@ -85,7 +91,8 @@ class InferenceService(InferenceServiceServicer):
         """Continue a prompt."""
         model = await self._resolve(self._named(request.model))
         options = read_options(request.options, model.recipe)
-        run = generate_run(request, model.recipe, options)
+        run = generate_run(request, model.recipe, options, self._pictures())
+        del request  # its pictures are the run's now
         async with aclosing(self._stream(model, options, run, context)) as items:
             async for sequence, event in _numbered(items):
                 yield pb.GenerateResponse(sequence=sequence, **event)
@@ -94,7 +101,8 @@ class InferenceService(InferenceServiceServicer):
         """Answer a conversation."""
         model = await self._resolve(self._named(request.model))
         options = read_options(request.options, model.recipe)
-        run = chat_run(request, model.recipe, options)
+        run = chat_run(request, model.recipe, options, self._pictures())
+        del request  # its pictures are the run's now
         async with aclosing(self._stream(model, options, run, context)) as items:
             async for sequence, event in _numbered(items):
                 yield pb.ChatResponse(sequence=sequence, **event)
@@ -104,10 +112,13 @@ class InferenceService(InferenceServiceServicer):
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Yield events of one inference, `{field of the oneof: message}`."""
         await _check(run)
+        _check_sees(model, run)
         ask = _ask(model, options, context)
-        ask = replace(ask, wish=replace(ask.wish, beyond_npu=beyond_npu(run)))
+        asked = replace(ask.wish, beyond_npu=beyond_npu(run), pictures=bool(run.media))
+        ask = replace(ask, wish=asked)
         ticket = self._pool.request(ask)
-        with self._running.entered(options.request_id, str(model.name)) as running:
+        entered = self._running.entered(options.request_id, str(model.name))
+        with self._held.entered(run), entered as running:
             told = _Told(self._meters.stream(running.request_id, str(model.name)))
             way = _planned_way(model, run, ticket)
             try:
@@ -281,6 +292,23 @@ async def _check(run: Run) -> None:
         await asyncio.to_thread(bounds.check, run)
     else:
         bounds.check(run)
+
+
+def _check_sees(model: Model, run: Run) -> None:
+    """
+    Refuse pictures for a model that cannot see them, before it waits for an engine.
+
+    Raises:
+        PreconditionError: CAPABILITY_UNSUPPORTED.
+    """
+    if run.media and model.projector is None:
+        raise PreconditionError(
+            Reason.CAPABILITY_UNSUPPORTED,
+            f"{model.name} sees no pictures: no projector (mmproj) lies beside its weights.",
+            remedy="Ask a model that sees (`rkctl show` says vision), or put its projector beside "
+            "its weights: `rkctl pull` brings it.",
+            metadata={"capability": "vision", "model": str(model.name)},
+        )
 
 
 def _planned_way(model: Model, run: Run, ticket: Ticket) -> TemplateWay:

@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"wire"}),
     frozenset({"board", "log", "notify", "events"}),
     frozenset({"journal", "loglines"}),
-    frozenset({"weights", "modelfile", "librkllmrt", "access", "bounds"}),
+    frozenset({"weights", "modelfile", "librkllmrt", "access", "bounds", "pictures"}),
     frozenset({"inference"}),
     frozenset({"model", "v1"}),
     frozenset({"config", "shape"}),
@@ -54,6 +54,7 @@ ALLOWED_IN: dict[str, tuple[str, ...]] = {
         "rkd/worker/",
     ),
     "xllamacpp": ("rkd/backend/llamacpp/wheel.py",),
+    "PIL": ("rkd/backend/pictures/",),
     "huggingface_hub": ("rkd/hub/",),
     "watchdog": ("rkd/library/watch.py",),
 }

@@ -37,6 +37,28 @@ OperationKind = Literal["", "pull", "create", "push"]
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """A picture, as its file holds it: JPEG, PNG, WebP, GIF or BMP. Of one that moves the first frame is seen; how EXIF says to hold it, it is held; what is transparent is white. Sound and video are refused: their place is here, too, once an engine takes them."""
+
+    data: bytes = b""
+    """The file's content, never an address or a path; what it is, its first bytes decide. All those of a request together have at most 12 MiB (`max_picture_bytes`), each at most 40 megapixels (`max_picture_megapixels`)."""
+
+    mime_type: str = ""
+    """What the caller takes it for (`image/png`); refused where the bytes are something else. Default: not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a turn or prompt."""
+
+    text: str | None = None
+    """Text."""
+
+    media: Media | None = None
+    """A picture."""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """A call of a function, made by the model."""
 
@@ -71,6 +93,9 @@ class Message:
 
     tool_call_id: str = ""
     """For role `tool`: the id of the call this answers."""
+
+    parts: tuple[Part, ...] = ()
+    """The turn as text and pictures in their order, in place of `content`: never both. Pictures stand in turns of the user only, 8 at most in a request (`max_pictures`). Two texts in a row are two lines. A model that sees no pictures refuses them (CAPABILITY_UNSUPPORTED)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +368,9 @@ class Usage:
 
     reasoning_tokens: int = 0
     """Of these, reasoning."""
+
+    media_tokens: int = 0
+    """Of the prompt's, what pictures became."""
 
 
 @dataclass(frozen=True, slots=True)

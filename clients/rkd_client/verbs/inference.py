@@ -9,17 +9,19 @@ from rkd.v1 import inference_pb2 as pb
 from rkd_client.ask import SLOW_S, Ask, StreamAsk
 from rkd_client.follow import FollowAnswer
 from rkd_client.options import Options, RunOptions, options_of
+from rkd_client.parts import parts_of
 from rkd_client.turns import tools_of, turns_of
 from rkd_client.values import fill
 
 if TYPE_CHECKING:
+    from rkd_client.parts import Piece
     from rkd_client.turns import Function, Turn
     from rkd_client.v1 import inference as v1
 
 
 def generate(
     model: str,
-    prompt: str,
+    prompt: str | Iterable[Piece],
     *,
     system: str | None = None,
     raw: bool = False,
@@ -29,10 +31,14 @@ def generate(
     """
     Continue *prompt* with *model*, piece by piece; each piece has its `.text`.
 
-    *system* and *template* take the place of the model's; *raw* sends the prompt as it is.
+    *system* and *template* take the place of the model's; *raw* sends the prompt as it is. A list
+    holds texts and pictures: `["What is this?", Path("cat.jpg")]`, see `rkd_client.parts`.
     """
+    plain = isinstance(prompt, str)
     request = fill(
-        pb.GenerateRequest(model=model, prompt=prompt, raw=raw),
+        pb.GenerateRequest(model=model, raw=raw),
+        prompt=prompt if plain else None,
+        parts=None if plain else parts_of(prompt),
         system=system,
         template=template,
         options=options_of(options),
@@ -53,7 +59,8 @@ def chat(
     """
     Answer the last of *messages*, piece by piece; each piece has its `.text`.
 
-    Turns and tools are `Message` and `Tool`, or dictionaries as OpenAI and Ollama have them.
+    Turns and tools are `Message` and `Tool`, or dictionaries as OpenAI and Ollama have them;
+    a list as content holds texts and pictures, see `rkd_client.parts`.
     `tool_choice` is `auto`, `none`, `required` or the name of a tool.
     """
     request = fill(

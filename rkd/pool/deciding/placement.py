@@ -36,11 +36,13 @@ class Wish:
 
     Args:
         beyond_npu: what it asks itself that no NPU runtime can do.
+        pictures: it has some, so it goes where they are seen.
     """
 
     backend: BackendChoice | None = None
     context_tokens: int | None = None
     beyond_npu: tuple[str, ...] = ()
+    pictures: bool = False
 
 
 _NO_RKLLM = PreconditionError(
@@ -52,6 +54,14 @@ _NO_LIBRARY = PreconditionError(
     Reason.NPU_UNAVAILABLE,
     "no librkllmrt.so was found",
     remedy="Install Rockchip's runtime into /usr/lib, or name it in RKD_RKLLM_LIBRARY.",
+)
+
+
+_BLIND = PreconditionError(
+    Reason.CAPABILITY_UNSUPPORTED,
+    "it sees no pictures on the NPU",
+    remedy="Ask for the CPU, or leave the backend to rkd.",
+    metadata={"capability": "vision"},
 )
 
 
@@ -84,12 +94,13 @@ class Placement:
         gguf = model.weights_of(Format.GGUF)
         plans: list[LoadPlan] = []
         obstacle: RkdError | None = None
-        if choice is BackendChoice.AUTO and gguf is not None and wish.beyond_npu:
+        if choice is BackendChoice.AUTO and gguf is not None and (wish.beyond_npu or wish.pictures):
             obstacle = _beyond(model, wish)
             # As if the CPU was asked for: what is resident then keeps nobody else from the NPU.
             choice = BackendChoice.CPU
         if choice is not BackendChoice.CPU:
-            library = self._library(model, choice)
+            library: RuntimeLibrary | RkdError
+            library = _BLIND if wish.pictures else self._library(model, choice)
             if isinstance(library, RkdError):
                 obstacle = library
             else:
@@ -191,10 +202,9 @@ class Placement:
         reason: str,
     ) -> LoadPlan:
         context, warnings = self._context(model, wish)
-        threads = _whole(model, "num_thread") or self._settings.threads
-        slots = _whole(model, "num_parallel") or self._settings.parallel
-        kv_type = str(model.recipe.parameter("kv_cache_type") or self._settings.kv_cache_type)
-        batch_tokens = _whole(model, "num_batch") or 0
+        spec = self._cpu_spec(model, weights, context)
+        slots, kv_type = spec.slots, spec.kv_cache_type
+        projector_bytes = model.projector.size_bytes if model.projector else 0
         sum_ = estimate(
             model.details,
             weights.size_bytes,
@@ -202,29 +212,12 @@ class Placement:
             context_tokens=context,
             slots=slots,
             kv_type=kv_type,
-            batch_tokens=batch_tokens,
+            batch_tokens=spec.batch_tokens,
+            projector_bytes=projector_bytes,
         )
         engine = "llama-server" if self._settings.llama_server else "llama.cpp"
-        key = f"cpu {model.name.key} {weights.size_bytes} {context}x{slots} {kv_type} {engine}"
-        spec = LoadSpec(
-            backend=BackendKind.CPU,
-            weights=str(weights.path),
-            model=str(model.name),
-            context_tokens=context,
-            slots=slots,
-            kv_cache_type=kv_type,
-            threads=threads,
-            # Threads on the slow cores make those on the fast ones wait for them at every step.
-            cpu_mask=0 if threads else _mask(self._settings),
-            batch_tokens=batch_tokens,
-            template=model.recipe.template,
-            tokenizer_folder=str(model.folder),
-            huggingface_path=model.recipe.huggingface_path,
-            runtime_library=self._settings.llama_server,
-            adapters=_adapters(model),
-            # Measured with llama.cpp b11549: being able to embed costs neither memory nor speed.
-            embeddings=True,
-        )
+        files = f"{weights.size_bytes}+{projector_bytes}" if projector_bytes else weights.size_bytes
+        key = f"cpu {model.name.key} {files} {context}x{slots} {kv_type} {engine}"
         seen = self._measured(key)
         return LoadPlan(
             model=str(model.name),
@@ -240,6 +233,33 @@ class Placement:
             calibration_key=key,
             keep_alive_s=_keep_alive(model),
             warnings=warnings,
+        )
+
+    def _cpu_spec(self, model: Model, weights: WeightsFile, context: int) -> LoadSpec:
+        threads = _whole(model, "num_thread") or self._settings.threads
+        projector = model.projector
+        return LoadSpec(
+            backend=BackendKind.CPU,
+            weights=str(weights.path),
+            model=str(model.name),
+            context_tokens=context,
+            slots=_whole(model, "num_parallel") or self._settings.parallel,
+            kv_cache_type=str(
+                model.recipe.parameter("kv_cache_type") or self._settings.kv_cache_type
+            ),
+            threads=threads,
+            # Threads on the slow cores make those on the fast ones wait for them at every step.
+            cpu_mask=0 if threads else _mask(self._settings),
+            batch_tokens=_whole(model, "num_batch") or 0,
+            template=model.recipe.template,
+            tokenizer_folder=str(model.folder),
+            huggingface_path=model.recipe.huggingface_path,
+            runtime_library=self._settings.llama_server,
+            adapters=_adapters(model),
+            # Measured with llama.cpp b11549: being able to embed costs neither memory nor speed.
+            embeddings=True,
+            projector=str(projector.path) if projector else "",
+            image_tokens=self._settings.image_tokens if projector else 0,
         )
 
     def _context(self, model: Model, wish: Wish) -> tuple[int, tuple[str, ...]]:
@@ -316,7 +336,7 @@ def _beyond(model: Model, wish: Wish) -> RkdError | None:
     """Why a model with weights for the NPU does not run there this time."""
     if model.weights_of(Format.RKLLM) is None:
         return None
-    asked = " and ".join(wish.beyond_npu)
+    asked = " and ".join((*wish.beyond_npu, *(("pictures",) if wish.pictures else ())))
     why = PreconditionError(Reason.CAPABILITY_UNSUPPORTED, f"its runtime cannot do {asked}")
     return _not_on_npu(model, why)
 

@@ -26,6 +26,7 @@ class PoolSettings:
         threads: CPU threads of an engine; 0 leaves it to the backend.
         default_context_tokens: context of a slot where neither request nor Modelfile says.
         kv_cache_type: `auto`, `f16`, `q8_0` or `q4_0`.
+        image_tokens: most tokens a picture becomes on the CPU; 0 leaves it to the model.
         backend: what `auto` requests of models that do not say get.
         npu_parallel_runs: NPU runs at once, over all models; 0 lets them all.
         npu_lease_path: file locked around each NPU run, shared by everything on the machine that
@@ -52,6 +53,7 @@ class PoolSettings:
     threads: int = 0
     default_context_tokens: int = 4096
     kv_cache_type: str = "auto"
+    image_tokens: int = 0
     backend: BackendChoice = BackendChoice.AUTO
     npu_parallel_runs: int = 1
     npu_lease_path: str = ""

@@ -9,7 +9,10 @@ MAX_REQUEST_BYTES: Final = 16 << 20
 """Longest request message of any call: one piece of an upload."""
 
 TEXT_BYTES: Final = 4 << 20
-"""Longest prompt with its history: a million tokens, more than `max_context` can be."""
+"""Longest texts to embed together: a million tokens, more than `max_context` can be."""
+
+PICTURES_BYTES: Final = 16 << 20
+"""Longest prompt with its history and pictures; of text, the service takes four megabytes."""
 
 CREATE_BYTES: Final = 2 << 20
 """Longest Create: a Modelfile with its licences."""
@@ -24,8 +27,8 @@ _REQUEST_BYTES: Final = MappingProxyType(
     {
         "/rkd.v1.ModelService/Upload": MAX_REQUEST_BYTES,
         "/rkd.v1.ModelService/Create": CREATE_BYTES,
-        "/rkd.v1.InferenceService/Generate": TEXT_BYTES,
-        "/rkd.v1.InferenceService/Chat": TEXT_BYTES,
+        "/rkd.v1.InferenceService/Generate": PICTURES_BYTES,
+        "/rkd.v1.InferenceService/Chat": PICTURES_BYTES,
         "/rkd.v1.InferenceService/Embed": TEXT_BYTES,
         "/rkd.v1.InferenceService/Tokenize": TOKENS_BYTES,
         "/rkd.v1.InferenceService/Detokenize": TOKENS_BYTES,

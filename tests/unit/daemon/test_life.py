@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from rkd import config as configuration
 from rkd.config import SETTINGS
 from rkd.daemon.life import Daemon
 from rkd.daemon.rooms import Rooms
+from rkd.daemon.settings import picture_limits
 from rkd.errors import ExhaustedError, InvalidInputError, RkdError
 from rkd.events import HISTORY_ENTRIES, Event, Topic
 from rkd.inference import LoadSpec
-from rkd.model import BackendKind
+from rkd.model import BackendKind, Format, WeightsFile
 from rkd.notify import Notifier
 from rkd.pool.deciding.placement import Wish
 from tests.unit.pool.fakes import model
@@ -85,7 +87,8 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
 
 
 def _spec(board: Board) -> LoadSpec:
-    return board.rooms.pool.plan(model(), Wish()).plan.spec
+    projector = WeightsFile(Path("/models/alpha/mmproj.gguf"), Format.GGUF, 1, 0)
+    return board.rooms.pool.plan(replace(model(), projector=projector), Wish()).plan.spec
 
 
 def _backend(board: Board) -> BackendKind | str:
@@ -116,6 +119,10 @@ EFFECTS: dict[str, tuple[str, Callable[[Board], object]]] = {
     "max_queue": ("2", lambda board: board.rooms.pool.queue_limit),
     "parallel": ("5", lambda board: _spec(board).slots),
     "max_context": ("512", lambda board: _spec(board).context_tokens),
+    "max_pictures": ("0", lambda board: picture_limits(board.rooms.in_force).most),
+    "max_picture_megapixels": ("1", lambda board: picture_limits(board.rooms.in_force).pixels),
+    "max_picture_bytes": ("'1M'", lambda board: picture_limits(board.rooms.in_force).total_bytes),
+    "max_image_tokens": ("64", lambda board: _spec(board).image_tokens),
     "kv_cache_type": ("'q8_0'", lambda board: _spec(board).kv_cache_type),
     "threads": ("3", lambda board: _spec(board).threads),
     "load_timeout": ("'9s'", lambda board: board.rooms.pool._desk._crew.load_timeout_s),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rkd.access.role import Role
-from rkd.errors import InvalidInputError, NotFoundError, Reason, RkdError
-from rkd.model import Model, ModelName
+from rkd.errors import InvalidInputError, NotFoundError, PreconditionError, Reason, RkdError
+from rkd.model import Format, Media, Model, ModelName, WeightsFile
 from rkd.pool.ticket import Ask, Ticket
 from rkd.service.gate.caller import CALLER, Caller
 from rkd.service.inference import MAX_ANSWER_BYTES, InferenceService
@@ -18,6 +20,7 @@ from rkd.service.running import RunningRequests
 from rkd.telemetry.meters import Meters
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
+from tests.pictures import png
 from tests.unit.pool.fakes import FakeMachine, model, settled
 
 
@@ -36,17 +39,18 @@ class FakeContext:
 class Board:
     """The service over fake workers; `alpha` is the one model."""
 
+    model = model()
+
     def __init__(self) -> None:
         self.machine = FakeMachine()
         self.pool = self.machine.pool()
         self.meters = Meters(time.monotonic)
         self.service = InferenceService(self._resolve, self.pool, RunningRequests(), self.meters)
 
-    @staticmethod
-    async def _resolve(name: ModelName) -> Model:
+    async def _resolve(self, name: ModelName) -> Model:
         if name.key != "alpha":
             raise NotFoundError(Reason.MODEL_NOT_FOUND, "none")
-        return model()
+        return self.model
 
     async def generate(self, **fields: Any) -> list[pb.GenerateResponse]:
         """All of a Generate."""
@@ -225,3 +229,32 @@ async def test_tokens_that_become_too_long_a_text_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="token_ids"):
         await board.service.Detokenize(pb.DetokenizeRequest(model="alpha", token_ids=ids), context)
     await board.pool.close(0)
+
+
+async def test_a_model_that_sees_nothing_refuses_pictures_before_the_queue() -> None:
+    """With the capability's name; nothing is held of them, nothing was loaded."""
+    board = Board()
+    parts = [types.Part(text="what?"), types.Part(media=types.Media(data=png()))]
+    request = pb.GenerateRequest(model="alpha", parts=parts)
+    with pytest.raises(PreconditionError) as error:
+        await anext(board.service.Generate(request, FakeContext()))
+
+    assert error.value.reason is Reason.CAPABILITY_UNSUPPORTED
+    assert error.value.metadata["capability"] == "vision"
+    assert (board.service._held._bytes, board.machine.workers) == (0, [])
+
+
+async def test_pictures_reach_the_worker_and_are_let_go() -> None:
+    """In their order; what they took is given back at the end."""
+    projector = WeightsFile(Path("/models/alpha/mmproj.gguf"), Format.GGUF, 1, 0)
+    board = Board()
+    board.model = replace(model(), projector=projector)
+    parts = [types.Part(media=types.Media(data=png())), types.Part(text="what?")]
+    request = pb.GenerateRequest(model="alpha", parts=parts, raw=True)
+    answers = [one async for one in board.service.Generate(request, FakeContext())]
+    await board.pool.close(0)
+
+    assert kinds(answers)[-1] == "finished"
+    (stream,) = board.machine.workers[0].streams
+    assert stream.run.prompt_parts == (Media(png(), 56, 56), "what?")
+    assert board.service._held._bytes == 0

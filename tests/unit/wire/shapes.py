@@ -27,7 +27,7 @@ from rkd.inference import (
     ToolCallDelta,
     Usage,
 )
-from rkd.model import BackendKind, Message, ToolCall
+from rkd.model import BackendKind, Media, Message, ToolCall
 from rkd.wire import messages
 
 TEXT = st.text(max_size=6)
@@ -58,6 +58,7 @@ SAMPLINGS = st.builds(
     grammar=st.none() | TEXT,
     json_schema=st.none() | TEXT,
 )  # fmt: skip
+PARTS = few(TEXT | st.builds(Media, st.binary(max_size=6), COUNTS, COUNTS))
 MESSAGES = st.builds(
     Message,
     role=TEXT,
@@ -66,6 +67,7 @@ MESSAGES = st.builds(
     tool_calls=few(st.builds(ToolCall, id=TEXT, name=TEXT, arguments_json=TEXT)),
     tool_name=TEXT,
     tool_call_id=TEXT,
+    parts=PARTS,
 )
 RUNS = st.builds(
     Run,
@@ -82,6 +84,7 @@ RUNS = st.builds(
     lora=few(st.tuples(TEXT, NUMBERS)),
     prompt_tokens=few(IDS),
     prompt_cache=TEXT,
+    prompt_parts=PARTS,
 )
 LOGPROBS = st.builds(Logprob, token_id=IDS, text=TEXT, logprob=NUMBERS)
 CHUNKS = st.builds(
@@ -102,6 +105,7 @@ OUTCOMES = st.builds(
         cached_tokens=COUNTS,
         completion_tokens=COUNTS,
         reasoning_tokens=COUNTS,
+        media_tokens=COUNTS,
     ),
     timings=st.builds(EngineTimings, prefill_ms=NUMBERS, decode_ms=NUMBERS),
     matched_stop=TEXT,
@@ -114,10 +118,12 @@ LOADS = st.builds(
     backend=st.sampled_from(BackendKind),
     **dict.fromkeys(
         ("weights", "model", "kv_cache_type", "tokenizer_folder", "huggingface_path",
-         "runtime_library", "runtime_version_override", "npu_lease_path"),
+         "runtime_library", "runtime_version_override", "npu_lease_path", "projector"),
         TEXT,
     ),
-    **dict.fromkeys(("context_tokens", "slots", "threads", "batch_tokens", "npu_domain"), COUNTS),
+    **dict.fromkeys(
+        ("context_tokens", "slots", "threads", "batch_tokens", "npu_domain", "image_tokens"), COUNTS
+    ),
     cpu_mask=st.integers(0, 2**64 - 1),
     template=st.none() | TEXT,
     adapters=few(st.tuples(TEXT, TEXT, NUMBERS)),

@@ -10,7 +10,7 @@ import pytest
 
 from rkd.board.facts import RuntimeLibrary
 from rkd.errors import PreconditionError, Reason
-from rkd.model import BackendChoice, BackendKind, Details
+from rkd.model import BackendChoice, BackendKind, Details, Format, WeightsFile
 from rkd.modelfile.parse import parse
 from rkd.pool.deciding.budget import GIB, MIB
 from rkd.pool.deciding.placement import Placement, Wish
@@ -340,3 +340,34 @@ class TestLoad:
         assert npu.spec.sampling is not None
         assert npu.spec.sampling.temperature == 0.5
         assert npu.spec.adapters == (("lora", "/models/alpha/lora.gguf", 1.0),)
+
+
+class TestPictures:
+    """Where they are seen, and what that takes."""
+
+    PROJECTOR = WeightsFile(Path("/models/alpha/mmproj.gguf"), Format.GGUF, 30 * MIB, 0)
+
+    def test_a_request_with_pictures_goes_where_they_are_seen(self) -> None:
+        """The CPU, with the reason; text goes to the NPU as before; asked for there, it refuses."""
+        both = replace(model(rkllm=MIB), projector=self.PROJECTOR)
+        it = placement(LIBRARY)
+
+        (plan,) = it.candidates(both, Wish(pictures=True))
+        assert plan.backend is BackendKind.CPU
+        assert plan.reason.endswith("its runtime cannot do pictures")
+        assert it.candidates(both, Wish())[0].backend is BackendKind.NPU
+        with pytest.raises(PreconditionError) as error:
+            it.candidates(both, Wish(NPU, pictures=True))
+        assert error.value.reason is Reason.CAPABILITY_UNSUPPORTED
+        assert error.value.metadata["capability"] == "vision"
+
+    def test_the_projector_is_loaded_and_counted(self) -> None:
+        """With its cap of tokens; a measurement without it is not taken for one with it."""
+        plain, seeing = model(), replace(model(), projector=self.PROJECTOR)
+        it = placement(image_tokens=77)
+        (without,), (plan,) = it.candidates(plain, Wish()), it.candidates(seeing, Wish())
+
+        assert (plan.spec.projector, plan.spec.image_tokens) == ("/models/alpha/mmproj.gguf", 77)
+        assert (without.spec.projector, without.spec.image_tokens) == ("", 0)
+        assert plan.need.ram_bytes - without.need.ram_bytes == 30 * MIB
+        assert plan.calibration_key != without.calibration_key

@@ -1,0 +1,1 @@
+"""Pictures as they come from outside: what a file is, by its first bytes, and how large."""
