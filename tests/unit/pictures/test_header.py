@@ -4,47 +4,55 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from PIL import Image
 
 from rkd.pictures.header import MAX_STEPS, PictureError, PictureHeader, read_header
-from tests.pictures import plain, png, saved
+from tests.pictures import plain, png
 
-GOOD = {
-    "png": plain("PNG", 61, 43),
-    "png palette": plain("PNG", 5, 7, "P"),
-    "png one bit": plain("PNG", 300, 1, "1"),
-    "png 16 bits": plain("PNG", 3, 900, "I;16"),
-    "jpeg": plain("JPEG", 61, 43),
-    "jpeg progressive": plain("JPEG", 640, 480, progressive=True),
-    "jpeg cmyk": plain("JPEG", 17, 3000, "CMYK"),
-    "jpeg with exif": plain("JPEG", 61, 43, exif=b"Exif\0\0" + bytes(3000)),
-    "jpeg with comment": plain("JPEG", 61, 43, comment=b"\xff\xc0" * 900),
-    "webp lossy": plain("WEBP", 61, 43),
-    "webp lossless": plain("WEBP", 16383, 2, lossless=True),
-    "webp alpha": saved(Image.new("RGBA", (61, 43), (1, 2, 3, 40)), "WEBP"),
-    "webp moving": plain(
-        "WEBP", 61, 43, save_all=True, append_images=[Image.new("RGB", (61, 43), (9, 9, 9))]
-    ),
-    "gif": plain("GIF", 61, 43),
-    "gif with comment": plain("GIF", 61, 43, comment=b"x" * 1000),
-    "gif moving": plain(
-        "GIF", 61, 43, save_all=True, append_images=[Image.new("RGB", (61, 43), (9, 9, 9))]
-    ),
-    "bmp": plain("BMP", 61, 43),
-    "bmp grey": plain("BMP", 1, 4000, "L"),
-    "bmp 32 bits": plain("BMP", 5, 5, "RGBA"),
+
+def other() -> Any:
+    """A second frame."""
+    from PIL import Image  # noqa: PLC0415 - as in tests.pictures
+
+    return Image.new("RGB", (61, 43), (9, 9, 9))
+
+
+GOOD: dict[str, Callable[[], bytes]] = {
+    "png": lambda: plain("PNG", 61, 43),
+    "png palette": lambda: plain("PNG", 5, 7, "P"),
+    "png one bit": lambda: plain("PNG", 300, 1, "1"),
+    "png 16 bits": lambda: plain("PNG", 3, 900, "I;16"),
+    "jpeg": lambda: plain("JPEG", 61, 43),
+    "jpeg progressive": lambda: plain("JPEG", 640, 480, progressive=True),
+    "jpeg cmyk": lambda: plain("JPEG", 17, 3000, "CMYK"),
+    "jpeg with exif": lambda: plain("JPEG", 61, 43, exif=b"Exif\0\0" + bytes(3000)),
+    "jpeg with comment": lambda: plain("JPEG", 61, 43, comment=b"\xff\xc0" * 900),
+    "webp lossy": lambda: plain("WEBP", 61, 43),
+    "webp lossless": lambda: plain("WEBP", 16383, 2, lossless=True),
+    "webp alpha": lambda: plain("WEBP", 61, 43, "RGBA"),
+    "webp moving": lambda: plain("WEBP", 61, 43, save_all=True, append_images=[other()]),
+    "gif": lambda: plain("GIF", 61, 43),
+    "gif with comment": lambda: plain("GIF", 61, 43, comment=b"x" * 1000),
+    "gif moving": lambda: plain("GIF", 61, 43, save_all=True, append_images=[other()]),
+    "bmp": lambda: plain("BMP", 61, 43),
+    "bmp grey": lambda: plain("BMP", 1, 4000, "L"),
+    "bmp 32 bits": lambda: plain("BMP", 5, 5, "RGBA"),
 }
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_kind_and_size_are_those_of_pillow(name: str) -> None:
     """Whatever writes the file, and whatever stands before its size."""
-    with Image.open(io.BytesIO(GOOD[name])) as picture:
+    from PIL import Image  # noqa: PLC0415 - as in tests.pictures
+
+    data = GOOD[name]()
+    with Image.open(io.BytesIO(data)) as picture:
         seen = (Image.MIME[picture.format or ""], *picture.size)
 
-    assert read_header(GOOD[name]) == PictureHeader(*seen)
+    assert read_header(data) == PictureHeader(*seen)
 
 
 def test_a_bmp_may_stand_on_its_head_or_be_old() -> None:
@@ -63,41 +71,41 @@ def test_a_gifs_first_frame_may_stick_out() -> None:
     assert read_header(gif) == PictureHeader("image/gif", 65_010, 60_000)
 
 
-BAD = {
-    "nothing": (b"", "is empty"),
-    "text": (b"BM is where I live, and it is long enough", "no picture"),
-    "a page": (b"<html>", "no picture"),
-    "drawn": (b'<?xml version="1.0"?><svg/>', "an SVG"),
-    "paper": (b"%PDF-1.7", "a PDF"),
-    "tiff": (plain("TIFF"), "a TIFF"),
-    "icon": (plain("ICO", 16, 16), "an icon"),
-    "sound": (b"RIFF\x24\0\0\0WAVEfmt ", "sound"),
-    "song": (b"ID3\x04", "sound"),
-    "film": (b"\0\0\0\x20ftypisom\0\0", "a video"),
-    "avif": (b"\0\0\0\x20ftypavif\0\0", "AVIF or HEIC"),
-    "png cut": (png()[:20], "cut short"),
-    "png without header": (png()[:8] + b"\0\0\0\0IEND" + bytes(12), "does not begin"),
-    "png of nothing": (png()[:16] + bytes(8) + png()[24:], "0 x 0"),
-    "jpeg cut": (GOOD["jpeg"][:30], "cut short"),
-    "jpeg scan first": (b"\xff\xd8\xff\xda\0\x08" + bytes(30), "does not say its size"),
-    "jpeg of junk": (b"\xff\xd8\xff\xe0\0\x02junk" + bytes(30), "between its segments"),
-    "jpeg of height 0": (b"\xff\xd8\xff\xc0\0\x0b\x08\0\0\0\x09" + bytes(9), "9 x 0"),
-    "gif without frame": (b"GIF89a" + bytes(7) + b";" + bytes(9), "without a frame"),
-    "gif cut": (GOOD["gif"][:12], "cut short"),
-    "webp cut": (GOOD["webp lossy"][:25], "cut short"),
-    "webp extended, cut": (GOOD["webp alpha"][:28], "cut short"),
-    "webp of junk": (b"RIFF\0\0\0\0WEBPJUNK" + bytes(30), "without a picture"),
-    "bmp cut": (GOOD["bmp"][:20], "cut short"),
+BAD: dict[str, tuple[Callable[[], bytes], str]] = {
+    "nothing": (lambda: b"", "is empty"),
+    "text": (lambda: b"BM is where I live, and it is long enough", "no picture"),
+    "a page": (lambda: b"<html>", "no picture"),
+    "drawn": (lambda: b'<?xml version="1.0"?><svg/>', "an SVG"),
+    "paper": (lambda: b"%PDF-1.7", "a PDF"),
+    "tiff": (lambda: plain("TIFF"), "a TIFF"),
+    "icon": (lambda: plain("ICO", 16, 16), "an icon"),
+    "sound": (lambda: b"RIFF\x24\0\0\0WAVEfmt ", "sound"),
+    "song": (lambda: b"ID3\x04", "sound"),
+    "film": (lambda: b"\0\0\0\x20ftypisom\0\0", "a video"),
+    "avif": (lambda: b"\0\0\0\x20ftypavif\0\0", "AVIF or HEIC"),
+    "png cut": (lambda: png()[:20], "cut short"),
+    "png without header": (lambda: png()[:8] + b"\0\0\0\0IEND" + bytes(12), "does not begin"),
+    "png of nothing": (lambda: png()[:16] + bytes(8) + png()[24:], "0 x 0"),
+    "jpeg cut": (lambda: GOOD["jpeg"]()[:30], "cut short"),
+    "jpeg scan first": (lambda: b"\xff\xd8\xff\xda\0\x08" + bytes(30), "does not say its size"),
+    "jpeg of junk": (lambda: b"\xff\xd8\xff\xe0\0\x02junk" + bytes(30), "between its segments"),
+    "jpeg of height 0": (lambda: b"\xff\xd8\xff\xc0\0\x0b\x08\0\0\0\x09" + bytes(9), "9 x 0"),
+    "gif without frame": (lambda: b"GIF89a" + bytes(7) + b";" + bytes(9), "without a frame"),
+    "gif cut": (lambda: GOOD["gif"]()[:12], "cut short"),
+    "webp cut": (lambda: GOOD["webp lossy"]()[:25], "cut short"),
+    "webp extended, cut": (lambda: GOOD["webp alpha"]()[:28], "cut short"),
+    "webp of junk": (lambda: b"RIFF\0\0\0\0WEBPJUNK" + bytes(30), "without a picture"),
+    "bmp cut": (lambda: GOOD["bmp"]()[:20], "cut short"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_no_picture_is_said(name: str) -> None:
     """Every kind of wrong file is refused with what it is."""
-    data, said = BAD[name]
+    make, said = BAD[name]
 
     with pytest.raises(PictureError, match=said):
-        read_header(data)
+        read_header(make())
 
 
 @pytest.mark.parametrize(
