@@ -18,14 +18,7 @@ from typing import Any
 
 from rkd.backend import openmp
 from rkd.backend.rkllm.abi import ABIS
-from rkd.backend.rkllm.abi_shared import (
-    LLMHandle,
-    RKLLMInferMode,
-    RKLLMInputType,
-    RKLLMLoraAdapter,
-    RKLLMLoraParam,
-    RKLLMPromptCacheParam,
-)
+from rkd.backend.rkllm.abi_shared import LLMHandle, RKLLMInferMode, RKLLMInputType
 from rkd.backend.rkllm.sampling import DEFAULTS, EngineSampling
 from rkd.errors import PreconditionError, Reason
 from rkd.librkllmrt import Family, IdentifiedLibrary
@@ -216,7 +209,7 @@ class Runtime:
         Raises:
             StatusError: the library refused it.
         """
-        adapter = RKLLMLoraAdapter(path.encode(), name.encode(), scale)
+        adapter = self._abi.make("RKLLMLoraAdapter", path.encode(), name.encode(), scale)
         _check("rkllm_load_lora", self._functions.rkllm_load_lora(self._handle, byref(adapter)))
 
     def load_prompt_cache(self, path: str) -> None:
@@ -318,11 +311,11 @@ class Runtime:
             else RKLLMInferMode.RKLLM_INFER_GENERATE
         )
         if params.lora:
-            lora = RKLLMLoraParam(params.lora.encode())
+            lora = self._abi.make("RKLLMLoraParam", params.lora.encode())
             infer.lora_params = pointer(lora)
             held.append(lora)
         if params.save_cache:
-            cache = RKLLMPromptCacheParam(1, params.save_cache.encode())
+            cache = self._abi.make("RKLLMPromptCacheParam", 1, params.save_cache.encode())
             infer.prompt_cache_params = pointer(cache)
             held.append(cache)
         if self.library.family >= Family.V1_2_0:
@@ -330,7 +323,7 @@ class Runtime:
         if self.library.family >= Family.V1_3_0:
             infer.max_new_tokens = params.max_tokens
             if params.sampling is not None:
-                sampling = self._abi.structs["RKLLMSamplingParam"](*astuple(params.sampling))
+                sampling = self._abi.make("RKLLMSamplingParam", *astuple(params.sampling))
                 infer.sampling_params = pointer(sampling)
                 held.append(sampling)
         return infer, held
