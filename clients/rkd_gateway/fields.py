@@ -65,6 +65,18 @@ class Fields:
             None if found is None else Fields(cast("dict[str, Any]", found), self.path(name + "."))
         )
 
+    def needed(self, name: str) -> Fields:
+        """Return an object that has to be there."""
+        found = self.inner(name)
+        if found is None:
+            raise bad_field(self.path(name), "an object")
+        return found
+
+    def objects(self, name: str) -> list[Fields]:
+        """Return a list of objects."""
+        listed = enumerate(self.items(name) or ())
+        return [object_of(one, self.path(f"{name}[{at}]")) for at, one in listed]
+
     def whole(self, name: str) -> int | None:
         """Return a whole number."""
         found = self.take(name)
@@ -104,6 +116,13 @@ class Fields:
         if found is not None and not isinstance(found, kind):
             raise bad_field(self.path(name), what)
         return found
+
+
+def object_of(value: object, path: str) -> Fields:
+    """Return *value*, called *path* in errors, as an object to be read."""
+    if not isinstance(value, dict):
+        raise bad_field(path, "an object")
+    return Fields(value, f"{path}.")
 
 
 def whole(path: str, value: object) -> int:

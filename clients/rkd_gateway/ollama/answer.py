@@ -14,7 +14,8 @@ from rkd_gateway.endpoint import Answer, Call, Lines
 from rkd_gateway.fields import Fields
 from rkd_gateway.ollama.asking import answering, refuse_unbuilt
 from rkd_gateway.ollama.shape import NDJSON, failed, line, now
-from rkd_gateway.ollama.turns import call_of, tools, turns
+from rkd_gateway.ollama.turns import call_of, turns
+from rkd_gateway.tools import tools
 
 REASONS = {
     types.FINISH_REASON_LENGTH: "length",
@@ -77,8 +78,8 @@ async def chat(call: Call) -> Answer:
     shown = str(fields.take("model") or "")
     model = Fields({"model": shown}).name_of_model("model")
     streamed = fields.yes("stream") is not False
-    messages = turns(fields.items("messages") or [])
-    offered = tools(fields.items("tools"))
+    messages = turns(fields)
+    offered = tools(fields, kind="function", beside="items")
     given = answering(fields)
     fields.skip("truncate", "shift")
     fields.end()

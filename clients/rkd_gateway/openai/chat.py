@@ -13,18 +13,19 @@ from rkd_gateway.endpoint import Answer, Call, Lines
 from rkd_gateway.fields import Fields
 from rkd_gateway.openai.asking import options, schema, with_usage
 from rkd_gateway.openai.shape import COMMENT, DONE, ENDS, SSE, event, failed, made, token_of, usage
-from rkd_gateway.openai.turns import chosen, tools, turns
+from rkd_gateway.openai.turns import chosen, turns
 from rkd_gateway.problems import bad_field
+from rkd_gateway.tools import tools
 
 
 async def chat(call: Call) -> Answer:
     """Answer a conversation."""
     fields = call.fields
     model = fields.name_of_model("model")
-    messages = turns(fields.items("messages") or [])
+    messages = turns(fields)
     if not messages:
         raise bad_field("messages", "a list with at least one turn")
-    offered = chosen(fields, tools(fields.items("tools")))
+    offered = chosen(fields, tools(fields))
     streamed = fields.yes("stream") or False
     counted = with_usage(fields, streamed=streamed)
     given = options(fields)

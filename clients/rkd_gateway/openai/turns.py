@@ -1,29 +1,26 @@
-"""OpenAI's messages and tools, as `rkd_client` takes them."""
+"""OpenAI's messages, and which tools are chosen, as `rkd_client` takes them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rkd_gateway.fields import Fields
+from rkd_gateway.fields import Fields, object_of
 from rkd_gateway.problems import bad_field, unsupported
 
 ROLES = {"developer": "system"}
 
 
-def turns(given: list[Any]) -> list[dict[str, Any]]:
+def turns(fields: Fields) -> list[dict[str, Any]]:
     """
-    Return the turns of a conversation; a result of a tool learns its tool's name from the call.
+    Take `messages` out of *fields* and return the turns of a conversation.
+
+    A result of a tool learns its tool's name from the call.
 
     Raises:
         RkdError: INVALID_FIELD; CAPABILITY_UNSUPPORTED for parts that are no text.
     """
     names: dict[str, str] = {}
-    return [_turn(_fields(one, f"messages[{at}]"), names) for at, one in enumerate(given)]
-
-
-def tools(given: list[Any] | None) -> list[dict[str, Any]]:
-    """Return the functions offered."""
-    return [_tool(_fields(one, f"tools[{at}]")) for at, one in enumerate(given or ())]
+    return [_turn(one, names) for one in fields.objects("messages")]
 
 
 def chosen(fields: Fields, offered: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -44,8 +41,8 @@ def _turn(fields: Fields, names: dict[str, str]) -> dict[str, Any]:
         "reasoning": fields.text("reasoning_content") or fields.text("reasoning") or "",
         "tool_calls": [],
     }
-    for at, one in enumerate(fields.items("tool_calls") or ()):
-        call = _call(_fields(one, fields.path(f"tool_calls[{at}]")))
+    for one in fields.objects("tool_calls"):
+        call = _call(one)
         names[call["id"]] = call["name"]
         made["tool_calls"].append(call)
     found = fields.text("tool_call_id") or ""
@@ -67,7 +64,7 @@ def _text(path: str, content: object) -> str:
         raise bad_field(path, "a text or a list of parts")
     texts = []
     for at, one in enumerate(content):
-        part = _fields(one, f"{path}[{at}]")
+        part = object_of(one, f"{path}[{at}]")
         kind = part.text("type")
         if kind not in {"text", "refusal"}:
             said = f"parts of type {str(kind)[:40]!r} are not built yet"
@@ -78,38 +75,10 @@ def _text(path: str, content: object) -> str:
 
 
 def _call(fields: Fields) -> dict[str, Any]:
-    inner = fields.inner("function")
-    if inner is None:
-        raise bad_field(fields.path("function"), "an object")
+    inner = fields.needed("function")
     arguments = inner.text("arguments") or "{}"
     made = {"id": fields.text("id") or "", "name": inner.text("name") or "", "arguments": arguments}
     inner.end()
     fields.skip("type", "index")
     fields.end()
     return made
-
-
-def _tool(fields: Fields) -> dict[str, Any]:
-    if fields.text("type") != "function":
-        raise bad_field(fields.path("type"), '"function"')
-    inner = fields.inner("function")
-    if inner is None:
-        raise bad_field(fields.path("function"), "an object")
-    parameters = inner.take("parameters")
-    if parameters is not None and not isinstance(parameters, dict):
-        raise bad_field(inner.path("parameters"), "a JSON Schema object")
-    made = {
-        "name": inner.text("name") or "",
-        "description": inner.text("description") or "",
-        "parameters": parameters or "",
-    }
-    inner.skip("strict")
-    inner.end()
-    fields.end()
-    return made
-
-
-def _fields(given: object, path: str) -> Fields:
-    if not isinstance(given, dict):
-        raise bad_field(path, "an object")
-    return Fields(given, f"{path}.")
