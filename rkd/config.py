@@ -69,6 +69,7 @@ class Config:
     max_picture_megapixels: int
     max_picture_bytes: int
     max_image_tokens: int
+    prompt_cache: int
     threads: int
     omp_wait_policy: str
     llama_server: Path | None
@@ -157,6 +158,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Most tokens a picture becomes on the CPU; 0: the model's own.",
         live=True,
     ),
+    _row("prompt_cache", byte_count, "256M", "Caches of waiting chats, a CPU model.", live=True),
     _row("threads", integer(0, 256), "0", "CPU threads of an engine; 0: the big cores.", live=True),
     _row("omp_wait_policy", choice("passive", "active"), "passive", "How idle threads wait."),
     _row("llama_server", path, "", "A native llama-server to use instead of the wheel."),

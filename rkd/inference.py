@@ -256,6 +256,7 @@ class LoadSpec:
         embeddings: prepare the engine for `embed`.
         projector: absolute path of the GGUF that makes tokens of pictures, or "".
         image_tokens: most tokens a picture becomes; 0 leaves it to the model.
+        prompt_cache_bytes: memory for the caches of conversations without a slot; 0 for none.
     """
 
     backend: BackendKind
@@ -279,6 +280,7 @@ class LoadSpec:
     embeddings: bool = False
     projector: str = ""
     image_tokens: Count = 0
+    prompt_cache_bytes: Size = 0
 
 
 @dataclass(frozen=True, slots=True)

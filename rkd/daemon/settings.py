@@ -40,6 +40,7 @@ def pool_settings(config: Config, board: Board) -> PoolSettings:
         default_context_tokens=config.max_context,
         kv_cache_type=config.kv_cache_type,
         image_tokens=config.max_image_tokens,
+        prompt_cache_bytes=config.prompt_cache,
         backend=BackendChoice(config.backend),
         npu_parallel_runs=config.npu_parallel,
         npu_lease_path=str(config.state_dir / "npu.lease") if config.npu_parallel == 1 else "",

@@ -10,7 +10,7 @@ from rkd.hub.naming import Tuning
 from rkd.hub.variants import Variant
 from rkd.model import Details, Format
 from rkd.weights import npu
-from rkd.weights.estimate import estimate
+from rkd.weights.estimate import Estimate, estimate
 from rkd.weights.quantization import QUANTIZATIONS, REMOVED, Quality
 from rkd.words import size
 
@@ -42,6 +42,7 @@ class Headroom:
         platform: chip of the NPU that can be used (`rk3588`); "" where there is none.
         context_tokens: to judge with, if the model's own is not shorter.
         slots, kv_cache_type: what a model on the CPU would be loaded with.
+        prompt_cache_bytes: the same, for conversations that wait.
         chip: the board's, also while its NPU cannot be used; "" where none is known.
         obstacle: what keeps the NPU from being used; "" where nothing does.
     """
@@ -52,6 +53,7 @@ class Headroom:
     context_tokens: int
     slots: int = 1
     kv_cache_type: str = "auto"
+    prompt_cache_bytes: int = 0
     chip: str = ""
     obstacle: str = ""
 
@@ -86,11 +88,13 @@ def judge(variant: Variant, details: Details, capacity: Headroom) -> Judgement:
         context_tokens=context,
         slots=capacity.slots,
         kv_type=capacity.kv_cache_type,
+        prompt_cache_bytes=capacity.prompt_cache_bytes,
     )
     needed = sum_.total_bytes
     detail = (
         f"{size(sum_.weights_bytes, digits=2)} weights + "
         f"{size(sum_.kv_bytes, digits=2)} context of {context} tokens "
+        f"{_cache_words(sum_)}"
         f"+ {size(sum_.overhead_bytes, digits=2)} engine = {size(needed, digits=2)}, of "
         f"{size(capacity.available_bytes, digits=2)} available"
     )
@@ -110,6 +114,11 @@ def judge(variant: Variant, details: Details, capacity: Headroom) -> Judgement:
     if unsupported and verdict is not FitVerdict.WRONG_PLATFORM:
         verdict, detail = FitVerdict.UNSUPPORTED, unsupported
     return Judgement(variant, verdict, detail, needed, _advice(variant, capacity))
+
+
+def _cache_words(sum_: Estimate) -> str:
+    kept = sum_.prompt_cache_bytes
+    return f"+ {size(kept, digits=2)} prompt cache " if kept else ""
 
 
 def judge_all(

@@ -80,7 +80,6 @@ class Desk:
         self._numbers = itertools.count(1)
         self._tickets: dict[int, Ticket] = {}
         self._said: dict[int, tuple[str, float]] = {}
-        self._peaks: dict[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._left: set[int] = set()
@@ -226,7 +225,7 @@ class Desk:
             return
         self._drop(ticket)
         if served:
-            self._note_peak(ticket.lease)
+            self._measure(ticket.lease)
         self._do(self._scheduler.on_finished(ticket.number, self.now(), served=served))
 
     def again(self, ticket: Ticket, lease: Lease, death: Death, seen: int = 0) -> bool:
@@ -285,8 +284,8 @@ class Desk:
                 self._refresh(now)
             case LoadDone(generation, loaded):
                 self._said.pop(generation, None)
-                peak = self._peak(generation)
-                self._do(scheduler.on_loaded(generation, loaded, peak, now))
+                taken = self._taken(generation)
+                self._do(scheduler.on_loaded(generation, loaded, taken, now))
             case LoadEnded(generation, error, fault):
                 self._do(scheduler.on_load_failed(generation, error, fault, now))
             case WorkerLost(generation, death):
@@ -365,27 +364,24 @@ class Desk:
             self._read_s = now_s
         return Moment(now_s, self._available)
 
-    def _peak(self, generation: int) -> int:
+    def _taken(self, generation: int) -> int:
         worker = self._crew.of(generation)
-        now_bytes = 0 if worker is None else worker.memory_bytes()
-        peak = max(now_bytes, self._peaks.get(generation, 0))
-        self._peaks[generation] = peak
-        return peak
+        return 0 if worker is None else worker.memory_bytes()
 
-    def _note_peak(self, lease: Lease) -> None:
-        if self._crew.of(lease.generation) is not None:
-            peak = self._peak(lease.generation)
-            actions = self._scheduler.on_measured(lease.generation, peak, self.now())
+    def _measure(self, lease: Lease) -> None:
+        # Only a run fills what the engine computes with, and so shows what it takes.
+        if lease.stream is not None and (taken := self._taken(lease.generation)):
+            actions = self._scheduler.on_measured(lease.generation, taken, self.now())
             if actions:
                 self._do(actions)
 
     def _calibrate(self, generation: int) -> None:
         """Remember what a worker that has served took at most."""
         resident = self.table.of(generation)
-        peak = self._peaks.pop(generation, 0)
         if resident is None or not resident.served:
             return
-        if self._calibration.record(resident.plan.calibration_key, peak):
+        taken = resident.bare_bytes or resident.seen_bytes
+        if self._calibration.record(resident.plan.calibration_key, taken):
             self.own(self._save_calibration())
 
     async def _save_calibration(self) -> None:

@@ -95,6 +95,8 @@ def _resident(table: Table, one: Residence, queued: int, pid: int) -> Resident:
         runtime=one.loaded.runtime if one.loaded else "",
         ready_s=one.ready_s if one.loaded else None,
         served=one.served,
+        prompt_cache_bytes=one.plan.spec.prompt_cache_bytes,
+        prompt_cache_used_bytes=one.prompt_cache_used_bytes,
     )
 
 

@@ -159,6 +159,8 @@ def _resident(one: Resident) -> pb.Resident:
         reason=one.reason if one.phase is Phase.FAILED else "",
         served=one.served,
         npu_domain=one.npu_domain,
+        prompt_cache_bytes=one.prompt_cache_bytes,
+        prompt_cache_used_bytes=one.prompt_cache_used_bytes,
     )
     now_s, now = time.monotonic(), datetime.now(UTC)
     for at_s, field in (

@@ -39,6 +39,10 @@ _FLOATS_A_TOKEN = 8
 """Activations of the widest step of a layer, in widths of the embedding, as f32."""
 
 
+_CONVERSATIONS_KEPT = 8
+"""Of whole contexts, so many are the most a prompt cache is given room for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """
@@ -46,6 +50,7 @@ class Estimate:
 
     Args:
         projector_bytes: of what turns pictures or sound into tokens, in files of its own.
+        prompt_cache_bytes: room for the caches of conversations that have no slot: whole MiB.
         npu_bytes: of it all, what lies in the NPU's address space; 0 on the CPU.
     """
 
@@ -54,11 +59,13 @@ class Estimate:
     overhead_bytes: int
     projector_bytes: int = 0
     npu_bytes: int = 0
+    prompt_cache_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
         """All of it."""
-        return self.weights_bytes + self.kv_bytes + self.overhead_bytes + self.projector_bytes
+        held = self.weights_bytes + self.kv_bytes + self.overhead_bytes + self.projector_bytes
+        return held + self.prompt_cache_bytes
 
 
 def npu_context_tokens(tokens: int) -> int:
@@ -95,12 +102,14 @@ def estimate(
     kv_type: str = "auto",
     batch_tokens: int = 0,
     projector_bytes: int = 0,
+    prompt_cache_bytes: int = 0,
 ) -> Estimate:
     """
     Estimate a model of *details* whose files take *weights_bytes*.
 
-    *context_tokens* is of each slot. The NPU has one slot, its cache is of f16 and its buffers are
-    the runtime's own: there the last but one are of no account.
+    *context_tokens* is of each slot, *prompt_cache_bytes* the most that may be kept of
+    conversations without one. The NPU has one slot, its cache is of f16 and its buffers are the
+    runtime's own: there the rest but the projector's is of no account.
     """
     if form is Format.RKLLM:
         tokens = npu_context_tokens(context_tokens)
@@ -110,4 +119,11 @@ def estimate(
     tokens = context_tokens * max(1, slots)
     cache = kv_cache_bytes(details, tokens, kv_type, weights_bytes=weights_bytes)
     compute = (batch_tokens or _BATCH_TOKENS) * details.embedding_size * 4 * _FLOATS_A_TOKEN
-    return Estimate(weights_bytes, cache, CPU_OVERHEAD_BYTES + compute, projector_bytes)
+    kept = min(prompt_cache_bytes, _CONVERSATIONS_KEPT * cache) // _MIB * _MIB
+    return Estimate(
+        weights_bytes,
+        cache,
+        CPU_OVERHEAD_BYTES + compute,
+        projector_bytes,
+        prompt_cache_bytes=kept,
+    )

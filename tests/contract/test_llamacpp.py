@@ -164,7 +164,41 @@ def test_models_are_asked_for_what_they_can(engine: Callable[..., LlamaCppBacken
     assert len(encoder.embed(EmbedSpec(("a",))).vectors[0]) == tiny.WIDTH
 
 
-def test_one_runs_adapters_change_no_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("native", [False, True], ids=["wheel", "native"])
+def test_conversations_that_take_turns_are_read_once(
+    tmp_path: Path, llama_server: Path, *, native: bool
+) -> None:
+    """On one slot: what was left for another's turn is there; without room for it, nothing."""
+    weights = tiny.write(tmp_path / "t.gguf")
+    spec = LoadSpec(
+        BackendKind.CPU,
+        str(weights),
+        context_tokens=512,
+        threads=1,
+        embeddings=not native,
+        runtime_library=str(llama_server) if native else "",
+    )
+
+    def cached(kept_bytes: int) -> list[int]:
+        backend = LlamaCppBackend(lambda: None, tmp_path)
+        backend.load(replace(spec, prompt_cache_bytes=kept_bytes), lambda _: None)
+        found = []
+        try:
+            for prompt in ("a" * 200, "b" * 200, "a" * 201, "b" * 201, "title", "a" * 202):
+                run = Run(prompt=prompt, sampling=Sampling(temperature=0, max_tokens=2))
+                outcome = carried_out(backend, run).outcome
+                assert outcome is not None
+                found.append(outcome.usage.cached_tokens)
+        finally:
+            backend.close()
+        return found
+
+    assert cached(8 << 20) == [0, 0, 200, 200, 0, 201]
+    assert cached(0) == [0, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 8 << 20])
+def test_one_runs_adapters_change_no_others(tmp_path: Path, kept_bytes: int) -> None:
     """A run that names none has what the model was loaded with, whatever ran before it."""
     weights = tiny.write(tmp_path / "t.gguf")
     adapter = tiny.write_adapter(tmp_path / "style.gguf")
@@ -175,12 +209,16 @@ def test_one_runs_adapters_change_no_others(tmp_path: Path) -> None:
         context_tokens=256,
         threads=1,
         adapters=(("style", str(adapter), 1.0),),
+        prompt_cache_bytes=kept_bytes,
     )
-    plain = Run(prompt="abc", sampling=Sampling(temperature=0, seed=1, max_tokens=12))
+    plain = Run(prompt="abc" * 20, sampling=Sampling(temperature=0, seed=1, max_tokens=12))
+    other = replace(plain, prompt="xyz" * 20)
     backend.load(spec, lambda _: None)
     try:
         first = carried_out(backend, plain).text
+        carried_out(backend, other)
         off = carried_out(backend, replace(plain, lora=(("style", 0.0),))).text
+        carried_out(backend, other)
         again = carried_out(backend, plain).text
     finally:
         backend.close()

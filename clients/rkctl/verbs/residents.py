@@ -26,6 +26,7 @@ _COLUMNS = (
     ">DOMAIN",
     ">PID",
 )
+_AFTER_SIZE = _COLUMNS.index(">SIZE") + 1
 
 
 @verb("ps")
@@ -35,7 +36,15 @@ def ps(session: Session) -> None:
     if session.json:
         render.out(render.to_json(answer))
         return
-    render.table(_COLUMNS, (_row(resident) for resident in answer.residents))
+    cached = any(resident.prompt_cache_bytes for resident in answer.residents)
+    table = [_COLUMNS, *map(_row, answer.residents)]
+    if cached:
+        cells = [">CACHE", *map(_cache, answer.residents)]
+        table = [
+            (*row[:_AFTER_SIZE], cell, *row[_AFTER_SIZE:])
+            for row, cell in zip(table, cells, strict=True)
+        ]
+    render.table(table[0], table[1:])
     for resident in answer.residents:
         if resident.reason:
             render.note(f"{resident.model}: {resident.reason}")
@@ -56,6 +65,13 @@ def _row(one: pb.Resident) -> tuple[str, ...]:
         str(one.npu_domain) if one.HasField("npu_domain") else "-",
         str(one.pid or "-"),
     )
+
+
+def _cache(one: pb.Resident) -> str:
+    """What is kept of conversations without a slot, of the most that may be."""
+    if not one.prompt_cache_bytes:
+        return "-"
+    return f"{render.size(one.prompt_cache_used_bytes)}/{render.size(one.prompt_cache_bytes)}"
 
 
 def _until(one: pb.Resident) -> str:

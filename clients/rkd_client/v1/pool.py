@@ -74,6 +74,12 @@ class Resident:
     served: int = 0
     """Requests served since it became ready."""
 
+    prompt_cache_bytes: int = 0
+    """Of size_bytes at most, for the caches of conversations that have no slot now: another turn of theirs is not computed anew (RKD_PROMPT_CACHE). 0 on the NPU and for models with adapters."""
+
+    prompt_cache_used_bytes: int = 0
+    """Of these, in use: by how much its worker grew since its first answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListResidentResponse:

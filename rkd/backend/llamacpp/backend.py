@@ -21,7 +21,7 @@ from rkd.backend.llamacpp.answer import EventAnswer
 from rkd.backend.llamacpp.embedder import Embedder
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.llguidance import compiler
-from rkd.backend.llamacpp.native import UNUSED_TEMPLATE, NativeEngine
+from rkd.backend.llamacpp.native import UNUSED_TEMPLATE, NativeEngine, prompt_cache_mib
 from rkd.backend.llamacpp.purpose import Purpose
 from rkd.backend.llamacpp.request import body_of, broken_schema, no_call, refusal_of
 from rkd.backend.llamacpp.schemas import Schemas
@@ -107,7 +107,7 @@ class WheelEngine:
         params.warmup = False
         params.verbosity = 3  # below 3 it does not say why a load failed
         params.fit_params = False  # what fits is the pool's to decide
-        params.cache_ram_mib = 0  # its default may take 8 GiB beside the model
+        params.cache_ram_mib = prompt_cache_mib(spec, purpose)
         if spec.kv_cache_type in {"q8_0", "q4_0"}:
             kind = getattr(engine.ggml_type, f"GGML_TYPE_{spec.kv_cache_type.upper()}")
             params.cache_type_k = params.cache_type_v = kind

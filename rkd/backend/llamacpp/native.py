@@ -23,8 +23,19 @@ START_BOUND_S = 600.0
 """Longest a load may take; the daemon's own bound on silence is shorter and kills the worker."""
 POLL_S = 0.02
 STOP_BOUND_S = 5.0
+MIB = 1024 * 1024
 UNUSED_TEMPLATE = "chatml"
 """One the engine brings: prompts are rendered before they come to it."""
+
+
+def prompt_cache_mib(spec: LoadSpec, purpose: Purpose) -> int:
+    """
+    What the engine may keep of conversations that have no slot; its own default is 8 GiB.
+
+    None for an encoder, which keeps nothing, nor with adapters: the cache does not know with which
+    of them a conversation was computed, and gives it to a run without (seen with b11549).
+    """
+    return 0 if purpose.encoder or spec.adapters else spec.prompt_cache_bytes // MIB
 
 
 class NativeEngine:
@@ -55,7 +66,8 @@ class NativeEngine:
             *(str(self._program), "--model", spec.weights, "--host", str(self.socket)),
             *("--ctx-size", str(spec.context_tokens * spec.slots), "--parallel", str(spec.slots)),
             *("--threads", str(threads), "--batch-size", str(batch_tokens)),
-            *("--no-warmup", "--slots", "--cache-ram", "0", "--no-webui"),
+            *("--no-warmup", "--slots", "--no-webui"),
+            *("--cache-ram", str(prompt_cache_mib(spec, purpose))),
             *("--chat-template", UNUSED_TEMPLATE),
         ]
         if spec.kv_cache_type in {"q8_0", "q4_0"}:

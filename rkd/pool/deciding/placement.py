@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rkd.board.facts import RuntimeLibrary
@@ -214,17 +214,21 @@ class Placement:
             kv_type=kv_type,
             batch_tokens=spec.batch_tokens,
             projector_bytes=projector_bytes,
+            prompt_cache_bytes=self._prompt_cache_bytes(model),
         )
         engine = "llama-server" if self._settings.llama_server else "llama.cpp"
         files = f"{weights.size_bytes}+{projector_bytes}" if projector_bytes else weights.size_bytes
         key = f"cpu {model.name.key} {files} {context}x{slots} {kv_type} {engine}"
+        spec = replace(spec, prompt_cache_bytes=sum_.prompt_cache_bytes)
         seen = self._measured(key)
+        # What is measured is without the prompt cache, which fills later.
+        known = sum_.total_bytes if seen is None else seen + sum_.prompt_cache_bytes
         return LoadPlan(
             model=str(model.name),
             key=model.name.key,
             version=model.version,
             spec=spec,
-            need=Need(sum_.total_bytes if seen is None else seen),
+            need=Need(known),
             measured=seen is not None,
             total=_total(sum_, context * slots) if seen is None else "",
             choice=choice,
@@ -262,6 +266,10 @@ class Placement:
             image_tokens=self._settings.image_tokens if projector else 0,
         )
 
+    def _prompt_cache_bytes(self, model: Model) -> int:
+        """Memory for conversations that wait; the engine's cache bears no adapters."""
+        return 0 if model.recipe.adapters else self._settings.prompt_cache_bytes
+
     def _context(self, model: Model, wish: Wish) -> tuple[int, tuple[str, ...]]:
         """Tokens of context for each slot, and what to say when it is less than was asked for."""
         asked = wish.context_tokens or _whole(model, "num_ctx")
@@ -278,6 +286,8 @@ class Placement:
 def _total(sum_: Estimate, tokens: int) -> str:
     """The sum of an estimate in words."""
     cache = f"{size(sum_.kv_bytes)} cache of {tokens} tokens"
+    if sum_.prompt_cache_bytes:
+        cache += f" + {size(sum_.prompt_cache_bytes)} prompt cache"
     rest_bytes = sum_.overhead_bytes + sum_.projector_bytes
     return f"{size(sum_.weights_bytes)} weights + {cache} + {size(rest_bytes)} besides"
 

@@ -199,10 +199,12 @@ class Scheduler:
         return (Announce("unloaded", resident.plan.model), *self._settle(now))
 
     def on_measured(self, generation: int, measured_bytes: int, now: Moment) -> Actions:
-        """Note what a worker was seen to take; more than was thought makes others leave."""
+        """Note what a worker takes after an answer; more than was thought makes others leave."""
         resident = self.table.of(generation)
         if resident is None:
             return ()
+        resident.now_bytes = measured_bytes
+        resident.first_bytes = resident.first_bytes or measured_bytes
         grows = measured_bytes > resident.need.ram_bytes
         self.table.measure(resident, measured_bytes)
         return self._settle(now) if grows else ()

@@ -27,6 +27,8 @@ class PoolSettings:
         default_context_tokens: context of a slot where neither request nor Modelfile says.
         kv_cache_type: `auto`, `f16`, `q8_0` or `q4_0`.
         image_tokens: most tokens a picture becomes on the CPU; 0 leaves it to the model.
+        prompt_cache_bytes: memory a CPU model may keep the caches of conversations in that have no
+            slot now; 0 for none.
         backend: what `auto` requests of models that do not say get.
         npu_parallel_runs: NPU runs at once, over all models; 0 lets them all.
         npu_lease_path: file locked around each NPU run, shared by everything on the machine that
@@ -54,6 +56,7 @@ class PoolSettings:
     default_context_tokens: int = 4096
     kv_cache_type: str = "auto"
     image_tokens: int = 0
+    prompt_cache_bytes: int = 0
     backend: BackendChoice = BackendChoice.AUTO
     npu_parallel_runs: int = 1
     npu_lease_path: str = ""

@@ -159,6 +159,8 @@ class Residence:
         holders: tickets that hold a reference, and whether each holds a slot.
         seen_bytes: the most its worker was seen to take; the budget keeps to `need`, since a
             cache fills later.
+        now_bytes: what it took when it had last answered.
+        first_bytes: what it took after its first answer; what came since is its prompt cache.
         expires_s: when it leaves if nobody asks, on the monotonic clock; None: not counting.
         outdated: the model changed on disk since.
     """
@@ -174,6 +176,8 @@ class Residence:
     need: Need = field(default_factory=lambda: Need(0))
     measured: bool = False
     seen_bytes: int = 0
+    now_bytes: int = 0
+    first_bytes: int = 0
     ready_s: float = 0.0
     load_s: float = 0.0
     idle_since_s: float = 0.0
@@ -200,6 +204,17 @@ class Residence:
     def leaving(self) -> bool:
         """It takes nobody new."""
         return self.phase in {Phase.DRAINING, Phase.UNLOADING}
+
+    @property
+    def prompt_cache_used_bytes(self) -> int:
+        """Of the room for conversations that wait, taken: by what the worker grew since."""
+        grown = self.now_bytes - self.first_bytes if self.first_bytes else 0
+        return max(0, min(grown, self.plan.spec.prompt_cache_bytes))
+
+    @property
+    def bare_bytes(self) -> int:
+        """The most it took, without its prompt cache."""
+        return max(self.first_bytes, self.seen_bytes - self.plan.spec.prompt_cache_bytes)
 
     @property
     def on_npu(self) -> bool:
@@ -297,6 +312,8 @@ class Resident:
     ready_s: float | None = None
     retry_s: float | None = None
     served: int = 0
+    prompt_cache_bytes: int = 0
+    prompt_cache_used_bytes: int = 0
 
 
 Action = Launch | Stop | Grant | Refuse | Announce

@@ -124,6 +124,7 @@ EFFECTS: dict[str, tuple[str, Callable[[Board], object]]] = {
     "max_picture_bytes": ("'1M'", lambda board: picture_limits(board.rooms.in_force).total_bytes),
     "max_image_tokens": ("64", lambda board: _spec(board).image_tokens),
     "kv_cache_type": ("'q8_0'", lambda board: _spec(board).kv_cache_type),
+    "prompt_cache": ("'1M'", lambda board: _spec(board).prompt_cache_bytes),
     "threads": ("3", lambda board: _spec(board).threads),
     "load_timeout": ("'9s'", lambda board: board.rooms.pool._desk._crew.load_timeout_s),
     "stop_grace": ("'2s'", lambda board: board.daemon.stop_bound_s),

@@ -12,7 +12,7 @@ import pytest
 from rkd.board.facts import RuntimeLibrary
 from rkd.errors import AbortedError, PreconditionError, Reason, RkdError, UnavailableError
 from rkd.inference import Chunk, EmbedSpec, Run
-from rkd.model import BackendChoice, BackendKind
+from rkd.model import BackendChoice, BackendKind, Details
 from rkd.pool.calibration import Calibration
 from rkd.pool.deciding.budget import GIB, MIB
 from rkd.pool.deciding.placement import Wish
@@ -433,6 +433,23 @@ class TestVerbs:
         seen = again.plan(model(), Wish())
         assert seen.plan.need.ram_bytes == 3 * GIB
         assert seen.plan.measured
+        await again.close(1)
+
+    async def test_a_prompt_cache_is_no_part_of_what_is_measured(self, tmp_path: Path) -> None:
+        """What the worker grew by is the cache's, and room for all of it is kept next time."""
+        machine = FakeMachine(measured={"alpha": 3 * GIB})
+        settings = PoolSettings(memory_fraction=1.0, reserve_bytes=0, prompt_cache_bytes=8 * MIB)
+        shape = model(details=Details(layers=4, kv_heads=4, head_size=64))
+        pool = machine.pool(settings, calibration=Calibration(tmp_path / "memory.json"))
+        await answer(pool, Ask(shape))
+        machine.measured["alpha"] += 5 * MIB
+        await answer(pool, Ask(shape))
+        (shown,) = pool.residents()
+        await pool.close(1)
+        again = machine.pool(settings, calibration=Calibration(tmp_path / "memory.json"))
+
+        assert (shown.prompt_cache_used_bytes, shown.prompt_cache_bytes) == (5 * MIB, 8 * MIB)
+        assert again.plan(shape, Wish()).plan.need.ram_bytes == 3 * GIB + 8 * MIB
         await again.close(1)
 
     async def test_a_job_takes_room(self) -> None:

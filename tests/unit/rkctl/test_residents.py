@@ -37,6 +37,23 @@ def test_ps_shows_the_pool(rkctl: Rkctl, board: FakeBoard) -> None:
     assert result.stderr == "3 of at most 64 requests wait\n"
 
 
+def test_ps_shows_what_is_kept_of_conversations(rkctl: Rkctl, board: FakeBoard) -> None:
+    """Used, of the most; a dash for who keeps none."""
+    cpu = pb.Resident(
+        model="cpu",
+        state=pb.RESIDENT_STATE_READY,
+        prompt_cache_bytes=268_435_456,
+        prompt_cache_used_bytes=14_000_000,
+    )
+    board.answers["PoolService.ListResident"] = pb.ListResidentResponse(residents=[cpu, READY])
+
+    lines = rkctl("ps").stdout.splitlines()
+
+    assert lines[0].split()[3:6] == ["SIZE", "CACHE", "CONTEXT"]
+    assert "14.0 MB/268 MB" in lines[1]
+    assert lines[2].split()[3:7] == ["~2.10", "GB", "-", "4096"]
+
+
 def test_load_follows_to_residence(rkctl: Rkctl, board: FakeBoard) -> None:
     """Outside a terminal only the end is told; a fallback always."""
     falling = types.Loading(stage="falling-back", detail="the NPU is masked")

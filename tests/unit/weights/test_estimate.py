@@ -39,6 +39,20 @@ def test_estimate_grows_with_context_and_slots() -> None:
     assert unknown.kv_bytes > 0
 
 
+def test_conversations_that_wait_are_counted() -> None:
+    """In whole MiB, never more than eight whole contexts, and none on the NPU."""
+    bare = estimate(SMOL, 10**8, Format.GGUF, context_tokens=4096)
+    kept = estimate(SMOL, 10**8, Format.GGUF, context_tokens=4096, prompt_cache_bytes=256 << 20)
+    odd = estimate(SMOL, 10**8, Format.GGUF, context_tokens=4096, prompt_cache_bytes=(3 << 19) + 7)
+    small = estimate(SMOL, 10**8, Format.GGUF, context_tokens=256, prompt_cache_bytes=256 << 20)
+    npu = estimate(SMOL, 10**8, Format.RKLLM, context_tokens=4096, prompt_cache_bytes=256 << 20)
+
+    assert kept.total_bytes - bare.total_bytes == kept.prompt_cache_bytes == 256 << 20
+    assert odd.prompt_cache_bytes == 1 << 20
+    assert small.prompt_cache_bytes == 8 * small.kv_bytes == 45 << 20
+    assert npu.prompt_cache_bytes == 0
+
+
 def test_estimate_of_an_npu_model() -> None:
     """A .rkllm costs its file and a share."""
     found = estimate(Details(), 10**9, Format.RKLLM, context_tokens=4096)
@@ -72,7 +86,9 @@ class TestEstimates:
 LLAMA_8B = Details(layers=32, heads=32, kv_heads=8, head_size=128, embedding_size=4096)
 
 
-def needs(form: Format, details: Details, tokens: int, slots: int, kv_type: str) -> tuple[int, int]:
+def needs(
+    form: Format, details: Details, tokens: int, *, slots: int = 1, kv_type: str = "auto", kept: int
+) -> tuple[int, int]:
     """What 8.5 GB of *form* need: as `files` says before a pull, as `load` admits them."""
     weights_bytes = 8_500_000_000
     settings = PoolSettings(
@@ -80,9 +96,10 @@ def needs(form: Format, details: Details, tokens: int, slots: int, kv_type: str)
         default_context_tokens=tokens,
         parallel=slots,
         kv_cache_type=kv_type,
+        prompt_cache_bytes=kept,
     )
     offered = Variant((RemoteFile(f"m.{form}", weights_bytes, "sha256", "0" * 64),), form, "w8a8")
-    board = Headroom(1 << 40, 1 << 40, "rk3588", tokens, slots, kv_type)
+    board = Headroom(1 << 40, 1 << 40, "rk3588", tokens, slots, kv_type, kept)
     on_npu = form is Format.RKLLM
     made = model(
         gguf=0 if on_npu else weights_bytes,
@@ -97,20 +114,21 @@ def needs(form: Format, details: Details, tokens: int, slots: int, kv_type: str)
 @pytest.mark.parametrize("form", Format)
 @pytest.mark.parametrize("details", [Details(), LLAMA_8B], ids=["unknown", "known"])
 @pytest.mark.parametrize(
-    ("tokens", "slots", "kv_type"), [(16384, 1, "auto"), (1000, 1, "f16"), (4096, 4, "q8_0")]
+    ("tokens", "slots", "kv_type", "kept"),
+    [(16384, 1, "auto", 0), (1000, 1, "f16", 256 << 20), (4096, 4, "q8_0", 1 << 20)],
 )
 def test_files_and_load_say_one_number(
-    form: Format, details: Details, tokens: int, slots: int, kv_type: str
+    form: Format, details: Details, tokens: int, slots: int, *, kv_type: str, kept: int
 ) -> None:
     """Whatever the shape, the context, the slots and the cache's type."""
-    offered, admitted = needs(form, details, tokens, slots, kv_type)
+    offered, admitted = needs(form, details, tokens, slots=slots, kv_type=kv_type, kept=kept)
 
     assert offered == admitted
 
 
 def test_an_8b_on_the_npu_at_16k() -> None:
     """Weights, two GiB of cache and the runtime's own, whoever asks."""
-    offered, _ = needs(Format.RKLLM, LLAMA_8B, 16384, 1, "auto")
+    offered, _ = needs(Format.RKLLM, LLAMA_8B, 16384, kept=256 << 20)
 
     assert f"{offered / GIB:.2f}" == "9.98"
 

@@ -125,6 +125,7 @@ LOADS = st.builds(
         ("context_tokens", "slots", "threads", "batch_tokens", "npu_domain", "image_tokens"), COUNTS
     ),
     cpu_mask=st.integers(0, 2**64 - 1),
+    prompt_cache_bytes=st.integers(0, 2**64 - 1),
     template=st.none() | TEXT,
     adapters=few(st.tuples(TEXT, TEXT, NUMBERS)),
     sampling=SAMPLINGS,

@@ -228,6 +228,23 @@ class TestLoad:
         assert (plan.spec.slots, plan.spec.kv_cache_type, plan.spec.threads) == (4, "q8_0", 3)
         assert plan.keep_alive_s == math.inf
 
+    def test_the_prompt_cache(self) -> None:
+        """Told to the engine, counted, beside what was measured too; none beside adapters."""
+        shape = Details(layers=4, kv_heads=4, head_size=64)
+        made = model(details=shape)
+        styled = replace(made, recipe=replace(made.recipe, adapters=("style.gguf",)))
+        (with_,) = placement(prompt_cache_bytes=8 * MIB).candidates(made, Wish(CPU))
+        (none,) = placement().candidates(made, Wish(CPU))
+        (adapted,) = placement(prompt_cache_bytes=8 * MIB).candidates(styled, Wish(CPU))
+        seen = {with_.calibration_key: 500 * MIB}
+        (known,) = placement(prompt_cache_bytes=8 * MIB, measured=seen).candidates(made, Wish(CPU))
+
+        assert (with_.spec.prompt_cache_bytes, none.spec.prompt_cache_bytes) == (8 * MIB, 0)
+        assert with_.need.ram_bytes - none.need.ram_bytes == 8 * MIB
+        assert "8 MB prompt cache" in with_.total
+        assert adapted.spec.prompt_cache_bytes == 0
+        assert known.need.ram_bytes == 508 * MIB
+
     @pytest.mark.parametrize(
         ("setting", "own", "mask", "expected"),
         [

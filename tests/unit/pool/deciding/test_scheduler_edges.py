@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from rkd.pool.deciding.budget import GIB, Capacity, Held, Need
 from rkd.pool.deciding.state import (
@@ -167,6 +168,20 @@ class TestLoads:
         assert it.on_measured(alpha, GIB, at(1)) == ()
         assert it.on_measured(alpha, 3 * GIB, at(1)) == ()
         assert it.table.residents["alpha"].need.ram_bytes == 3 * GIB
+
+    def test_what_a_worker_grows_by_is_its_prompt_cache(self) -> None:
+        """Since its first answer, within what it may keep; the rest is its own."""
+        it = scheduler()
+        what = plan()
+        kept = replace(what, spec=replace(what.spec, prompt_cache_bytes=100))
+        alpha = idle(it, 1, kept)
+        resident = it.table.residents["alpha"]
+        used = []
+        for taken in (1000, 1060, 1400, 990):
+            it.on_measured(alpha, taken, at(1))
+            used.append((resident.prompt_cache_used_bytes, resident.bare_bytes))
+
+        assert used == [(0, 1000), (60, 1000), (100, 1300), (0, 1300)]
 
     def test_no_more_leave_than_it_takes(self) -> None:
         """The longest idle alone, when that is enough."""
