@@ -9,6 +9,8 @@ from rkd.backend.text.calls.think import THINKS
 
 PAGE = Path(__file__).parents[2] / "docs" / "tools.md"
 
+ARGUMENTS = {"json": "JSON", "raw": "between tags", "python": "Python", "gemma": "its own objects"}
+
 
 def code(text: str) -> str:
     """*text* as code inside a table's cell."""
@@ -20,7 +22,7 @@ def row_of(row: CallFormat) -> str:
     """The line of one format."""
     begins = [opener for opener, _reader in (*row.readers, *row.starts)] or list(row.markers[:1])
     shown = " or ".join(dict.fromkeys(code(one) for one in begins))
-    return f"| {row.name} | {row.families} | {shown} | {'own' if row.forced else 'JSON'} |"
+    return f"| {row.name} | {row.families} | {shown} | {ARGUMENTS[row.form.style]} |"
 
 
 def between(page: str, name: str) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from rkd.backend.text.calls.table import CallFormat, forced_call
+from rkd.backend.text.calls.table import CallFormat, json_form
 from rkd.backend.text.splitter import AnswerSplitter
 from rkd.inference import Run, Tool
 
@@ -153,7 +153,8 @@ def requests(
         yield left, prompt + behind
         return
     names = [tool.name for tool in run.tools if run.tool_choice in {"required", tool.name}]
-    opening, closing, _ = forced_call(row)
+    form = json_form(row)
+    opening, closing = form.before, form.named
     name = names[0]
     if len(names) > 1:
         name = choose(left, prompt + behind + opening, names)

@@ -67,6 +67,27 @@ def gemma(tape: Tape, sink: Sink, *, quote: str, opener: str, close: str) -> Rea
         following = yield from tape.has(opener)
 
 
+def literal(text: str) -> object:
+    """
+    Read *text* as a Python literal: a template that writes a value as it is makes one of it.
+
+    Raises:
+        NoCallError: it is none, or does not end with it.
+    """
+    tape, found = Tape(), list[object]()
+
+    def read() -> Reading:
+        found.append((yield from _value(tape, "", 0)))
+
+    tape.feed(text)
+    tape.end()
+    for _ in read():
+        pass
+    if tape.rest().strip():
+        raise NoCallError
+    return found[0]
+
+
 def _value(tape: Tape, quote: str, depth: int) -> Value:
     if depth > MOST_DEPTH:
         raise NoCallError
@@ -127,11 +148,18 @@ def _items(tape: Tape, quote: str, depth: int) -> Generator[None, None, list[obj
 def _string(tape: Tape, mark: str) -> Generator[None, None, str]:
     """The rest of a string that *mark* closes; newlines may stand in it as they are."""
     parts: list[str] = []
+    paired = False
     while True:
         text, found = yield from tape.until(mark, "\\")
         parts.append(text)
         if found == mark:
-            return "".join(parts)
+            whole = "".join(parts)
+            # Two escapes make one character beyond the first plane; a half alone is none.
+            return (
+                whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                if paired
+                else whole
+            )
         char = yield from tape.next()
         if char == "u":
             code = ""
@@ -142,5 +170,11 @@ def _string(tape: Tape, mark: str) -> Generator[None, None, str]:
             except ValueError as error:
                 raise NoCallError from error
             parts.append(char)
+            paired = paired or "\ud800" <= char <= "\udfff"
         else:
             parts.append(_ESCAPES.get(char, char if char in "'\"\\/" else "\\" + char))
+
+
+def _joined(text: str) -> str:
+    """*text* with the two escapes of a character beyond the first plane as it; a half is none."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -7,10 +7,13 @@ its own. Those that end a run (`<|eom_id|>`, `<|call|>`) are in none: asked for,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from rkd.backend.text.calls.form import CallForm
+from rkd.backend.text.calls.forms import HERMES_FORM, form_of
 from rkd.backend.text.calls.harmony import harmony
 from rkd.backend.text.calls.jsons import (
     ALL_BEGIN,
@@ -31,7 +34,7 @@ from rkd.backend.text.calls.jsons import (
     mistral,
 )
 from rkd.backend.text.calls.pythonic import gemma, pythonic
-from rkd.backend.text.calls.sink import Sink
+from rkd.backend.text.calls.sink import Sink, new_call_id
 from rkd.backend.text.calls.tagged import functions, glm, invokes
 from rkd.backend.text.calls.tape import Reading, Tape
 from rkd.backend.text.calls.think import THINK_MARKERS
@@ -55,9 +58,8 @@ class CallFormat:
         starts: what opens calls at the very start of the answer only, and is itself part of them.
         prompt_end: the prompt opens a block by ending so.
         whole: reads the whole answer, reasoning and text too.
-        forced: what is put behind the prompt for a call of `{name}` to be made: arguments follow.
         absent: a template with this is of another format.
-        tail: what ends a call behind its arguments, where `forced` begins it.
+        form: how a call is written; the template chooses it where its family has several.
     """
 
     name: str
@@ -70,9 +72,8 @@ class CallFormat:
     starts: tuple[tuple[str, Reader], ...] = ()
     prompt_end: str = ""
     whole: Reader | None = None
-    forced: str = ""
     absent: str = ""
-    tail: str = ""
+    form: CallForm = HERMES_FORM
 
     def suits(self, template: str) -> bool:
         """Whether *template*, its Jinja text, shows this format."""
@@ -82,20 +83,18 @@ class CallFormat:
 
 
 _HERMES = partial(json_calls, closes=("</tool_call>",))
-_FORCED_HERMES = '<tool_call>\n{{"name": "{name}", "arguments": '
 _LLAMA = partial(json_calls, bare=True)
 _DSML = "｜DSML｜"
 _QWEN_CLOSE = ("</tool_call>",)
 _SEED_CLOSE = ("</seed:tool_call>",)
 
-FORMATS = (
+_ROWS = (
     CallFormat(
         "gpt-oss",
         "gpt-oss",
         (("<|channel|>",),),
         markers=("<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|constrain|>"),
         whole=harmony,
-        forced="<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>",
     ),
     CallFormat(
         "gemma-4",
@@ -133,7 +132,6 @@ FORMATS = (
         ((">>>all",),),
         ((">>>", functionary_recipient),),
         prompt_end=">>>",
-        forced="{name}\n",
     ),
     CallFormat(
         "functionary-3.1",
@@ -141,8 +139,6 @@ FORMATS = (
         (("has_code_interpreter",),),
         (("<function=", functionary), ("<|python_tag|>", llama)),
         markers=("<|python_tag|>",),
-        forced="<function={name}>",
-        tail="</function>",
     ),
     CallFormat(
         "kimi-k2",
@@ -151,8 +147,6 @@ FORMATS = (
         (("<|tool_calls_section_begin|>", kimi),),
         markers=(KIMI_BEGIN, KIMI_ARGUMENTS, KIMI_END, KIMI_ALL_END),
         ends_thinking=True,
-        forced=f"<|tool_calls_section_begin|>{KIMI_BEGIN}functions.{{name}}:0{KIMI_ARGUMENTS}",
-        tail=KIMI_END + KIMI_ALL_END,
     ),
     CallFormat(
         "command",
@@ -161,9 +155,6 @@ FORMATS = (
         (("<|START_ACTION|>", partial(json_calls, closes=("<|END_ACTION|>",))),),
         markers=("<|END_ACTION|>",),
         drops=("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
-        forced='<|START_ACTION|>[\n    {{"tool_call_id": "0", "tool_name": "{name}", '
-        '"parameters": ',
-        tail="}\n]<|END_ACTION|>",
     ),
     CallFormat(
         "lfm2",
@@ -178,8 +169,6 @@ FORMATS = (
         (("<|tools_prefix|>",),),
         (("<|tools_prefix|>", partial(json_calls, closes=("<|tools_suffix|>",), keyed=True)),),
         markers=("<|tools_suffix|>",),
-        forced='<|tools_prefix|>[{{"{name}": ',
-        tail="}]<|tools_suffix|>",
     ),
     CallFormat(
         "minimax-m2",
@@ -228,8 +217,6 @@ FORMATS = (
         ((ALL_BEGIN, deepseek), (BEGIN, deepseek)),
         markers=(SEPARATOR, END, ALL_END),
         ends_thinking=True,
-        forced=f"{ALL_BEGIN}{BEGIN}{{name}}{SEPARATOR}",
-        tail=END + ALL_END,
     ),
     CallFormat(
         "mistral",
@@ -237,7 +224,6 @@ FORMATS = (
         (("[TOOL_CALLS]",),),
         (("[TOOL_CALLS]", mistral),),
         markers=("[CALL_ID]", "[ARGS]"),
-        forced="[TOOL_CALLS]{name}[ARGS]",
     ),
     CallFormat(
         "nemotron-2",
@@ -245,8 +231,6 @@ FORMATS = (
         (("<TOOLCALL>",),),
         (("<TOOLCALL>", partial(json_calls, closes=("</TOOLCALL>",))),),
         markers=("</TOOLCALL>",),
-        forced='<TOOLCALL>[{{"name": "{name}", "arguments": ',
-        tail="}]</TOOLCALL>",
     ),
     CallFormat(
         "glm-4.5",
@@ -276,8 +260,6 @@ FORMATS = (
             ("<tool_call>", _HERMES),
         ),
         drops=("<response>", "</response>"),
-        forced='<|tool_call|>[{{"name": "{name}", "arguments": ',
-        tail="}]",
     ),
     CallFormat(
         "phi-4-mini",
@@ -288,8 +270,6 @@ FORMATS = (
             ("<|tool_call|>", partial(json_calls, closes=("<|/tool_call|>",))),
         ),
         markers=("<|/tool_call|>",),
-        forced='<|tool_call|>[{{"name": "{name}", "arguments": ',
-        tail="}]<|/tool_call|>",
     ),
     CallFormat(
         "smollm3",
@@ -297,8 +277,6 @@ FORMATS = (
         (("xml_tools",),),
         (("<tool_call>", _HERMES),),
         markers=("</tool_call>",),
-        forced=_FORCED_HERMES,
-        tail="}\n</tool_call>",
     ),
     CallFormat(
         "hunyuan",
@@ -307,8 +285,6 @@ FORMATS = (
         (("<tool_calls>", partial(json_calls, closes=("</tool_calls>",))),),
         markers=("</tool_calls>",),
         drops=("<answer>", "</answer>"),
-        forced='<tool_calls>[{{"name": "{name}", "arguments": ',
-        tail="}]</tool_calls>",
     ),
     CallFormat(
         "hermes",
@@ -316,9 +292,15 @@ FORMATS = (
         (("<tool_call>",),),
         (("<tool_call>", _HERMES),),
         markers=("</tool_call>",),
-        forced=_FORCED_HERMES,
-        tail="}\n</tool_call>",
         absent="]<]minimax[>[",
+    ),
+    CallFormat(
+        "pythonic",
+        "Llama 3.2 and 4 with a template that asks for Python",
+        (("[func_name1(",),),
+        (("<|python_start|>", partial(pythonic, closes=("<|python_end|>",))),),
+        markers=("<|python_end|>",),
+        starts=(("[", pythonic), ("{", _LLAMA)),
     ),
     CallFormat(
         "llama-3",
@@ -326,8 +308,6 @@ FORMATS = (
         (("<|start_header_id|>", '"parameters": '),),
         (("<|python_tag|>", llama),),
         starts=(("{", _LLAMA), ("[", pythonic)),
-        forced='{{"name": "{name}", "parameters": ',
-        tail="}",
     ),
     CallFormat(
         "llama-4",
@@ -336,10 +316,10 @@ FORMATS = (
         (("<|python_start|>", partial(pythonic, closes=("<|python_end|>",))),),
         markers=("<|python_end|>",),
         starts=(("{", _LLAMA), ("[", pythonic)),
-        forced='{{"name": "{name}", "parameters": ',
-        tail="}",
     ),
 )
+
+FORMATS = tuple(replace(row, form=form_of(row.name)) for row in _ROWS)
 """In the order templates are tried: the first that suits is it."""
 
 HERMES = next(row for row in FORMATS if row.name == "hermes")
@@ -347,7 +327,9 @@ HERMES = next(row for row in FORMATS if row.name == "hermes")
 
 def format_of(template: str) -> CallFormat:
     """The format *template*, a Jinja text, shows; Hermes, the most spread, where it shows none."""
-    return next((row for row in FORMATS if row.suits(template)), HERMES)
+    row = next((row for row in FORMATS if row.suits(template)), HERMES)
+    form = form_of(row.name, template)
+    return row if form is row.form else replace(row, form=form)
 
 
 def markers_of(row: CallFormat, *, tools: bool) -> tuple[str, ...]:
@@ -358,21 +340,22 @@ def markers_of(row: CallFormat, *, tools: bool) -> tuple[str, ...]:
     return (*THINK_MARKERS, *((*openers, *row.markers) if tools else ()))
 
 
-def forced_call(row: CallFormat) -> tuple[str, str, str]:
+def json_form(row: CallFormat) -> CallForm:
     """
-    What stands before the name, between it and the arguments as JSON, and behind them.
+    The form of a forced call whose arguments are held to JSON.
 
-    Families that write no JSON get the form with which most begin, behind their own opener.
+    Families that write none get the one with which most begin, behind their own opener.
     """
-    if row.forced:
-        before, _, between = row.forced.partition("{name}")
-        return before.replace("{{", "{"), between.replace("{{", "{"), row.tail
+    if row.form.style == "json":
+        return row.form
     opener = row.readers[0][0] + "\n" if row.readers else ""
     closes = next((one for one in row.markers if one != opener.strip()), "")
-    return opener + '{"name": "', '", "arguments": ', "}\n" + closes
+    return CallForm(opener + '{"name": "', '", "arguments": ', "}\n" + closes)
 
 
 def write_call(row: CallFormat, name: str, arguments: str) -> str:
-    """Write a call as the model itself would, or nearly so; *arguments* are JSON text."""
-    before, between, behind = forced_call(row)
-    return before + name + between + (arguments or "{}") + behind
+    """Write a call as the model itself would; *arguments* are JSON text."""
+    form, _ = row.form.identified(name, count=0, fresh=new_call_id)
+    if form.style == "json":
+        return form.opening(name) + (arguments or "{}") + form.behind
+    return form.write(name, json.loads(arguments or "{}"))

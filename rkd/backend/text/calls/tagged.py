@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 
 from rkd.backend.text.calls.jsons import json_calls
+from rkd.backend.text.calls.pythonic import literal
 from rkd.backend.text.calls.sink import Sink
-from rkd.backend.text.calls.tape import MOST_NAME, Reading, Tape
+from rkd.backend.text.calls.tape import MOST_NAME, NoCallError, Reading, Tape
 
 MOST_BRANCHES = 4
 """How deep the branches of a schema are looked into."""
@@ -106,6 +107,16 @@ def typed(text: str, schema: Mapping[str, object]) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
+        return _literal(text)
+
+
+def _literal(text: str) -> object:
+    """*text* as Python writes a list or dictionary, else as it is."""
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return literal(text)
+    except NoCallError:
         return text
 
 

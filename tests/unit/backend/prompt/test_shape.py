@@ -8,13 +8,10 @@ import re
 import pytest
 
 from rkd.backend.prompt.chat import ChatTemplate
-from rkd.backend.text.calls.sink import schemas_of
-from rkd.backend.text.calls.table import FORMATS, forced_call, format_of, write_call
-from rkd.backend.text.splitter import AnswerSplitter
+from rkd.backend.text.calls.table import format_of
 from rkd.errors import InvalidInputError, PreconditionError
 from rkd.inference import Run, Tool
 from rkd.model import Message, ToolCall
-from tests.unit.backend.text.cutting import merged
 
 ULM = '{"city": "Ulm"}'
 TOOL = Tool("get_weather", "", '{"type": "object", "properties": {"city": {"type": "string"}}}')
@@ -198,25 +195,6 @@ class TestVariables:
             ChatTemplate(self.SOURCE).prompt(
                 Run(messages=(Message("user", "q"),), template_arguments='{"kepp": 3}')
             )
-
-
-@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
-def test_a_call_written_is_a_call_read(row: object) -> None:
-    """What is put into a turn in the model's own form is what its reader understands."""
-    chosen = next(one for one in FORMATS if one is row)
-    if chosen.name in {"gemma-4", "function-gemma", "lfm2", "minimax-m2", "deepseek-3.2"}:
-        assert not chosen.forced  # these write no JSON; a forced call is read by its arguments
-        return
-    text = write_call(chosen, "get_weather", ULM)
-    if chosen.prompt_end:
-        text = chosen.prompt_end + text
-    splitter = AnswerSplitter(row=chosen, schemas=schemas_of((TOOL,)))
-    got = merged([splitter.feed(text), splitter.flush()])
-
-    assert [(one.name, json.loads(one.arguments)) for one in got.tool_calls] == [
-        ("get_weather", {"city": "Ulm"})
-    ]
-    assert "".join(forced_call(chosen)[:2])
 
 
 def test_the_format_is_that_of_the_template() -> None:

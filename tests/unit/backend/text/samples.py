@@ -78,6 +78,7 @@ SAMPLES = (
         calls=BOTH,
     ),
     Sample("llama-3", '<|python_tag|>get_weather.call(city="Ulm", n=3)'),
+    Sample("pythonic", '[get_weather(city="Ulm", n=3), now()]', calls=BOTH),
     Sample("llama-4", '[get_weather(city="Ulm", n=3), now()]', calls=BOTH),
     Sample("llama-4", "<|python_start|>[get_weather(city='Ulm', n=3)]<|python_end|>"),
     Sample("mistral", f'[TOOL_CALLS] [{CALL[:-1]}, "id": "aB3dE6gH9"}}, {NOW}]', calls=BOTH),

@@ -224,6 +224,24 @@ def test_values_by_their_schema() -> None:
     assert json.loads(got.tool_calls[0].arguments) == {"city": "3", "n": 3, "note": None}
 
 
+def test_a_value_as_python_prints_it() -> None:
+    """Templates that add a value as it is taught their models to write it so."""
+    got = splitter_of("seed-oss").feed(
+        "<seed:tool_call><function=get_weather><parameter=n>{'k': ['a', \"c'd\", None]}</parameter>"
+        "</function></seed:tool_call>"
+    )
+
+    assert json.loads(got.tool_calls[0].arguments) == {"n": {"k": ["a", "c'd", None]}}
+
+
+def test_a_character_of_two_escapes() -> None:
+    """As JSON writes it; a half alone is no character, and no error."""
+    splitter = AnswerSplitter(row=ROWS["lfm2"], tools=True)
+    got = splitter.feed(r"<|tool_call_start|>[f(a='\ud83d\ude00', b='\ud83d.')]<|tool_call_end|>")
+
+    assert json.loads(got.tool_calls[0].arguments) == {"a": "\U0001f600", "b": "\ufffd."}
+
+
 def test_python_values() -> None:
     """Brackets, commas, quotes and newlines inside strings, nested values, `from` as a name."""
     splitter = AnswerSplitter(row=ROWS["lfm2"], tools=True)
