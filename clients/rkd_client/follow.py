@@ -37,18 +37,22 @@ class FollowAnswer(Follow):
 
     Args:
         accepted: the first event, once it has come.
+        prefill: how far the prompt has been read, as last told.
         finished: the last one, once it has come.
     """
 
     def __init__(self) -> None:
         self.accepted: types.Accepted | None = None
+        self.prefill: types.Prefill | None = None
         self.finished: types.Finished | None = None
 
     def see(self, message: Message) -> None:
-        """Keep the first event and the last."""
+        """Keep the first event, the last, and how long the prompt is."""
         match message.WhichOneof("event"):
             case "accepted":
                 self.accepted = message.accepted  # type: ignore[attr-defined]
+            case "prefill":
+                self.prefill = message.prefill  # type: ignore[attr-defined]
             case "finished":
                 self.finished = message.finished  # type: ignore[attr-defined]
             case _:

@@ -12,6 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rkd_gateway.anthropic.routes import ANTHROPIC, ANTHROPIC_MISSING
+from rkd_gateway.anthropic.shape import AnthropicDialect
 from rkd_gateway.body import Shelf
 from rkd_gateway.callers import Callers, is_reachable
 from rkd_gateway.door import PREFLIGHT, Door
@@ -40,6 +42,7 @@ def build(settings: Settings, client: AsyncClient) -> ASGIApp:
     dialects: tuple[tuple[Any, Any, Dialect], ...] = (
         (OLLAMA, OLLAMA_MISSING, OllamaDialect()),
         (OPENAI, OPENAI_MISSING, OpenAIDialect()),
+        (ANTHROPIC, ANTHROPIC_MISSING, AnthropicDialect()),
     )
     routes: list[BaseRoute] = [Route("/healthz", _health(board), methods=["GET"])]
     routes.append(Route("/", _root, methods=["GET"]))
@@ -69,6 +72,8 @@ _SEE = "docs/gateway.md lists what is"
 
 def dialect_of(path: str) -> Dialect:
     """Return the dialect in which a request to *path* is refused."""
+    if path.startswith("/v1/messages"):
+        return AnthropicDialect()
     return OpenAIDialect() if path.startswith("/v1") else OllamaDialect()
 
 

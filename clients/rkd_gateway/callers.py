@@ -58,7 +58,7 @@ class Callers:
             UnauthenticatedError: TOKEN_MISSING, TOKEN_INVALID.
             ForbiddenError: ROLE_FORBIDS, the daemon would believe any token.
         """
-        token = token_of(headers.get("authorization"))
+        token = token_of(headers.get("authorization")) or key_of(headers.get("x-api-key"))
         local = (peer is None or is_loopback(peer)) and not any(one in headers for one in PROXIED)
         if not token and not local:
             raise UnauthenticatedError(
@@ -110,6 +110,19 @@ def token_of(header: str | None) -> str:
         said = "the authorization header holds no Bearer token"
         raise UnauthenticatedError("TOKEN_INVALID", said, remedy="send `Bearer TOKEN`")
     return token.strip()
+
+
+def key_of(header: str | None) -> str:
+    """
+    Return the token of an `x-api-key` header, Anthropic's way of sending one; "" for none.
+
+    Raises:
+        UnauthenticatedError: TOKEN_INVALID, no token is like that.
+    """
+    token = (header or "").strip()
+    if not token.isascii():
+        raise UnauthenticatedError("TOKEN_INVALID", "the x-api-key header holds no token")
+    return token
 
 
 async def is_reachable(callers: Callers) -> RkdError | None:

@@ -17,7 +17,8 @@ from rkd_gateway.settings import Settings
 
 PREFLIGHT = {
     "access-control-allow-methods": "GET, HEAD, POST, DELETE",
-    "access-control-allow-headers": "authorization, content-type, x-requested-with",
+    "access-control-allow-headers": "authorization, content-type, x-requested-with, "
+    "x-api-key, anthropic-version, x-rkd-priority",
     "access-control-max-age": "600",
 }
 """What a page that may call is told before it does; never with credentials."""

@@ -20,6 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from rkd_gateway.body import ClientGoneError, Shelf, read
 from rkd_gateway.callers import Callers
+from rkd_gateway.errands import HEADER, priority
 from rkd_gateway.fields import Fields, parse
 from rkd_gateway.problems import headers_of, status_of
 
@@ -45,11 +46,13 @@ class Call:
         client: with the caller's rights.
         fields: of the body; empty where there was none.
         path: parameters in the path.
+        priority: how urgent its client says it is, as an option; empty where it says nothing.
     """
 
     client: AsyncClient
     fields: Fields
     path: Mapping[str, str]
+    priority: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ class Endpoint:
         if self._body:
             long = len(body) > PARSED_AT_ONCE_BYTES
             given = await asyncio.to_thread(parse, body) if long else parse(body)
-        call = Call(client, Fields(given), scope.get("path_params", {}))
+        urgent = priority(headers_in(scope).get(HEADER))
+        call = Call(client, Fields(given), scope.get("path_params", {}), urgent)
         try:
             answer: Any = await self._handler(call)
             if isinstance(answer, Lines):

@@ -46,6 +46,12 @@ class Fields:
         for name in names:
             self._left.pop(name, None)
 
+    def rename(self, name: str, ours: str) -> None:
+        """Read the field *name* as *ours*, which is then not known by itself."""
+        self._left.pop(ours, None)
+        if name in self._left:
+            self._left[ours] = self._left.pop(name)
+
     def text(self, name: str) -> str | None:
         """Return a text."""
         return cast("str | None", self._kind(name, str, "a text"))

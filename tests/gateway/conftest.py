@@ -15,7 +15,7 @@ import pytest
 from tests.integration.daemon_process import DaemonProcess, wait_for
 from tests.models import tiny
 
-NEEDED = ("starlette", "uvicorn", "ollama", "openai")
+NEEDED = ("starlette", "uvicorn", "anthropic", "ollama", "openai")
 collect_ignore_glob = [] if all(find_spec(one) for one in NEEDED) else ["test_*.py"]
 """`./tests/run gateway` installs them; the other tiers say that they leave these tests out."""
 
@@ -55,13 +55,27 @@ def gateway(
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
+CALLING = (
+    "{%- if tools %}<tools>{% for tool in tools %}{{ tool | tojson }}{% endfor %}</tools>"
+    'Call: <tool_call>{"name": ..., "arguments": ...}</tool_call>{% endif %}'
+    "{%- for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}"
+    "{%- for call in message.tool_calls or [] %}<tool_call>"
+    '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}'
+    "</tool_call>{% endfor %}<|im_end|>\n{% endfor %}"
+    "{%- if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""A chat template with a place for tools, as the Hermes family has it."""
+
+
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
-    """A running daemon with one tiny model, `tiny`, and no tokens."""
+    """A running daemon with two tiny models and no tokens; `caller` has a place for tools."""
     folder = tmp_path_factory.mktemp("gateway")
     made = DaemonProcess(folder, {"XDG_CONFIG_HOME": str(folder / "config")})
     (made.models / "tiny").mkdir()
     tiny.write(made.models / "tiny" / "tiny.gguf")
+    (made.models / "caller").mkdir()
+    tiny.write(made.models / "caller" / "caller.gguf", template=CALLING)
     with made:
         yield made
 

@@ -19,13 +19,13 @@ def client(url: str) -> Iterator[ollama.Client]:
 
 def test_a_model_is_listed_shown_copied_and_deleted(client: ollama.Client) -> None:
     """With `:latest` or without; a second deletion is a 404."""
-    assert [one.model for one in client.list().models] == ["tiny"]
+    assert [one.model for one in client.list().models] == ["caller", "tiny"]
     shown = client.show("tiny:latest")
     assert shown.details is not None
     assert (shown.details.format, shown.details.family) == ("gguf", "llama")
     assert "completion" in (shown.capabilities or [])
     client.copy("tiny", "second:latest")
-    assert {str(one.model) for one in client.list().models} == {"tiny", "second"}
+    assert {str(one.model) for one in client.list().models} == {"caller", "tiny", "second"}
     client.delete("second")
     with pytest.raises(ollama.ResponseError) as missing:
         client.delete("second")
@@ -85,7 +85,8 @@ def test_vectors_of_both_kinds(client: ollama.Client) -> None:
         ({"options": {"temprature": 1}}, "options.temprature"),
         ({"options": {"temperature": "hot"}}, "options.temperature should be a number"),
         ({"options": {"top_k": True}}, "options.top_k should be a whole number"),
-        ({"think": "high"}, "think: levels are not built yet"),
+        ({"think": "high"}, "knows no reasoning_effort"),
+        ({"think": "much"}, "think should be true, false"),
         ({"keep_alive": "soon"}, "keep_alive should be seconds"),
         ({"suffix": "end"}, "suffix: is not built yet"),
         ({"images": ["aGk="]}, "images: is not built yet"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import openai
 import pytest
@@ -21,7 +21,7 @@ def client(url: str) -> Iterator[openai.OpenAI]:
 
 def test_models_are_listed_and_found(client: openai.OpenAI) -> None:
     """By the names the daemon has for them."""
-    assert [one.id for one in client.models.list()] == ["tiny"]
+    assert [one.id for one in client.models.list()] == ["caller", "tiny"]
     assert client.models.retrieve("tiny").owned_by == "rkd"
     with pytest.raises(openai.NotFoundError) as missing:
         client.models.retrieve("nobody")
@@ -91,11 +91,59 @@ def test_vectors_are_the_same_as_numbers_and_in_base64(client: openai.OpenAI) ->
     assert packed.data[0].embedding == pytest.approx(plain.data[0].embedding)
 
 
+SCHEMA: Any = {
+    "type": "object",
+    "properties": {"unit": {"enum": ["C", "F"]}},
+    "required": ["unit"],
+    "additionalProperties": False,
+}
+WEATHER: Any = {"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}
+NAMED: Any = {"type": "function", "function": {"name": "weather"}}
+
+
+@pytest.mark.parametrize("choice", ["required", NAMED])
+def test_a_forced_call_comes_whole_and_in_pieces(client: openai.OpenAI, choice: Any) -> None:
+    """Its arguments keep to the schema, and the result goes back into the conversation."""
+    asked: Any = {"model": "caller", "messages": HI, "tools": [WEATHER], "tool_choice": choice}
+    said = client.chat.completions.create(**asked, max_tokens=300).choices[0]
+    name = text = ""
+    for event in client.chat.completions.create(**asked, max_tokens=300, stream=True):
+        for call in event.choices[0].delta.tool_calls or ():
+            name += call.function.name or ""
+            text += call.function.arguments or ""
+
+    assert said.finish_reason == "tool_calls"
+    call = said.message.tool_calls[0]
+    assert (call.function.name, name) == ("weather", "weather")
+    assert {json.loads(one)["unit"] for one in (call.function.arguments, text)} <= {"C", "F"}
+    result = {"role": "tool", "tool_call_id": call.id, "content": "20"}
+    asked["messages"] = [*HI, said.message.model_dump(exclude_none=True), result]
+    asked["tool_choice"] = "none"
+    again = client.chat.completions.create(**asked, max_tokens=3)
+    assert again.choices[0].finish_reason in {"length", "stop"}
+    assert not again.choices[0].message.tool_calls
+
+
+def test_an_answer_becomes_a_model_of_pydantic(client: openai.OpenAI) -> None:
+    """`parse()` sends the schema of the class and reads what comes."""
+    from pydantic import BaseModel  # noqa: PLC0415 - comes with the client
+
+    class Colour(BaseModel):
+        name: Literal["red", "blue"]
+        light: bool
+
+    said = client.chat.completions.parse(
+        model="tiny", messages=HI, response_format=Colour, max_tokens=200
+    )
+
+    assert said.choices[0].message.parsed.name in {"red", "blue"}
+
+
 @pytest.mark.parametrize(
     ("more", "code", "param"),
     [
         ({"n": 2}, "CAPABILITY_UNSUPPORTED", "n"),
-        ({"tool_choice": "required"}, "CAPABILITY_UNSUPPORTED", "tool_choice"),
+        ({"tool_choice": {"type": "function"}}, "INVALID_FIELD", "tool_choice"),
         ({"reasoning_effort": "high"}, "CAPABILITY_UNSUPPORTED", "reasoning_effort"),
         ({"temperature": 9}, "INVALID_FIELD", "temperature"),
         ({"extra_body": {"nonsense": 1}}, "INVALID_FIELD", "nonsense"),

@@ -11,6 +11,7 @@ from rkd_client import AsyncAnswer
 from rkd.v1 import types_pb2 as types
 from rkd_gateway.calls import Told, Watch, Whole, deltas, finished, whole
 from rkd_gateway.endpoint import Answer, Call, Lines
+from rkd_gateway.errands import errand
 from rkd_gateway.fields import Fields
 from rkd_gateway.ollama.asking import answering, refuse_unbuilt
 from rkd_gateway.ollama.shape import NDJSON, failed, line, now
@@ -80,7 +81,7 @@ async def chat(call: Call) -> Answer:
     streamed = fields.yes("stream") is not False
     messages = turns(fields)
     offered = tools(fields, kind="function", beside="items")
-    given = answering(fields)
+    given = answering(fields, {**call.priority, **errand(messages)})
     fields.skip("truncate", "shift")
     fields.end()
     telling = Telling(shown, _chat_piece, watch)
@@ -99,7 +100,7 @@ async def generate(call: Call) -> Answer:
     refuse_unbuilt(fields, "suffix", "images", "context", "template")
     prompt = fields.text("prompt") or ""
     system, raw = fields.text("system"), fields.yes("raw") or False
-    given = answering(fields)
+    given = answering(fields, call.priority)
     fields.skip("truncate", "shift")
     fields.end()
     telling = Telling(shown, _text_piece, watch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from rkd.modelfile.parameters import PARAMETERS, Effect
@@ -37,10 +38,10 @@ def options(fields: Fields) -> dict[str, Any]:
     return found
 
 
-def answering(fields: Fields) -> dict[str, Any]:
-    """Take also what only answers have: think, format, logprobs."""
-    found = options(fields)
-    found["thinking"] = thinking(fields.take("think"))
+def answering(fields: Fields, ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Take also what only answers have, think, format, logprobs; *ours* where nothing is said."""
+    found = {**ours, **options(fields)}
+    found.update(thinking(fields.take("think")))
     found["json_schema"] = schema(fields.take("format"))
     wanted, rivals = fields.yes("logprobs"), fields.whole("top_logprobs")
     if rivals and not wanted:
@@ -50,13 +51,13 @@ def answering(fields: Fields) -> dict[str, Any]:
     return found
 
 
-def thinking(value: object) -> bool | None:
-    """Return whether to think; None leaves it to the model."""
+def thinking(value: object) -> dict[str, Any]:
+    """Return whether to think, or how much; nothing leaves it to the model."""
     if value is None or isinstance(value, bool):
-        return value
+        return {} if value is None else {"thinking": value}
     if value in ("low", "medium", "high"):
-        raise unsupported("think", "levels are not built yet", "send true or false")
-    raise bad_field("think", "true or false")
+        return {"reasoning_effort": value}
+    raise bad_field("think", "true, false, low, medium or high")
 
 
 def schema(value: object) -> str | None:

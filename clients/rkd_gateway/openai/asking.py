@@ -43,7 +43,7 @@ def options(fields: Fields) -> dict[str, Any]:
     fields.skip(*HARMLESS)
     found = sampling(fields, "openai")
     found["logit_bias"] = biases(fields.inner("logit_bias"))
-    found["thinking"] = thinking(fields)
+    found.update(effort(fields))
     return found
 
 
@@ -67,18 +67,25 @@ def biases(given: Fields | None) -> list[dict[str, Any]] | None:
     return found
 
 
-def thinking(fields: Fields) -> bool | None:
-    """Return whether to think: `reasoning_effort` none, or vLLM's switch; None is the model's."""
-    effort = fields.text("reasoning_effort")
-    kwargs = fields.inner("chat_template_kwargs")
-    switch = None if kwargs is None else kwargs.yes("enable_thinking")
-    if kwargs is not None:
-        kwargs.end()
-    if effort is None:
-        return switch
-    if effort != "none":
-        raise unsupported("reasoning_effort", "levels are not built yet", 'send "none" or nothing')
-    return False
+def effort(fields: Fields) -> dict[str, Any]:
+    """Return whether and how much to think, as `reasoning_effort` says."""
+    given = fields.text("reasoning_effort")
+    if given is None:
+        return {}
+    return {"thinking": False} if given == "none" else {"reasoning_effort": given}
+
+
+def template(fields: Fields) -> dict[str, Any]:
+    """Return what vLLM's `chat_template_kwargs` asks for; its `enable_thinking` is a switch."""
+    given = fields.inner("chat_template_kwargs")
+    if given is None:
+        return {}
+    found = {
+        "thinking": given.yes("enable_thinking"),
+        "reasoning_effort": given.text("reasoning_effort"),
+        "template_arguments": given.everything() or None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def schema(fields: Fields | None) -> str | None:

@@ -10,8 +10,9 @@ from rkd_client import AsyncAnswer
 from rkd.v1 import types_pb2 as types
 from rkd_gateway.calls import deltas, finished, whole
 from rkd_gateway.endpoint import Answer, Call, Lines
+from rkd_gateway.errands import errand
 from rkd_gateway.fields import Fields
-from rkd_gateway.openai.asking import options, schema, with_usage
+from rkd_gateway.openai.asking import options, schema, template, with_usage
 from rkd_gateway.openai.shape import COMMENT, DONE, ENDS, SSE, event, failed, made, token_of, usage
 from rkd_gateway.openai.turns import chosen, turns
 from rkd_gateway.problems import bad_field
@@ -25,14 +26,14 @@ async def chat(call: Call) -> Answer:
     messages = turns(fields)
     if not messages:
         raise bad_field("messages", "a list with at least one turn")
-    offered = chosen(fields, tools(fields))
+    offered, choice = tools(fields), chosen(fields)
     streamed = fields.yes("stream") or False
     counted = with_usage(fields, streamed=streamed)
-    given = options(fields)
+    given = {**call.priority, **errand(messages), **template(fields), **options(fields)}
     given["json_schema"] = schema(fields.inner("response_format"))
     given["logprobs"] = _wanted(fields)
     fields.end()
-    answer = call.client.chat(model, messages, tools=offered, **given)
+    answer = call.client.chat(model, messages, tools=offered, tool_choice=choice, **given)
     if streamed:
         lines = _events(answer, model, counted=counted)
         return Lines(lines, SSE, failed, comment=COMMENT)

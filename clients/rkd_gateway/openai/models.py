@@ -14,7 +14,9 @@ from rkd_gateway.fields import without_latest
 
 async def models(call: Call) -> Answer:
     """List the models that can be used."""
-    return {"object": "list", "data": await _entries(call)}
+    found = await _entries(call)
+    ends = {"first_id": found[0]["id"], "last_id": found[-1]["id"]} if found else {}
+    return {"object": "list", "data": found, "has_more": False, **ends}
 
 
 async def model(call: Call) -> Answer:

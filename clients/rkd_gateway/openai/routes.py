@@ -20,6 +20,5 @@ OPENAI: Final = (
 OPENAI_MISSING: Final = (
     ("POST", "/v1/responses"),
     ("POST", "/v1/rerank"),
-    ("POST", "/v1/messages"),
 )
 """Known to clients, not built yet: refused in words."""

@@ -42,7 +42,7 @@ class OpenAIDialect:
         told = {
             "message": sentence(error),
             "type": _TYPES.get(status, kind),
-            "param": error.metadata.get("field"),
+            "param": error.metadata.get("field") or error.metadata.get("capability"),
             "code": error.reason,
         }
         return {"error": told}

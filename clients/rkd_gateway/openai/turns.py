@@ -23,14 +23,28 @@ def turns(fields: Fields) -> list[dict[str, Any]]:
     return [_turn(one, names) for one in fields.objects("messages")]
 
 
-def chosen(fields: Fields, offered: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the functions the model sees, as `tool_choice` says."""
+def chosen(fields: Fields) -> str | None:
+    """
+    Return `tool_choice` in the daemon's words.
+
+    Raises:
+        RkdError: INVALID_FIELD; CAPABILITY_UNSUPPORTED, a choice among some of the tools.
+    """
     choice = fields.take("tool_choice")
-    if choice is None or choice == "auto":
-        return offered
-    if choice == "none":
-        return []
-    raise unsupported("tool_choice", "only auto and none are built yet", 'send "auto"')
+    if choice is None or choice in ("auto", "none", "required"):
+        return choice  # type: ignore[no-any-return] # one of these texts
+    inner = object_of(choice, "tool_choice")
+    kind = inner.text("type")
+    if kind == "allowed_tools":
+        said = "a choice among some of the tools is not built"
+        raise unsupported("tool_choice.type", said, "offer those tools alone")
+    named = inner.inner("function") or inner
+    name = named.text("name")
+    named.end()
+    inner.end()
+    if kind != "function" or not name:
+        raise bad_field("tool_choice", "auto, none, required, or a function by its name")
+    return name
 
 
 def _turn(fields: Fields, names: dict[str, str]) -> dict[str, Any]:
