@@ -45,6 +45,13 @@ class TemplateWay(enum.StrEnum):
     RAW = "raw"
 
 
+class ContextOverflow(enum.StrEnum):
+    """What becomes of a conversation longer than the context."""
+
+    REFUSE = "refuse"
+    TRIM_OLDEST = "trim_oldest"
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """
@@ -105,6 +112,8 @@ class Run:
         lora: (adapter name, scale) to apply to this run.
         prompt_tokens: token ids to use in place of text; wins over both.
         prompt_parts: a raw prompt with pictures, in place of `prompt`.
+        context_overflow: what becomes of messages longer than the context.
+        own_turns: so many of the first messages, system turns left aside, are the model's own.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -121,6 +130,8 @@ class Run:
     prompt_tokens: tuple[Int32, ...] = ()
     prompt_cache: str = ""
     prompt_parts: tuple[Part, ...] = ()
+    context_overflow: ContextOverflow = ContextOverflow.REFUSE
+    own_turns: Count = 0
 
     @property
     def media(self) -> tuple[Media, ...]:

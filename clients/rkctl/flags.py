@@ -15,7 +15,7 @@ import click
 from rkd.modelfile.sampling import SAMPLING, SamplingParameter, ValueKind
 
 if TYPE_CHECKING:
-    from rkd_client.options import Backend, Options, Priority
+    from rkd_client.options import Backend, Options, Overflow, Priority
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -89,6 +89,11 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--thinking-budget", type=int, metavar="N", help="End the reasoning after N tokens."
     ),
+    click.option(
+        "--overflow",
+        type=click.Choice(["refuse", "trim-oldest"]),
+        help="Of a conversation longer than the context: refuse it, or leave out old turns.",
+    ),
     click.option("--hide-thinking", is_flag=True, help="Do not show what it thinks."),
     click.option("--no-wordwrap", "unwrapped", is_flag=True, help="Break lines anywhere."),
 )
@@ -115,6 +120,7 @@ class Asked:
     hide_thinking: bool = False
     effort: str | None = None
     thinking_budget: int | None = None
+    overflow: str | None = None
     unwrapped: bool = False
     numbers: dict[str, float] = field(default_factory=dict)
 
@@ -130,8 +136,13 @@ class Asked:
             "reasoning_effort": self.effort,
             "json_schema": None if self.shape is None else _schema(self.shape),
             "priority": self.priority,
+            "context_overflow": _overflow(self.overflow),
         }
         return cast("Options", {**self.numbers, **rest})
+
+
+def _overflow(flag: str | None) -> Overflow | None:
+    return cast("Overflow", flag.replace("-", "_")) if flag else None
 
 
 def sampling(function: Callable[..., None]) -> Callable[..., None]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rkd_client.v1.types import LogitBias
 
 Backend = Literal["auto", "npu", "cpu"]
+Overflow = Literal["refuse", "trim_oldest"]
 Priority = Literal["interactive", "normal", "background"]
 
 
@@ -21,7 +22,7 @@ class RunOptions(TypedDict, total=False):
 
     `backend`, `keep_alive_s` (0 leaves at once, negative stays for ever), `context_tokens`,
     `priority`, `queue_timeout_s`, `request_id`, `thinking`, `thinking_budget`,
-    `reasoning_effort`, `return_token_ids`, `lora`.
+    `reasoning_effort`, `return_token_ids`, `lora`, `context_overflow`.
     """
 
     backend: Backend | None
@@ -35,6 +36,7 @@ class RunOptions(TypedDict, total=False):
     reasoning_effort: str | None
     return_token_ids: bool | None
     lora: Mapping[str, float] | None
+    context_overflow: Overflow | None
 
 
 class Options(RunOptions, total=False):

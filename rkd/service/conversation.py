@@ -29,7 +29,8 @@ RESERVED = frozenset(
 """What a template sees of the request's own fields."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _EFFORT = "reasoning_effort"
-_OF_TEMPLATES = ("thinking", "thinking_budget", _EFFORT)
+_NOT_OPTIONAL = frozenset({_EFFORT, "context_overflow"})
+_OF_TEMPLATES = ("thinking", "thinking_budget", _EFFORT, "context_overflow")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -61,7 +62,7 @@ def generate_run(
     check.need(parts or not request.parts or both, "parts", "should not be empty")
     for name in _OF_TEMPLATES if request.raw else ():
         asked = request.options
-        given = asked.reasoning_effort if name == _EFFORT else asked.HasField(name)
+        given = getattr(asked, name) if name in _NOT_OPTIONAL else asked.HasField(name)
         check.need(not given, f"options.{name}", "has no meaning with `raw`: no template is used")
     _check_length(request, _media_bytes(request.parts), check)
     check.finish()
@@ -84,6 +85,8 @@ def generate_run(
         thinking_budget=options.thinking_budget,
         reasoning_effort=options.reasoning_effort,
         lora=options.lora,
+        context_overflow=options.context_overflow,
+        own_turns=sum(one.role != "system" for one in recipe.messages),
     )
 
 
@@ -130,6 +133,8 @@ def chat_run(
         reasoning_effort=options.reasoning_effort,
         template_arguments=arguments,
         lora=options.lora,
+        context_overflow=options.context_overflow,
+        own_turns=sum(one.role != "system" for one in recipe.messages),
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rkd.errors import InvalidInputError, Reason, Violation, bad_field
-from rkd.inference import Sampling
+from rkd.inference import ContextOverflow, Sampling
 from rkd.model import BackendChoice, Model, ModelName, Recipe
 from rkd.modelfile.sampling import SAMPLING
 from rkd.v1 import types_pb2 as pb
@@ -43,6 +43,12 @@ BACKENDS: Mapping[int, BackendChoice | None] = {
     pb.BACKEND_CPU: BackendChoice.CPU,
 }
 
+_OVERFLOWS: Mapping[int, ContextOverflow] = {
+    pb.CONTEXT_OVERFLOW_UNSPECIFIED: ContextOverflow.REFUSE,
+    pb.CONTEXT_OVERFLOW_REFUSE: ContextOverflow.REFUSE,
+    pb.CONTEXT_OVERFLOW_TRIM_OLDEST: ContextOverflow.TRIM_OLDEST,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -66,6 +72,7 @@ class Options:
     reasoning_effort: str
     return_token_ids: bool
     lora: tuple[tuple[str, float], ...]
+    context_overflow: ContextOverflow
 
 
 class Checker:
@@ -146,6 +153,7 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
         reasoning_effort=effort,
         return_token_ids=options.return_token_ids,
         lora=tuple(sorted(options.lora.items())),
+        context_overflow=_OVERFLOWS[options.context_overflow],
     )
 
 

@@ -16,8 +16,8 @@ from rkd.backend.backend import Backend
 from rkd.backend.llamacpp.backend import LlamaCppBackend
 from rkd.backend.text.vectors import shaped
 from rkd.errors import BeyondRangeError, PreconditionError
-from rkd.inference import EmbedSpec, LoadSpec, Run, Sampling
-from rkd.model import BackendKind
+from rkd.inference import ContextOverflow, EmbedSpec, LoadSpec, Run, Sampling
+from rkd.model import BackendKind, Message
 from rkd.worker.handle import Handle
 from tests.contract.backend_suite import ABILITIES, BackendSuite, Subject, carried_out
 from tests.contract.oracle import Oracle
@@ -162,6 +162,36 @@ def test_models_are_asked_for_what_they_can(engine: Callable[..., LlamaCppBacken
 
     assert [one.value.metadata["capability"] for one in (ranks, encodes)] == ["embed", "generate"]
     assert len(encoder.embed(EmbedSpec(("a",))).vectors[0]) == tiny.WIDTH
+
+
+def test_the_oldest_turns_are_left_out_when_asked(engine: Callable[..., LlamaCppBackend]) -> None:
+    """By the count of the engine itself; a last turn too long alone, or no wish, is refused."""
+    backend = engine()
+    turns = [Message("user", "a" * 80), Message("assistant", "b" * 80)] * 3
+    run = Run(
+        Sampling(max_tokens=4, temperature=0),
+        messages=(Message("system", "s" * 40), *turns, Message("user", "c" * 60)),
+        context_overflow=ContextOverflow.TRIM_OLDEST,
+    )
+    kept = replace(run, messages=(run.messages[0], *turns[2:], run.messages[-1]))
+
+    outcome = carried_out(backend, run).outcome
+    shorter = carried_out(backend, kept).outcome
+    for refused in (
+        replace(run, context_overflow=ContextOverflow.REFUSE),
+        replace(run, messages=(*turns, Message("user", "c" * 600))),
+    ):
+        with pytest.raises(BeyondRangeError) as caught:
+            carried_out(backend, refused)
+        assert caught.value.metadata["limit"] == "512"
+
+    assert outcome is not None
+    assert shorter is not None
+    assert shorter.warnings == ()
+    assert outcome.usage.prompt_tokens == shorter.usage.prompt_tokens
+    (said,) = outcome.warnings
+    assert "oldest first: 1 user, 1 assistant messages; " in said
+    assert f"the prompt has {shorter.usage.prompt_tokens} tokens instead of " in said
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["wheel", "native"])

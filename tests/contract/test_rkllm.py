@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,16 @@ from rkd.errors import (
     Reason,
     UnavailableError,
 )
-from rkd.inference import Chunk, EmbedSpec, FinishReason, Run, Sampling, TemplateWay, Tool
+from rkd.inference import (
+    Chunk,
+    ContextOverflow,
+    EmbedSpec,
+    FinishReason,
+    Run,
+    Sampling,
+    TemplateWay,
+    Tool,
+)
 from rkd.librkllmrt import FAMILIES, Family
 from rkd.model import Message
 from rkd.worker.handle import Handle
@@ -525,6 +535,36 @@ class TestTemplates:
 
             assert caught.value.metadata["prompt_tokens"] == "2001"
             assert npu.calls("rkllm_run") == []
+
+    def test_the_oldest_turns_are_left_out_when_asked(self, tmp_path: Path) -> None:
+        """Counted by its tokenizer and template; said in the outcome; a long last turn refused."""
+        write_tokenizer(tmp_path)
+        config = {"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+        turns = [Message("user", "a" * 200), Message("assistant", "b" * 200)] * 3
+        run = Run(
+            Sampling(max_tokens=8),
+            messages=(Message("system", "s" * 50), *turns, Message("user", "c" * 100)),
+            context_overflow=ContextOverflow.TRIM_OLDEST,
+        )
+        with loaded("1.3.0", tmp_path, change={"tokenizer_folder": str(tmp_path)}) as npu:
+            got = npu.ask(run)
+            with pytest.raises(BeyondRangeError, match="last turn"):
+                npu.ask(replace(run, messages=(*turns, Message("user", "c" * 2000))))
+            with pytest.raises(BeyondRangeError, match="prompt"):
+                npu.ask(replace(run, context_overflow=ContextOverflow.REFUSE))
+
+        assert got.outcome.usage.prompt_tokens == 50 + 2 * 400 + 100
+        assert "1 user, 1 assistant messages" in got.outcome.warnings[-1]
+
+    def test_without_a_tokenizer_nothing_can_be_left_out(self, tmp_path: Path) -> None:
+        """Nobody can count, so the wish is refused by its name."""
+        asked = Run(messages=(Message("user", "x"),), context_overflow=ContextOverflow.TRIM_OLDEST)
+        with (
+            loaded("1.3.0", tmp_path) as npu,
+            pytest.raises(PreconditionError, match="context_overflow"),
+        ):
+            npu.ask(asked)
 
 
 class TestEmbeddings:

@@ -20,6 +20,10 @@ Priority = Literal["", "interactive", "normal", "background"]
 """How urgent a request is while it waits; inside a class the order is first come, first served."""
 
 
+ContextOverflow = Literal["", "refuse", "trim_oldest"]
+"""What becomes of a conversation longer than the context."""
+
+
 FinishReason = Literal["", "stop_eos", "stop_sequence", "length", "context_full", "tool_call", "cancelled"]
 """Why an answer ended."""
 
@@ -224,6 +228,9 @@ class InferenceOptions:
 
     reasoning_effort: str = ""
     """How much a model reasons that is told so by its chat template: one of the template's own words, often `low`, `medium` or `high`; refused where the template knows none. Default: the template's."""
+
+    context_overflow: ContextOverflow = ""
+    """What becomes of a conversation longer than the context. Default: it is refused."""
 
 
 @dataclass(frozen=True, slots=True)

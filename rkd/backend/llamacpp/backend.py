@@ -27,6 +27,7 @@ from rkd.backend.llamacpp.request import body_of, broken_schema, no_call, refusa
 from rkd.backend.llamacpp.schemas import Schemas
 from rkd.backend.llamacpp.turns import requests
 from rkd.backend.llamacpp.wheel import import_wheel, library_of_wheel
+from rkd.backend.prompt.fitting import fitted
 from rkd.backend.prompt.templates import Templates
 from rkd.backend.schema.conformity import broken
 from rkd.backend.text.calls.table import HERMES, CallFormat, markers_of
@@ -216,7 +217,9 @@ class LlamaCppBackend:
         """Generate through `/completion`; a cancel cuts the connection."""
         self._purpose.check_generates()
         self._schemas.check(run)
-        asked = self._asked(run)
+        fit = fitted(run, self._spec.context_tokens if self._spec else 0, self._length)
+        run, asked = fit.run, self._asked(fit.run)
+        warnings = (*asked.warnings, *fit.warnings)
         answer = EventAnswer(run, asked.prompt, emit, handle, asked.row)
         self._running += 1
         held: dict[str, Any] | None = None
@@ -229,8 +232,8 @@ class LlamaCppBackend:
             self._running -= 1
         if handle.cancelled:
             self._await_free_slot()
-            return answer.outcome(asked.way, asked.warnings, reason=FinishReason.CANCELLED)
-        outcome = answer.outcome(asked.way, asked.warnings)
+            return answer.outcome(asked.way, warnings, reason=FinishReason.CANCELLED)
+        outcome = answer.outcome(asked.way, warnings)
         if run.forces_call and not answer.calls and outcome.reason is FinishReason.STOP_EOS:
             raise no_call(run.tool_choice)
         if answer.ended and held is not None and (where := broken(held, answer.held)):
@@ -289,6 +292,10 @@ class LlamaCppBackend:
             if busy <= self._running:
                 return
             time.sleep(FREE_POLL_S)
+
+    def _length(self, run: Run) -> int:
+        prompt = self._asked(run).prompt
+        return len(prompt if isinstance(prompt, list) else self._tokens(prompt))
 
     def _asked(self, run: Run) -> Asked:
         if run.prompt_tokens:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rkd.backend.backend import Emit, RunHandle
+from rkd.backend.prompt.fitting import fitted
 from rkd.backend.rkllm import evidence
 from rkd.backend.rkllm.answer import CallbackAnswer, HiddenLayer
 from rkd.backend.rkllm.engine import ABORT_BOUND_S, Engine, Turn
@@ -179,7 +180,9 @@ class RkllmBackend:
         lora = _adapter(run, model.adapters)
         if run.prompt_cache and not Path(run.prompt_cache).is_absolute():
             raise bad_field("prompt_cache", "the prompt cache needs an absolute path")
-        prompt = model.prompts.prompt(run)
+        fit = fitted(run, model.resident.context_tokens, lambda one: _length(model.prompts, one))
+        prompt = model.prompts.prompt(fit.run)
+        prompt = replace(prompt, warnings=(*prompt.warnings, *fit.warnings))
         if not (prompt.tokens or prompt.text):
             raise bad_field("prompt", "should not be empty: the NPU runtime answers no empty one")
         known = len(prompt.tokens or ())
@@ -297,6 +300,14 @@ def _hidden_tokens(prompts: Prompts, prompt: Prompt, run: Run) -> Mapping[int, s
     shown = markers_of(prompt.row, tools=bool(run.tools)) if prompt.split else ()
     special = prompts.tokenizer.special_tokens
     return {token: text for token, text in special.items() if text not in shown}
+
+
+def _length(prompts: Prompts, run: Run) -> int:
+    """Tokens of the prompt of *run*, where they can be counted."""
+    tokens = prompts.prompt(run).tokens
+    if tokens is None:
+        raise unsupported("context_overflow", "there is no tokenizer.json beside its weights")
+    return len(tokens)
 
 
 def _refuse_the_impossible(run: Run) -> None:

@@ -47,7 +47,8 @@ def test_flags_become_fields(rkctl: Rkctl, board: FakeBoard) -> None:
 
     arguments = (
         "generate tiny hi --temperature 0 --top-k 0 --top-p 0.5 --max-tokens 3 --seed 1 "
-        "--stop a --stop b --backend cpu --keep-alive 1m30s --raw --system S --no-think"
+        "--stop a --stop b --backend cpu --keep-alive 1m30s --raw --system S --no-think "
+        "--overflow trim-oldest"
     )
     assert rkctl(*arguments.split()).exit_code == 0
 
@@ -60,6 +61,7 @@ def test_flags_become_fields(rkctl: Rkctl, board: FakeBoard) -> None:
     assert request.options.backend == types.BACKEND_CPU
     assert request.options.keep_alive.seconds == 90
     assert request.options.thinking is False
+    assert request.options.context_overflow == types.CONTEXT_OVERFLOW_TRIM_OLDEST
     assert (request.raw, request.system) == (True, "S")
 
 

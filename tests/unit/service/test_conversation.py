@@ -232,7 +232,13 @@ class TestTemplateArguments:
 
 @pytest.mark.parametrize(
     "given",
-    [{"thinking": True}, {"thinking": False}, {"thinking_budget": 0}, {"reasoning_effort": "low"}],
+    [
+        {"thinking": True},
+        {"thinking": False},
+        {"thinking_budget": 0},
+        {"reasoning_effort": "low"},
+        {"context_overflow": types.CONTEXT_OVERFLOW_TRIM_OLDEST},
+    ],
 )
 def test_raw_has_no_template_to_tell(given: dict[str, object]) -> None:
     """What only a template or its reasoning can do is refused with a raw prompt."""
@@ -251,6 +257,22 @@ def test_reasoning_options_reach_the_run() -> None:
     runs = [generate_run(asked, Recipe(), read), chat_run(turns, Recipe(), read)]
 
     assert [(one.thinking_budget, one.reasoning_effort) for one in runs] == [(0, "high")] * 2
+
+
+def test_what_becomes_of_long_conversations_reaches_the_run() -> None:
+    """And how many turns are the model's own; without a wish they are refused."""
+    recipe = Recipe(messages=(Message("system", "s"), Message("user", "u"), Message("tool", "t")))
+    trim = types.InferenceOptions(context_overflow=types.CONTEXT_OVERFLOW_TRIM_OLDEST)
+    turn = [types.Message(role="user", content="p")]
+    runs = [
+        chat_run(pb.ChatRequest(messages=turn), recipe, read_options(options, recipe))
+        for options in (trim, types.InferenceOptions())
+    ]
+
+    assert [(str(one.context_overflow), one.own_turns) for one in runs] == [
+        ("trim_oldest", 2),
+        ("refuse", 2),
+    ]
 
 
 @pytest.mark.parametrize(

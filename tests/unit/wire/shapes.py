@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rkd.errors import Reason, RkdError, Violation, from_reason
 from rkd.inference import (
     Chunk,
+    ContextOverflow,
     Embeddings,
     EmbedSpec,
     EngineTimings,
@@ -84,6 +85,8 @@ RUNS = st.builds(
     lora=few(st.tuples(TEXT, NUMBERS)),
     prompt_tokens=few(IDS),
     prompt_cache=TEXT,
+    context_overflow=st.sampled_from(ContextOverflow),
+    own_turns=COUNTS,
     prompt_parts=PARTS,
 )
 LOGPROBS = st.builds(Logprob, token_id=IDS, text=TEXT, logprob=NUMBERS)

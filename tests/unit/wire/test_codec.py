@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rkd.errors import RkdError
 from rkd.inference import (
     Chunk,
+    ContextOverflow,
     EngineTimings,
     FinishReason,
     Loaded,
@@ -58,7 +59,7 @@ WHOLE: tuple[Any, ...] = (
     SAMPLING,
     Run(
         SAMPLING, "p", (TURN,), (Tool("n", "d", "{}"),), "t", "required", True, 1, "e", "{}",
-        (("l", 0.1),), (1, 2), "c", (Media(b"\xff", 3, 4), "x"),
+        (("l", 0.1),), (1, 2), "c", (Media(b"\xff", 3, 4), "x"), ContextOverflow.TRIM_OLDEST, 9,
     ),
     LoadSpec(
         BackendKind.NPU, "/w", "m", 1, 2, "f16", 3, 4, "t", "/t", "h", "/r", "1.3", 5, 6,
