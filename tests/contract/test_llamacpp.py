@@ -72,6 +72,17 @@ class TestLlamaCpp(BackendSuite):
     """The contract, kept by llama.cpp."""
 
 
+def test_a_model_let_go_at_once_is_gone(weights: Path, tmp_path: Path) -> None:
+    """Whatever the engine's threads were about to do; before, one of fifty never ended."""
+    spec = LoadSpec(backend="cpu", weights=str(weights), context_tokens=256, slots=1)
+    for at in range(40):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        backend = LlamaCppBackend(lambda: None, folder)
+        backend.load(spec, lambda _progress: None)
+        backend.close()
+
+
 def test_a_native_engine_embeds_as_the_wheel_does(llama_server: Path, tmp_path: Path) -> None:
     """It is told how to pool and to compute a text at once."""
     weights = tiny_bert.write(tmp_path / "encoder.gguf")

@@ -182,6 +182,9 @@ class LlamaCppBackend:
             batch_tokens = max(batch_tokens, spec.context_tokens)
         self._schemas = Schemas(self._engine.refuses)
         self._engine.start(spec, threads, batch_tokens, self._purpose)
+        # Only the loop that runs requests answers this. The wheel's server never ends when it is
+        # told to before that loop has begun: about one of fifty that were let go at once.
+        self._http.get("/slots")
         props = self._http.get("/props")
         context = int(props["default_generation_settings"]["n_ctx"])
         self._spec = replace(spec, context_tokens=context)
