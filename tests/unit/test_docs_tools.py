@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rkd.backend.text.calls.table import FORMATS, CallFormat
-from rkd.backend.text.calls.think import THINKS
+from rkd.capability.think import THINKS
 
 PAGE = Path(__file__).parents[2] / "docs" / "tools.md"
 

@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"wire"}),
     frozenset({"board", "log", "notify", "events"}),
     frozenset({"journal", "loglines"}),
+    frozenset({"capability"}),
     frozenset({"weights", "modelfile", "librkllmrt", "access", "bounds", "pictures"}),
     frozenset({"inference"}),
     frozenset({"model", "v1"}),

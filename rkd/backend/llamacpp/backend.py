@@ -22,7 +22,6 @@ from rkd.backend.llamacpp.embedder import Embedder
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.llguidance import compiler
 from rkd.backend.llamacpp.native import UNUSED_TEMPLATE, NativeEngine, prompt_cache_mib
-from rkd.backend.llamacpp.purpose import Purpose
 from rkd.backend.llamacpp.request import body_of, broken_schema, no_call, refusal_of
 from rkd.backend.llamacpp.schemas import Schemas
 from rkd.backend.llamacpp.turns import requests
@@ -32,6 +31,9 @@ from rkd.backend.prompt.templates import Templates
 from rkd.backend.schema.conformity import broken
 from rkd.backend.text.calls.table import HERMES, CallFormat, markers_of
 from rkd.bounds import check_token_ids
+from rkd.capability.purpose import Purpose
+from rkd.capability.table import refuse, require
+from rkd.capability.traits import Traits, cpu_traits
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import (
     Embeddings,
@@ -44,6 +46,7 @@ from rkd.inference import (
     Run,
     TemplateWay,
 )
+from rkd.model import BackendKind
 
 BATCH_TOKENS = 256
 """Prompt tokens computed at once: a cancel is seen between batches, and other streams get their
@@ -163,6 +166,7 @@ class LlamaCppBackend:
         self._vocabulary = 0
         self._purpose = Purpose()
         self._embedder: Embedder | None = None
+        self._traits = Traits(BackendKind.CPU)
 
     def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
         """Load the GGUF; returns when the server answers."""
@@ -177,6 +181,7 @@ class LlamaCppBackend:
                 os.sched_setaffinity(0, cores)
         threads = spec.threads or len(os.sched_getaffinity(0))
         self._purpose = Purpose.of(Path(spec.weights))
+        self._traits = cpu_traits(spec)
         batch_tokens = spec.batch_tokens or BATCH_TOKENS
         if self._purpose.whole:
             batch_tokens = max(batch_tokens, spec.context_tokens)
@@ -218,7 +223,7 @@ class LlamaCppBackend:
 
     def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
         """Generate through `/completion`; a cancel cuts the connection."""
-        self._purpose.check_generates()
+        refuse(run, self._traits)
         self._schemas.check(run)
         fit = fitted(run, self._spec.context_tokens if self._spec else 0, self._length)
         run, asked = fit.run, self._asked(fit.run)
@@ -319,11 +324,9 @@ class LlamaCppBackend:
 
     def embed(self, spec: EmbedSpec) -> Embeddings:
         """Embed, pooled as the file says."""
-        if self._spec is None or self._embedder is None or not self._spec.embeddings:
-            raise PreconditionError(
-                Reason.CAPABILITY_UNSUPPORTED, "This model was loaded without embeddings."
-            )
-        self._purpose.check_embeds()
+        require("embed", self._traits)
+        if self._embedder is None:
+            raise AssertionError("load before anything else")
         return self._embedder.embed(spec)
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:

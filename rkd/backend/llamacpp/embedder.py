@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
-from rkd.backend.llamacpp.purpose import Purpose
 from rkd.backend.llamacpp.request import refusal_of
 from rkd.backend.text.vectors import cut, shaped, too_long
 from rkd.bounds import check_inputs
+from rkd.capability.purpose import Purpose
 from rkd.errors import Reason, RkdError
 from rkd.inference import Embeddings, EmbedSpec
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from rkd.backend.llamacpp import native_schema
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
-from rkd.backend.llamacpp.purpose import Purpose
+from rkd.capability.purpose import Purpose
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import LoadSpec
 

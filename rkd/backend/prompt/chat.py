@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import gc
 import json
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -27,14 +26,15 @@ from rkd.backend.prompt.sandbox import (
 )
 from rkd.backend.prompt.shape import Turn, TurnShape, shape_of, written
 from rkd.backend.text.calls.table import format_of
-from rkd.backend.text.calls.think import THINKS, opened
-from rkd.errors import InvalidInputError, PreconditionError, Reason, Violation, bad_field
+from rkd.capability.ability import refusal
+from rkd.capability.judges import ALWAYS_THINKS
+from rkd.capability.table import require_of_template
+from rkd.capability.template import TemplateTraits
+from rkd.capability.think import opened
+from rkd.errors import InvalidInputError, Reason, Violation, bad_field
 from rkd.inference import Run, Tool
 from rkd.model import Message
 from rkd.outside import whole
-
-MAX_SOURCE_CHARACTERS = 1024 * 1024
-"""Longest template; the longest in use has some 20k."""
 
 MOST_NAMES = 20
 """How many variables of a template an error lists."""
@@ -43,8 +43,6 @@ _OWN_NAMES = frozenset(
     {"messages", "tools", "add_generation_prompt", "bos_token", "eos_token", "raise_exception"}
     | {"strftime_now", "range", "namespace", "dict"}
 )
-_SYSTEM_TOOLS = re.compile(r"""message(\.tools\b|\[['"]tools['"]\])""")
-
 _FAULTS = (
     TemplateError,
     ArithmeticError,
@@ -91,13 +89,10 @@ class ChatTemplate:
         except _FAULTS as error:
             raise _broken(error) from error
         self._names = frozenset(names)
-        self._tools_in_system = "tools" not in names and bool(_SYSTEM_TOOLS.search(source))
-        self.knows_tools = self._tools_in_system or not names.isdisjoint({"tools", "xml_tools"})
-        """Whether it can show the model which tools there are."""
+        self.traits = TemplateTraits.of(source)
+        """What it can be asked for."""
         self.format = format_of(source)
         """How the model it is for writes tool calls, by what the template shows."""
-        self.knows_thinking = not names.isdisjoint({"enable_thinking", "thinking"})
-        """Whether thinking can be switched through it."""
 
     def prompt(self, run: Run) -> str:
         """
@@ -131,13 +126,7 @@ class ChatTemplate:
                 )
         if not run.reasoning_effort:
             return given
-        if "reasoning_effort" not in self._names:
-            raise PreconditionError(
-                Reason.CAPABILITY_UNSUPPORTED,
-                "this model's chat template knows no reasoning_effort",
-                remedy="Leave `reasoning_effort` unset, or limit it with `thinking_budget`.",
-                metadata={"capability": "reasoning_effort"},
-            )
+        require_of_template("reasoning_effort", self.traits)
         return {**given, "reasoning_effort": run.reasoning_effort}
 
     def render(
@@ -166,7 +155,10 @@ class ChatTemplate:
                 place for.
             InvalidInputError: INVALID_FIELD, when the template refuses the messages or fails.
         """
-        self._check_abilities(tools, thinking=thinking)
+        if tools:
+            require_of_template("tools", self.traits)
+        if thinking:
+            require_of_template("thinking", self.traits)
         names = dict(variables or {})
         if thinking is not None:
             names["enable_thinking"] = names["thinking"] = thinking
@@ -216,7 +208,7 @@ class ChatTemplate:
 
     def _run(self, turns: list[Turn], tools: Sequence[Tool], more: Mapping[str, object]) -> str:
         functions = [_as_function(tool) for tool in tools]
-        if functions and self._tools_in_system:
+        if functions and self.traits.tools_in_system:
             turns = _with_tools(turns, functions)
         names: dict[str, object] = {
             "messages": turns,
@@ -249,34 +241,10 @@ class ChatTemplate:
             raise _broken(TemplateRunawayError("it makes more than the memory it may have"))
         return whole("".join(pieces))
 
-    def _check_abilities(self, tools: Sequence[Tool], *, thinking: bool | None) -> None:
-        if tools and not self.knows_tools:
-            raise PreconditionError(
-                Reason.CAPABILITY_UNSUPPORTED,
-                "this model's chat template has no place for tools",
-                remedy="Ask without tools, or use a model made for them.",
-                metadata={"capability": "tools"},
-            )
-        if (
-            thinking
-            and not self.knows_thinking
-            and not any(one.open in self._source for one in THINKS)
-        ):
-            raise _no_thinking_switch("cannot be asked to think")
-
     def _check_silence(self, text: str, *, thinking: bool | None) -> None:
         """Refuse `thinking=False` where the template opens the reasoning all the same."""
         if thinking is False and opened(text):
-            raise _no_thinking_switch("always thinks")
-
-
-def _no_thinking_switch(what: str) -> PreconditionError:
-    return PreconditionError(
-        Reason.CAPABILITY_UNSUPPORTED,
-        f"this model {what}: its chat template has no switch for it",
-        remedy="Leave `thinking` unset.",
-        metadata={"capability": "thinking"},
-    )
+            raise refusal("thinking", ALWAYS_THINKS)
 
 
 def _refused(error: TemplateError) -> InvalidInputError:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.prompt.fitting import fitted
@@ -17,12 +18,13 @@ from rkd.backend.rkllm.outcome import outcome_of
 from rkd.backend.rkllm.prompt import Prompt, Prompts
 from rkd.backend.rkllm.resident import LoadedModel
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, StatusError
-from rkd.backend.rkllm.sampling import engine_sampling, unsupported
+from rkd.backend.rkllm.sampling import engine_sampling
 from rkd.backend.rkllm.tap import Tap
 from rkd.backend.text.calls.table import markers_of
 from rkd.backend.text.splitter import AnswerSplitter, splitter_for
 from rkd.backend.text.vectors import cut, shaped, too_long
 from rkd.bounds import check_inputs, check_token_ids
+from rkd.capability.table import refuse, require
 from rkd.errors import PreconditionError, Reason, bad_field
 from rkd.inference import (
     Embeddings,
@@ -38,6 +40,9 @@ from rkd.inference import (
 )
 from rkd.librkllmrt import Family, identify
 from rkd.outside import quoted
+
+if TYPE_CHECKING:
+    from rkd.backend.prompt.tokenizer import Tokenizer
 
 DEFAULT_CONTEXT_TOKENS = 4096
 """When the load names none; a model with a shorter limit is loaded with its limit."""
@@ -175,8 +180,8 @@ class RkllmBackend:
 
     def _asked(self, model: _Model, run: Run) -> tuple[Prompt, RunParams]:
         """What *run* means for the library; raises for what it cannot mean."""
+        refuse(run, replace(model.prompts.traits, adapters=tuple(model.adapters.items())))
         sampling = engine_sampling(run.sampling)
-        _refuse_the_impossible(run)
         lora = _adapter(run, model.adapters)
         if run.prompt_cache and not Path(run.prompt_cache).is_absolute():
             raise bad_field("prompt_cache", "the prompt cache needs an absolute path")
@@ -202,13 +207,14 @@ class RkllmBackend:
         model = self._loaded()
         vectors: list[tuple[float, ...]] = []
         total = 0
+        require("embed", model.prompts.traits)
+        if spec.truncate:
+            require("truncate", model.prompts.traits)
         check_inputs(spec.inputs)
         for at, text in enumerate(spec.inputs):
             prompt = model.prompts.prompt(Run(prompt=text))
             if prompt.tokens == ():
                 raise bad_field(f"inputs[{at}]", "has no tokens")
-            if spec.truncate and prompt.tokens is None:
-                raise unsupported("truncate", "there is no tokenizer.json beside its weights")
             known = len(prompt.tokens or ())
             if known > model.resident.context_tokens:
                 if not spec.truncate:
@@ -239,18 +245,21 @@ class RkllmBackend:
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Turn text into token ids, with the tokenizer beside the weights."""
-        tokenizer = self._loaded().prompts.tokenizer
-        if tokenizer is None:
-            raise unsupported("tokenize", "there is no tokenizer.json beside its weights")
+        tokenizer = self._tokenizer("tokenize")
         return tokenizer.encode(text, add_special=add_special, parse_special=parse_special)
 
     def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Turn token ids into text, with the tokenizer beside the weights."""
-        tokenizer = self._loaded().prompts.tokenizer
-        if tokenizer is None:
-            raise unsupported("detokenize", "there is no tokenizer.json beside its weights")
+        tokenizer = self._tokenizer("detokenize")
         check_token_ids(token_ids, tokenizer.vocabulary_size)
         return tokenizer.decode(token_ids)
+
+    def _tokenizer(self, capability: str) -> Tokenizer:
+        prompts = self._loaded().prompts
+        require(capability, prompts.traits)
+        if prompts.tokenizer is None:
+            raise AssertionError("a model that tokenizes has a tokenizer")
+        return prompts.tokenizer
 
     def close(self) -> None:
         """Give the model and stdout back."""
@@ -303,19 +312,8 @@ def _hidden_tokens(prompts: Prompts, prompt: Prompt, run: Run) -> Mapping[int, s
 
 
 def _length(prompts: Prompts, run: Run) -> int:
-    """Tokens of the prompt of *run*, where they can be counted."""
-    tokens = prompts.prompt(run).tokens
-    if tokens is None:
-        raise unsupported("context_overflow", "there is no tokenizer.json beside its weights")
-    return len(tokens)
-
-
-def _refuse_the_impossible(run: Run) -> None:
-    """Refuse what needs a hand on the runtime's sampling."""
-    if run.tool_choice not in {"", "auto", "none"}:
-        raise unsupported("tool_choice", "its runtime has no grammar to hold a call to")
-    if run.thinking_budget is not None:
-        raise unsupported("thinking_budget", "its runtime cannot be made to end its reasoning")
+    """Tokens of the prompt of *run*; only asked where they can be counted."""
+    return len(prompts.prompt(run).tokens or ())
 
 
 def _adapter(run: Run, loaded: dict[str, float]) -> str:
@@ -324,11 +322,7 @@ def _adapter(run: Run, loaded: dict[str, float]) -> str:
         if len(loaded) > 1:
             raise bad_field("lora", f"name one of the adapters: {', '.join(loaded)}")
         return next(iter(loaded), "")
-    if len(run.lora) > 1:
-        raise unsupported("more than one adapter", "the NPU runtime applies one to a run")
-    name, scale = run.lora[0]
+    name = run.lora[0][0]
     if name not in loaded:
         raise bad_field("lora", f"no adapter {quoted(name)} is loaded")
-    if scale != loaded[name]:
-        raise unsupported("a scale of the request's own", "the NPU fixes it when it is loaded")
     return name

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rkd.backend.rkllm.sampling import unsupported
 from rkd.backend.text.calls.table import HERMES, CallFormat
-from rkd.backend.text.calls.think import Think, opened
+from rkd.capability.chat_files import TOKENIZER, read_chat_files
+from rkd.capability.table import refuse, supports
+from rkd.capability.think import Think, opened
+from rkd.capability.traits import npu_traits
 from rkd.errors import bad_field
 from rkd.inference import LoadSpec, Run, TemplateWay, Tool
 from rkd.librkllmrt import Family
@@ -73,13 +75,13 @@ class Prompts:
     """
 
     def __init__(self, spec: LoadSpec, family: Family) -> None:
-        self._family = family
+        self.traits = npu_traits(spec, family)
+        """What can be asked of the model."""
         self._bos = self._eos = ""
         self.tokenizer: Tokenizer | None = None
         self._own: LazyTemplate | None = None
         self._own_for_tools: LazyTemplate | None = None
         self._modelfile: LazyTemplate | None = None
-        self._raw = spec.template == ""
         self._override: tuple[str, LazyTemplate] | None = None
         if spec.tokenizer_folder:
             self._read(Path(spec.tokenizer_folder), templates=spec.template is None)
@@ -88,11 +90,7 @@ class Prompts:
 
     def _read(self, folder: Path, *, templates: bool) -> None:
         # Imported here: a worker without tokenizer files stays some 20 MB smaller.
-        from rkd.backend.prompt.tokenizer import (  # noqa: PLC0415 - see above
-            TOKENIZER,
-            Tokenizer,
-            read_chat_files,
-        )
+        from rkd.backend.prompt.tokenizer import Tokenizer  # noqa: PLC0415 - see above
 
         files = read_chat_files(folder)
         self._bos, self._eos = files.bos_token, files.eos_token
@@ -113,30 +111,17 @@ class Prompts:
     @property
     def way(self) -> TemplateWay:
         """The way messages go when a request brings no template of its own."""
-        if self._modelfile is not None:
-            return TemplateWay.MODELFILE
-        if self._own is not None:
-            return TemplateWay.MODEL
-        # Before 1.2.0 the runtime sends prompts as they are: its examples wrap them by hand.
-        if self._raw or self._family < Family.V1_2_0:
-            return TemplateWay.RAW
-        return TemplateWay.RUNTIME
+        return self.traits.way
 
     @property
     def knows_tools(self) -> bool:
         """Whether tools can be offered."""
-        template = self._own_for_tools or self._modelfile or self._own
-        if template is not None:
-            return template.get().knows_tools
-        return self.way is TemplateWay.RUNTIME and self._family >= Family.V1_2_1
+        return supports("tools", self.traits)
 
     @property
     def knows_thinking(self) -> bool:
         """Whether thinking can be switched."""
-        template = self._modelfile or self._own
-        if template is not None:
-            return template.get().knows_thinking
-        return self.way is TemplateWay.RUNTIME and self._family >= Family.V1_2_1
+        return supports("thinking", self.traits)
 
     def prompt(self, run: Run) -> Prompt:
         """
@@ -146,6 +131,7 @@ class Prompts:
             PreconditionError: CAPABILITY_UNSUPPORTED, for what this way cannot express.
             InvalidInputError: INVALID_FIELD, when a template refuses the messages.
         """
+        refuse(run, self.traits)
         if run.prompt_tokens:
             return Prompt(TemplateWay.RAW, run.prompt_tokens, split=False)
         if not run.messages:
@@ -196,25 +182,11 @@ class Prompts:
         )
 
     def _untemplated(self, run: Run) -> Prompt:
-        if run.tools:
-            raise unsupported("tools", "it has no chat template")
-        if run.thinking:
-            raise unsupported("thinking", "it has no chat template")
         text = "\n\n".join(message.content for message in run.messages)
         return self._text(TemplateWay.RAW, text, special=True, warnings=(NO_TEMPLATE,))
 
     def _for_runtime(self, run: Run) -> Prompt:
         """One user turn for the runtime's own template, what system turns say put before it."""
-        if any(message.role not in {"system", "user"} for message in run.messages):
-            raise unsupported(
-                "an assistant or tool turn in the history",
-                "without tokenizer files beside the weights the runtime's own template is used, "
-                "which takes one user turn",
-            )
-        if self._family < Family.V1_2_1 and (run.tools or run.thinking is not None):
-            raise unsupported(
-                "tools" if run.tools else "thinking", "this runtime is older than 1.2.1"
-            )
         system = _joined(run.messages, "system") if run.tools else ""
         turns = _joined(run.messages, "user" if run.tools else "")
         return Prompt(

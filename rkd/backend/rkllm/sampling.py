@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rkd.errors import PreconditionError, Reason
+from rkd.capability.table import refuse_sampling
+from rkd.capability.traits import Traits
 from rkd.inference import Sampling
+from rkd.model import BackendKind
 from rkd.modelfile.sampling import SAMPLING
 
 
@@ -27,13 +29,6 @@ class EngineSampling:
 
 _KNOBS: dict[str, Any] = {row.name: row.npu for row in SAMPLING if row.npu is not None}
 DEFAULTS = EngineSampling(**_KNOBS)
-ABSENT: dict[str, tuple[object, ...]] = {
-    **{row.name: (None, row.off) for row in SAMPLING if not row.on_npu},
-    "grammar": (None, ""),
-    "json_schema": (None, ""),
-    "logit_bias": ((),),
-}
-"""What the runtime cannot do, and the values that ask for nothing."""
 
 
 def engine_sampling(sampling: Sampling) -> EngineSampling:
@@ -46,25 +41,8 @@ def engine_sampling(sampling: Sampling) -> EngineSampling:
     Raises:
         PreconditionError: CAPABILITY_UNSUPPORTED, for what the runtime cannot do.
     """
-    _check(sampling)
+    refuse_sampling(sampling, Traits(BackendKind.NPU))
     given = {name: value for name in _KNOBS if (value := getattr(sampling, name)) is not None}
     if sampling.temperature == 0:
         given |= {"top_k": 1, "temperature": 1.0}
     return replace(DEFAULTS, **given)
-
-
-def _check(sampling: Sampling) -> None:
-    for name, neutral in ABSENT.items():
-        if getattr(sampling, name) not in neutral:
-            raise unsupported(name, "the NPU's runtime has no such thing")
-
-
-def unsupported(capability: str, why: str) -> PreconditionError:
-    """Make the error for *capability*, naming the way out."""
-    return PreconditionError(
-        Reason.CAPABILITY_UNSUPPORTED,
-        f"{capability} cannot be used with this model: {why}",
-        remedy=f"Ask without {capability}, or use a GGUF of the model on the CPU "
-        "(`--backend cpu`).",
-        metadata={"capability": capability},
-    )

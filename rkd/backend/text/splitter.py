@@ -14,7 +14,7 @@ from rkd.backend.text.calls.jsons import named
 from rkd.backend.text.calls.sink import Sink, new_call_id, schemas_of
 from rkd.backend.text.calls.table import HERMES, CallFormat, Reader
 from rkd.backend.text.calls.tape import BLANK, CutError, NoCallError, Reading, Tape
-from rkd.backend.text.calls.think import THINKS, Think, opened
+from rkd.capability.think import THINKS, Think, opened
 from rkd.inference import Run, ToolCallDelta
 
 ENDED_IN_REASONING = "the answer ended inside the reasoning: there is no text"

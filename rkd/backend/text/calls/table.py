@@ -37,7 +37,7 @@ from rkd.backend.text.calls.pythonic import gemma, pythonic
 from rkd.backend.text.calls.sink import Sink, new_call_id
 from rkd.backend.text.calls.tagged import functions, glm, invokes
 from rkd.backend.text.calls.tape import Reading, Tape
-from rkd.backend.text.calls.think import THINK_MARKERS
+from rkd.capability.think import THINK_MARKERS
 
 Reader = Callable[[Tape, Sink], Reading]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rkd.backend.llamacpp.turns import ReasoningTurn, requests
 from rkd.backend.text.calls.table import HERMES
-from rkd.backend.text.calls.think import THINKS
 from rkd.backend.text.splitter import AnswerSplitter
+from rkd.capability.think import THINKS
 from rkd.inference import Run, Sampling, Tool
 from rkd.model import Message
 

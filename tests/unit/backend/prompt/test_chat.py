@@ -7,7 +7,8 @@ from datetime import datetime
 
 import pytest
 
-from rkd.backend.prompt.chat import MAX_SOURCE_CHARACTERS, ChatTemplate
+from rkd.backend.prompt.chat import ChatTemplate
+from rkd.capability.template import MAX_SOURCE_CHARACTERS
 from rkd.errors import InvalidInputError, PreconditionError, Reason
 from rkd.inference import Tool
 from rkd.model import Message, ToolCall

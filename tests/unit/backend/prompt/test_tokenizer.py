@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rkd.backend.prompt.tokenizer import ChatFiles, Tokenizer, read_chat_files
+from rkd.backend.prompt.tokenizer import Tokenizer
+from rkd.capability.chat_files import ChatFiles, read_chat_files
 from rkd.errors import PreconditionError, Reason
 from tests.native.tokenizer import write_tokenizer
 

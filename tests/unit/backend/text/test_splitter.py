@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rkd.backend.text.calls.sink import new_call_id
-from rkd.backend.text.calls.think import opened
 from rkd.backend.text.splitter import AnswerSplitter, Split
+from rkd.capability.think import opened
 from rkd.inference import ToolCallDelta
 from tests.unit.backend.text.cutting import CUTS, merged, pieces_of
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rkd.backend.text.calls.sink import schemas_of
 from rkd.backend.text.calls.table import FORMATS, HERMES, format_of, markers_of
-from rkd.backend.text.calls.think import opened
 from rkd.backend.text.splitter import AnswerSplitter, Split
+from rkd.capability.think import opened
 from tests.growth import assert_linear
 from tests.unit.backend.text.cutting import merged
 from tests.unit.backend.text.samples import SAMPLES, TOOLS, ULM, Sample

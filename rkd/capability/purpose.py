@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from pathlib import Path
 
-from rkd.errors import InvalidInputError, PreconditionError, Reason
+from rkd.errors import InvalidInputError
 from rkd.weights.gguf import read_header
 
 
@@ -33,6 +33,7 @@ class Purpose:
         encoder: it sees a text as a whole and keeps no cache: it cannot generate.
         template: its chat template, or "".
         tool_template: another one for conversations with tools, or "".
+        vector_size: components of a vector; 0 where the file does not tell.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Purpose:
         encoder: bool = False,
         template: str = "",
         tool_template: str = "",
+        vector_size: int = 0,
     ) -> None:
         self.pooling = pooling
         self.encoder = encoder
         self.template = template
         self.tool_template = tool_template
+        self.vector_size = vector_size
 
     @classmethod
     def of(cls, weights: Path) -> Purpose:
@@ -65,38 +68,10 @@ class Purpose:
             encoder=encoder,
             template=header.text("tokenizer.chat_template"),
             tool_template=header.text("tokenizer.chat_template.tool_use"),
+            vector_size=header.number(f"{architecture}.embedding_length"),
         )
 
     @property
     def whole(self) -> bool:
         """A text must be computed in one batch: the engine can cut one only for the last state."""
         return self.encoder or self.pooling is not Pooling.LAST
-
-    def check_generates(self) -> None:
-        """
-        Refuse to generate with an encoder.
-
-        Raises:
-            PreconditionError: CAPABILITY_UNSUPPORTED.
-        """
-        if self.encoder:
-            raise _unsupported("generate", "it is an encoder", "Ask it for embeddings.")
-
-    def check_embeds(self) -> None:
-        """
-        Refuse to embed with a model that ranks.
-
-        Raises:
-            PreconditionError: CAPABILITY_UNSUPPORTED.
-        """
-        if self.pooling is Pooling.RANK:
-            raise _unsupported("embed", "it ranks pairs of texts", "Use an embedding model.")
-
-
-def _unsupported(capability: str, why: str, remedy: str) -> PreconditionError:
-    return PreconditionError(
-        Reason.CAPABILITY_UNSUPPORTED,
-        f"this model cannot {capability}: {why}",
-        remedy=remedy,
-        metadata={"capability": capability},
-    )

@@ -1,0 +1,212 @@
+"""
+How each row of the table judges a model; pure.
+
+Reasons are clauses behind `NAME cannot be used with this model: `; remedies say what to do without
+it and what would make it a yes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rkd.capability.ability import Ability, no, yes
+from rkd.capability.purpose import Pooling
+from rkd.capability.traits import Traits
+from rkd.inference import ContextOverflow, Run, TemplateWay
+from rkd.librkllmrt import Family
+
+Judge = Callable[[Traits], Ability]
+
+NO_TEMPLATE = "it has no chat template"
+OLD_RUNTIME = "this runtime is older than 1.2.1"
+_NEWER_RUNTIME = "install librkllmrt.so 1.2.1 or newer"
+_FILES = "put the tokenizer files of the model beside its weights (`rkctl pull` brings them)"
+_ADD_TEMPLATE = "give it a TEMPLATE in its Modelfile"
+
+ALWAYS_THINKS = no(
+    "it always thinks, its chat template has no switch for it", "Leave `thinking` unset."
+)
+"""What is said of `thinking` false where the template opens the reasoning all the same."""
+
+
+def on_cpu(capability: str) -> str:
+    """What to do about something the NPU's runtime lacks."""
+    return f"Ask without {capability}, or use a GGUF of the model on the CPU (`--backend cpu`)."
+
+
+def served(_traits: Traits) -> Ability:
+    """Both engines have it."""
+    return yes()
+
+
+def cpu_only(capability: str) -> Judge:
+    """Make the judge of what llama.cpp has and Rockchip's runtime has not."""
+
+    def judge(traits: Traits) -> Ability:
+        if traits.on_npu:
+            return no("the NPU's runtime has no such thing", on_cpu(capability))
+        return yes()
+
+    return judge
+
+
+def generate(traits: Traits) -> Ability:
+    """Everything but encoders goes on behind a prompt."""
+    if traits.encoder:
+        return no("it is an encoder", "Ask it for embeddings, or use another model.")
+    return yes()
+
+
+def chat(traits: Traits) -> Ability:
+    """With a template, or as one text without."""
+    ability = generate(traits)
+    if not ability.supported:
+        return ability
+    return yes(template="none" if traits.way is TemplateWay.RAW else traits.way.value)
+
+
+def history(traits: Traits) -> Ability:
+    """The runtime's own template takes one user turn."""
+    if traits.way is TemplateWay.RUNTIME:
+        return no(
+            "an assistant or tool turn has no place in the runtime's own template, which is used "
+            "without tokenizer files beside the weights and takes one user turn",
+            f"Send one user turn; or {_FILES}, or {_ADD_TEMPLATE}.",
+        )
+    return yes()
+
+
+def tools(traits: Traits) -> Ability:
+    """By what the template reads; the runtime's own can since 1.2.1."""
+    template = traits.template(tools=True)
+    if template is not None:
+        if template.tools:
+            return yes()
+        return no(
+            "this model's chat template has no place for tools",
+            "Ask without tools, or use a model made for them.",
+        )
+    if traits.way is not TemplateWay.RUNTIME:
+        return no(NO_TEMPLATE, f"Ask without tools, or {_ADD_TEMPLATE} that shows them.")
+    if _old(traits):
+        return no(OLD_RUNTIME, f"Ask without tools; or {_FILES}, or {_NEWER_RUNTIME}.")
+    return yes()
+
+
+def tool_choice(traits: Traits) -> Ability:
+    """A call is forced by a grammar."""
+    if traits.on_npu:
+        why = "its runtime has no grammar to hold a call to"
+        return no(why, on_cpu("tool_choice"))
+    return tools(traits)
+
+
+def thinking(traits: Traits) -> Ability:
+    """By the template's switch, or because it opens the reasoning anyway."""
+    template = traits.template()
+    if template is not None:
+        if template.switch or template.think:
+            think = template.think
+            marks = {"opens": think.open.strip(), "closes": think.close} if think else {}
+            return yes(switch=template.switch or "none", **marks)
+        return no(
+            "it cannot be asked to think, its chat template has no switch for it",
+            "Leave `thinking` unset, or use a model made to reason.",
+        )
+    if traits.way is not TemplateWay.RUNTIME:
+        return no(NO_TEMPLATE, f"Leave `thinking` unset, or {_ADD_TEMPLATE} with a switch for it.")
+    if _old(traits):
+        return no(OLD_RUNTIME, f"Leave `thinking` unset; or {_FILES}, or {_NEWER_RUNTIME}.")
+    return yes(switch="enable_thinking")
+
+
+def asks_thinking(run: Run, traits: Traits) -> bool:
+    """Whether *run* needs the switch; the runtime's own template has to be told both ways."""
+    told = run.thinking is not None and traits.way is TemplateWay.RUNTIME
+    return bool(run.messages) and (run.thinking is True or told)
+
+
+def thinking_budget(traits: Traits) -> Ability:
+    """The reasoning is cut and another request goes on behind its end."""
+    if traits.on_npu:
+        why = "its runtime cannot be made to end its reasoning"
+        return no(why, on_cpu("thinking_budget"))
+    return yes()
+
+
+def asks_trimming(run: Run, _traits: Traits) -> bool:
+    """Whether *run* wants its oldest turns left out where they do not fit: they are counted."""
+    return bool(run.messages) and run.context_overflow is ContextOverflow.TRIM_OLDEST
+
+
+def reasoning_effort(traits: Traits) -> Ability:
+    """A variable of the template."""
+    template = traits.template()
+    if template is not None and template.effort:
+        return yes()
+    return no(
+        "its chat template knows no reasoning_effort",
+        "Leave `reasoning_effort` unset, or limit it with `thinking_budget`.",
+    )
+
+
+def lora(traits: Traits) -> Ability:
+    """The Modelfile names them."""
+    if not traits.adapters:
+        return no("its Modelfile names no ADAPTER", "Add `ADAPTER file` to its Modelfile.")
+    return yes(adapters=", ".join(name for name, _scale in traits.adapters))
+
+
+def lora_scale(traits: Traits) -> Ability:
+    """The NPU's runtime fixes it when an adapter is loaded."""
+    if traits.on_npu:
+        why = "a scale of the request's own has no place, the NPU fixes it when it is loaded"
+        return no(why, on_cpu("a scale"))
+    return lora(traits)
+
+
+def asks_lora_scale(run: Run, traits: Traits) -> bool:
+    """Whether *run* names an adapter of the model with another scale than its own."""
+    own = dict(traits.adapters)
+    return any(name in own and scale != own[name] for name, scale in run.lora)
+
+
+def lora_mix(traits: Traits) -> Ability:
+    """The NPU's runtime applies one to a run."""
+    if traits.on_npu:
+        return no("the NPU runtime applies one to a run", "Name one adapter only.")
+    return lora(traits)
+
+
+def embed(traits: Traits) -> Ability:
+    """Every model has a last state; a ranker has no vector."""
+    if traits.pooling is Pooling.RANK:
+        return no("it ranks pairs of texts", "Use an embedding model.")
+    if not traits.embeddings:
+        return no("it was loaded without embeddings", "Load it with them.")
+    size = str(traits.vector_size) if traits.vector_size else ""
+    return yes(pooling=traits.pooling.name.lower(), dimensions=size)
+
+
+def truncate(traits: Traits) -> Ability:
+    """A text is cut by its tokens."""
+    ability = embed(traits)
+    return ability if not ability.supported else _by_tokens(traits, yes())
+
+
+def tokenize(traits: Traits) -> Ability:
+    """The NPU's runtime has no such function; rkd does it with the files beside the weights."""
+    return _by_tokens(traits, yes())
+
+
+def _by_tokens(traits: Traits, otherwise: Ability) -> Ability:
+    if not traits.tokenizer:
+        return no(
+            "there is no tokenizer.json beside its weights",
+            f"{_FILES[0].upper()}{_FILES[1:]}, or use a GGUF of it on the CPU (`--backend cpu`).",
+        )
+    return otherwise
+
+
+def _old(traits: Traits) -> bool:
+    return traits.family is not None and traits.family < Family.V1_2_1

@@ -1,0 +1,151 @@
+"""
+The one table of capabilities: each row says yes or no of a model on a backend, and who needs it.
+
+`Show` and `accepted` tell what the rows say; the daemon before a request waits, and the backend
+before it runs, refuse by the same rows. A new capability is a row here and a field of
+`Capabilities` in the proto (a sampling parameter of `modelfile/sampling.py` gets its row by
+itself); tests hold both and docs/capabilities.md together, and try each ability on the engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rkd.capability import judges
+from rkd.capability.ability import Ability, refusal
+from rkd.capability.template import TemplateTraits
+from rkd.capability.traits import Traits
+from rkd.inference import Run, Sampling, TemplateWay
+from rkd.model import BackendKind
+from rkd.modelfile.sampling import SAMPLING, SamplingParameter
+
+
+def _never(_run: Run, _traits: Traits) -> bool:
+    """Another call than a run asks for it: `require` is for those."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityRow:
+    """
+    One row.
+
+    Args:
+        name: of the capability, of the field in the proto, and in the metadata of a refusal.
+        help: what it is, for people: a clause.
+        judge: says yes or no of a model.
+        asked: whether a run needs it.
+        sampling: it is a parameter of `SamplingOptions`.
+    """
+
+    name: str
+    help: str
+    judge: Callable[[Traits], Ability]
+    asked: Callable[[Run, Traits], bool] = _never
+    sampling: bool = False
+
+
+def _of_sampling(row: SamplingParameter) -> CapabilityRow:
+    def asked(run: Run, _traits: Traits) -> bool:
+        return getattr(run.sampling, row.name) not in (None, row.off)
+
+    judge = judges.served if row.on_npu else judges.cpu_only(row.name)
+    return CapabilityRow(row.name, row.help, judge, asked, sampling=True)
+
+
+_ROW = CapabilityRow
+# fmt: off
+ROWS: tuple[CapabilityRow, ...] = (
+    _ROW("generate", "text that goes on behind a prompt", judges.generate,
+         lambda _run, _traits: True),
+    _ROW("chat", "answers to a conversation", judges.chat, lambda run, _traits: bool(run.messages)),
+    _ROW("history", "turns of the assistant and of tools in the conversation", judges.history,
+         lambda run, _: any(turn.role not in {"system", "user"} for turn in run.messages)),
+    _ROW("tools", "tools the model may call", judges.tools,
+         lambda run, _traits: bool(run.tools)),
+    _ROW("tool_choice", "a call that is made in any case, and keeps its schema", judges.tool_choice,
+         lambda run, _traits: run.forces_call),
+    _ROW("thinking", "reasoning apart from the answer, asked for", judges.thinking,
+         judges.asks_thinking),
+    _ROW("thinking_budget", "reasoning ended after so many tokens", judges.thinking_budget,
+         lambda run, _traits: run.thinking_budget is not None),
+    _ROW("reasoning_effort", "how much to reason, in the template's own words",
+         judges.reasoning_effort, lambda run, _traits: bool(run.reasoning_effort)),
+    _ROW("context_overflow", "a conversation longer than the context trimmed", judges.tokenize,
+         judges.asks_trimming),
+    _ROW("grammar", "an answer held to a GBNF grammar", judges.cpu_only("grammar"),
+         lambda run, _traits: bool(run.sampling.grammar)),
+    _ROW("json_schema", "an answer held to a JSON schema", judges.cpu_only("json_schema"),
+         lambda run, _traits: run.sampling.json_schema not in {None, ""}),
+    _ROW("logit_bias", "a bias on single tokens", judges.cpu_only("logit_bias"),
+         lambda run, _traits: bool(run.sampling.logit_bias)),
+    *(_of_sampling(row) for row in SAMPLING),
+    _ROW("lora", "LoRA adapters chosen by a request", judges.lora,
+         lambda run, _traits: bool(run.lora)),
+    _ROW("lora_scale", "another scale of an adapter than the Modelfile's", judges.lora_scale,
+         judges.asks_lora_scale),
+    _ROW("lora_mix", "several adapters in one run", judges.lora_mix,
+         lambda run, _traits: len(run.lora) > 1),
+    _ROW("embed", "vectors of texts", judges.embed),
+    _ROW("truncate", "texts too long to embed cut instead of refused", judges.truncate),
+    _ROW("tokenize", "text into token ids", judges.tokenize),
+    _ROW("detokenize", "token ids into text", judges.tokenize),
+)
+# fmt: on
+_BY_NAME = {row.name: row for row in ROWS}
+
+
+def abilities(traits: Traits) -> dict[str, Ability]:
+    """What every row says of a model, in the order of the table."""
+    return {row.name: row.judge(traits) for row in ROWS}
+
+
+def supports(name: str, traits: Traits) -> bool:
+    """Whether the capability *name* is there."""
+    return _BY_NAME[name].judge(traits).supported
+
+
+def require(name: str, traits: Traits) -> None:
+    """
+    Refuse what needs the capability *name* where it is not there.
+
+    Raises:
+        PreconditionError: CAPABILITY_UNSUPPORTED.
+    """
+    ability = _BY_NAME[name].judge(traits)
+    if not ability.supported:
+        raise refusal(name, ability)
+
+
+def require_of_template(name: str, template: TemplateTraits) -> None:
+    """
+    Refuse what *template* has no place for; see `require`.
+
+    Raises:
+        PreconditionError: CAPABILITY_UNSUPPORTED.
+    """
+    require(name, Traits(BackendKind.CPU, way=TemplateWay.MODEL, plain=template))
+
+
+def refuse(run: Run, traits: Traits) -> None:
+    """
+    Refuse *run* when it needs what is not there.
+
+    Raises:
+        PreconditionError: CAPABILITY_UNSUPPORTED, the first such capability of the table.
+    """
+    own = traits.overridden(run.template)
+    for row in ROWS:
+        if row.asked(run, own):
+            require(row.name, own)
+
+
+def refuse_sampling(sampling: Sampling, traits: Traits) -> None:
+    """
+    Refuse *sampling* when it needs what is not there; see `refuse`.
+
+    Raises:
+        PreconditionError: CAPABILITY_UNSUPPORTED.
+    """
+    refuse(Run(sampling=sampling), traits)

@@ -1,0 +1,124 @@
+"""
+What decides over a model's capabilities, read from its files as a load would read them.
+
+Headers and templates only: milliseconds, no engine, the same in the daemon and in a worker.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rkd.capability.chat_files import TOKENIZER, ChatFiles, read_chat_files
+from rkd.capability.purpose import Pooling, Purpose
+from rkd.capability.template import TemplateTraits
+from rkd.errors import PreconditionError
+from rkd.inference import LoadSpec, TemplateWay
+from rkd.librkllmrt import Family
+from rkd.model import BackendKind
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """
+    One model on one backend.
+
+    Args:
+        backend: where.
+        family: of the NPU's runtime; None on the CPU.
+        way: which template makes a prompt of messages.
+        plain: that template; None where there is none, or only the runtime's own.
+        for_tools: another one for conversations with tools, or None.
+        tokenizer: rkd can turn text into this model's tokens.
+        pooling: how one vector is made of a text.
+        encoder: it keeps no cache and cannot generate.
+        embeddings: the load makes the engine ready to embed.
+        vector_size: components of a vector; 0 where nobody tells before the load.
+        adapters: (name, scale) of its LoRA adapters.
+    """
+
+    backend: BackendKind
+    family: Family | None = None
+    way: TemplateWay = TemplateWay.RAW
+    plain: TemplateTraits | None = None
+    for_tools: TemplateTraits | None = None
+    tokenizer: bool = True
+    pooling: Pooling = Pooling.LAST
+    encoder: bool = False
+    embeddings: bool = True
+    vector_size: int = 0
+    adapters: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def on_npu(self) -> bool:
+        """Whether Rockchip's runtime serves it."""
+        return self.backend is BackendKind.NPU
+
+    def template(self, *, tools: bool = False) -> TemplateTraits | None:
+        """The template of a conversation, with or without tools."""
+        return (self.for_tools if tools else None) or self.plain
+
+    def overridden(self, template: str | None) -> Traits:
+        """The same for a request that brings *template*; None brings none, "" is none at all."""
+        if template is None:
+            return self
+        plain = TemplateTraits.of(template) if template else None
+        way = TemplateWay.MODELFILE if template else TemplateWay.RAW
+        return replace(self, way=way, plain=plain, for_tools=None)
+
+
+def cpu_traits(spec: LoadSpec) -> Traits:
+    """What the GGUF of *spec* and its Modelfile say."""
+    purpose = Purpose.of(Path(spec.weights))
+    files = ChatFiles(purpose.template, purpose.tool_template)
+    way, plain, for_tools = _templates(spec, files)
+    return Traits(
+        BackendKind.CPU,
+        way=way,
+        plain=plain,
+        for_tools=for_tools,
+        pooling=purpose.pooling,
+        encoder=purpose.encoder,
+        embeddings=spec.embeddings,
+        vector_size=purpose.vector_size,
+        adapters=_adapters(spec),
+    )
+
+
+def npu_traits(spec: LoadSpec, family: Family) -> Traits:
+    """What a runtime of *family* and the files beside the weights of *spec* say."""
+    folder = Path(spec.tokenizer_folder) if spec.tokenizer_folder else None
+    files = ChatFiles()
+    if folder is not None:
+        with suppress(PreconditionError):  # the load will say so
+            files = read_chat_files(folder)
+    way, plain, for_tools = _templates(spec, files)
+    # Before 1.2.0 the runtime sends prompts as they are: its examples wrap them by hand.
+    if plain is None and spec.template != "" and family >= Family.V1_2_0:
+        way = TemplateWay.RUNTIME
+    return Traits(
+        BackendKind.NPU,
+        family=family,
+        way=way,
+        plain=plain,
+        for_tools=for_tools,
+        tokenizer=folder is not None and (folder / TOKENIZER).is_file(),
+        adapters=_adapters(spec),
+    )
+
+
+def _templates(
+    spec: LoadSpec, files: ChatFiles
+) -> tuple[TemplateWay, TemplateTraits | None, TemplateTraits | None]:
+    if spec.template is not None:
+        if not spec.template:
+            return TemplateWay.RAW, None, None
+        return TemplateWay.MODELFILE, TemplateTraits.of(spec.template), None
+    plain = TemplateTraits.of(files.template) if files.template else None
+    for_tools = TemplateTraits.of(files.tool_template) if files.tool_template else None
+    return (TemplateWay.MODEL if plain else TemplateWay.RAW), plain, for_tools
+
+
+def _adapters(spec: LoadSpec) -> tuple[tuple[str, float], ...]:
+    return tuple((name, scale) for name, _path, scale in spec.adapters)
