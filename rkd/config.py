@@ -74,6 +74,7 @@ class Config:
     omp_wait_policy: str
     llama_server: Path | None
     confine: bool
+    first_answer: int
     load_timeout: float
     stop_grace: float
     preload: tuple[str, ...]
@@ -163,6 +164,13 @@ SETTINGS: tuple[Setting, ...] = (
     _row("omp_wait_policy", choice("passive", "active"), "passive", "How idle threads wait."),
     _row("llama_server", path, "", "A native llama-server to use instead of the wheel."),
     _row("confine", boolean, "true", "Models' workers write and connect nowhere else (Landlock)."),
+    _row(
+        "first_answer",
+        integer(0, 64),
+        "8",
+        "Tokens heard when a model first meets an NPU library; 0: none.",
+        live=True,
+    ),
     _row("load_timeout", wait(1, 86_400), "5m", "Longest silence of a load.", live=True),
     _row(
         "stop_grace",

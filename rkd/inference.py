@@ -245,6 +245,15 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
+class FirstAnswer(enum.StrEnum):
+    """What a few tokens, heard when a model first meets a library, were."""
+
+    NOT_HEARD = ""
+    ANSWERED = "answered"
+    SILENT = "silent"
+    GARBAGE = "garbage"
+
+
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
     """
@@ -268,6 +277,7 @@ class LoadSpec:
         projector: absolute path of the GGUF that makes tokens of pictures, or "".
         image_tokens: most tokens a picture becomes; 0 leaves it to the model.
         prompt_cache_bytes: memory for the caches of conversations without a slot; 0 for none.
+        first_answer: hear so many tokens before the load is called done, and say what they were.
     """
 
     backend: BackendKind
@@ -292,6 +302,7 @@ class LoadSpec:
     projector: str = ""
     image_tokens: Count = 0
     prompt_cache_bytes: Size = 0
+    first_answer: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +315,8 @@ class Loaded:
     """Engine and version, for people: `llama.cpp b11549`, `rkllm 1.3.0`."""
     template_way: TemplateWay = TemplateWay.RAW
     warnings: tuple[str, ...] = ()
+    first_answer: FirstAnswer = FirstAnswer.NOT_HEARD
+    first_answer_detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,24 @@ FAMILIES: dict[str, Family] = {
 """Every release whose header was measured. **Source:** the released `rkllm.h` files."""
 
 
+_NUMBERS = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-.]?[a-z]{1,8}(\d{0,4}))?")
+_RELEASED = 1 << 20
+"""Behind every beta of the same number."""
+
+
+def age_of(version: str) -> tuple[int, ...]:
+    """
+    Return what versions of toolkits and runtimes are compared by; empty for what is none.
+
+    `1.2.1b1` comes before `1.2.1`, which comes before `1.2.2`.
+    """
+    found = _NUMBERS.fullmatch(version.strip().removeprefix("v"))
+    if found is None:
+        return ()
+    major, minor, patch, beta = found.groups()
+    return int(major), int(minor), int(patch or 0), _RELEASED if beta is None else int(beta or 0)
+
+
 @dataclass(frozen=True, slots=True)
 class IdentifiedLibrary:
     """

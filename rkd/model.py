@@ -101,12 +101,20 @@ class ModelState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """A weights file of a model folder; shards of a split GGUF count as one, named by the first."""
+    """
+    A weights file of a model folder; shards of a split GGUF count as one, named by the first.
+
+    Args:
+        toolkit: version of Rockchip's toolkit that wrote a .rkllm, or "".
+        fingerprint: tells a .rkllm from every other by its content, or "", see `weights.rkllm`.
+    """
 
     path: Path
     format: Format
     size_bytes: int
     modified_ns: int
+    toolkit: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

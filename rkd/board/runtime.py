@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from rkd.board import tree
 from rkd.board.facts import RuntimeLibrary
 from rkd.errors import PreconditionError
 from rkd.librkllmrt import identify
@@ -13,11 +14,24 @@ LIBRARY_NAME: Final = "librkllmrt.so"
 
 USUAL_FOLDERS: Final = (
     Path("/opt/rkd/lib"),
+    Path("/opt/rkllm"),
+    Path("/opt/rkllm/lib"),
+    Path("/opt/rkllama/lib"),
     Path("/usr/lib"),
+    Path("/usr/lib/rkllm"),
     Path("/usr/local/lib"),
+    Path("/usr/local/lib/rkllm"),
     Path("/usr/lib/aarch64-linux-gnu"),
 )
 """Where vendors' images and their users put it."""
+
+OWN_FOLDERS: Final = frozenset({"rkllm", "rkd", "rkllama"})
+"""Folders of such a name hold nothing else: there each release may have a folder of its own."""
+
+_PATTERN: Final = "librkllmrt*.so*"
+"""`librkllmrt.so`, `librkllmrt-1.2.3.so`, `librkllmrt_1.2.3.so`, `librkllmrt.so.1.2.3`."""
+
+MOST_LIBRARIES: Final = 16
 
 
 def find_libraries(
@@ -40,14 +54,22 @@ def find_libraries(
     if configured:
         return tuple(_judge(path, version_override) for path in configured)
     found: dict[Path, RuntimeLibrary] = {}
-    for path in (folder / LIBRARY_NAME for folder in folders):
+    for path in (each for folder in folders for each in _in(folder)):
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):
             continue  # absent, or a loop of links
-        if real not in found:
+        if real not in found and real.is_file() and len(found) < MOST_LIBRARIES:
             found[real] = _judge(path, version_override)
     return tuple(found.values())
+
+
+def _in(folder: Path) -> list[Path]:
+    """Return what may be libraries in *folder*, the plain name first."""
+    nested = OWN_FOLDERS & {part.casefold() for part in folder.parts[-2:]}
+    patterns = (_PATTERN, f"*/{_PATTERN}") if nested else (_PATTERN,)
+    others = [path for pattern in patterns for path in tree.glob(folder, pattern)]
+    return [folder / LIBRARY_NAME, *others]
 
 
 def _judge(path: Path, version_override: str) -> RuntimeLibrary:

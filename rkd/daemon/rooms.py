@@ -31,6 +31,7 @@ from rkd.library.watch import Watch, is_network
 from rkd.model import ModelName
 from rkd.operations.operation import OperationKind
 from rkd.pool.calibration import Calibration
+from rkd.pool.pairings import Pairings
 from rkd.pool.pool import Pool
 from rkd.pool.workers.job import Jobs
 from rkd.pool.workers.launcher import Launcher
@@ -77,6 +78,9 @@ class Rooms:
             launch=self.launcher,
             memory=lambda: total_and_available(config.sysroot),
             calibration=Calibration(config.state_dir / "memory.json"),
+            pairings=Pairings(
+                config.state_dir / "runtimes.json", f"{self.board.kernel} {self.board.npu_driver}"
+            ),
             publish=self.publish,
         )
         self.uploads = Uploads(self.library.blobs)

@@ -13,6 +13,7 @@ from rkd.config import Config
 from rkd.daemon.rooms import Rooms
 from rkd.daemon.settings import doctor_facts, free_bytes, picture_limits
 from rkd.errors import InvalidInputError
+from rkd.pool.deciding.runtimes import failures
 from rkd.service.gate.server import Register
 from rkd.service.hub import HubService
 from rkd.service.inference import InferenceService
@@ -68,6 +69,7 @@ def services(
                 release=rooms.release,
                 residents=rooms.resident_keys,
                 in_use=rooms.pool.in_use,
+                libraries=rooms.pool.libraries,
             ),
         ),
         (
@@ -126,8 +128,21 @@ def _system(rooms: Rooms, addresses: list[str], current: Current, reload: Reload
             tokens = len(rooms.tokens.current())
         except InvalidInputError:
             tokens = None
-        wanted = rooms.tokens.exists
-        return examine(doctor_facts(current(), board, telemetry(), tokens, wants_tokens=wanted))
+        told = [
+            failures(model.name.text, rooms.pool.libraries(model))
+            for model in rooms.library.models()
+        ]
+        return examine(
+            doctor_facts(
+                current(),
+                board,
+                telemetry(),
+                tokens,
+                wants_tokens=rooms.tokens.exists,
+                unfit=tuple(line for line, all_ in told if line and not all_),
+                stuck=tuple(line for line, all_ in told if all_),
+            )
+        )
 
     return SystemService(
         Identity(rkd.__version__, addresses, config.models, partial(cpu_engine, config)),

@@ -46,6 +46,7 @@ def pool_settings(config: Config, board: Board) -> PoolSettings:
         npu_lease_path=str(config.state_dir / "npu.lease") if config.npu_parallel == 1 else "",
         libraries=named,
         libraries_given=bool(config.rkllm_library),
+        first_answer=config.first_answer,
         llama_server=str(config.llama_server or ""),
         runtime_version_override=config.rkllm_version,
         cpu_mask=board.cpu.big_mask,
@@ -72,6 +73,8 @@ def doctor_facts(
     tokens: int | None,
     *,
     wants_tokens: bool = False,
+    unfit: tuple[str, ...] = (),
+    stuck: tuple[str, ...] = (),
 ) -> Condition:
     """What the doctor looks at; loads the CPU engine in a child, so call it off the loop."""
     groups = []
@@ -90,6 +93,8 @@ def doctor_facts(
         listen=config.listen,
         tokens=tokens,
         wants_tokens=wants_tokens,
+        unfit=unfit,
+        stuck=stuck,
         has_tls=config.tls_cert is not None,
         has_client_ca=config.tls_client_ca is not None,
         insecure=config.insecure,

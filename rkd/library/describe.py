@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rkd.errors import RkdError
 from rkd.library import modelfiles, provenance, verdict
-from rkd.library.header import details_of
+from rkd.library.header import details_of, marked
 from rkd.library.layout import format_of, is_projector
 from rkd.library.modelfiles import Reading
 from rkd.library.verdict import Verdict
@@ -103,7 +103,7 @@ def describe(
         name=name,
         folder=folder,
         state=said.state,
-        weights=weights,
+        weights=weights if sketch else marked(weights),
         modelfile_text=f"FROM ./{weights[0].path.name}\n" if derived else text,
         recipe=reading.recipe if reading else Recipe(),
         details=Details() if sketch else details_of(weights),

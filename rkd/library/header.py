@@ -36,6 +36,19 @@ def details_of(weights: tuple[WeightsFile, ...]) -> Details:
     return said
 
 
+def marked(weights: tuple[WeightsFile, ...]) -> tuple[WeightsFile, ...]:
+    """Add to NPU weights what decides on the runtime library for them; no answer is no error."""
+    return tuple(_marked(one) if one.format is Format.RKLLM else one for one in weights)
+
+
+def _marked(file: WeightsFile) -> WeightsFile:
+    try:
+        said = rkllm.look(file.path)
+    except OSError:
+        return file
+    return replace(file, toolkit=said.toolkit, fingerprint=said.fingerprint)
+
+
 def is_short(path: Path) -> bool:
     """Whether *path* is a GGUF that ends before its own header says; other trouble is none."""
     if format_of(path.name) is not Format.GGUF:

@@ -19,6 +19,7 @@ from rkd.pool import views
 from rkd.pool.calibration import Calibration
 from rkd.pool.deciding import refusals
 from rkd.pool.deciding.budget import Need
+from rkd.pool.deciding.runtimes import Came, after_failed_load, after_load
 from rkd.pool.deciding.scheduler import Scheduler
 from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.deciding.state import (
@@ -33,6 +34,8 @@ from rkd.pool.deciding.state import (
     Stop,
 )
 from rkd.pool.deciding.table import SETTLED, Table
+from rkd.pool.lessons import Lessons
+from rkd.pool.pairings import Pairings
 from rkd.pool.ticket import Ask, Lease, Ticket
 from rkd.pool.workers.crew import Crew, LoadDone, LoadEnded, LoadSaid, News, WorkerGone, WorkerLost
 from rkd.pool.workers.handle import LaunchWorker
@@ -56,6 +59,7 @@ class Desk:
         launch: starts workers.
         memory: reads the machine's memory.
         calibration: what models were seen to take.
+        pairings: how NPU libraries got on with weights.
         publish: the event log.
         clock: monotonic seconds.
     """
@@ -67,12 +71,13 @@ class Desk:
         launch: LaunchWorker,
         memory: Memory,
         calibration: Calibration,
+        pairings: Pairings,
         publish: Publish,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._memory = memory
-        self._calibration = calibration
+        self._lessons = Lessons(calibration, pairings, publish, self.own)
         self._publish = publish
         self._clock = clock
         self._scheduler = Scheduler(settings.capacity(memory()[0]), settings.rules)
@@ -116,8 +121,9 @@ class Desk:
 
     # What people and the rest of the daemon ask.
 
-    def clear(self, key: str) -> None:
-        """Let a model that rests after failures be tried again."""
+    def clear(self, key: str, fingerprint: str = "") -> None:
+        """Let a model that rests after failures be tried again, with every NPU library."""
+        self._lessons.forgive(fingerprint)
         self._do(self._scheduler.on_clear(key, self.now()))
 
     def unload(self, key: str, *, kill: bool = False) -> int | None:
@@ -226,18 +232,27 @@ class Desk:
         self._drop(ticket)
         if served:
             self._measure(ticket.lease)
+            stream = ticket.lease.stream
+            outcome = stream.outcome if stream else None
+            if outcome is not None and outcome.usage.completion_tokens:
+                self._lessons.came(self.table.of(ticket.lease.generation), Came.SERVED)
         self._do(self._scheduler.on_finished(ticket.number, self.now(), served=served))
 
     def again(self, ticket: Ticket, lease: Lease, death: Death, seen: int = 0) -> bool:
         """
         Note the death of a worker under a ticket; True when the ticket waits for another one.
 
-        It does once, while nothing of an answer was seen, unless it killed that worker itself.
+        It does once, while nothing of an answer was seen, unless it killed that worker itself; and
+        once for each further NPU library, since the library may have been what it died of.
         """
+        self._lessons.died(self.table.of(lease.generation), death)
         # Told here as well as by the crew: nobody must be granted a worker known to be dead.
         error = refusals.crashed(lease.plan.model, death)
         self._do(self._scheduler.on_worker_died(lease.generation, error, self.now()))
-        if seen or death.blamed or ticket.crashes or ticket.number not in self._tickets:
+        if seen or ticket.number not in self._tickets:
+            return False
+        itself = death.blamed or ticket.crashes
+        if itself and not self._scheduler.has_another_library(ticket.number):
             return False
         ticket.waits_again()
         self._do(self._scheduler.on_retry(ticket.number, self.now()))
@@ -285,16 +300,24 @@ class Desk:
             case LoadDone(generation, loaded):
                 self._said.pop(generation, None)
                 taken = self._taken(generation)
+                self._lessons.came(
+                    self.table.of(generation),
+                    after_load(loaded.first_answer),
+                    loaded.first_answer_detail,
+                )
                 self._do(scheduler.on_loaded(generation, loaded, taken, now))
             case LoadEnded(generation, error, fault):
+                came = after_failed_load(error, fault)
+                self._lessons.came(self.table.of(generation), came, error.message)
                 self._do(scheduler.on_load_failed(generation, error, fault, now))
             case WorkerLost(generation, death):
+                self._lessons.died(self.table.of(generation), death)
                 resident = scheduler.table.of(generation)
                 model = resident.plan.model if resident else ""
                 self._do(scheduler.on_worker_died(generation, refusals.crashed(model, death), now))
             case WorkerGone(generation):
                 self._said.pop(generation, None)
-                self._calibrate(generation)
+                self._lessons.took(self.table.of(generation))
                 self._do(scheduler.on_unloaded(generation, now))
                 self._stir()
             case _:
@@ -374,19 +397,3 @@ class Desk:
             actions = self._scheduler.on_measured(lease.generation, taken, self.now())
             if actions:
                 self._do(actions)
-
-    def _calibrate(self, generation: int) -> None:
-        """Remember what a worker that has served took at most."""
-        resident = self.table.of(generation)
-        if resident is None or not resident.served:
-            return
-        taken = resident.bare_bytes or resident.seen_bytes
-        if self._calibration.record(resident.plan.calibration_key, taken):
-            self.own(self._save_calibration())
-
-    async def _save_calibration(self) -> None:
-        try:
-            await asyncio.to_thread(self._calibration.save)
-        except OSError as error:
-            detail = (("message", f"measured memory cannot be kept: {error}"),)
-            self._publish(Event(Topic.SYSTEM, "failed", "calibration", detail))

@@ -17,14 +17,16 @@ from typing import Any, TypeVar
 from rkd.errors import Reason, RkdError, UnavailableError
 from rkd.events import Event, Publish, Topic
 from rkd.inference import Chunk, Run
-from rkd.model import Model
+from rkd.model import Format, Model
 from rkd.pool import views
 from rkd.pool.calibration import Calibration
 from rkd.pool.deciding import refusals
 from rkd.pool.deciding.placement import Placement, Wish
+from rkd.pool.deciding.runtimes import LibraryReport
 from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.deciding.state import Resident, Waiter
 from rkd.pool.desk import Desk, Memory
+from rkd.pool.pairings import Pairings
 from rkd.pool.ticket import Ask, Lease, Served, Ticket, Update
 from rkd.pool.views import Preview
 from rkd.pool.workers.handle import LaunchWorker, Piece, WorkerDiedError
@@ -48,6 +50,7 @@ class Pool:
         memory: reads the machine's memory.
         calibration: what models were seen to take.
         publish: the event log.
+        pairings: how NPU libraries got on with weights; None remembers it for this life alone.
         clock: monotonic seconds.
     """
 
@@ -60,17 +63,21 @@ class Pool:
         memory: Memory,
         calibration: Calibration,
         publish: Publish,
+        pairings: Pairings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        pairings = pairings or Pairings(None)
         self._obstacle = obstacle
         self._measured = calibration.measured
+        self._pairings = pairings
         self._publish = publish
-        self._placement = Placement(settings, obstacle, calibration.measured)
+        self._placement = Placement(settings, obstacle, calibration.measured, pairings.of)
         self._desk = Desk(
             settings,
             launch=launch,
             memory=memory,
             calibration=calibration,
+            pairings=pairings,
             publish=publish,
             clock=clock,
         )
@@ -158,7 +165,8 @@ class Pool:
     async def load(self, ask: Ask) -> AsyncGenerator[Update | Resident, None]:
         """Make a model resident; the Resident comes last. Close it to give up waiting."""
         wanted = replace(ask, takes_slot=False, deliberate=True)
-        self._desk.clear(ask.model.name.key)
+        weights = ask.model.weights_of(Format.RKLLM)
+        self._desk.clear(ask.model.name.key, weights.fingerprint if weights else "")
         async with self.request(wanted) as ticket:
             async for update in ticket.updates():
                 yield update
@@ -216,6 +224,10 @@ class Pool:
         plans = self._placement.candidates(model, wish)
         return views.preview(self._desk.table, Waiter(0, plans), self._desk.now())
 
+    def libraries(self, model: Model) -> tuple[LibraryReport, ...]:
+        """How each NPU library of the board stands to *model*; looks at the files' times."""
+        return self._placement.libraries(model)
+
     def residents(self) -> tuple[Resident, ...]:
         """Who is in memory, and who failed; looking changes nothing."""
         return views.residents(self._desk.table, self._desk.pids)
@@ -269,7 +281,7 @@ class Pool:
 
     def reload(self, settings: PoolSettings) -> None:
         """Take new settings over; what is resident stays until it leaves by itself."""
-        self._placement = Placement(settings, self._obstacle, self._measured)
+        self._placement = Placement(settings, self._obstacle, self._measured, self._pairings.of)
         self._desk.reload(settings)
 
     @asynccontextmanager

@@ -53,9 +53,12 @@ def residents(table: Table, pids: dict[int, int]) -> tuple[Resident, ...]:
         _resident(table, one, queued.get(one.key, 0), pids.get(one.generation, 0))
         for one in table.residents.values()
     ]
-    for (key, backend), failure in table.failures.items():
+    failed: set[tuple[str, BackendKind]] = set()
+    for (key, way), failure in table.failures.items():
+        backend = BackendKind(way.partition(" ")[0])
         counts = failure.loads or failure.crashes >= CRASH_LIMIT
-        if counts and key not in table.residents:
+        if counts and key not in table.residents and (key, backend) not in failed:
+            failed.add((key, backend))
             name = failure.error.metadata.get("model", key)
             seen.append(
                 Resident(

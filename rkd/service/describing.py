@@ -7,6 +7,7 @@ import hashlib
 from rkd.library.facts import Facts
 from rkd.model import Format, Model, ModelState, WeightsFile
 from rkd.outside import escaped, shown
+from rkd.pool.deciding.runtimes import LibraryReport
 from rkd.service import onwire
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -74,6 +75,19 @@ def everything(model: Model, facts: Facts) -> pb.ShowResponse:
         repository=model.provenance.repository,
         revision=model.provenance.revision,
         metadata=facts.metadata,
+    )
+
+
+def library(report: LibraryReport) -> pb.NpuLibrary:
+    """Write how one NPU library stands to a model."""
+    return onwire.message(
+        pb.NpuLibrary,
+        SUMMARY_BYTES,
+        version=report.library.version,
+        path=shown(str(report.library.path)),
+        chosen=report.chosen,
+        outcome=str(report.came or ""),
+        detail=report.detail,
     )
 
 

@@ -26,6 +26,7 @@ from rkd.operations.order import CreateOrder, Work, file_name
 from rkd.operations.pull import PullOrder, start_pull
 from rkd.operations.push import start_push
 from rkd.outside import escaped, quoted, shown
+from rkd.pool.deciding.runtimes import LibraryReport
 from rkd.service import describing, onwire
 from rkd.service.operations import encode, follow
 from rkd.service.paging import page
@@ -61,6 +62,7 @@ class ModelService(ModelServiceServicer):
         release: makes a model leave memory.
         residents: keys of the models in memory.
         in_use: whether the model of a key answers right now.
+        libraries: how the board's NPU libraries stand to a model.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class ModelService(ModelServiceServicer):
         release: Release,
         residents: Callable[[], frozenset[str]],
         in_use: Callable[[str], bool],
+        libraries: Callable[[Model], tuple[LibraryReport, ...]] = lambda _model: (),
     ) -> None:
         self._library = library
         self._uploads = uploads
@@ -83,6 +86,7 @@ class ModelService(ModelServiceServicer):
         self._release = release
         self._residents = residents
         self._in_use = in_use
+        self._libraries = libraries
 
     async def List(self, request: pb.ListRequest, context: Any) -> pb.ListResponse:
         """List models from the snapshot; a file dropped in a moment ago is migrated first."""
@@ -113,6 +117,7 @@ class ModelService(ModelServiceServicer):
             response.verified = all(finding.holds for finding in findings)
         response.summary.CopyFrom(self._summary(model))
         response.modelfile_derived = self._library.is_derived(name)
+        response.npu_libraries.extend(map(describing.library, self._libraries(model)))
         return response
 
     async def Pull(self, request: pb.PullRequest, context: Any) -> AsyncIterator[pb.PullResponse]:

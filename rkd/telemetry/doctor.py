@@ -33,6 +33,9 @@ FEW_FILES: Final = 4096
 OLDEST_CLOCK: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """Earlier than this rkd did not exist: the clock is wrong, and certificates fail."""
 
+MOST_TOLD: Final = 5
+"""Models a finding names."""
+
 SLOW_GOVERNORS: Final = frozenset({"powersave"})
 
 
@@ -79,6 +82,8 @@ class Condition:
         native_engine: a native llama-server is configured.
         open_files: how many files the daemon may open.
         now: the board's clock.
+        unfit: models and the NPU libraries that failed with them, a sentence each.
+        stuck: of those, the ones no library here gets on with.
         engine_trouble: why the CPU engine cannot be loaded; None when it can.
     """
 
@@ -100,6 +105,8 @@ class Condition:
     now: datetime
     engine_trouble: Trouble | None = None
     wants_tokens: bool = False
+    unfit: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
 
 
 def examine(facts: Condition) -> tuple[Finding, ...]:
@@ -182,6 +189,31 @@ def _library(facts: Condition) -> Finding:
     message = problem.message if board.runtimes else "librkllmrt.so was not found"
     remedy = problem.remedy if board.runtimes else "Put librkllmrt.so into /usr/lib."
     return Finding("npu-library", Severity.ERROR, message, remedy)
+
+
+def _pairings(facts: Condition) -> Finding:
+    if facts.stuck:
+        return Finding(
+            "npu-models",
+            Severity.WARNING,
+            _some(facts.stuck),
+            "Install another version of librkllmrt.so, or convert the model anew; `rkctl load` "
+            "tries what is here again.",
+        )
+    if facts.unfit:
+        return Finding(
+            "npu-models",
+            Severity.NOTE,
+            _some(facts.unfit),
+            "Nothing: another library serves; `rkctl show` has the details, `PARAMETER "
+            "rkllm_version` overrides.",
+        )
+    return Finding("npu-models", Severity.OK, "every model tried gets on with its library")
+
+
+def _some(lines: tuple[str, ...]) -> str:
+    more = len(lines) - MOST_TOLD
+    return "; ".join(lines[:MOST_TOLD]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _groups(facts: Condition) -> Finding:
@@ -330,6 +362,7 @@ CHECKS: Final[tuple[Callable[[Condition], Finding], ...]] = (
     _driver,
     _device,
     _library,
+    _pairings,
     _groups,
     _governor,
     _temperature,

@@ -10,9 +10,10 @@ Only what is plainly something else (a GGUF, a web page …) is named as a probl
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rkd.model import Details
@@ -32,6 +33,9 @@ _CONTEXT = re.compile(
     r"(?:(?:ctx|context)[-_]?([0-9]{1,3}k|[0-9]{3,6})|(?<=[-_])([0-9]{1,3}k))(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
+SAMPLES = 16
+"""Pieces of a file, its beginning and its end among them, that its fingerprint is made of."""
+_SAMPLE_BYTES = 4096
 _SMALLEST_BYTES = 1024 * 1024
 """The smallest real model is hundreds of megabytes; less is a stand-in or a stump."""
 
@@ -47,6 +51,7 @@ class RkllmFacts:
         warnings: what is odd about it, one sentence each.
         toolkit: version of the toolkit that wrote it, or "".
         platform: the chip its name speaks of (`rk3588`), or "".
+        fingerprint: the same for the same bytes, whatever the file is called; "" where not asked.
     """
 
     details: Details
@@ -55,11 +60,12 @@ class RkllmFacts:
     warnings: tuple[str, ...] = ()
     toolkit: str = ""
     platform: str = ""
+    fingerprint: str = ""
 
 
 def look(path: Path) -> RkllmFacts:
     """
-    Look at the file *path*; reads 4 KiB of it.
+    Look at the file *path*; reads 64 KiB of it.
 
     Raises:
         OSError: the file cannot be read, or is no regular file.
@@ -69,7 +75,22 @@ def look(path: Path) -> RkllmFacts:
         size_bytes = os.fstat(descriptor).st_size
         first = os.pread(descriptor, 64, 0)
         tail = os.pread(descriptor, _TAIL_BYTES, max(0, size_bytes - _TAIL_BYTES))
-    return judge(path.name, size_bytes, first, tail)
+        fingerprint = _fingerprint(descriptor, size_bytes)
+    return replace(judge(path.name, size_bytes, first, tail), fingerprint=fingerprint)
+
+
+def _fingerprint(descriptor: int, size_bytes: int) -> str:
+    """
+    Hash the size and `SAMPLES` pieces from all over the file; all of it when it is small.
+
+    Reading every byte of a large model takes longer than loading it. Two conversions of one size
+    differ everywhere: in the weights, not in a place of their own.
+    """
+    digest = hashlib.sha256(str(size_bytes).encode())
+    last = max(0, size_bytes - _SAMPLE_BYTES)
+    for at in sorted({last * part // (SAMPLES - 1) for part in range(SAMPLES)}):
+        digest.update(os.pread(descriptor, _SAMPLE_BYTES, at))
+    return digest.hexdigest()[:32]
 
 
 def judge(name: str, size_bytes: int, first: bytes, tail: bytes) -> RkllmFacts:

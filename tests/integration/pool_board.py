@@ -17,6 +17,7 @@ from rkd.model import Format, Model, ModelName, ModelState, Recipe, WeightsFile
 from rkd.pool.calibration import Calibration
 from rkd.pool.deciding.budget import GIB
 from rkd.pool.deciding.settings import PoolSettings
+from rkd.pool.pairings import Pairings
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Served
 from rkd.pool.workers.launcher import Launcher
@@ -33,6 +34,7 @@ class Board:
 
     pool: Pool
     folder: Path
+    libraries: tuple[RuntimeLibrary, ...]
     events: list[Event] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
@@ -64,10 +66,11 @@ async def board(
     folder: Path, *, versions: tuple[str, ...] = (VERSION,), **fields: object
 ) -> AsyncIterator[Board]:
     """A board with these runtimes and a pool of these settings; all is gone afterwards."""
+    libraries = tuple(RuntimeLibrary(standin.build(one), one) for one in versions)
     settings = PoolSettings(
         memory_fraction=1.0,
         reserve_bytes=0,
-        libraries=tuple(RuntimeLibrary(standin.build(one), one) for one in versions),
+        libraries=libraries,
         libraries_given=True,
         npu_lease_path=str(folder / "npu.lock"),
         **fields,  # type: ignore[arg-type]
@@ -85,10 +88,11 @@ async def board(
         ),
         memory=lambda: (8 * GIB, 8 * GIB),
         calibration=Calibration(folder / "memory.json"),
+        pairings=Pairings(folder / "runtimes.json"),
         publish=events.append,
     )
     try:
-        yield Board(pool, folder, events, lines)
+        yield Board(pool, folder, libraries, events, lines)
     finally:
         await pool.close(0)
 

@@ -3,12 +3,14 @@
  *
  * It behaves as the real library is known to (log lines on stdout, the version line before the
  * model is opened, one run at a time, callbacks on a thread of its own, slow aborts) and is told
- * what to answer and how to fail by `key=value` settings. These come, later ones winning, from:
+ * what to answer and how to fail by `key=value` settings, or `key@VERSION=value` for the library
+ * of that version alone. These come, later ones winning, from:
  * the weights file behind its four magic bytes, the file named by RKLLM_STANDIN_FILE, the
  * variable RKLLM_STANDIN, and a `[[key=value;...]]` in the prompt; one per line or `;`.
  *
  *   answer   echo (default) | count | params | a text with \n, \\ and \xNN
  *   tokens   length of `count`                piece    bytes of text a token stands for (4)
+ *   token_id the id of every token (each its own)
  *   utf8     whole (default: NORMAL is whole characters, else WAITING) | bytes (cut anywhere)
  *   thread   foreign (default) | caller       finish   1 (default) | 0: never says FINISH
  *   load_ms prefill_ms token_us abort_ms     durations
@@ -108,7 +110,11 @@ static const char *setting(const char *settings, const char *key, const char *fa
   const char *found = NULL;
   for (const char *at = settings; at && *at;) {
     at += strspn(at, "\n;");
-    if (!strncmp(at, key, length) && at[length] == '=') found = at + length + 1;
+    if (!strncmp(at, key, length)) {
+      const char *rest = at + length;
+      if (!strncmp(rest, "@" VERSION, sizeof VERSION)) rest += sizeof VERSION;
+      if (*rest == '=') found = rest + 1;
+    }
     at = strpbrk(at, "\n;");
   }
   if (!found) {
@@ -602,7 +608,7 @@ static int generate(Job *job, int limit) {
     char rest[4];
     memcpy(rest, buffer + ready, tail);
     buffer[ready] = 0;
-    result.token_id = 100 + n;
+    result.token_id = (int32_t)number(job->settings, "token_id", 100 + n);
     /* The text of WAITING is not to be shown: something that would be noticed. */
     result.text = ready ? buffer : "<waiting>";
     if (call(job, &result, ready ? RUN_NORMAL : RUN_WAITING) == 1) {

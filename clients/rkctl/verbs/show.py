@@ -86,12 +86,20 @@ def describe(answer: pb.ShowResponse) -> None:
         kind = render.word(types.WeightsFormat.Name(weights.format), "WEIGHTS_FORMAT_")
         _heading("weights")
         render.out(f"  {weights.name}  {kind}  {render.size(weights.size_bytes)}  {weights.digest}")
+    _section("npu libraries", "\n".join(_library(one) for one in answer.npu_libraries))
     _section("system", answer.system)
     _section("parameters", part_of(answer, "parameters"))
     _section("messages", "\n".join(f"{turn.role}: {turn.content}" for turn in answer.messages))
     if answer.modelfile_derived:
         render.note("there is no Modelfile: what --modelfile shows was derived from the weights")
     _section("verification", "\n".join(answer.verification))
+
+
+def _library(one: pb.NpuLibrary) -> str:
+    """One library in a line: the one the next load takes is marked."""
+    mark = "*" if one.chosen else " "
+    said = ": ".join(part for part in (one.outcome, one.detail) if part)
+    return f"{mark} {one.version or 'unknown'}  {said}  {one.path}"
 
 
 def _section(title: str, text: str) -> None:

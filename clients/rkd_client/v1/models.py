@@ -46,6 +46,26 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class NpuLibrary:
+    """An RKLLM library of the board, as it stands to one model."""
+
+    version: str = ""
+    """Release, `1.2.3`; empty when it does not tell."""
+
+    path: str = ""
+    """Where it is."""
+
+    chosen: bool = False
+    """The next load takes it first."""
+
+    outcome: str = ""
+    """`served`, `answered`, `silent`, `garbage`, `refused` or `crashed`; empty when it was not tried."""
+
+    detail: str = ""
+    """In words: why it is chosen or left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class ShowResponse:
     """Everything about one model."""
 
@@ -96,6 +116,9 @@ class ShowResponse:
 
     verified: bool | None = None
     """For `verify`: every recorded digest holds."""
+
+    npu_libraries: tuple[NpuLibrary, ...] = ()
+    """For NPU weights: the RKLLM libraries of the board, and how each gets on with them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.prompt.fitting import fitted
-from rkd.backend.rkllm import evidence
+from rkd.backend.rkllm import evidence, firstanswer
 from rkd.backend.rkllm.answer import CallbackAnswer, HiddenLayer
 from rkd.backend.rkllm.engine import ABORT_BOUND_S, Engine, Turn
 from rkd.backend.rkllm.outcome import outcome_of
@@ -30,6 +30,7 @@ from rkd.inference import (
     Embeddings,
     EmbedSpec,
     FinishReason,
+    FirstAnswer,
     Loaded,
     LoadProgress,
     LoadSpec,
@@ -118,12 +119,18 @@ class RkllmBackend:
         )
         adapters = {name: scale for name, _, scale in spec.adapters}
         self._model = _Model(resident, engine, prompts, library.family, adapters)
+        heard, detail = FirstAnswer.NOT_HEARD, ""
+        if spec.first_answer:
+            progress(LoadProgress("first answer"))
+            heard, detail = firstanswer.hear(self.run, spec.sampling, spec.first_answer)
         return Loaded(
             context_tokens=resident.context_tokens,
             slots=1,
             runtime=f"rkllm {library.version}",
             template_way=prompts.way,
-            warnings=_load_warnings(spec, resident),
+            warnings=(*_load_warnings(spec, resident), *_no_text(heard, detail)),
+            first_answer=heard,
+            first_answer_detail=detail,
         )
 
     def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
@@ -296,6 +303,12 @@ def _load_warnings(spec: LoadSpec, resident: LoadedModel) -> tuple[str, ...]:
         )
         return (*resident.warnings, shortened)
     return resident.warnings
+
+
+def _no_text(heard: FirstAnswer, detail: str) -> tuple[str, ...]:
+    if heard is not FirstAnswer.GARBAGE:
+        return ()
+    return (f"the first tokens it was heard to say are no text: {detail}",)
 
 
 def _splitter(prompt: Prompt, run: Run) -> AnswerSplitter | None:

@@ -115,14 +115,14 @@ def serves(resident: Residence, waiter: Waiter) -> bool:
 
 def choose_plan(
     waiter: Waiter,
-    failures: Mapping[tuple[str, BackendKind], FailedWay],
+    failures: Mapping[tuple[str, str], FailedWay],
     capacity: Capacity,
     now_s: float,
 ) -> LoadPlan | RkdError:
     """The best way *waiter* accepts that is not resting after a failure and could ever fit."""
     refusal: RkdError | None = None
     for plan in waiter.plans:
-        failure = failures.get((plan.key, plan.backend))
+        failure = failures.get((plan.key, plan.way))
         if failure is not None and failure.retry_s > now_s and not waiter.deliberate:
             refusal = refusal or refusals.failed(plan.model, failure, now_s)
             continue
@@ -130,7 +130,7 @@ def choose_plan(
         if short is not None:
             refusal = refusal or refusals.too_large(plan.model, short, plan.total)
             continue
-        if refusal is not None and not plan.reason:
+        if refusal is not None and not plan.reason and plan.backend is BackendKind.CPU:
             return replace(plan, reason=refusal.message)
         return plan
     if refusal is None:

@@ -13,11 +13,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rkd.board.facts import RuntimeLibrary
-from rkd.errors import PreconditionError, Reason, RkdError
+from rkd.errors import RkdError
 from rkd.inference import LoadSpec, Sampling
 from rkd.model import BackendChoice, BackendKind, Format, Model, WeightsFile
 from rkd.modelfile.sampling import SAMPLING
+from rkd.pool.deciding import nowhere, refusals
 from rkd.pool.deciding.budget import Need
+from rkd.pool.deciding.runtimes import (
+    LibraryReport,
+    Pairing,
+    Remembered,
+    Way,
+    exhausted,
+    report,
+    ways,
+)
 from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.deciding.state import LoadPlan
 from rkd.weights.estimate import Estimate, estimate, npu_context_tokens
@@ -27,6 +37,11 @@ LEAST_CONTEXT_TOKENS = 64
 MAX_MASK = 1 << 63
 Measured = Callable[[str], int | None]
 """Gives the bytes a calibration key was last seen to take."""
+
+
+def _nothing(_fingerprint: str, _library: RuntimeLibrary) -> Pairing | None:
+    """Remember nothing."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +60,6 @@ class Wish:
     pictures: bool = False
 
 
-_NO_RKLLM = PreconditionError(
-    Reason.NPU_UNAVAILABLE,
-    "it has no .rkllm weights",
-    remedy="Pull or convert an .rkllm of this model for this board.",
-)
-_NO_LIBRARY = PreconditionError(
-    Reason.NPU_UNAVAILABLE,
-    "no librkllmrt.so was found",
-    remedy="Install Rockchip's runtime into /usr/lib, or name it in RKD_RKLLM_LIBRARY.",
-)
-
-
-_BLIND = PreconditionError(
-    Reason.CAPABILITY_UNSUPPORTED,
-    "it sees no pictures on the NPU",
-    remedy="Ask for the CPU, or leave the backend to rkd.",
-    metadata={"capability": "vision"},
-)
-
-
 class Placement:
     """
     Turns a model and a request's wish into load plans.
@@ -73,14 +68,20 @@ class Placement:
         settings: the daemon's.
         obstacle: what keeps the board's NPU from being used, or None.
         measured: memory seen on earlier loads.
+        remembered: how libraries got on with weights on earlier loads.
     """
 
     def __init__(
-        self, settings: PoolSettings, obstacle: RkdError | None, measured: Measured
+        self,
+        settings: PoolSettings,
+        obstacle: RkdError | None,
+        measured: Measured,
+        remembered: Remembered = _nothing,
     ) -> None:
         self._settings = settings
         self._obstacle = obstacle
         self._measured = measured
+        self._remembered = remembered
 
     def candidates(self, model: Model, wish: Wish) -> tuple[LoadPlan, ...]:
         """
@@ -95,23 +96,26 @@ class Placement:
         plans: list[LoadPlan] = []
         obstacle: RkdError | None = None
         if choice is BackendChoice.AUTO and gguf is not None and (wish.beyond_npu or wish.pictures):
-            obstacle = _beyond(model, wish)
+            obstacle = nowhere.beyond(
+                model, (*wish.beyond_npu, *(("pictures",) if wish.pictures else ()))
+            )
             # As if the CPU was asked for: what is resident then keeps nobody else from the NPU.
             choice = BackendChoice.CPU
         if choice is not BackendChoice.CPU:
-            library: RuntimeLibrary | RkdError
-            library = _BLIND if wish.pictures else self._library(model, choice)
-            if isinstance(library, RkdError):
-                obstacle = library
+            found = nowhere.BLIND if wish.pictures else self._ways(model, choice)
+            if isinstance(found, RkdError):
+                obstacle = found
+            elif gguf is not None and choice is BackendChoice.AUTO and exhausted(found):
+                obstacle = nowhere.not_on_npu(model, refusals.no_library(exhausted(found)))
             else:
-                plans.append(self._npu_plan(model, wish, choice, library))
+                plans += [self._npu_plan(model, wish, choice, way) for way in found]
             if obstacle is not None and (choice is BackendChoice.NPU or gguf is None):
                 raise obstacle
         if choice is not BackendChoice.NPU and gguf is not None:
             reason = obstacle.message if obstacle is not None else ""
             plans.append(self._cpu_plan(model, wish, choice, gguf, reason=reason))
         if not plans:
-            raise _no_gguf(model) if model.weights else _no_weights(model)
+            raise nowhere.no_gguf(model) if model.weights else nowhere.no_weights(model)
         return tuple(plans)
 
     def _choice(self, model: Model, wish: Wish) -> BackendChoice:
@@ -122,34 +126,48 @@ class Placement:
             return BackendChoice(own)
         return self._settings.backend
 
-    def _library(self, model: Model, choice: BackendChoice) -> RuntimeLibrary | RkdError:
-        """The runtime for *model*, or why the NPU is out of question."""
-        if not model.weights:
-            return _no_weights(model)
-        if model.weights_of(Format.RKLLM) is None:
-            return _not_on_npu(model, _NO_RKLLM)
-        tried_anyway = choice is BackendChoice.NPU and self._settings.libraries_given
-        if self._obstacle is not None and not tried_anyway:
-            return _not_on_npu(model, self._obstacle)
-        if not self._settings.libraries:
-            return _not_on_npu(model, _NO_LIBRARY)
-        wanted = str(model.recipe.parameter("rkllm_version") or "")
-        fitting = [one for one in self._settings.libraries if _is_version(one.version, wanted)]
-        if fitting:
-            return fitting[0]
-        known = ", ".join(one.version or "unknown" for one in self._settings.libraries)
-        return PreconditionError(
-            Reason.RUNTIME_MISMATCH,
-            f"{model.name} asks for rkllm runtime {wanted}, there is {known}",
-            remedy="Add a library of that version to RKD_RKLLM_LIBRARY, or change "
-            "`PARAMETER rkllm_version`.",
-            metadata={"model": str(model.name), "wanted": wanted, "available": known},
+    def ways(self, model: Model) -> tuple[Way, ...]:
+        """The libraries *model* would be loaded with, best first; empty for none."""
+        weights = model.weights_of(Format.RKLLM)
+        if weights is None:
+            return ()
+        settings = self._settings
+        return ways(
+            settings.libraries,
+            weights,
+            self._remembered,
+            wanted=str(model.recipe.parameter("rkllm_version") or ""),
+            given=settings.libraries_given,
         )
 
-    def _npu_plan(
-        self, model: Model, wish: Wish, choice: BackendChoice, library: RuntimeLibrary
-    ) -> LoadPlan:
+    def libraries(self, model: Model) -> tuple[LibraryReport, ...]:
+        """How each library of the board stands to *model*; empty without weights for the NPU."""
         weights = model.weights_of(Format.RKLLM)
+        if weights is None:
+            return ()
+        wanted = str(model.recipe.parameter("rkllm_version") or "")
+        found = self.ways(model)
+        here = self._settings.libraries
+        return report(here, weights, self._remembered, found, wanted=wanted)
+
+    def _ways(self, model: Model, choice: BackendChoice) -> tuple[Way, ...] | RkdError:
+        """The runtimes for *model*, or why the NPU is out of question."""
+        if not model.weights:
+            return nowhere.no_weights(model)
+        if model.weights_of(Format.RKLLM) is None:
+            return nowhere.not_on_npu(model, nowhere.NO_RKLLM)
+        tried_anyway = choice is BackendChoice.NPU and self._settings.libraries_given
+        if self._obstacle is not None and not tried_anyway:
+            return nowhere.not_on_npu(model, self._obstacle)
+        if not self._settings.libraries:
+            return nowhere.not_on_npu(model, nowhere.NO_LIBRARY)
+        found = self.ways(model)
+        if found:
+            return found
+        return nowhere.no_such_version(model, self._settings.libraries)
+
+    def _npu_plan(self, model: Model, wish: Wish, choice: BackendChoice, way: Way) -> LoadPlan:
+        weights, library = model.weights_of(Format.RKLLM), way.library
         if weights is None:
             raise AssertionError("a library is only chosen for .rkllm weights")
         context, warnings = self._context(model, wish)
@@ -172,6 +190,7 @@ class Placement:
             npu_lease_path=self._settings.npu_lease_path,
             sampling=_sampling(model),
             embeddings=True,
+            first_answer=self._settings.first_answer if way.first else 0,
         )
         # NPU buffers are not in the memory of the worker, so a measurement only raises.
         seen = self._measured(key) or 0
@@ -188,8 +207,10 @@ class Placement:
             choice=choice,
             exact_context=wish.context_tokens is not None,
             calibration_key=key,
+            fingerprint=weights.fingerprint,
+            library=library,
             keep_alive_s=_keep_alive(model),
-            warnings=warnings,
+            warnings=(*warnings, *way.warnings),
         )
 
     def _cpu_plan(
@@ -292,11 +313,6 @@ def _total(sum_: Estimate, tokens: int) -> str:
     return f"{size(sum_.weights_bytes)} weights + {cache} + {size(rest_bytes)} besides"
 
 
-def _is_version(version: str, wanted: str) -> bool:
-    """Whether *version* is *wanted* or refines it: 1.2.3 is a 1.2, 1.20 is not."""
-    return not wanted or version == wanted or version.startswith(wanted + ".")
-
-
 def _mask(settings: PoolSettings) -> int:
     """The fast cores, as a load can carry them; 0 on machines with more than that."""
     return settings.cpu_mask if settings.cpu_mask < MAX_MASK else 0
@@ -331,39 +347,3 @@ def _adapters(model: Model) -> tuple[tuple[str, str, float], ...]:
     """(name, absolute path, scale) of the Modelfile's adapters."""
     paths = ((model.folder / text) for text in model.recipe.adapters)
     return tuple((path.stem, str(path), 1.0) for path in paths)
-
-
-def _not_on_npu(model: Model, why: RkdError) -> RkdError:
-    return PreconditionError(
-        why.reason,
-        f"{model.name} cannot run on the NPU: {why.message.strip().removesuffix('.')}",
-        remedy=why.remedy,
-        metadata={**why.metadata, "model": str(model.name)},
-    )
-
-
-def _beyond(model: Model, wish: Wish) -> RkdError | None:
-    """Why a model with weights for the NPU does not run there this time."""
-    if model.weights_of(Format.RKLLM) is None:
-        return None
-    asked = " and ".join((*wish.beyond_npu, *(("pictures",) if wish.pictures else ())))
-    why = PreconditionError(Reason.CAPABILITY_UNSUPPORTED, f"its runtime cannot do {asked}")
-    return _not_on_npu(model, why)
-
-
-def _no_weights(model: Model) -> RkdError:
-    return PreconditionError(
-        Reason.MODEL_INCOMPLETE,
-        f"{model.name} has no weights",
-        remedy=f"`rkctl pull {model.name}` or put a .rkllm or .gguf file into its folder.",
-        metadata={"model": str(model.name)},
-    )
-
-
-def _no_gguf(model: Model) -> RkdError:
-    return PreconditionError(
-        Reason.CAPABILITY_UNSUPPORTED,
-        f"{model.name} has no GGUF weights to run on the CPU",
-        remedy="Ask for the NPU, or put a .gguf of this model beside its .rkllm.",
-        metadata={"model": str(model.name)},
-    )

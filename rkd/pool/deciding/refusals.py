@@ -11,6 +11,7 @@ from rkd.errors import (
     TimedOutError,
     UnavailableError,
 )
+from rkd.inference import Loaded
 from rkd.pool.deciding.budget import Shortfall
 from rkd.pool.deciding.state import Death, FailedWay
 from rkd.words import size
@@ -105,6 +106,26 @@ def short_of_memory(error: RkdError, needed: int, available: int) -> RkdError:
         "were available, and nothing idle was left to evict)",
         remedy=error.remedy,
         metadata={**error.metadata, "needed": str(needed), "available": str(available)},
+    )
+
+
+def no_library(why: str) -> RkdError:
+    """RUNTIME_MISMATCH: every RKLLM library here was tried with the file, and none will do."""
+    return PreconditionError(
+        Reason.RUNTIME_MISMATCH,
+        why,
+        remedy="Install another version of librkllmrt.so, or name one with `PARAMETER "
+        "rkllm_version`; `rkctl load` tries those here again.",
+    )
+
+
+def garbage(model: str, loaded: Loaded) -> RkdError:
+    """LOAD_FAILED: the first tokens heard were no answer, and there is another way to try."""
+    return PreconditionError(
+        Reason.LOAD_FAILED,
+        f"{loaded.runtime} answers {model} with no text: {loaded.first_answer_detail}",
+        remedy="Install another version of librkllmrt.so, or use a GGUF of it on the CPU.",
+        metadata={"model": model, "cause": "garbage"},
     )
 
 

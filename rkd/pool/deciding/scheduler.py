@@ -11,10 +11,11 @@ import math
 from dataclasses import replace
 
 from rkd.errors import Reason, RkdError
-from rkd.inference import Loaded
+from rkd.inference import FirstAnswer, Loaded
 from rkd.pool.deciding import refusals
 from rkd.pool.deciding.admission import serves
 from rkd.pool.deciding.budget import Capacity, Held, Need
+from rkd.pool.deciding.runtimes import another_may_do
 from rkd.pool.deciding.state import (
     Action,
     Actions,
@@ -24,6 +25,7 @@ from rkd.pool.deciding.state import (
     Moment,
     Phase,
     Refuse,
+    Residence,
     Stop,
     Waiter,
 )
@@ -82,12 +84,21 @@ class Scheduler:
             resident.holders.pop(ticket, None)
             if served:
                 resident.served += 1
-                self.table.failures.pop((resident.key, resident.plan.backend), None)
+                self.table.failures.pop((resident.key, resident.plan.way), None)
             if not resident.holders:
                 self.table.fall_idle(resident, now)
         if served and waiter.takes_slot:
             self.table.pace.ran(waiter.key, now.at_s - granted.since_s)
         return self._settle(now)
+
+    def has_another_library(self, ticket: int) -> bool:
+        """Whether a request whose worker died of its first answer can be given another library."""
+        granted = self.table.granted.get(ticket)
+        return (
+            granted is not None
+            and granted.avoid is not None
+            and _another(granted.waiter, granted.avoid)
+        )
 
     def on_retry(self, ticket: int, now: Moment) -> Actions:
         """Put a request back whose worker died before it had said anything."""
@@ -103,6 +114,8 @@ class Scheduler:
             error = refusals.dismissed(granted.waiter.plans[0].model)
             return (Refuse(ticket, error), *self._settle(now))
         granted.waiter.retries += 1
+        if granted.avoid and _another(granted.waiter, granted.avoid):
+            granted.waiter.plans = _without(granted.waiter, granted.avoid, "")
         self.table.queue.rejoin(granted.waiter)
         return self._settle(now)
 
@@ -113,15 +126,18 @@ class Scheduler:
         resident = self.table.of(generation)
         if resident is None or resident.phase is not Phase.LOADING:
             return ()
+        if loaded.first_answer is FirstAnswer.GARBAGE and self._all_have_another(resident):
+            error = refusals.garbage(resident.plan.model, loaded)
+            return self.on_load_failed(generation, error, LoadFault.REFUSED, now)
         resident.loaded = loaded
         resident.phase = Phase.READY
         resident.ready_s = now.at_s
         resident.load_s = now.at_s - resident.since_s
         self.table.measure(resident, measured_bytes)
         self.table.pace.loaded(resident.key, resident.load_s)
-        failure = self.table.failures.pop((resident.key, resident.plan.backend), None)
+        failure = self.table.failures.pop((resident.key, resident.plan.way), None)
         if failure is not None and failure.crashes:
-            self.table.failures[resident.key, resident.plan.backend] = replace(
+            self.table.failures[resident.key, resident.plan.way] = replace(
                 failure, loads=0, deadly=False
             )
         for waiter in self.table.queue:
@@ -137,6 +153,7 @@ class Scheduler:
                 ("runtime", loaded.runtime),
                 ("load_ms", f"{resident.load_s * 1000:.0f}"),
                 ("reason", resident.plan.reason),
+                *((("first_answer", str(loaded.first_answer)),) if loaded.first_answer else ()),
             ),
         )
         return (ready, *self._settle(now))
@@ -156,17 +173,20 @@ class Scheduler:
             needed = resident.need.ram_bytes
             error = refusals.short_of_memory(error, needed, now.available_bytes)
         died = error.reason is Reason.WORKER_CRASHED
-        before = self.table.failures.get((resident.key, resident.plan.backend))
+        before = self.table.failures.get((resident.key, resident.plan.way))
         retried = False
         for waiter in [one for one in self.table.queue if serves(resident, one)]:
-            # What killed a worker is tried once more (it may have been killed for memory), what
-            # has killed two is not: by itself no third one is given to it.
-            if died and not waiter.crashes and not (before and before.deadly):
+            # What killed a worker is tried another way where there is one, else once more (it may
+            # have been killed for memory); what has killed two is given no third one by itself.
+            other = died and _another(waiter, resident.plan)
+            if died and not other and not waiter.crashes and not (before and before.deadly):
                 waiter.crashes += 1
+                waiter.plans = _unheard(waiter.plans, resident.plan)
                 retried = True
             elif not died and again and not waiter.pressed:
                 waiter.pressed = retried = True
             else:
+                waiter.crashes += other
                 actions += self._give_up(waiter, resident.plan, error)
         if not retried:
             self.table.count_failure(resident, error, now, load=True, deadly=died)
@@ -180,6 +200,9 @@ class Scheduler:
         if resident is None or resident.phase not in {Phase.READY, Phase.DRAINING}:
             return ()
         resident.phase = Phase.UNLOADING
+        if not resident.served and error.metadata.get("signal") != "SIGKILL":
+            # Died of its first answer: whoever asked is given another library, where there is one.
+            self.table.avoid(resident)
         resident.holders.clear()
         self.table.count_failure(resident, error, now, load=False)
         signal = error.metadata.get("signal", "")
@@ -322,16 +345,50 @@ class Scheduler:
             and all(one.key != waiter.key for one in self.table.queue)
         )
 
+    def _all_have_another(self, resident: Residence) -> bool:
+        """Whether everybody who waits for *resident* could be served another way."""
+        waiting = [one for one in self.table.queue if serves(resident, one)]
+        return bool(waiting) and all(
+            any(plan.way != resident.plan.way for plan in one.plans) for one in waiting
+        )
+
     def _give_up(self, waiter: Waiter, plan: LoadPlan, error: RkdError) -> list[Action]:
         """Take the way that failed from *waiter*; without another one it ends."""
-        why = f"The {plan.backend.upper()} could not load it: {error.message}"
-        left = tuple(
-            replace(one, reason=one.reason or why)
-            for one in waiter.plans
-            if one.backend is not plan.backend
-        )
+        left = _without(waiter, plan, error.message, whole_backend=not another_may_do(error))
         if left:
             waiter.plans = left
             return []
         self.table.queue.leave(waiter.ticket)
         return [Refuse(waiter.ticket, error)]
+
+
+def _another(waiter: Waiter, plan: LoadPlan) -> bool:
+    """Whether *waiter* has another library to be served with."""
+    return any(one.backend is plan.backend and one.way != plan.way for one in waiter.plans)
+
+
+def _unheard(plans: tuple[LoadPlan, ...], plan: LoadPlan) -> tuple[LoadPlan, ...]:
+    """Load *plan* without hearing its first answer: the request is to die of its own, if at all."""
+    return tuple(
+        replace(one, spec=replace(one.spec, first_answer=0)) if one.way == plan.way else one
+        for one in plans
+    )
+
+
+def _without(
+    waiter: Waiter, plan: LoadPlan, why: str, *, whole_backend: bool = False
+) -> tuple[LoadPlan, ...]:
+    """The ways *waiter* has besides that of *plan*, or besides its backend, and why that failed."""
+    reason = f"The {plan.backend.upper()} could not load it: {why}"
+    version = plan.library.version if plan.library else ""
+    left: list[LoadPlan] = []
+    for one in waiter.plans:
+        if one.backend is not plan.backend:
+            left.append(replace(one, reason=one.reason or reason))
+        elif one.way != plan.way and not whole_backend:
+            failed = f"RKLLM {version} could not load it: {why}" if why else _DIED.format(version)
+            left.append(replace(one, warnings=(*one.warnings, failed)))
+    return tuple(left)
+
+
+_DIED = "RKLLM {} died of its first answer"

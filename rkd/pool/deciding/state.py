@@ -10,6 +10,7 @@ import enum
 import math
 from dataclasses import dataclass, field
 
+from rkd.board.facts import RuntimeLibrary
 from rkd.errors import RkdError
 from rkd.inference import Loaded, LoadSpec
 from rkd.model import BackendChoice, BackendKind
@@ -86,6 +87,8 @@ class LoadPlan:
         reason: why it is not the NPU, one sentence; "" when it is or the CPU was asked for.
         total: the sum behind `need`, in words; "" when it was measured.
         calibration_key: under which the measured memory is kept.
+        fingerprint: of NPU weights, under which it is kept how libraries got on with them.
+        library: the NPU's runtime, or None.
         warnings: told with the answer.
     """
 
@@ -100,6 +103,8 @@ class LoadPlan:
     reason: str = ""
     total: str = ""
     calibration_key: str = ""
+    fingerprint: str = ""
+    library: RuntimeLibrary | None = None
     keep_alive_s: float | None = None
     """The model's own; None leaves it to the daemon."""
     warnings: tuple[str, ...] = ()
@@ -108,6 +113,11 @@ class LoadPlan:
     def backend(self) -> BackendKind:
         """Where it runs."""
         return self.spec.backend
+
+    @property
+    def way(self) -> str:
+        """The backend, and on the NPU the library: what fails one way may go well another."""
+        return f"{self.spec.backend} {self.fingerprint and self.spec.runtime_library}".strip()
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ from collections.abc import KeysView
 from dataclasses import dataclass, replace
 
 from rkd.errors import RkdError
-from rkd.model import BackendKind
 from rkd.pool.deciding.budget import Capacity, Held
 from rkd.pool.deciding.pace import Pace
 from rkd.pool.deciding.queue import Queue
@@ -58,12 +57,22 @@ def rest_s(failures_in_a_row: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A lease: whose, on which worker, since when; and whether that one was told to leave."""
+    """
+    A lease.
+
+    Args:
+        waiter: whose.
+        generation: on which worker.
+        since_s: since when.
+        dismissed: that one was told to leave.
+        avoid: how it was loaded, where it died of its first answer.
+    """
 
     waiter: Waiter
     generation: int
     since_s: float
     dismissed: bool = False
+    avoid: LoadPlan | None = None
 
 
 class Table:
@@ -74,7 +83,8 @@ class Table:
         self.rules = rules
         self.queue = Queue(rules.max_queue, rules.ageing_s)
         self.residents: dict[str, Residence] = {}
-        self.failures: dict[tuple[str, BackendKind], FailedWay] = {}
+        self.failures: dict[tuple[str, str], FailedWay] = {}
+        """By model and `LoadPlan.way`."""
         self.granted: dict[int, Granted] = {}
         self.claims: dict[str, set[int]] = {}
         """Who holds the pin of a model: those still waiting for its load, SETTLED once it stays."""
@@ -154,6 +164,11 @@ class Table:
         for ticket in resident.holders:
             self.granted[ticket] = replace(self.granted[ticket], dismissed=True)
 
+    def avoid(self, resident: Residence) -> None:
+        """Note that *resident* died of its first answer: its requests go another way, if any."""
+        for ticket in resident.holders:
+            self.granted[ticket] = replace(self.granted[ticket], avoid=resident.plan)
+
     def fall_idle(self, resident: Residence, now: Moment) -> None:
         """Begin the keep-alive, unless it is pinned or stays for ever."""
         resident.idle_since_s = now.at_s
@@ -181,7 +196,7 @@ class Table:
         self, resident: Residence, error: RkdError, now: Moment, *, load: bool, deadly: bool = False
     ) -> None:
         """Note a failed load or a dead worker, and how long the model rests for it."""
-        place = (resident.key, resident.plan.backend)
+        place = (resident.key, resident.plan.way)
         before = self.failures.get(place, FailedWay(error))
         loads = before.loads + load
         crashes = before.crashes + (not load)

@@ -38,6 +38,21 @@ def test_the_usual_folders_are_searched(tmp_path: Path) -> None:
     )
 
 
+def test_several_releases_side_by_side(tmp_path: Path) -> None:
+    """By version in the name, or in a folder of each release where a folder is for them alone."""
+    plain = library(tmp_path / "lib", "1.3.1")
+    named = library(tmp_path / "lib", "1.2.3", name="librkllmrt-1.2.3.so")
+    dotted = library(tmp_path / "lib", "1.2.0", name="librkllmrt.so.1.2.0")
+    library(tmp_path / "lib/other", "1.1.4")
+    (tmp_path / "lib/librkllmrt.so.d").mkdir()
+    own = library(tmp_path / "rkllm/1.1.4", "1.1.4")
+
+    found = find_libraries((), folders=(tmp_path / "lib", tmp_path / "rkllm"))
+
+    assert [one.path for one in found] == [plain, named, dotted, own]
+    assert [one.version for one in found] == ["1.3.1", "1.2.3", "1.2.0", "1.1.4"]
+
+
 def test_configured_libraries_replace_the_search(tmp_path: Path) -> None:
     """What the configuration names is offered as it stands, the missing one with its problem."""
     path = library(tmp_path, "1.3.0", name="librkllmrt-1.3.0.so")

@@ -126,6 +126,7 @@ EFFECTS: dict[str, tuple[str, Callable[[Board], object]]] = {
     "kv_cache_type": ("'q8_0'", lambda board: _spec(board).kv_cache_type),
     "prompt_cache": ("'1M'", lambda board: _spec(board).prompt_cache_bytes),
     "threads": ("3", lambda board: _spec(board).threads),
+    "first_answer": ("3", lambda board: board.rooms.pool._placement._settings.first_answer),
     "load_timeout": ("'9s'", lambda board: board.rooms.pool._desk._crew.load_timeout_s),
     "stop_grace": ("'2s'", lambda board: board.daemon.stop_bound_s),
     "log_level": ("'error'", lambda _: logging.getLogger().level),

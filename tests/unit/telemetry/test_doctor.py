@@ -189,3 +189,15 @@ def test_tls_and_tokens_make_an_open_listener_safe() -> None:
     safe = replace(GOOD, listen=(OPEN,), insecure=True, has_tls=True)
 
     assert finding(safe, "listeners").severity is Severity.OK
+
+
+def test_models_no_library_gets_on_with() -> None:
+    """Another library that serves is a note, none at all a warning; five are named at most."""
+    note = finding(replace(GOOD, unfit=("a is loaded with 1.2.3: 1.3.1 garbage",)), "npu-models")
+    bad = finding(
+        replace(GOOD, stuck=tuple(f"m{at}: 1.3.1 crashed" for at in range(7))), "npu-models"
+    )
+
+    assert (note.severity, bad.severity) == (Severity.NOTE, Severity.WARNING)
+    assert "1.3.1 garbage" in note.message
+    assert bad.message.endswith("m4: 1.3.1 crashed; and 2 more")

@@ -14,6 +14,7 @@ from rkd.inference import (
     EmbedSpec,
     EngineTimings,
     FinishReason,
+    FirstAnswer,
     Loaded,
     LoadProgress,
     LoadSpec,
@@ -133,6 +134,7 @@ LOADS = st.builds(
     adapters=few(st.tuples(TEXT, TEXT, NUMBERS)),
     sampling=SAMPLINGS,
     embeddings=st.booleans(),
+    first_answer=COUNTS,
 )  # fmt: skip
 LOADEDS = st.builds(
     Loaded,
@@ -141,6 +143,8 @@ LOADEDS = st.builds(
     runtime=TEXT,
     template_way=st.sampled_from(TemplateWay),
     warnings=few(TEXT),
+    first_answer=st.sampled_from(FirstAnswer),
+    first_answer_detail=TEXT,
 )
 
 

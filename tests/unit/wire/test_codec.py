@@ -17,6 +17,7 @@ from rkd.inference import (
     ContextOverflow,
     EngineTimings,
     FinishReason,
+    FirstAnswer,
     Loaded,
     LoadSpec,
     Logprob,
@@ -64,10 +65,10 @@ WHOLE: tuple[Any, ...] = (
     LoadSpec(
         BackendKind.NPU, "/w", "m", 1, 2, "f16", 3, 4, "t", "/t", "h", "/r", "1.3", 5, 6,
         (("a", "/a", 0.1),), "/l", SAMPLING, True,
-        "/p", 7, 8,
+        "/p", 7, 8, 9,
     ),
     Loaded(
-        1, 2, "r", TemplateWay.MODEL, ("w",),
+        1, 2, "r", TemplateWay.MODEL, ("w",), FirstAnswer.GARBAGE, "d",
     ),
     Chunk(
         "t", "r", (ToolCallDelta(1, "i", "n", "a"),), (1,), (TokenLogprobs(LOGPROB, (LOGPROB,)),), 2

@@ -1,0 +1,186 @@
+"""Several NPU libraries and one file: the pool finds the one that gets on with it, by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rkd.errors import PreconditionError, Reason, UnavailableError
+from rkd.library.header import marked
+from rkd.model import BackendChoice, BackendKind, Model
+from rkd.pool.deciding.placement import Wish
+from rkd.pool.deciding.runtimes import Came
+from rkd.pool.pairings import Pairings
+from rkd.pool.ticket import Ask, Served
+from tests.integration.pool_board import Board, answer, board
+from tests.native import standin
+
+VERSIONS = ("1.2.0", "1.2.3", "1.3.1")
+NPU = Wish(BackendChoice.NPU)
+
+
+def met(
+    it: Board, name: str, *, gguf: bool = False, toolkit: str = "1.2.0", **settings: object
+) -> Model:
+    """A model as the library finds it: its toolkit in the tail, its fingerprint taken."""
+    made = it.model(name, gguf=gguf, toolkit=toolkit, **settings)
+    with made.weights[0].path.open("ab") as file:
+        file.write(f"\nrkllm-toolkit version: {toolkit}".encode())
+    return Model(**{**_fields(made), "weights": marked(made.weights)})
+
+
+def _fields(made: Model) -> dict[str, object]:
+    return {name: getattr(made, name) for name in Model.__dataclass_fields__}
+
+
+def remembered(it: Board, made: Model) -> dict[str, Came]:
+    """What the pool wrote down about the libraries with *made*."""
+    pairings = Pairings(it.folder / "runtimes.json")
+    found = {}
+    for version in VERSIONS:
+        library = next(one for one in it.libraries if one.version == version)
+        if known := pairings.of(made.weights[0].fingerprint, library):
+            found[version] = known.came
+    return found
+
+
+async def ask(it: Board, made: Model, prompt: str = "hi", wish: Wish = NPU) -> tuple[str, Served]:
+    """Ask *made*."""
+    return await answer(it.pool, Ask(made, wish), prompt)
+
+
+async def gone(it: Board, made: Model) -> None:
+    """Let *made* leave memory."""
+    await it.pool.unload(made.name.key)
+
+
+async def test_the_newest_that_fits_serves_and_is_remembered(tmp_path: Path) -> None:
+    """After one first answer of a few tokens, heard once; the request's own tokens are its own."""
+    log = tmp_path / "calls"
+    async with board(tmp_path, versions=VERSIONS) as it:
+        made = met(it, "alpha", log=log)
+        text, served = await ask(it, made)
+        await gone(it, made)
+        await ask(it, made)
+
+    assert (text, served.loaded.runtime) == ("hi", "rkllm 1.3.1")
+    assert served.outcome.usage.completion_tokens == 1
+    runs = [call["prompt"] for call in standin.calls(log, "rkllm_run")]
+    assert [run == "hi" for run in runs] == [False, True, True]
+    assert remembered(it, made) == {"1.3.1": Came.SERVED}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "came"),
+    [
+        ({"init_rc@1.3.1": -1, "init_line@1.3.1": "E rkllm: invalid rkllm model!"}, Came.REFUSED),
+        ({"init_crash@1.3.1": "segv"}, Came.CRASHED),
+        ({"run_crash@1.3.1": "abrt"}, Came.CRASHED),
+        ({"answer@1.3.1": "&&&&&&&&&&&&&&&&", "piece@1.3.1": 1, "token_id@1.3.1": 7}, Came.GARBAGE),
+        ({"run_rc@1.3.1": -1}, Came.GARBAGE),
+    ],
+)
+async def test_what_goes_wrong_moves_to_the_next(
+    tmp_path: Path, trouble: dict[str, object], came: Came
+) -> None:
+    """In one request, which is answered, told why, and not again by the next one."""
+    log = tmp_path / "calls"
+    async with board(tmp_path, versions=VERSIONS) as it:
+        made = met(it, "alpha", log=log, **trouble)
+        text, served = await ask(it, made)
+        await gone(it, made)
+        inits = len(standin.calls(log, "rkllm_init"))
+        _, again = await ask(it, made)
+
+    assert (text, served.loaded.runtime, again.loaded.runtime) == (
+        "hi",
+        "rkllm 1.2.3",
+        "rkllm 1.2.3",
+    )
+    assert any("1.3.1" in warning for warning in served.plan.warnings)
+    assert not any("1.3.1" in warning for warning in again.plan.warnings)
+    assert len(standin.calls(log, "rkllm_init")) == inits + 1
+    assert remembered(it, made) == {"1.3.1": came, "1.2.3": Came.SERVED}
+
+
+async def test_a_crash_in_the_first_answer_to_somebody(tmp_path: Path) -> None:
+    """Without the first answer heard: the one who asked is given the next library in silence."""
+    async with board(tmp_path, versions=VERSIONS, first_answer=0) as it:
+        made = met(it, "alpha", **{"run_crash@1.3.1": "segv"})
+        text, served = await ask(it, made)
+
+    assert (text, served.loaded.runtime) == ("hi", "rkllm 1.2.3")
+    assert remembered(it, made) == {"1.3.1": Came.CRASHED, "1.2.3": Came.SERVED}
+
+
+async def test_each_library_is_killed_once_and_no_more(tmp_path: Path) -> None:
+    """Where every one dies of the file, one request costs as many workers as there are."""
+    log = tmp_path / "calls"
+    async with board(tmp_path, versions=VERSIONS) as it:
+        made = met(it, "alpha", log=log, init_crash="segv")
+        with pytest.raises(UnavailableError) as caught:
+            await ask(it, made)
+
+    assert caught.value.reason is Reason.WORKER_CRASHED
+    assert [call["version"] for call in standin.calls(log, "rkllm_init")] == [
+        "1.3.1",
+        "1.2.3",
+        "1.2.0",
+    ]
+
+
+async def test_one_library_alone_is_not_judged_before_the_request(tmp_path: Path) -> None:
+    """It dies of its first answer; the second worker serves unheard, and what it says is said."""
+    async with board(tmp_path, versions=("1.3.1",)) as it:
+        made = met(it, "alpha", at_token=1, at="crash", piece=1)
+        text, _ = await ask(it, made, "[[at_token=-1]]hi")
+
+    assert text.endswith("hi")
+
+
+async def test_garbage_and_nothing_else_to_try(tmp_path: Path) -> None:
+    """It serves, with a warning; a GGUF beside it is the better answer, also the next time."""
+    garbage: dict[str, object] = {"answer": "&&&&&&&&", "piece": 1, "token_id": 7}
+    async with board(tmp_path, versions=("1.3.1",)) as it:
+        alone = met(it, "alone", **garbage)
+        _, served = await ask(it, alone)
+        await gone(it, alone)
+        _, again = await ask(it, alone)
+        beside = met(it, "beside", gguf=True, another="file", **garbage)
+        _, on_cpu = await ask(it, beside, wish=Wish())
+        await gone(it, beside)
+        _, later = await ask(it, beside, wish=Wish())
+
+    assert "no text" in " ".join(served.loaded.warnings)
+    assert "no text" in " ".join(again.plan.warnings)
+    assert on_cpu.plan.backend is later.plan.backend is BackendKind.CPU
+    assert "no text" in on_cpu.plan.reason
+    assert "1.3.1 garbage" in later.plan.reason
+
+
+async def test_what_no_other_library_helps_against(tmp_path: Path) -> None:
+    """A file of another chip is refused once, not once a library."""
+    log = tmp_path / "calls"
+    async with board(tmp_path, versions=VERSIONS) as it:
+        made = met(it, "alpha", log=log, target="RK3576")
+        with pytest.raises(PreconditionError) as caught:
+            await ask(it, made)
+
+    assert caught.value.reason is Reason.PLATFORM_MISMATCH
+    assert len(standin.calls(log, "rkllm_init")) == 1
+
+
+async def test_a_load_by_hand_tries_what_was_ruled_out(tmp_path: Path) -> None:
+    """`rkctl load` forgets what went wrong."""
+    control = tmp_path / "control"
+    async with board(tmp_path, versions=("1.3.1", "1.2.3")) as it:
+        made = met(it, "alpha", gguf=True, init_rc=-1, init_line="E rkllm: invalid rkllm model!")
+        _, served = await ask(it, made, wish=Wish())
+        assert served.plan.backend is BackendKind.CPU
+        await gone(it, made)
+        forgiven = [item async for item in it.pool.load(Ask(made, Wish()))]
+        assert len(standin.calls(control)) == 0
+        assert forgiven
+        (here,) = it.pool.residents()
+        assert "invalid rkllm model" in here.reason
