@@ -23,6 +23,7 @@ from rkd_gateway.ollama.shape import OllamaDialect
 from rkd_gateway.openai.routes import OPENAI, OPENAI_MISSING
 from rkd_gateway.openai.shape import OpenAIDialect
 from rkd_gateway.problems import headers_of, status_of
+from rkd_gateway.responses.routes import responses
 from rkd_gateway.settings import Settings
 
 READING = frozenset({"GET", "HEAD"})
@@ -42,6 +43,7 @@ def build(settings: Settings, client: AsyncClient) -> ASGIApp:
     dialects: tuple[tuple[Any, Any, Dialect], ...] = (
         (OLLAMA, OLLAMA_MISSING, OllamaDialect()),
         (OPENAI, OPENAI_MISSING, OpenAIDialect()),
+        (responses(), (), OpenAIDialect()),
         (ANTHROPIC, ANTHROPIC_MISSING, AnthropicDialect()),
     )
     routes: list[BaseRoute] = [Route("/healthz", _health(board), methods=["GET"])]

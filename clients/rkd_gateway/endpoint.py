@@ -15,11 +15,12 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from rkd_client import AsyncClient
 from rkd_client.errors import InternalError, RkdError
+from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from rkd_gateway.body import ClientGoneError, Shelf, read
-from rkd_gateway.callers import Callers
+from rkd_gateway.callers import Callers, known_by
 from rkd_gateway.errands import HEADER, priority
 from rkd_gateway.fields import Fields, parse
 from rkd_gateway.problems import headers_of, status_of
@@ -47,12 +48,16 @@ class Call:
         fields: of the body; empty where there was none.
         path: parameters in the path.
         priority: how urgent its client says it is, as an option; empty where it says nothing.
+        query: parameters behind the path.
+        caller: who calls, to know him again by: made from his token, never the token.
     """
 
     client: AsyncClient
     fields: Fields
     path: Mapping[str, str]
     priority: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    caller: str = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +115,18 @@ class Endpoint:
 
     async def _work(self, client: AsyncClient, body: bytes, scope: Scope, send: Sending) -> None:
         given: dict[str, Any] = {}
-        if self._body:
+        if self._body and body:
             long = len(body) > PARSED_AT_ONCE_BYTES
             given = await asyncio.to_thread(parse, body) if long else parse(body)
-        urgent = priority(headers_in(scope).get(HEADER))
-        call = Call(client, Fields(given), scope.get("path_params", {}), urgent)
+        headers = headers_in(scope)
+        call = Call(
+            client,
+            Fields(given),
+            scope.get("path_params", {}),
+            priority(headers.get(HEADER)),
+            QueryParams(scope.get("query_string", b"")),
+            known_by(headers),
+        )
         try:
             answer: Any = await self._handler(call)
             if isinstance(answer, Lines):

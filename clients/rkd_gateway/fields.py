@@ -36,6 +36,10 @@ class Fields:
         """Return the field as it is, None when it is not there."""
         return self._left.pop(name, None)
 
+    def peek(self, name: str) -> Any:
+        """Return the field as it is, and leave it to be read."""
+        return self._left.get(name)
+
     def everything(self) -> dict[str, Any]:
         """Return all that is left, by name."""
         found, self._left = self._left, {}

@@ -167,11 +167,3 @@ def test_a_prompt_too_long_is_an_error_with_both_numbers(client: openai.OpenAI) 
 
     assert refused.value.code == "CONTEXT_LENGTH_EXCEEDED"
     assert "4096" in refused.value.message
-
-
-def test_what_is_not_built_says_so(client: openai.OpenAI) -> None:
-    """Responses, for now."""
-    with pytest.raises(openai.APIStatusError) as refused:
-        client.responses.create(model="tiny", input="Hi")
-
-    assert (refused.value.status_code, refused.value.code) == (501, "NOT_IMPLEMENTED")

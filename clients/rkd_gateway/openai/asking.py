@@ -67,9 +67,9 @@ def biases(given: Fields | None) -> list[dict[str, Any]] | None:
     return found
 
 
-def effort(fields: Fields) -> dict[str, Any]:
-    """Return whether and how much to think, as `reasoning_effort` says."""
-    given = fields.text("reasoning_effort")
+def effort(fields: Fields, name: str = "reasoning_effort") -> dict[str, Any]:
+    """Return whether and how much to think, as the field *name* says."""
+    given = fields.text(name)
     if given is None:
         return {}
     return {"thinking": False} if given == "none" else {"reasoning_effort": given}

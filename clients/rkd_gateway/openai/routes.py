@@ -17,8 +17,5 @@ OPENAI: Final = (
     ("POST", "/v1/embeddings", embeddings),
 )
 
-OPENAI_MISSING: Final = (
-    ("POST", "/v1/responses"),
-    ("POST", "/v1/rerank"),
-)
+OPENAI_MISSING: Final = (("POST", "/v1/rerank"),)
 """Known to clients, not built yet: refused in words."""
