@@ -10,6 +10,8 @@ from google.protobuf.message import Message
 from rkd_client.ask import Ask, StreamAsk
 from rkd_client.sync import Client
 
+from rkctl.screen import render
+
 Answered = TypeVar("Answered", bound=Message)
 
 
@@ -34,6 +36,14 @@ class Session:
             RkdError: whatever the daemon or the connection says.
         """
         return self.client.call(ask)
+
+    def shown(self, ask: Ask[Answered, Any]) -> Answered | None:
+        """Return what answers *ask*; with `--json`, print it and return None."""
+        answer = self.call(ask)
+        if not self.json:
+            return answer
+        render.out(render.to_json(answer))
+        return None
 
     @contextmanager
     def stream(self, ask: StreamAsk[Answered, Any]) -> Iterator[Iterator[Answered]]:

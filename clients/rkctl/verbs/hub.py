@@ -158,9 +158,8 @@ def search(
         least, most = (round(nominal * part) for part in NOMINAL)
         given["min_parameters"] = given["min_parameters"] or least
         given["max_parameters"] = given["max_parameters"] or most
-    answer = session.call(ask.search(" ".join(words), **given))
-    if session.json:
-        render.out(render.to_json(answer))
+    answer = session.shown(ask.search(" ".join(words), **given))
+    if answer is None:
         return
     columns = ("REPOSITORY", ">DOWNLOADS", ">LIKES", ">PARAMS", "UPDATED", "SIZES", "LICENCE")
     render.table(columns, (_repository(one) for one in answer.repositories))
@@ -198,9 +197,8 @@ def _repository(one: hub.Repository) -> tuple[str, ...]:
 def files(session: Session, repository: str, *, revision: str, context_tokens: int) -> None:
     """List the weights of USER/REPO with a verdict for this board; * marks the one to take."""
     asked = ask.files(repository, revision=revision, context_tokens=context_tokens)
-    answer = session.call(asked)
-    if session.json:
-        render.out(render.to_json(answer))
+    answer = session.shown(asked)
+    if answer is None:
         return
     columns = ("", "TAG", ">SIZE", "QUANT", ">PARAMS", ">CONTEXT", ">NEEDS", "VERDICT", "ADVICE")
     render.table(columns, (_variant(one) for one in answer.variants))
@@ -233,8 +231,6 @@ def _variant(one: hub.Variant) -> tuple[str, ...]:
 @click.option("--revision", default="", metavar="REV", help="Branch, tag or commit.")
 def card(session: Session, repository: str, *, revision: str) -> None:
     """Show the model card of USER/REPO."""
-    answer = session.call(ask.card(repository, revision=revision))
-    if session.json:
-        render.out(render.to_json(answer))
-    else:
+    answer = session.shown(ask.card(repository, revision=revision))
+    if answer is not None:
         render.markdown(answer.text)

@@ -16,9 +16,8 @@ from rkd.v1 import types_pb2 as types
 @click.argument("prefix", default="")
 def list_models(session: Session, prefix: str) -> None:
     """List the models on the board, those beginning with PREFIX."""
-    answer = session.call(ask.list(prefix))
-    if session.json:
-        render.out(render.to_json(answer))
+    answer = session.shown(ask.list(prefix))
+    if answer is None:
         return
     columns = ("NAME", ">SIZE", "FORMAT", "QUANT", ">PARAMS", ">CONTEXT", "MODIFIED", "STATE")
     render.table(columns, (_row(model) for model in answer.models))
@@ -60,10 +59,8 @@ def remove(session: Session, models: tuple[str, ...], *, drain: bool) -> None:
     """Delete models and the space only they use."""
     # All are found before one is deleted, and what goes is told by its own name.
     for model in [_meant(session, model) for model in models]:
-        answer = session.call(ask.delete(model, drain=drain))
-        if session.json:
-            render.out(render.to_json(answer))
-        else:
+        answer = session.shown(ask.delete(model, drain=drain))
+        if answer is not None:
             render.note(f"deleted {model}: {render.size(answer.freed_bytes)} freed")
 
 
@@ -89,9 +86,8 @@ def move(session: Session, source: str, destination: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def migrate(session: Session, *, dry_run: bool) -> None:
     """Move weights lying flat in the models folder into a folder for each model."""
-    answer = session.call(ask.migrate(dry_run=dry_run))
-    if session.json:
-        render.out(render.to_json(answer))
+    answer = session.shown(ask.migrate(dry_run=dry_run))
+    if answer is None:
         return
     for move in answer.moves:
         render.out(f"{move.source} -> {move.destination}")

@@ -33,9 +33,8 @@ for _option in (JSON_FLAG, *CONNECTION_FLAGS):
 @click.option("--active", is_flag=True, help="Only those that have not ended.")
 def list_(session: Session, *, active: bool) -> None:
     """List operations, the newest first."""
-    answer = session.call(ask.operations(active=active))
-    if session.json:
-        render.out(render.to_json(answer))
+    answer = session.shown(ask.operations(active=active))
+    if answer is None:
         return
     columns = ("ID", "KIND", "MODEL", "STATE", ">DONE", "BEGAN", "SOURCE")
     render.table(columns, (_row(one) for one in answer.operations))
@@ -74,10 +73,8 @@ def _ending(name: str, asked: Callable[[str], Ask[Any, Any]], help_: str) -> cli
     )
     def change(session: Session, ids: tuple[str, ...]) -> None:
         for one in ids:
-            answer = session.call(asked(one))
-            if session.json:
-                render.out(render.to_json(answer))
-            else:
+            answer = session.shown(asked(one))
+            if answer is not None:
                 render.note(f"{one}: {state_of(answer.operation)}")
 
     change.help = help_

@@ -32,9 +32,8 @@ _AFTER_SIZE = _COLUMNS.index(">SIZE") + 1
 @verb("ps")
 def ps(session: Session) -> None:
     """List the models in memory; looking keeps none of them there."""
-    answer = session.call(ask.residents())
-    if session.json:
-        render.out(render.to_json(answer))
+    answer = session.shown(ask.residents())
+    if answer is None:
         return
     cached = any(resident.prompt_cache_bytes for resident in answer.residents)
     table = [_COLUMNS, *map(_row, answer.residents)]
@@ -127,9 +126,8 @@ def load(
 def _plan(
     session: Session, model: str, backend: Backend | None, context_tokens: int | None
 ) -> None:
-    answer = session.call(ask.plan(model, backend=backend, context_tokens=context_tokens))
-    if session.json:
-        render.out(render.to_json(answer))
+    answer = session.shown(ask.plan(model, backend=backend, context_tokens=context_tokens))
+    if answer is None:
         return
     fits = "already resident" if answer.resident else ("yes" if answer.fits else "no")
     measured = "measured" if answer.needed_measured else "estimated"
@@ -159,10 +157,8 @@ def _plan(
 def stop(session: Session, models: tuple[str, ...], grace: float | None) -> None:
     """Let models leave memory; running answers end first."""
     for model in models:
-        answer = session.call(ask.unload(model, grace_s=grace))
-        if session.json:
-            render.out(render.to_json(answer))
-        else:
+        answer = session.shown(ask.unload(model, grace_s=grace))
+        if answer is not None:
             render.note(f"{model} {'has left' if answer.was_resident else 'was not resident'}")
 
 
@@ -170,10 +166,8 @@ def stop(session: Session, models: tuple[str, ...], grace: float | None) -> None
 @naming.MODEL
 def pin(session: Session, model: str) -> None:
     """Keep MODEL in memory until unpin, stop or shutdown; loads it first."""
-    answer = session.call(ask.pin(model))
-    if session.json:
-        render.out(render.to_json(answer))
-    else:
+    answer = session.shown(ask.pin(model))
+    if answer is not None:
         render.note(f"{answer.resident.model or model} is pinned")
 
 
@@ -181,8 +175,6 @@ def pin(session: Session, model: str) -> None:
 @naming.MODEL
 def unpin(session: Session, model: str) -> None:
     """Take the pin of MODEL away; its keep-alive counts from now."""
-    answer = session.call(ask.unpin(model))
-    if session.json:
-        render.out(render.to_json(answer))
-    else:
+    answer = session.shown(ask.unpin(model))
+    if answer is not None:
         render.note(f"{model} {'is unpinned' if answer.was_pinned else 'was not pinned'}")

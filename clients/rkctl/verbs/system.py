@@ -13,9 +13,8 @@ from rkd.v1 import system_pb2 as pb
 @verb("status")
 def status(session: Session) -> None:
     """Show versions, board, NPU, memory, temperatures and what runs."""
-    answer = session.call(ask.status())
-    if session.json:
-        render.out(render.to_json(answer))
+    answer = session.shown(ask.status())
+    if answer is None:
         return
     render.pairs(_daemon(answer, session.client.endpoint))
     if answer.streams:
@@ -75,9 +74,8 @@ def _stream(one: pb.StreamStatus) -> tuple[str, ...]:
 @verb("reload")
 def reload(session: Session) -> None:
     """Let the daemon read its configuration anew; nothing changes when any of it is wrong."""
-    answer = session.call(ask.reload())
-    if session.json:
-        render.out(render.to_json(answer))
+    answer = session.shown(ask.reload())
+    if answer is None:
         return
     for change in answer.applied:
         render.out(change)

@@ -52,9 +52,8 @@ def embed(
         keep_alive_s=keep_alive,
         context_tokens=context_tokens,
     )
-    answer = session.call(asked)
-    if session.json:
-        render.out(render.to_json(answer))
+    answer = session.shown(asked)
+    if answer is None:
         return
     for embedding in answer.embeddings:
         render.out(json.dumps([float(f"{value:.8g}") for value in embedding.values]))
