@@ -3,13 +3,16 @@ What rkd costs on top of an RKLLM runtime, over the stand-in: speed, CPU, memory
 
     python bench/npu.py [--runs 5]
 
-The peer, in the same run, is the bare library: a ctypes callback that does nothing but count.
-Figures are medians; they are of this machine, and say so.
+The peers, in the same run, are the bare library, a ctypes callback that does nothing but count,
+and a bare grpc.aio server that streams the same messages at the same pace and does nothing else.
+CPU a token is measured in rounds that alternate between them and rkd; figures are medians; they
+are of this machine, and say so.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -18,21 +21,53 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import grpc
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime
 from rkd.librkllmrt import identify
+from rkd.v1 import inference_pb2 as pb
+from rkd.v1.inference_pb2_grpc import InferenceServiceStub
 from tests.integration.npu_daemon import NpuDaemon, add_model, running
 from tests.native import standin
 
+ROOT = Path(__file__).resolve().parents[1]
 VERSION = "1.3.0"
 TOKENS = 16_000
 SLOW_TOKENS = 90
+SLOW_US = 66_667
 VOCABULARY = 150_000
 MODELFILE = "FROM ./m.rkllm\nPARAMETER num_ctx 16384\n"
+
+STREAM = """
+import asyncio, sys
+import grpc.aio
+from rkd.v1 import inference_pb2 as pb
+from rkd.v1 import types_pb2
+from rkd.v1 import inference_pb2_grpc as services
+address, tokens, pause_s = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) / 1e6
+
+class Bare(services.InferenceServiceServicer):
+    async def Generate(self, request, context):
+        for at in range(tokens):
+            await asyncio.sleep(pause_s)
+            delta = types_pb2.Delta(text=f"t{at} ")
+            yield pb.GenerateResponse(sequence=at, delta=delta)
+
+async def main():
+    server = grpc.aio.server()
+    services.add_InferenceServiceServicer_to_server(Bare(), server)
+    server.add_insecure_port(address)
+    await server.start()
+    print("ready", flush=True)
+    await server.wait_for_termination()
+
+asyncio.run(main())
+"""
 
 
 def median_of(runs: int, measure: Callable[[], float]) -> float:
@@ -109,6 +144,53 @@ def cpu_per_token_ms(daemon: NpuDaemon) -> tuple[float, float]:
     return ours, theirs
 
 
+def bare_library_ms(folder: Path) -> float:
+    """CPU of the library and a counting callback for one token at that pace, in this process."""
+    settings = {"answer": "count", "tokens": SLOW_TOKENS, "token_us": SLOW_US}
+    path = standin.weights(folder / "bare-slow.rkllm", **settings)
+    runtime = Runtime(identify(standin.build(VERSION)))
+    runtime.init(InitParams(str(path), 16384, 0xF0))
+    before = time.process_time()
+    runtime.run(RunParams(text="x"), lambda _result, _state: None)
+    taken_s = time.process_time() - before
+    runtime.destroy()
+    return taken_s / SLOW_TOKENS * 1e3
+
+
+@contextlib.contextmanager
+def bare_stream(folder: Path) -> Iterator[Callable[[], float]]:
+    """Yield what measures the CPU of a bare grpc.aio server for one token at that pace."""
+    address = f"unix:{folder / 'bare'}"
+    command = [sys.executable, "-c", STREAM, address, str(SLOW_TOKENS), str(SLOW_US)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        channel = grpc.insecure_channel(address)
+        stub = InferenceServiceStub(channel)
+
+        def once() -> float:
+            before = cpu_s(process.pid)
+            for _ in stub.Generate(pb.GenerateRequest(model="x", prompt="x")):
+                pass
+            return (cpu_s(process.pid) - before) / SLOW_TOKENS * 1e3
+
+        try:
+            yield once
+        finally:
+            channel.close()
+            process.kill()
+
+
+def cpu_rounds(
+    daemon: NpuDaemon, stream: Callable[[], float], library: Callable[[], float], rounds: int
+) -> tuple[float, float, float, float]:
+    """Medians of daemon, worker, bare stream and bare library; each round measures all of them."""
+    measured = [(*cpu_per_token_ms(daemon), stream(), library()) for _ in range(rounds)]
+    ours, theirs, bare_grpc, bare_rkllm = map(statistics.median, zip(*measured, strict=True))
+    return ours, theirs, bare_grpc, bare_rkllm
+
+
 def first_token_ms(daemon: NpuDaemon, runs: int) -> float:
     """From sending a request to its first text, of a library that needs no time for it."""
 
@@ -162,14 +244,15 @@ def main() -> None:
         folder = Path(name)
         peer = bare(folder, runs)
         add_model(folder, "fast", MODELFILE, answer="count", tokens=TOKENS)
-        add_model(folder, "slow", MODELFILE, answer="count", tokens=SLOW_TOKENS, token_us=66_667)
+        add_model(folder, "slow", MODELFILE, answer="count", tokens=SLOW_TOKENS, token_us=SLOW_US)
         add_model(folder, "short", MODELFILE, answer="count", tokens=1)
         add_model(folder, "large", MODELFILE, answer="count", tokens=1)
         add_large_tokenizer(folder / "models" / "large")
         with running(folder, [VERSION]) as daemon:
             rate = flat_out(daemon, runs)
             first = first_token_ms(daemon, runs)
-            ours, theirs = cpu_per_token_ms(daemon)
+            with bare_stream(folder) as stream:
+                cpu = cpu_rounds(daemon, stream, lambda: bare_library_ms(folder), runs)
             plain = worker_of(daemon, "short")
             plain_mb, plain_pss = resident_mb(plain, "Rss"), resident_mb(plain)
             large = worker_of(daemon, "large")
@@ -182,9 +265,14 @@ def main() -> None:
     print(f"bare library, ctypes callback       {peer:>10.0f} tokens/s")
     print(f"rkd over gRPC, whole request        {rate:>10.0f} tokens/s   {rate / peer:.2f} of it")
     print(f"first token, nothing to prefill     {first:>10.2f} ms")
+    ours, bare_cpu = sum(cpu[:2]), sum(cpu[2:])
     print(
-        f"CPU of daemon + worker a token      {ours + theirs:>10.3f} ms at 15 tokens/s: "
-        f"{ours:.3f} + {theirs:.3f}"
+        f"CPU of daemon + worker a token      {ours:>10.3f} ms at 15 tokens/s: "
+        f"{cpu[0]:.3f} + {cpu[1]:.3f}"
+    )
+    print(
+        f"CPU of bare stream + bare library   {bare_cpu:>10.3f} ms: {cpu[2]:.3f} + {cpu[3]:.3f}"
+        f"   {ours / bare_cpu:.2f} of it"
     )
     print(f"interpreter with the library        {alone:>10.1f} MB resident")
     print(f"worker without tokenizer            {plain_mb:>10.1f} MB, {plain_pss:.1f} proportional")
