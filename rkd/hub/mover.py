@@ -38,9 +38,6 @@ _RETRIED_BY_CDN = RETRIED_STATUSES | {
 }
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19}|\*)")
 
-PIECE_S = 60.0
-"""Longest time for a piece of a file that is looked into before it is fetched."""
-
 MOST_SKIPPED_BYTES = 4 << 20
 """Bytes read for nothing where a server knows no ranges."""
 
@@ -81,12 +78,14 @@ class Patience:
         progress_bytes: a try that brought this much starts the count anew.
         slow_window_s, slow_bytes: a line that brings less than that in such a time counts as
             broken.
+        piece_s: longest time for a piece of a file that is looked into before it is fetched.
     """
 
     waits_s: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15, 15, 15, 15, 15)
     progress_bytes: int = 64 << 10
     slow_window_s: float = 60.0
     slow_bytes: int = 60 << 10
+    piece_s: float = 60.0
 
 
 class _TroubleError(Exception):
@@ -166,7 +165,7 @@ class Mover:
         try:
             with self._opened(wanted, offset_bytes, end) as response:
                 skip = self._skipped(wanted, offset_bytes, response)
-                until_s = time.monotonic() + PIECE_S
+                until_s = time.monotonic() + self._patience.piece_s
                 for chunk in response.iter_raw():
                     found += chunk
                     if len(found) >= skip + end - offset_bytes:
@@ -231,7 +230,7 @@ class Mover:
         progress: Callable[[int], None],
         stop: StopSign,
     ) -> None:
-        window = _Window(self._patience, time.monotonic())
+        window = Window(self._patience, time.monotonic())
         for chunk in response.iter_raw():
             stop.check()
             if part.offset_bytes + len(chunk) > wanted.size_bytes:
@@ -340,7 +339,7 @@ class Mover:
         )
 
 
-class _Window:
+class Window:
     """Notices a line that lives but brings next to nothing."""
 
     def __init__(self, patience: Patience, now_s: float) -> None:

@@ -195,9 +195,7 @@ def _is_stale(name: str, kept: set[str]) -> bool:
 
 
 def _rename_new(source: Path, target: Path) -> None:
-    """Rename a folder to a name nobody has: only an empty folder would ever be replaced."""
-    if target.is_symlink() or target.is_file():
-        raise FileExistsError(target)
+    """Rename a folder to a name nobody has: the kernel replaces nothing but an empty folder."""
     try:
         source.rename(target)
     except OSError as error:
@@ -244,4 +242,4 @@ def _empty(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
         return
     with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+        path.unlink()

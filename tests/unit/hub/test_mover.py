@@ -20,7 +20,7 @@ from rkd.errors import (
     UnavailableError,
 )
 from rkd.hub.connection import Connection, Limits
-from rkd.hub.mover import Mover, Patience, Wanted
+from rkd.hub.mover import MOST_SKIPPED_BYTES, Mover, Patience, Wanted, Window
 from rkd.hub.part import bytes_in_part
 from rkd.hub.stop import StoppedError, StopSign
 from tests.hub.server import LocalHub
@@ -31,6 +31,8 @@ CONTENT = os.urandom(3 * MEBI)
 SMALL = b"small file\n"
 REPOSITORY = "org/tiny"
 QUICK = Patience(waits_s=(0.0,) * 4)
+ONCE = Patience(waits_s=())
+COMMIT = ("X-Repo-Commit", "0" * 40)
 
 
 @pytest.fixture
@@ -72,9 +74,15 @@ class Bench:
         }
         return Wanted(**(facts | changes))  # type: ignore[arg-type] - typed by the table above
 
-    def fetch(self, wanted: Wanted | None = None, *, stop: StopSign | None = None) -> None:
+    def fetch(
+        self,
+        wanted: Wanted | None = None,
+        *,
+        stop: StopSign | None = None,
+        patience: Patience = QUICK,
+    ) -> None:
         """Fetch with little patience."""
-        Mover(self.connection, patience=QUICK).fetch(
+        Mover(self.connection, patience=patience).fetch(
             wanted or self.wanted(),
             self.target,
             progress=self.seen.append,
@@ -368,3 +376,259 @@ def test_any_mixture_of_trouble_ends_in_the_right_bytes(bench: Bench, seed: int)
     bench.fetch()
 
     assert bench.target.read_bytes() == CONTENT
+
+
+def ranged(start: int, data: bytes, total: object = len(CONTENT)) -> Fault:
+    """An answer of the CDN that says it is *data* from *start* on."""
+    said = (("Content-Range", f"bytes {start}-{start + len(data) - 1}/{total}"),)
+    return Fault("cdn", "answer", status=206, headers=said, body=data)
+
+
+class TestPieces:
+    """`read`: a piece of a file, before it is fetched."""
+
+    def read(self, bench: Bench, offset_bytes: int, count: int, **changes: object) -> bytes:
+        """Look into the large file."""
+        mover = Mover(bench.connection, patience=ONCE)
+        return mover.read(bench.wanted(**changes), offset_bytes, count)
+
+    def test_no_byte_more_than_asked_for_is_sent(self, bench: Bench) -> None:
+        """From the beginning, the middle, and past the end."""
+        assert self.read(bench, 0, 10) == CONTENT[:10]
+        assert self.read(bench, 1000, 70_000) == CONTENT[1000:71_000]
+        assert self.read(bench, len(CONTENT) - 5, 100) == CONTENT[-5:]
+        assert bench.hub.sent_bytes() == 70_015
+
+    def test_a_server_without_ranges_is_read_up_to_the_piece(self, bench: Bench) -> None:
+        """And not to its end, which may be gigabytes away: here it never comes."""
+        long = (("Content-Length", str(len(CONTENT))),)
+        for offset in (0, 1000):
+            body = CONTENT[: offset + 10]
+            bench.hub.break_with(Fault("cdn", "answer", status=200, headers=long, body=body))
+            assert self.read(bench, offset, 10) == CONTENT[offset : offset + 10]
+
+    def test_what_stands_before_the_piece_is_bounded(self, bench: Bench) -> None:
+        """Four megabytes for nothing, and not one byte more."""
+        body = bytes(MOST_SKIPPED_BYTES) + b"0123456789"
+        bench.hub.break_with(
+            Fault("cdn", "answer", status=200, body=body),
+            Fault("cdn", "answer", status=200, body=body),
+        )
+        size = {"size_bytes": 9 * MEBI}
+
+        assert self.read(bench, MOST_SKIPPED_BYTES, 10, **size) == b"0123456789"
+        with pytest.raises(UnavailableError, match="cannot send a piece"):
+            self.read(bench, MOST_SKIPPED_BYTES + 1, 9, **size)
+
+    @pytest.mark.parametrize(
+        "fault",
+        [ranged(5, CONTENT[5:15]), Fault("cdn", "answer", status=206, body=CONTENT[:10])],
+        ids=["another", "none"],
+    )
+    def test_another_range_is_not_believed(self, bench: Bench, fault: Fault) -> None:
+        """Nor one that is not told."""
+        bench.hub.break_with(fault)
+        with pytest.raises(DataLossError, match="another range"):
+            self.read(bench, 0, 10)
+
+    def test_a_piece_has_its_time(self, bench: Bench) -> None:
+        """A line that only drips ends it; what is complete is not late."""
+        mover = Mover(bench.connection, patience=Patience(piece_s=-1.0))
+        with pytest.raises(UnavailableError, match="too slow"):
+            mover.read(bench.wanted(), 0, MEBI)
+
+        assert mover.read(bench.wanted(), 0, 10) == CONTENT[:10]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("cdn", "answer", 0, 200, (("Content-Encoding", "gzip"),), body=CONTENT),
+        Fault("cdn", "answer", status=206, body=CONTENT),
+        ranged(5, CONTENT),
+        ranged(0, CONTENT, len(CONTENT) + 1),
+    ],
+    ids=["encoded", "no range", "another range", "another size"],
+)
+def test_an_answer_that_is_not_the_rest_of_this_file_is_not_taken(
+    bench: Bench, fault: Fault
+) -> None:
+    """Right bytes or not: it is asked again."""
+    bench.hub.break_with(fault)
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+    assert len(bench.hub.served("cdn")) == 2
+
+
+def test_a_size_nobody_tells_is_no_obstacle(bench: Bench) -> None:
+    """`*` stands for it."""
+    bench.hub.break_with(ranged(0, CONTENT, "*"))
+    bench.fetch(patience=ONCE)
+
+    assert bench.target.read_bytes() == CONTENT
+
+
+def test_more_bytes_than_announced_are_not_written(bench: Bench) -> None:
+    """What is right so far is gone on with."""
+    said = (("Content-Range", f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}"),)
+    body = CONTENT + bytes(MEBI)
+    bench.hub.break_with(Fault("cdn", "answer", status=206, headers=said, body=body))
+    bench.fetch()
+
+    assert bench.target.read_bytes() == CONTENT
+    assert bench.hub.served("cdn")[-1].start_bytes > MEBI
+
+
+def test_a_server_without_ranges_costs_no_third_request(bench: Bench) -> None:
+    """What is here goes at once, and the answer is taken from its start."""
+    bench.hub.break_with(Fault("cdn", "drop", at_bytes=MEBI), Fault("cdn", "no-range"))
+    bench.fetch()
+
+    assert [one.status for one in bench.hub.served("cdn")] == [200, 206]
+    assert bench.hub.served("cdn")[-1].sent_bytes == len(CONTENT)
+
+
+class TestTries:
+    """How often, how soon, and what ends it."""
+
+    def test_an_answer_that_ends_early_is_one_try(self, bench: Bench) -> None:
+        """The last one tells."""
+        bench.hub.break_with(ranged(0, CONTENT[:1000]))
+        with pytest.raises(UnavailableError, match="the answer was short"):
+            bench.fetch(patience=ONCE)
+        bench.fetch(patience=ONCE)
+
+        assert bench.target.read_bytes() == CONTENT
+
+    def test_a_hub_that_says_later_is_asked_as_often_as_patience_has_waits(
+        self, bench: Bench
+    ) -> None:
+        """And once before the first."""
+        bench.hub.break_with(*(Fault("cdn", "status", status=503) for _ in range(9)))
+        with pytest.raises(UnavailableError):
+            bench.fetch()
+
+        assert len(bench.hub.served("cdn")) == 5
+
+    def test_progress_begins_the_count_anew(self, bench: Bench) -> None:
+        """As much as patience calls progress is enough."""
+        pieces = [ranged(at * 1000, CONTENT[at * 1000 : (at + 1) * 1000]) for at in range(6)]
+        bench.hub.break_with(*pieces)
+        bench.fetch(patience=Patience(waits_s=(0.0,), progress_bytes=1000))
+        assert bench.target.read_bytes() == CONTENT
+
+        bench.target.unlink()
+        bench.hub.break_with(*pieces)
+        with pytest.raises(UnavailableError):
+            bench.fetch(patience=Patience(waits_s=(0.0,), progress_bytes=1001))
+
+    def test_the_pause_is_the_longer_of_patience_s_and_the_hub_s(self, bench: Bench) -> None:
+        """Nothing is asked while it lasts."""
+
+        class Waits(StopSign):
+            """Writes down how long it was to wait."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.seconds: list[float] = []
+
+            def wait(self, seconds: float) -> None:
+                """Wait no time."""
+                self.seconds.append(seconds)
+
+        waits = Waits()
+        later = (("Retry-After", "7"),)
+        bench.hub.break_with(
+            Fault("hub", "status", status=429, headers=later), Fault("hub", "status", status=503)
+        )
+        bench.fetch(stop=waits, patience=Patience(waits_s=(0.25, 0.5)))
+
+        assert waits.seconds == [7.0, 0.5]
+
+    def test_a_refusal_is_asked_for_once(self, bench: Bench) -> None:
+        """What the hub does not have it will not have in a second."""
+        with pytest.raises(NotFoundError):
+            bench.fetch(bench.wanted(path="model.gguf.missing"))
+        asked = [one for one in bench.hub.store.served if one.path.endswith(".missing")]
+
+        assert len(asked) == 1
+
+    def test_a_stop_goes_before_the_last_trouble(self, bench: Bench) -> None:
+        """Who asked for it is not told of a broken line."""
+        stop = StopSign()
+        bench.hub.break_with(Fault("cdn", "stall", at_bytes=MEBI))
+
+        def stop_at_the_stall(done: int) -> None:
+            if done >= MEBI:
+                stop.set()
+
+        with pytest.raises(StoppedError):
+            Mover(bench.connection, patience=ONCE).fetch(
+                bench.wanted(), bench.target, progress=stop_at_the_stall, stop=stop
+            )
+
+    def test_a_stop_at_the_last_byte_is_one(self, bench: Bench) -> None:
+        """Nothing appears; the part is whole and asks nobody when it is gone on with."""
+        stop = StopSign()
+
+        def stop_at_the_end(done: int) -> None:
+            if done == len(CONTENT):
+                stop.set()
+
+        with pytest.raises(StoppedError):
+            Mover(bench.connection, patience=QUICK).fetch(
+                bench.wanted(), bench.target, progress=stop_at_the_end, stop=stop
+            )
+        appeared, asked = bench.target.exists(), len(bench.hub.store.served)
+        bench.fetch()
+
+        assert not appeared
+        assert len(bench.hub.store.served) == asked
+        assert bench.seen == [len(CONTENT)]
+
+    def test_a_stop_before_the_first_asks_nobody(self, bench: Bench) -> None:
+        """Not even for an address."""
+        stop = StopSign()
+        stop.set()
+        with pytest.raises(StoppedError):
+            bench.fetch(stop=stop)
+
+        assert bench.hub.store.served == []
+
+
+def test_five_redirects_are_followed(bench: Bench) -> None:
+    """The sixth is one too many; a whole file is asked for without a range."""
+    path = f"/{REPOSITORY}/resolve/{bench.wanted().commit}/model.gguf"
+    onward = (COMMIT, ("Location", path))
+    again = [Fault("hub", "answer", status=302, headers=onward) for _ in range(4)]
+    bench.hub.break_with(*again)
+    bench.fetch(patience=ONCE)
+    asked = [one.status for one in bench.hub.served("cdn")]
+
+    bench.target.unlink()
+    bench.hub.break_with(*again, again[0])
+    with pytest.raises(UnavailableError, match="too many redirects"):
+        bench.fetch(patience=ONCE)
+    assert asked == [200]
+
+
+def test_an_error_of_the_disk_is_no_full_disk(bench: Bench, tmp_path: Path) -> None:
+    """A folder that is not there is told as that."""
+    bench.target = tmp_path / "missing" / "model.gguf"
+    with pytest.raises(FileNotFoundError):
+        bench.fetch()
+
+
+def test_a_window_is_judged_when_it_is_over() -> None:
+    """By what came in it, and the next one from nothing."""
+    window = Window(Patience(slow_window_s=10.0, slow_bytes=1000), 100.0)
+
+    assert not window.too_slow(400, 109.0)
+    assert not window.too_slow(600, 110.0)
+    assert not window.too_slow(999, 119.0)
+    assert window.too_slow(0, 120.0)
+    assert not window.too_slow(1000, 130.0)
+
+    fresh = Window(Patience(slow_window_s=10.0, slow_bytes=1000), 100.0)
+    assert fresh.too_slow(999, 110.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from itertools import count
@@ -322,3 +323,125 @@ def test_a_commit_makes_every_file_and_folder_durable(
     assert names == {"", "/x.gguf", "/tokenizer", "/tokenizer/tokenizer.json"}
     assert str(tmp_path) in synced
     assert str(outside) not in synced
+
+
+def test_a_stage_is_a_folder_until_it_is_thrown_away(tmp_path: Path) -> None:
+    """Found again with what it holds; discarding one that is gone changes nothing."""
+    staging = Staging(tmp_path)
+    stage = staging.open("one")
+    made = stage.is_dir()
+    put(stage / "x.gguf")
+    again = staging.open("one")
+    kept = (again / "x.gguf").exists()
+    staging.discard(stage)
+    staging.discard(stage)
+
+    assert made
+    assert (again, kept) == (stage, True)
+    assert hidden(tmp_path) == []
+
+
+def test_changes_are_announced_and_durable_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sync`, the models folder reaching the disk, comes before what counts on a rename."""
+    seen: list[str] = []
+    genuine = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}") == str(tmp_path):  # noqa: PTH115
+            seen.append("sync")
+        genuine(descriptor)
+
+    def told() -> list[str]:
+        told, seen[:] = list(seen), []
+        return told
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    staging = Staging(tmp_path, step=seen.append)
+    new = staging.commit(staging.open("one"), "m")
+    created = told()
+    over = staging.commit(staging.open("two"), "m", replaces="m")
+    replaced = told()
+    staging.remove("m")
+    removed = told()
+    staging.open("three")
+    swept = Staging(tmp_path, step=seen.append).recover().swept
+
+    assert new == over == tmp_path / "m"
+    assert created == ["sync stage", "appear", "sync root", "sync"]
+    assert replaced == [
+        *("sync stage", "write journal", "sync", "set old aside", "take over", "sync root"),
+        *("sync", "remove old", "remove journal", "sync"),
+    ]
+    assert removed == ["rename to trash", "sync root", "sync", "empty trash", "deleted"]
+    assert told() == ["sweep .rkd-stage-three"]
+    assert swept == (".rkd-stage-three",)
+    assert hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize(("folder", "replaces"), [("n", "m"), ("x", os.fsdecode(b"\xff"))])
+def test_a_replacement_that_cannot_be_is_refused_before_anything_changes(
+    tmp_path: Path, folder: str, replaces: str
+) -> None:
+    """The new name is another model's, or the old one is none a journal can tell."""
+    root = fresh(tmp_path, 0)
+    put(root / "n" / "y.gguf", b"another")
+    put(root / os.fsdecode(b"\xff") / "z.gguf", b"odd")
+    before = tree(root)
+    staging = Staging(root)
+    stage = staging.open("one")
+    put(stage / "x.gguf", b"new")
+    with pytest.raises(FileExistsError):
+        staging.commit(stage, folder, replaces=replaces)
+
+    assert tree(root) == before
+    assert hidden(root) == [".rkd-stage-one"]
+
+
+def test_a_disk_that_refuses_is_no_taken_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own error is told; throwing away does what it can."""
+    staging = Staging(tmp_path)
+    stage = staging.open("one")
+    put(stage / "x.gguf", b"new")
+
+    def refuse(*_args: object, **_more: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as read_only:
+        for function in ("rename", "unlink", "rmdir"):
+            read_only.setattr(os, function, refuse)
+        with pytest.raises(OSError, match="Read-only") as error:
+            staging.commit(stage, "m")
+        staging.discard(stage)
+
+    assert not isinstance(error.value, FileExistsError)
+    assert (stage / "x.gguf").exists()
+
+
+def test_a_recovery_tells_what_it_finished_and_swept(tmp_path: Path) -> None:
+    """A replacement whose old model is gone already goes on; half a journal is nobody's."""
+    put(tmp_path / ".rkd-stage-a" / "x.gguf", b"new")
+    record = {"stage": ".rkd-stage-a", "folder": "m", "replaces": "gone"}
+    put(tmp_path / ".rkd-replace-a.json", json.dumps(record))
+    put(tmp_path / ".rkd-replace-b.json.new", "{")
+    (tmp_path / ".rkd-replace-c.json").symlink_to("nowhere")
+    recovered = Staging(tmp_path).recover()
+
+    assert tree(tmp_path) == NEW
+    assert recovered.finished == ("m",)
+    assert recovered.swept == (".rkd-replace-b.json.new",)
+    assert recovered.stuck == (".rkd-replace-c.json",)
+
+
+@pytest.mark.parametrize("wrong", ["stage", "folder", "replaces"])
+def test_a_journal_of_other_types_is_void(tmp_path: Path, wrong: str) -> None:
+    """Numbers where names should be."""
+    record: dict[str, object] = {"stage": ".rkd-stage-a", "folder": "m", "replaces": "m"}
+    put(tmp_path / ".rkd-replace-a.json", json.dumps(record | {wrong: 3}))
+    recovered = Staging(tmp_path).recover()
+
+    assert (recovered.finished, recovered.stuck) == ((), ())
+    assert hidden(tmp_path) == []

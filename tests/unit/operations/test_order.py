@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import PurePosixPath
+
 import pytest
 
 from rkd.errors import InvalidInputError, Reason
 from rkd.model import ModelName
-from rkd.operations.order import CreateOrder, Work, file_name, inside
+from rkd.operations.order import MAX_FILES, CreateOrder, Work, file_name, inside
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -26,6 +29,9 @@ def order(modelfile: str = "", *files: str, **more: str) -> CreateOrder:
         (order("FROM ./blob", "./blob"), Work.WEIGHTS),
         (order("FROM .", "model.safetensors", "config.json"), Work.CHECKPOINT),
         (order("FROM .", "sub/pytorch_model.bin", "sub/config.json"), Work.CHECKPOINT),
+        (order("FROM .", "model.safetensors", "tokenizer.json"), Work.WEIGHTS),
+        (order("FROM .", "a.gguf", "config.json"), Work.WEIGHTS),
+        (order("FROM ./0", *map(str, range(MAX_FILES))), Work.WEIGHTS),
         (order("FROM smollm2"), Work.PARENT),
         (order("FROM smollm2\nADAPTER ./a.gguf", "./a.gguf"), Work.PARENT),
         (order("FROM hf.co/u/r:Q4_0"), Work.HUB),
@@ -102,3 +108,48 @@ def test_a_checkpoint_stays_inside(name: str) -> None:
     """No path leads out of the folder it is put together in."""
     with pytest.raises(InvalidInputError):
         inside(name)
+
+
+def test_a_path_inside_is_kept() -> None:
+    """As it is."""
+    assert inside("sub/config.json") == PurePosixPath("sub/config.json")
+
+
+LONG = "z" * 200
+
+
+@pytest.mark.parametrize(
+    ("wanted", "most"),
+    [
+        (order("FROM ./a", "./a", quantize=LONG), 40),
+        (order("FROM ./a", "." + LONG), 160),
+        (order(existing_file=LONG), 160),
+        (order(existing_file="x.gguf", huggingface_path=LONG), 160),
+    ],
+)
+def test_an_error_quotes_no_more_than_its_share(wanted: CreateOrder, most: int) -> None:
+    """Of what may be megabytes."""
+    with pytest.raises(InvalidInputError) as error:
+        wanted.work()
+    (said,) = error.value.violations
+
+    assert said.description.count("z") in {most, most - 1}
+    with pytest.raises(InvalidInputError) as outside:
+        inside("/" + LONG)
+    assert outside.value.violations[0].description.count("z") == 159
+
+
+def test_more_files_than_a_model_has_are_refused() -> None:
+    """By their number, before one of them is looked at."""
+    with pytest.raises(InvalidInputError, match="is the most"):
+        order("FROM ./0", *map(str, range(MAX_FILES + 1))).work()
+
+
+@pytest.mark.parametrize("files", [[["a", DIGEST, "more"]], [["a", "0" * 101]], [["a"]], ["a"], 3])
+def test_a_record_of_another_shape_is_damaged(files: object) -> None:
+    """And told as that."""
+    kept = order("FROM ./a", "./a").request()
+    with pytest.raises(InvalidInputError, match="is damaged"):
+        CreateOrder.restored(kept | {"files": json.dumps(files)})
+
+    assert CreateOrder.restored(kept | {"files": json.dumps([["a", "0" * 100]])}).files

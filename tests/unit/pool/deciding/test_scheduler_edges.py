@@ -99,6 +99,26 @@ class TestRequests:
         it.on_request(waiter(2, plan("beta")), at(1))
         assert granted(it.on_request(waiter(3, plan(), takes_slot=False), at(1))) == [3]
 
+    def test_who_gave_up_keeps_a_model_for_nobody(self) -> None:
+        """A request refused earlier in the same walk is none that comes later."""
+        it = scheduler(places=1, turn_s=30)
+        alpha = generation_of(it.on_request(waiter(1, plan(), deadline_s=5), at(0)))
+        it.on_request(waiter(2, plan("beta")), at(1))
+        actions = it.on_loaded(alpha, loaded(), 0, at(6))
+        assert list(refused(actions)) == [1]
+        assert Stop(alpha, "alpha") in actions
+
+    def test_two_who_wait_for_one_model_make_room_for_it_once(self) -> None:
+        """The second waits for the load of the first; nobody else leaves for it."""
+        it = scheduler(ram=10 * GIB, turn_s=3)
+        ready(it, 1, plan("alpha", ram=6 * GIB))
+        ready(it, 2, plan("delta", ram=3 * GIB))
+        it.on_finished(2, at(1))
+        it.on_request(waiter(3, plan("beta", ram=5 * GIB)), at(20))
+        assert it.table.residents["alpha"].phase is Phase.DRAINING
+        assert essentials(it.on_request(waiter(4, plan("beta", ram=5 * GIB)), at(20))) == []
+        assert it.table.residents["delta"].phase is Phase.READY
+
 
 class TestLoads:
     """What a load that ended leaves behind."""
