@@ -342,6 +342,32 @@ class EmbedSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class RankSpec:
+    """
+    Documents to score, each against the one query.
+
+    Args:
+        normalize: scores are probabilities, else log-odds.
+        truncate: read only the beginning of a document that does not fit, instead of refusing it.
+        instruction: what makes a document relevant, or "" for the template's own words.
+    """
+
+    query: str
+    documents: tuple[str, ...]
+    normalize: bool = True
+    truncate: bool = False
+    instruction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One score a document, in the order of the documents."""
+
+    scores: tuple[float, ...]
+    prompt_tokens: Count
+
+
+@dataclass(frozen=True, slots=True)
 class Embeddings:
     """One vector an input, in order."""
 

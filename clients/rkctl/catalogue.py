@@ -40,6 +40,7 @@ VERBS: dict[str, Verb] = {
     "chat": Verb("chat:chat", ASK, "Answer the next turn of a conversation."),
     "generate": Verb("generate:generate", ASK, "Continue a prompt."),
     "embed": Verb("tokens:embed", ASK, "Print vectors of texts."),
+    "rerank": Verb("tokens:rerank", ASK, "Sort documents by how well they answer a query."),
     "tokenize": Verb("tokens:tokenize", ASK, "Print the token ids of a text."),
     "detokenize": Verb("tokens:detokenize", ASK, "Print the text of token ids."),
     "list": Verb("models:list_models", MODELS, "List the models (also ls)."),

@@ -202,6 +202,7 @@ class Face:
     generate = _answer(inference.generate)
     chat = _answer(inference.chat)
     embed = _one(inference.embed)
+    rerank = _one(inference.rerank)
     tokenize = _one(inference.tokenize)
     detokenize = _one(inference.detokenize)
     cancel = _one(inference.cancel)

@@ -18,6 +18,8 @@ from rkd.inference import (
     LoadSpec,
     Outcome,
     PrefillProgress,
+    Ranking,
+    RankSpec,
     Run,
 )
 
@@ -45,8 +47,9 @@ class Backend(Protocol):
     """
     An engine holding at most one model.
 
-    Threads: `load` once, from the main thread; then `run`, `embed`, `tokenize`, `detokenize` from
-    any thread, as many at once as `Loaded.slots` says, further ones wait inside; `close` last.
+    Threads: `load` once, from the main thread; then `run`, `embed`, `rank`, `tokenize`,
+    `detokenize` from any thread, as many at once as `Loaded.slots` says, further ones wait inside;
+    `close` last.
     Every method raises `rkd.errors.RkdError` for what a user can cause and lets defects raise.
     """
 
@@ -74,6 +77,15 @@ class Backend(Protocol):
 
     def embed(self, spec: EmbedSpec) -> Embeddings:
         """Embed texts."""
+
+    def rank(self, spec: RankSpec) -> Ranking:
+        """
+        Score documents against a query.
+
+        Raises:
+            PreconditionError: CAPABILITY_UNSUPPORTED, the model is not made for it.
+            BeyondRangeError: CONTEXT_LENGTH_EXCEEDED, naming `query` or the document.
+        """
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Turn text into token ids."""

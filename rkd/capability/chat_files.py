@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rkd.capability.rerank import NAMES, first_of
 from rkd.errors import PreconditionError, Reason
 from rkd.outside import json_value, read_regular
 
@@ -32,12 +33,14 @@ class ChatFiles:
         template: the chat template.
         tool_template: another one for conversations with tools, where the model brings two.
         bos_token, eos_token: the texts of these tokens.
+        rank_template: one that puts a query and a document together.
     """
 
     template: str = ""
     tool_template: str = ""
     bos_token: str = ""
     eos_token: str = ""
+    rank_template: str = ""
 
 
 def read_chat_files(folder: Path) -> ChatFiles:
@@ -56,13 +59,14 @@ def read_chat_files(folder: Path) -> ChatFiles:
             continue
         text = read_text(path)
         own = _templates(_json(path).get("chat_template")) if path.suffix == ".json" else {}
-        named = own or {"default": text, "tool_use": named.get("tool_use", "")}
+        named = own or {**named, "default": text}
         break
     return ChatFiles(
         template=named.get("default", ""),
         tool_template=named.get("tool_use", ""),
         bos_token=_token(config.get("bos_token")) or _token(special.get("bos_token")),
         eos_token=_token(config.get("eos_token")) or _token(special.get("eos_token")),
+        rank_template=first_of((*map(named.get, NAMES), named.get("default"))),
     )
 
 

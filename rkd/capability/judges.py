@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from rkd.capability.ability import Ability, no, yes
 from rkd.capability.purpose import Pooling
+from rkd.capability.rerank import reads_instruction
 from rkd.capability.traits import Traits
 from rkd.inference import ContextOverflow, Run, TemplateWay
 from rkd.librkllmrt import Family
@@ -22,6 +23,11 @@ OLD_RUNTIME = "this runtime is older than 1.2.1"
 _NEWER_RUNTIME = "install librkllmrt.so 1.2.1 or newer"
 _FILES = "put the tokenizer files of the model beside its weights (`rkctl pull` brings them)"
 _ADD_TEMPLATE = "give it a TEMPLATE in its Modelfile"
+
+_RERANKERS = (
+    "Use a reranker (bge-reranker, Qwen3-Reranker …), or give the model a TEMPLATE that reads "
+    "`query` and `document`."
+)
 
 ALWAYS_THINKS = no(
     "it always thinks, its chat template has no switch for it", "Leave `thinking` unset."
@@ -192,6 +198,35 @@ def truncate(traits: Traits) -> Ability:
     """A text is cut by its tokens."""
     ability = embed(traits)
     return ability if not ability.supported else _by_tokens(traits, yes())
+
+
+def rerank(traits: Traits) -> Ability:
+    """By a head that scores, or by yes and no behind a template of query and document."""
+    if traits.head:
+        return yes(scored_by="head")
+    if traits.pooling is Pooling.RANK:
+        return no("its file says it ranks, and brings no head that scores", "Convert it anew.")
+    if traits.encoder:
+        return no("it is an encoder without a head that scores", _RERANKERS)
+    return _by_tokens(traits, _by_answer(traits))
+
+
+def _by_answer(traits: Traits) -> Ability:
+    """Whether it can be asked if a document answers a query."""
+    if traits.family is not None and traits.family < Family.V1_2_0:
+        why = "this runtime is older than 1.2.0 and gives no logits"
+        return no(why, f"{on_cpu('rerank')} Or {_NEWER_RUNTIME}.")
+    if not traits.rank_template:
+        return no("it has neither a head that scores nor a template of a reranker", _RERANKERS)
+    return yes(scored_by="answer")
+
+
+def instruction(traits: Traits) -> Ability:
+    """A place in the template of a reranker."""
+    ability = rerank(traits)
+    if not ability.supported or (traits.rank_template and reads_instruction(traits.rank_template)):
+        return ability
+    return no("nothing of it reads one", "Leave it unset, or put what you mean into the query.")
 
 
 def tokenize(traits: Traits) -> Ability:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from pathlib import Path
 
+from rkd.capability.rerank import NAMES
 from rkd.errors import InvalidInputError
 from rkd.weights.gguf import read_header
 
@@ -23,6 +24,14 @@ class Pooling(enum.IntEnum):
     RANK = 4
 
 
+_SCORES = "cls.output.weight"
+_HEADS = frozenset({"cls.weight", _SCORES})
+"""Either makes a score; jina-reranker-v1 has no second layer."""
+_SOFTMAX = frozenset({"qwen3", "qwen3vl"})
+"""Whose heads the engine puts a softmax behind. Tried with b11549 on qwen3, where both outputs of
+a tiny head sum to 1."""
+
+
 class Purpose:
     """
     How a model reads a text.
@@ -31,6 +40,10 @@ class Purpose:
         pooling: the file's own; where it says none, the mean of an encoder's states, as encoders
             without a word of it are used, and the last state of a model made to generate.
         encoder: it sees a text as a whole and keeps no cache: it cannot generate.
+        head: it has one that scores.
+        probability: that one gives probabilities, in place of log-odds.
+        rank_template: what puts query and document together for the head, or for an answer of
+            yes or no, or "".
         template: its chat template, or "".
         tool_template: another one for conversations with tools, or "".
         vector_size: components of a vector; 0 where the file does not tell.
@@ -41,12 +54,18 @@ class Purpose:
         pooling: Pooling = Pooling.LAST,
         *,
         encoder: bool = False,
+        head: bool = False,
+        probability: bool = False,
+        rank_template: str = "",
         template: str = "",
         tool_template: str = "",
         vector_size: int = 0,
     ) -> None:
         self.pooling = pooling
         self.encoder = encoder
+        self.head = head
+        self.probability = probability
+        self.rank_template = rank_template
         self.template = template
         self.tool_template = tool_template
         self.vector_size = vector_size
@@ -63,9 +82,17 @@ class Purpose:
         causal = header.metadata.get(f"{architecture}.attention.causal", True)
         encoder = "bert" in architecture or causal is False
         said = Pooling(number) if number in set(Pooling) else Pooling.NONE
+        tensors = {tensor.name for tensor in header.tensors}
+        head = bool(tensors & _HEADS)
+        if encoder and not said and _SCORES in tensors:
+            said = Pooling.RANK  # early conversions do not say what their head is for
+        named = (header.text(f"tokenizer.chat_template.{name}") for name in NAMES)
         return cls(
             said or (Pooling.MEAN if encoder else Pooling.LAST),
             encoder=encoder,
+            head=said is Pooling.RANK and head,
+            probability=architecture in _SOFTMAX,
+            rank_template=next((text for text in named if text), ""),
             template=header.text("tokenizer.chat_template"),
             tool_template=header.text("tokenizer.chat_template.tool_use"),
             vector_size=header.number(f"{architecture}.embedding_length"),

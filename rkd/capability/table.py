@@ -89,6 +89,8 @@ ROWS: tuple[CapabilityRow, ...] = (
          lambda run, _traits: len(run.lora) > 1),
     _ROW("embed", "vectors of texts", judges.embed),
     _ROW("truncate", "texts too long to embed cut instead of refused", judges.truncate),
+    _ROW("rerank", "documents scored against a query", judges.rerank),
+    _ROW("instruction", "what makes a document relevant, said by a request", judges.instruction),
     _ROW("tokenize", "text into token ids", judges.tokenize),
     _ROW("detokenize", "token ids into text", judges.tokenize),
 )

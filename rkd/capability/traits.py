@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rkd.capability.chat_files import TOKENIZER, ChatFiles, read_chat_files
 from rkd.capability.purpose import Pooling, Purpose
+from rkd.capability.rerank import first_of
 from rkd.capability.template import TemplateTraits
 from rkd.errors import PreconditionError
 from rkd.inference import LoadSpec, TemplateWay
@@ -33,6 +34,8 @@ class Traits:
         tokenizer: rkd can turn text into this model's tokens.
         pooling: how one vector is made of a text.
         encoder: it keeps no cache and cannot generate.
+        head: it scores pairs of texts.
+        rank_template: what asks it whether a document answers a query, or "".
         embeddings: the load makes the engine ready to embed.
         vector_size: components of a vector; 0 where nobody tells before the load.
         adapters: (name, scale) of its LoRA adapters.
@@ -46,6 +49,8 @@ class Traits:
     tokenizer: bool = True
     pooling: Pooling = Pooling.LAST
     encoder: bool = False
+    head: bool = False
+    rank_template: str = ""
     embeddings: bool = True
     vector_size: int = 0
     adapters: tuple[tuple[str, float], ...] = ()
@@ -80,6 +85,8 @@ def cpu_traits(spec: LoadSpec) -> Traits:
         for_tools=for_tools,
         pooling=purpose.pooling,
         encoder=purpose.encoder,
+        head=purpose.head,
+        rank_template=_rank_template(spec, purpose),
         embeddings=spec.embeddings,
         vector_size=purpose.vector_size,
         adapters=_adapters(spec),
@@ -104,6 +111,7 @@ def npu_traits(spec: LoadSpec, family: Family) -> Traits:
         plain=plain,
         for_tools=for_tools,
         tokenizer=folder is not None and (folder / TOKENIZER).is_file(),
+        rank_template=first_of((spec.template, files.rank_template)),
         adapters=_adapters(spec),
     )
 
@@ -118,6 +126,17 @@ def _templates(
     plain = TemplateTraits.of(files.template) if files.template else None
     for_tools = TemplateTraits.of(files.tool_template) if files.tool_template else None
     return (TemplateWay.MODEL if plain else TemplateWay.RAW), plain, for_tools
+
+
+def _rank_template(spec: LoadSpec, purpose: Purpose) -> str:
+    """The Modelfile's, else the GGUF's, else one that stands beside it."""
+    if purpose.head or purpose.encoder:
+        return ""
+    found = first_of((spec.template, purpose.rank_template, purpose.template))
+    if not found and spec.tokenizer_folder:
+        with suppress(PreconditionError):  # nothing else of these files is used on the CPU
+            found = read_chat_files(Path(spec.tokenizer_folder)).rank_template
+    return found
 
 
 def _adapters(spec: LoadSpec) -> tuple[tuple[str, float], ...]:

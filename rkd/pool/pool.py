@@ -142,7 +142,7 @@ class Pool:
 
     async def use(self, ask: Ask, call: Callable[[Lease], Awaitable[T]]) -> T:
         """
-        Do *call* with a lease: embed, tokenize, detokenize; once more if the worker dies.
+        Do *call* with a lease: embed, rank, tokenize, detokenize; once more if the worker dies.
 
         Raises:
             RkdError: any refusal of the pool or the engine, WORKER_CRASHED.

@@ -109,7 +109,7 @@ class Lease:
 
     Args:
         generation: identity of the resident.
-        worker: use it directly for embed, tokenize and detokenize; runs go through `run`.
+        worker: use it directly for embed, rank, tokenize and detokenize; runs go through `run`.
     """
 
     def __init__(

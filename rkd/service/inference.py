@@ -24,6 +24,7 @@ from rkd.inference import (
     FinishReason,
     Outcome,
     PrefillProgress,
+    Ranking,
     Run,
     TemplateWay,
 )
@@ -38,6 +39,7 @@ from rkd.service.conversation import chat_run, generate_run
 from rkd.service.gate.caller import identity
 from rkd.service.options import Checker, Named, Options, Resolve, read_options
 from rkd.service.parts import HeldPictures, PictureLimits
+from rkd.service.ranking import ranked, read_rank
 from rkd.service.running import Running, RunningRequests
 from rkd.telemetry.meters import Meters, StreamMeter
 from rkd.v1 import inference_pb2 as pb
@@ -169,6 +171,20 @@ class InferenceService(InferenceServiceServicer):
             usage=types.Usage(prompt_tokens=found.prompt_tokens),
             backend=events.BACKENDS[backend],
         )
+
+    async def Rerank(self, request: pb.RerankRequest, context: Any) -> pb.RerankResponse:
+        """Score documents against a query."""
+        model = await self._resolve(self._named(request.model))
+        options = read_options(request.options, model.recipe)
+        spec = read_rank(request)
+
+        async def rank(lease: Lease) -> tuple[Ranking, BackendKind]:
+            return await lease.worker.rank(spec), lease.plan.backend
+
+        ask = _ask(model, options, context)
+        with self._running.entered(options.request_id, str(model.name)):
+            ranking, backend = await self._pool.use(ask, rank)
+        return ranked(ranking, request.top_n, backend)
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:
         """Turn text into token ids."""

@@ -54,6 +54,11 @@ class InferenceServiceStub:
                 request_serializer=rkd_dot_v1_dot_inference__pb2.EmbedRequest.SerializeToString,
                 response_deserializer=rkd_dot_v1_dot_inference__pb2.EmbedResponse.FromString,
                 _registered_method=True)
+        self.Rerank = channel.unary_unary(
+                '/rkd.v1.InferenceService/Rerank',
+                request_serializer=rkd_dot_v1_dot_inference__pb2.RerankRequest.SerializeToString,
+                response_deserializer=rkd_dot_v1_dot_inference__pb2.RerankResponse.FromString,
+                _registered_method=True)
         self.Tokenize = channel.unary_unary(
                 '/rkd.v1.InferenceService/Tokenize',
                 request_serializer=rkd_dot_v1_dot_inference__pb2.TokenizeRequest.SerializeToString,
@@ -103,6 +108,15 @@ class InferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Rerank(self, request, context):
+        """Says how well each of several documents answers a query, for models made to rank: those with a
+        scoring head, and those that answer yes or no to a template of theirs.
+        Fails with CAPABILITY_UNSUPPORTED for all others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Tokenize(self, request, context):
         """Turns text into the model's token ids.
         """
@@ -142,6 +156,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.Embed,
                     request_deserializer=rkd_dot_v1_dot_inference__pb2.EmbedRequest.FromString,
                     response_serializer=rkd_dot_v1_dot_inference__pb2.EmbedResponse.SerializeToString,
+            ),
+            'Rerank': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rerank,
+                    request_deserializer=rkd_dot_v1_dot_inference__pb2.RerankRequest.FromString,
+                    response_serializer=rkd_dot_v1_dot_inference__pb2.RerankResponse.SerializeToString,
             ),
             'Tokenize': grpc.unary_unary_rpc_method_handler(
                     servicer.Tokenize,
@@ -245,6 +264,33 @@ class InferenceService:
             '/rkd.v1.InferenceService/Embed',
             rkd_dot_v1_dot_inference__pb2.EmbedRequest.SerializeToString,
             rkd_dot_v1_dot_inference__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rerank(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rkd.v1.InferenceService/Rerank',
+            rkd_dot_v1_dot_inference__pb2.RerankRequest.SerializeToString,
+            rkd_dot_v1_dot_inference__pb2.RerankResponse.FromString,
             options,
             channel_credentials,
             insecure,

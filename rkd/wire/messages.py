@@ -3,9 +3,9 @@ What daemon and worker say to each other: one frozen type a frame, its fields th
 
 Both ends are always of one version (`HelloFrame.protocol` says so), so nothing here is kept
 compatible between releases. Life of a worker: it says Hello; the daemon sends Load or Job; the
-worker answers Progress …, then Loaded (or JobDone) or Failed; from then on Run, Embed, Tokenize,
-Detokenize and Cancel in any order, several at once, each named by its id. End of file in either
-direction is the end of the other side. `codec.py` turns these into bytes.
+worker answers Progress …, then Loaded (or JobDone) or Failed; from then on Run, Embed, Rank,
+Tokenize, Detokenize and Cancel in any order, several at once, each named by its id. End of file in
+either direction is the end of the other side. `codec.py` turns these into bytes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from rkd.inference import (
     LoadSpec,
     Outcome,
     PrefillProgress,
+    Ranking,
+    RankSpec,
     Run,
 )
 
@@ -69,6 +71,12 @@ class EmbedFrame(Frame, frozen=True):
     """Vectors for texts."""
 
     spec: EmbedSpec
+
+
+class RankFrame(Frame, frozen=True):
+    """Scores of documents."""
+
+    spec: RankSpec
 
 
 class TokenizeFrame(Frame, frozen=True):
@@ -174,6 +182,12 @@ class EmbeddedFrame(Frame, frozen=True):
     embeddings: Embeddings
 
 
+class RankedFrame(Frame, frozen=True):
+    """Answer to Rank."""
+
+    ranking: Ranking
+
+
 class TokenizedFrame(Frame, frozen=True):
     """Answer to Tokenize."""
 
@@ -201,6 +215,7 @@ ToWorker = (
     | RunFrame
     | CancelFrame
     | EmbedFrame
+    | RankFrame
     | TokenizeFrame
     | DetokenizeFrame
     | JobFrame
@@ -215,6 +230,7 @@ FromWorker = (
     | DoneFrame
     | FailedFrame
     | EmbeddedFrame
+    | RankedFrame
     | TokenizedFrame
     | DetokenizedFrame
     | JobDoneFrame

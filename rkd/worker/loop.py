@@ -44,6 +44,8 @@ from rkd.wire.messages import (
     PongFrame,
     PrefillFrame,
     ProgressFrame,
+    RankedFrame,
+    RankFrame,
     RunFrame,
     TokenizedFrame,
     TokenizeFrame,
@@ -191,12 +193,14 @@ class WorkerLoop:
             outcome = self._engine().run(run, handle, emit)
         outbox.send(DoneFrame(request_id, outcome))
 
-    def _answer(self, asked: EmbedFrame | TokenizeFrame | DetokenizeFrame) -> None:
+    def _answer(self, asked: EmbedFrame | RankFrame | TokenizeFrame | DetokenizeFrame) -> None:
         engine = self._engine()
         answer: FromWorker
         match asked:
             case EmbedFrame():
                 answer = EmbeddedFrame(asked.id, engine.embed(asked.spec))
+            case RankFrame():
+                answer = RankedFrame(asked.id, engine.rank(asked.spec))
             case TokenizeFrame():
                 ids = engine.tokenize(
                     asked.text, add_special=asked.add_special, parse_special=asked.parse_special

@@ -23,6 +23,7 @@ from rkd.inference import (
     LoadSpec,
     Outcome,
     PrefillProgress,
+    RankSpec,
     Run,
     Sampling,
 )
@@ -272,6 +273,7 @@ class BackendSuite:
         backend, _ = loaded
         attempts: list[tuple[str, Callable[[], object]]] = [
             ("embed", lambda: backend.embed(EmbedSpec(("text",)))),
+            ("rank", lambda: backend.rank(RankSpec("query", ("text",)))),
             (
                 "grammar",
                 lambda: carried_out(backend, self.greedy(subject, grammar='root ::= "yes"')),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,18 +27,6 @@ from tests.models import tiny, tiny_bert
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny GGUF."""
     return tiny.write(tmp_path_factory.mktemp("weights") / "tiny.gguf")
-
-
-@pytest.fixture(scope="session")
-def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real one named by RKD_TEST_LLAMA_SERVER, else a program that takes its arguments."""
-    if named := os.environ.get("RKD_TEST_LLAMA_SERVER"):
-        return Path(named)
-    program = tmp_path_factory.mktemp("bin") / "llama-server"
-    source = Path(__file__).parents[1] / "models/llama_server.py"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} {source} "$@"\n')
-    program.chmod(0o755)
-    return program
 
 
 @pytest.fixture(params=["direct", "worker", "native", "native worker"])

@@ -24,6 +24,7 @@ from rkd.inference import (
     ContextOverflow,
     EmbedSpec,
     FinishReason,
+    RankSpec,
     Run,
     Sampling,
     TemplateWay,
@@ -634,6 +635,77 @@ class TestEmbeddings:
         assert len(short) == 4
         assert math.isclose(sum(value * value for value in short), 1.0)
         assert all(value == int(value) for value in plain)
+
+
+class TestRanking:
+    """Yes against no, from the logits the library gives."""
+
+    TEMPLATE = "<s>{query}|{document}"
+
+    @pytest.fixture
+    def beside(self, tmp_path: Path) -> dict[str, str]:
+        """A tokenizer with both words and a template, as the load names them."""
+        write_tokenizer(tmp_path, words=("yes", "no"))
+        named = [{"name": "rerank", "template": self.TEMPLATE}]
+        config = tmp_path / "tokenizer_config.json"
+        config.write_text(json.dumps({"chat_template": named}))
+        return {"tokenizer_folder": str(tmp_path)}
+
+    @staticmethod
+    def logit(tokens: list[int], token: int) -> float:
+        """What the stand-in gives for *token* behind *tokens*."""
+        return (sum(tokens) * 31 + token * 7) % 97 / 10 - 4.8
+
+    @pytest.mark.parametrize("version", ["1.2.0", "1.2.3", "1.3.0"])
+    def test_scores(self, version: str, tmp_path: Path, beside: dict[str, str]) -> None:
+        """Log-odds of both words behind query and document, or the probability."""
+        asked = RankSpec("ab", ("c", "defg"), normalize=False)
+        with loaded(version, tmp_path, change=beside) as npu:
+            raw = npu.backend.rank(asked)
+            scaled = npu.backend.rank(replace(asked, normalize=True)).scores
+            runs = npu.calls("rkllm_run")
+            assert npu.ask(SHORT).outcome.reason is FinishReason.STOP_EOS  # it answers again
+
+        assert [run["mode"] for run in runs] == [2] * 4
+        assert raw.prompt_tokens == len("ab|c") + 1 + len("ab|defg") + 1
+        for run, score, probability in zip(runs, raw.scores, scaled, strict=False):
+            own = self.logit(run["tokens"], 259) - self.logit(run["tokens"], 260)
+            assert score == pytest.approx(own, abs=1e-5)
+            assert probability == pytest.approx(1 / (1 + math.exp(-own)), abs=1e-5)
+
+    def test_what_does_not_fit_is_named_or_cut(
+        self, tmp_path: Path, beside: dict[str, str]
+    ) -> None:
+        """To the token; one is left for the answer."""
+        with loaded("1.3.0", tmp_path, change=beside) as npu:
+            with pytest.raises(BeyondRangeError) as caught:
+                npu.backend.rank(RankSpec("ab", ("c", "d" * 2000)))
+            cut = npu.backend.rank(RankSpec("ab", ("d" * 2000,), truncate=True))
+
+        assert caught.value.violations[0].field == "documents[1]"
+        assert cut.prompt_tokens == npu.loaded.context_tokens - 1
+
+    @pytest.mark.parametrize(
+        ("version", "words", "template", "why"),
+        [
+            ("1.1.4", ("yes", "no"), TEMPLATE, "older than 1.2.0"),
+            ("1.3.0", ("yes",), TEMPLATE, "no tokens 'yes' and 'no'"),
+            ("1.3.0", ("yes", "no"), "{{ messages }}", "nor a template of a reranker"),
+        ],
+    )
+    def test_who_cannot_is_told_why(
+        self, tmp_path: Path, version: str, words: tuple[str, ...], template: str, why: str
+    ) -> None:
+        """CAPABILITY_UNSUPPORTED, before anything runs."""
+        write_tokenizer(tmp_path, words=words)
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
+        change = {"tokenizer_folder": str(tmp_path)}
+        with loaded(version, tmp_path, change=change) as npu:
+            with pytest.raises(PreconditionError, match=why) as caught:
+                npu.backend.rank(RankSpec("ab", ("c",)))
+            assert npu.calls("rkllm_run") == []
+
+        assert caught.value.metadata["capability"] == "rerank"
 
 
 class TestAdapters:

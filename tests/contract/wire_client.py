@@ -21,6 +21,8 @@ from rkd.inference import (
     LoadProgress,
     LoadSpec,
     Outcome,
+    Ranking,
+    RankSpec,
     Run,
 )
 from rkd.wire import codec, frame
@@ -40,6 +42,8 @@ from rkd.wire.messages import (
     LoadFrame,
     PrefillFrame,
     ProgressFrame,
+    RankedFrame,
+    RankFrame,
     RunFrame,
     TokenizedFrame,
     TokenizeFrame,
@@ -144,6 +148,14 @@ class WireBackend:
         answer = self._next(request_id)
         assert isinstance(answer, EmbeddedFrame)
         return answer.embeddings
+
+    def rank(self, spec: RankSpec) -> Ranking:
+        """Send Rank."""
+        request_id = self._begin()
+        self._send(RankFrame(request_id, spec))
+        answer = self._next(request_id)
+        assert isinstance(answer, RankedFrame)
+        return answer.ranking
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Send Tokenize."""

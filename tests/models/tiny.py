@@ -8,6 +8,7 @@ the many tests that need an engine and no sense.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import gguf
@@ -63,27 +64,84 @@ def write(
     pooling: gguf.PoolingType | None = None,
     causal: bool = True,
     markers: tuple[str, ...] = (),
+    words: tuple[str, ...] = (),
+    labels: int = 0,
+    texts: Mapping[str, str] | None = None,
+    numbers: Mapping[str, int] | None = None,
 ) -> Path:
-    """Write the model to *path*; equal seeds give equal files. *markers* are control tokens."""
+    """
+    Write the model to *path*; equal seeds give equal files.
+
+    *markers* are control tokens, *words* tokens that are read wherever their text stands, *labels*
+    the outputs of a head that scores (with one the model is a Qwen3); *texts* and *numbers* are
+    further metadata.
+    """
     random = np.random.default_rng(seed)
-    tokens = [*SPECIAL, *byte_characters(), MERGED, *markers]
-    kinds = [gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * (BYTES + 1)
-    kinds += [gguf.TokenType.CONTROL] * len(markers)
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "qwen3" if labels else "llama")
     writer.add_name(f"tiny-{seed}")
+    _add(writer, texts or {}, numbers or {})
+    if pooling is not None:
+        writer.add_pooling_type(pooling)
+    if not causal:
+        writer.add_causal_attention(False)
+    if template is not None:
+        writer.add_chat_template(template)
+    _sizes(writer, layers)
+    tokens = _vocabulary(writer, markers, words)
+
+    def matrix(name: str, *shape: int) -> None:
+        writer.add_tensor(name, random.standard_normal(shape, dtype=np.float32) * 0.3)
+
+    matrix("token_embd.weight", tokens, WIDTH)
+    matrix("output.weight", tokens, WIDTH)
+    writer.add_tensor("output_norm.weight", np.ones(WIDTH, np.float32))
+    if labels:
+        writer.add_classifier_output_labels([f"label-{at}" for at in range(labels)])
+        matrix("cls.output.weight", labels, WIDTH)
+    for layer in range(layers):
+        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            matrix(f"blk.{layer}.{name}.weight", WIDTH, WIDTH)
+        matrix(f"blk.{layer}.ffn_gate.weight", FEED, WIDTH)
+        matrix(f"blk.{layer}.ffn_up.weight", FEED, WIDTH)
+        matrix(f"blk.{layer}.ffn_down.weight", WIDTH, FEED)
+        for name in ("attn_q_norm", "attn_k_norm") if labels else ():
+            writer.add_tensor(f"blk.{layer}.{name}.weight", np.ones(WIDTH // HEADS, np.float32))
+        writer.add_tensor(f"blk.{layer}.attn_norm.weight", np.ones(WIDTH, np.float32))
+        writer.add_tensor(f"blk.{layer}.ffn_norm.weight", np.ones(WIDTH, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _add(writer: gguf.GGUFWriter, texts: Mapping[str, str], numbers: Mapping[str, int]) -> None:
+    for key, text in texts.items():
+        writer.add_string(key, text)
+    for key, number in numbers.items():
+        writer.add_uint32(key, number)
+
+
+def _sizes(writer: gguf.GGUFWriter, layers: int) -> None:
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(layers)
     writer.add_feed_forward_length(FEED)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(HEADS)
+    writer.add_key_length(WIDTH // HEADS)
+    writer.add_value_length(WIDTH // HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(WIDTH // HEADS)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    if pooling is not None:
-        writer.add_pooling_type(pooling)
-    if not causal:
-        writer.add_causal_attention(False)
+
+
+def _vocabulary(writer: gguf.GGUFWriter, markers: tuple[str, ...], words: tuple[str, ...]) -> int:
+    """Write the vocabulary; returns how many tokens it has."""
+    tokens = [*SPECIAL, *byte_characters(), MERGED, *markers, *words]
+    kinds = [gguf.TokenType.CONTROL] * len(SPECIAL) + [gguf.TokenType.NORMAL] * (BYTES + 1)
+    kinds += [gguf.TokenType.CONTROL] * len(markers)
+    kinds += [gguf.TokenType.USER_DEFINED] * len(words)
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("default")
@@ -95,28 +153,7 @@ def write(
     writer.add_eot_token_id(4)
     writer.add_pad_token_id(0)
     writer.add_add_bos_token(False)
-    if template is not None:
-        writer.add_chat_template(template)
-
-    def matrix(name: str, *shape: int) -> None:
-        writer.add_tensor(name, random.standard_normal(shape, dtype=np.float32) * 0.3)
-
-    matrix("token_embd.weight", len(tokens), WIDTH)
-    matrix("output.weight", len(tokens), WIDTH)
-    writer.add_tensor("output_norm.weight", np.ones(WIDTH, np.float32))
-    for layer in range(layers):
-        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
-            matrix(f"blk.{layer}.{name}.weight", WIDTH, WIDTH)
-        matrix(f"blk.{layer}.ffn_gate.weight", FEED, WIDTH)
-        matrix(f"blk.{layer}.ffn_up.weight", FEED, WIDTH)
-        matrix(f"blk.{layer}.ffn_down.weight", WIDTH, FEED)
-        writer.add_tensor(f"blk.{layer}.attn_norm.weight", np.ones(WIDTH, np.float32))
-        writer.add_tensor(f"blk.{layer}.ffn_norm.weight", np.ones(WIDTH, np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    return len(tokens)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ def write(
     pooling: gguf.PoolingType | None = gguf.PoolingType.MEAN,
     seed: int = 1,
     labels: int = 1,
+    head: bool = False,
     context: int = CONTEXT,
 ) -> Path:
     """Write the model to *path*; with pooling RANK it has a head that scores *labels* of them."""
@@ -55,7 +56,7 @@ def write(
         writer.add_tensor(name, random.standard_normal(shape, dtype=np.float32) * 0.3)
 
     _encoder(writer, tensor, context=context)
-    if pooling is gguf.PoolingType.RANK:
+    if head or pooling is gguf.PoolingType.RANK:
         tensor("cls.weight", WIDTH, WIDTH)
         tensor("cls.bias", WIDTH)
         tensor("cls.output.weight", labels, WIDTH)

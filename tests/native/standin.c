@@ -18,6 +18,7 @@
  *   context_limit cores target platform toolkit driver device=none     what the file and board are
  *   npu_mb npu_total_mb ledger               memory of this model, of the NPU, shared file
  *   embd     width of the hidden layer (8)
+ *   vocab    logits given for each token (300)
  *   init_rc init_line init_crash init_hang init_quiet   (crash: segv | abrt | exit)
  *   run_rc run_line run_crash run_hang
  *   at_token at=crash|abrt|exit|error|hang    what happens at that token, counted from 0
@@ -651,6 +652,27 @@ static void hidden_layer(Job *job) {
   free(states);
 }
 
+#if FAMILY >= 2
+static void logits(Job *job) {
+  int size = number(job->settings, "vocab", 300), n = job->n_tokens;
+  float *all = malloc(sizeof(float) * size * n);
+  uint32_t sum = 0;
+  for (int t = 0; t < n; t++) {
+    sum += job->input->input_type == INPUT_PROMPT ? 1 : job->input->token_input.input_ids[t];
+    for (int i = 0; i < size; i++)
+      all[t * size + i] = (float)((sum * 31u + i * 7u) % 97u) / 10.0f - 4.8f;
+  }
+  RKLLMResult result;
+  memset(&result, 0, sizeof result);
+  result.logits.logits = all;
+  result.logits.vocab_size = size;
+  result.logits.num_tokens = n;
+  call(job, &result, RUN_NORMAL);
+  memset(all, 0, sizeof(float) * size * n); /* valid during the callback only */
+  free(all);
+}
+#endif
+
 static void *work(void *argument) {
   Job *job = argument;
   Handle *h = job->h;
@@ -661,6 +683,10 @@ static void *work(void *argument) {
   if (!aborted(job)) {
     if (job->infer->mode == INFER_HIDDEN) {
       hidden_layer(job);
+#if FAMILY >= 2
+    } else if (job->infer->mode == INFER_LOGITS) {
+      logits(job);
+#endif
     } else {
       int limit = h->param.max_new_tokens, room = h->param.max_context_len - job->n_tokens;
 #if FAMILY >= 5

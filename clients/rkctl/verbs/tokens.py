@@ -1,4 +1,4 @@
-"""`rkctl embed`, `tokenize`, `detokenize`: vectors and tokens of texts."""
+"""`rkctl embed`, `rerank`, `tokenize`, `detokenize`: vectors, scores and tokens of texts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from rkctl import flags, naming
 from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import verb
+
+SHOWN_CHARACTERS = 100
+"""Of a document that is ranked."""
 
 
 @verb("embed")
@@ -57,6 +60,59 @@ def embed(
         return
     for embedding in answer.embeddings:
         render.out(json.dumps([float(f"{value:.8g}") for value in embedding.values]))
+
+
+@verb("rerank")
+@naming.MODEL
+@click.argument("query")
+@click.argument("documents", metavar="[DOCUMENT]...", nargs=-1)
+@click.option("--top-n", type=int, metavar="N", help="Print only the N best.")
+@click.option("--normalize/--no-normalize", default=None, help="Probabilities (default), log-odds.")
+@click.option("--truncate", is_flag=True, help="Read only the beginning of a document too long.")
+@click.option("--instruction", metavar="TEXT", help="What makes a document relevant.")
+@flags.BACKEND
+@flags.CONTEXT_TOKENS
+@flags.KEEP_ALIVE
+def rerank(
+    session: Session,
+    model: str,
+    query: str,
+    documents: tuple[str, ...],
+    *,
+    top_n: int | None,
+    normalize: bool | None,
+    truncate: bool,
+    instruction: str | None,
+    backend: Backend | None,
+    context_tokens: int | None,
+    keep_alive: float | None,
+) -> None:
+    """
+    Sort each DOCUMENT, or each line of stdin, by how well it answers QUERY.
+
+    A line for each, best first: score, place (from 0), the document's beginning.
+    """
+    if not documents:
+        documents = tuple(line for line in sys.stdin.read().splitlines() if line.strip())
+    asked = ask.rerank(
+        model,
+        query,
+        documents,
+        top_n=top_n,
+        normalize=normalize,
+        truncate=truncate or None,
+        instruction=instruction,
+        backend=backend,
+        keep_alive_s=keep_alive,
+        context_tokens=context_tokens,
+    )
+    answer = session.call(asked)
+    if session.json:
+        render.out(render.to_json(answer))
+        return
+    for one in answer.results:
+        shown = " ".join(documents[one.index][:SHOWN_CHARACTERS].split())
+        render.out(f"{one.score:.6g}\t{one.index}\t{shown}")
 
 
 @verb("tokenize")

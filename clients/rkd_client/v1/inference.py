@@ -82,6 +82,31 @@ class EmbedResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class RankedDocument:
+    """A document with its score."""
+
+    index: int = 0
+    """Its place among the request's documents, from 0."""
+
+    score: float = 0.0
+    """The higher, the more relevant; see `normalize`. Scores of different models do not compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class RerankResponse:
+    """The documents, best first; those of equal score in the request's order."""
+
+    results: tuple[RankedDocument, ...] = ()
+    """At most `top_n`."""
+
+    usage: types.Usage = types.Usage()
+    """Tokens read: of the query with each document."""
+
+    backend: types.Backend = ""
+    """Where it ran."""
+
+
+@dataclass(frozen=True, slots=True)
 class TokenizeResponse:
     """The token ids."""
 

@@ -95,6 +95,34 @@ def embed(
     return Ask(request, bound_s=SLOW_S, repeatable=True)
 
 
+def rerank(
+    model: str,
+    query: str,
+    documents: str | Sequence[str],
+    *,
+    top_n: int | None = None,
+    normalize: bool | None = None,
+    truncate: bool | None = None,
+    instruction: str | None = None,
+    **options: Unpack[RunOptions],
+) -> Ask[pb.RerankResponse, v1.RerankResponse]:
+    """
+    Score each of *documents* against *query*, best first: `.results[0].index`, `.score`.
+
+    Scores are probabilities, or with *normalize* False log-odds.
+    """
+    request = fill(
+        pb.RerankRequest(model=model, query=query),
+        documents=documents,
+        top_n=top_n,
+        normalize=normalize,
+        truncate=truncate,
+        instruction=instruction,
+        options=options_of(options),
+    )
+    return Ask(request, bound_s=SLOW_S, repeatable=True)
+
+
 def tokenize(
     model: str,
     text: str,

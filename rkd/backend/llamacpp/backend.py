@@ -7,6 +7,7 @@ engine sees text and sampling options on `/completion`.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -22,14 +23,17 @@ from rkd.backend.llamacpp.embedder import Embedder
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.llguidance import compiler
 from rkd.backend.llamacpp.native import UNUSED_TEMPLATE, NativeEngine, prompt_cache_mib
+from rkd.backend.llamacpp.ranker import AnswerRanker, HeadRanker
 from rkd.backend.llamacpp.request import body_of, broken_schema, no_call, refusal_of
 from rkd.backend.llamacpp.schemas import Schemas
 from rkd.backend.llamacpp.turns import requests
 from rkd.backend.llamacpp.wheel import import_wheel, library_of_wheel
 from rkd.backend.prompt.fitting import fitted
+from rkd.backend.prompt.rank_template import RerankTemplate
 from rkd.backend.prompt.templates import Templates
 from rkd.backend.schema.conformity import broken
 from rkd.backend.text.calls.table import HERMES, CallFormat, markers_of
+from rkd.backend.text.scores import check_rank
 from rkd.bounds import check_token_ids
 from rkd.capability.purpose import Purpose
 from rkd.capability.table import refuse, require
@@ -43,6 +47,8 @@ from rkd.inference import (
     LoadProgress,
     LoadSpec,
     Outcome,
+    Ranking,
+    RankSpec,
     Run,
     TemplateWay,
 )
@@ -328,6 +334,25 @@ class LlamaCppBackend:
         if self._embedder is None:
             raise AssertionError("load before anything else")
         return self._embedder.embed(spec)
+
+    def rank(self, spec: RankSpec) -> Ranking:
+        """Score documents by the model's head, or by its yes and no."""
+        check_rank(spec, self._traits)
+        return self._ranker.rank(spec)
+
+    @functools.cached_property
+    def _ranker(self) -> HeadRanker | AnswerRanker:
+        if self._spec is None:
+            raise AssertionError("load before anything else")
+        context = self._spec.context_tokens
+        if self._purpose.head:
+            return HeadRanker(self._http, self._purpose, context, self._plain_tokens)
+        bos = self._special[0] if self._adds_bos else ""
+        template = RerankTemplate(self._traits.rank_template, *self._special)
+        return AnswerRanker(self._http, template, context, self._plain_tokens, bos)
+
+    def _plain_tokens(self, text: str, special: bool) -> tuple[int, ...]:  # noqa: FBT001 - `Tokens`
+        return self.tokenize(text, add_special=False, parse_special=special)
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Tokenize through `/tokenize`."""

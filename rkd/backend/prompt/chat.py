@@ -43,7 +43,7 @@ _OWN_NAMES = frozenset(
     {"messages", "tools", "add_generation_prompt", "bos_token", "eos_token", "raise_exception"}
     | {"strftime_now", "range", "namespace", "dict"}
 )
-_FAULTS = (
+FAULTS = (
     TemplateError,
     ArithmeticError,
     AttributeError,
@@ -86,8 +86,8 @@ class ChatTemplate:
             check_length(len(source) * 8)
             names = meta.find_undeclared_variables(self._environment.parse(source))
             self._template = self._environment.from_string(source)
-        except _FAULTS as error:
-            raise _broken(error) from error
+        except FAULTS as error:
+            raise broken_template(error) from error
         self._names = frozenset(names)
         self.traits = TemplateTraits.of(source)
         """What it can be asked for."""
@@ -234,11 +234,11 @@ class ChatTemplate:
             except MemoryError:
                 # Raised below: here the traceback still holds all that the template has made.
                 full = True
-            except _FAULTS as error:
-                raise _broken(error) from error
+            except FAULTS as error:
+                raise broken_template(error) from error
         if full:
             gc.collect()  # Jinja's frames hold each other
-            raise _broken(TemplateRunawayError("it makes more than the memory it may have"))
+            raise broken_template(TemplateRunawayError("it makes more than the memory it may have"))
         return whole("".join(pieces))
 
     def _check_silence(self, text: str, *, thinking: bool | None) -> None:
@@ -257,7 +257,8 @@ def _refused(error: TemplateError) -> InvalidInputError:
     )
 
 
-def _broken(error: BaseException) -> InvalidInputError:
+def broken_template(error: BaseException) -> InvalidInputError:
+    """Make the error for a template that does not compile, or fails."""
     line = getattr(error, "lineno", None)
     at = f" (line {line})" if line else ""
     verb = "is stopped" if isinstance(error, TemplateRunawayError) else "fails"

@@ -7,7 +7,7 @@ Knows text, stops and limits; how a run is stopped is told to it as a call.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
@@ -190,3 +190,28 @@ class HiddenLayer:
         start = (layer.num_tokens - 1) * layer.embd_size
         self.vector = tuple(layer.hidden_states[start : start + layer.embd_size])
         self.tokens = layer.num_tokens
+
+
+class LastLogits:
+    """
+    Takes what the model thinks of a text's next token; keeps the logits of a few.
+
+    Args:
+        wanted: ids of the tokens.
+    """
+
+    def __init__(self, wanted: Sequence[int]) -> None:
+        self._wanted = wanted
+        self.found: tuple[float, ...] = ()
+        """In the order asked for."""
+        self.failed = False
+
+    def on_result(self, result: Any, state: int) -> None:
+        """Take one callback; what it points to is gone when it returns."""
+        if state == _ERROR:
+            self.failed = True
+        last = result.logits
+        if not last.logits or last.num_tokens <= 0 or max(self._wanted) >= last.vocab_size:
+            return
+        start = (last.num_tokens - 1) * last.vocab_size
+        self.found = tuple(float(last.logits[start + token]) for token in self._wanted)

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.prompt.fitting import fitted
 from rkd.backend.rkllm import evidence, firstanswer
-from rkd.backend.rkllm.answer import CallbackAnswer, HiddenLayer
+from rkd.backend.rkllm.abi_shared import RKLLMInferMode
+from rkd.backend.rkllm.answer import CallbackAnswer, HiddenLayer, LastLogits
 from rkd.backend.rkllm.engine import ABORT_BOUND_S, Engine, Turn
 from rkd.backend.rkllm.outcome import outcome_of
 from rkd.backend.rkllm.prompt import Prompt, Prompts
+from rkd.backend.rkllm.ranker import NpuRanker
 from rkd.backend.rkllm.resident import LoadedModel
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, StatusError
 from rkd.backend.rkllm.sampling import engine_sampling
@@ -36,6 +38,8 @@ from rkd.inference import (
     LoadSpec,
     Outcome,
     PrefillProgress,
+    Ranking,
+    RankSpec,
     Run,
     Usage,
 )
@@ -61,6 +65,26 @@ class _Model:
     prompts: Prompts
     family: Family
     adapters: dict[str, float]
+
+    def give(self, prompt: Prompt, mode: RKLLMInferMode, taken: HiddenLayer | LastLogits) -> None:
+        """
+        Let the library give what it made of *prompt*, in place of an answer.
+
+        Raises:
+            RkdError: it failed.
+        """
+        params = RunParams(tokens=prompt.tokens, text=prompt.text, mode=mode)
+
+        def work() -> None:
+            self.resident.prepare(prompt, None)
+            try:
+                self.resident.run(params, taken.on_result)
+            except StatusError as error:
+                raise self.resident.failure(error.status) from error
+
+        self.engine.perform(Turn(work))
+        if taken.failed:
+            raise self.resident.failure(0)
 
 
 class RkllmBackend:
@@ -229,26 +253,19 @@ class RkllmBackend:
                 known = model.resident.context_tokens
                 tokens = cut(prompt.tokens or (), model.prompts.prompt(Run()).tokens or (), known)
                 prompt = replace(prompt, tokens=tuple(tokens))
-            layer = self._hidden(model, prompt)
+            layer = HiddenLayer()
+            model.give(prompt, RKLLMInferMode.RKLLM_INFER_GET_LAST_HIDDEN_LAYER, layer)
+            if not layer.vector:
+                raise model.resident.failure(0)
             vectors.append(shaped(layer.vector, spec))
             total += known or layer.tokens
         return Embeddings(tuple(vectors), total)
 
-    def _hidden(self, model: _Model, prompt: Prompt) -> HiddenLayer:
-        layer = HiddenLayer()
-        params = RunParams(tokens=prompt.tokens, text=prompt.text, hidden=True)
-
-        def work() -> None:
-            model.resident.prepare(prompt, None)
-            try:
-                model.resident.run(params, layer.on_result)
-            except StatusError as error:
-                raise model.resident.failure(error.status) from error
-
-        model.engine.perform(Turn(work))
-        if layer.failed or not layer.vector:
-            raise model.resident.failure(0)
-        return layer
+    def rank(self, spec: RankSpec) -> Ranking:
+        """Score documents by the model's yes and no, one run each."""
+        model = self._loaded()
+        ranker = NpuRanker(model.prompts, model.resident.context_tokens, model.give)
+        return ranker.rank(spec)
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Turn text into token ids, with the tokenizer beside the weights."""

@@ -8,6 +8,7 @@ runtime's own template, which takes one user turn and no history.
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from rkd.outside import quoted
 
 if TYPE_CHECKING:
     from rkd.backend.prompt.chat import ChatTemplate
+    from rkd.backend.prompt.rank_template import RerankTemplate
     from rkd.backend.prompt.templates import LazyTemplate
     from rkd.backend.prompt.tokenizer import Tokenizer
 
@@ -107,6 +109,20 @@ class Prompts:
         )
 
         return LazyTemplate(source, self._bos, self._eos)
+
+    @functools.cached_property
+    def rank_template(self) -> RerankTemplate:
+        """
+        What puts a query and a document together; only where `rerank` is supported.
+
+        Raises:
+            InvalidInputError: INVALID_FIELD, it is no Jinja.
+        """
+        from rkd.backend.prompt.rank_template import (  # noqa: PLC0415 - Jinja where it is needed
+            RerankTemplate,
+        )
+
+        return RerankTemplate(self.traits.rank_template, self._bos, self._eos)
 
     @property
     def way(self) -> TemplateWay:

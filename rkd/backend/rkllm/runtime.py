@@ -58,7 +58,7 @@ class RunParams:
     Args:
         sampling: None leaves the handle's; ignored before 1.3.0.
         max_tokens: at most so many; 0 or less means no limit. Ignored before 1.3.0.
-        hidden: give the last hidden layer instead of an answer.
+        mode: give the last hidden layer, or the logits, instead of an answer.
         lora: name of a loaded adapter, or "".
         save_cache: file to save the prompt cache to, or "".
     """
@@ -68,7 +68,7 @@ class RunParams:
     thinking: bool = False
     sampling: EngineSampling | None = None
     max_tokens: int = 0
-    hidden: bool = False
+    mode: RKLLMInferMode = RKLLMInferMode.RKLLM_INFER_GENERATE
     lora: str = ""
     save_cache: str = ""
 
@@ -305,11 +305,7 @@ class Runtime:
     def _infer(self, params: RunParams) -> tuple[Any, object]:
         infer = self._abi.make("RKLLMInferParam")
         held: list[object] = []
-        infer.mode = (
-            RKLLMInferMode.RKLLM_INFER_GET_LAST_HIDDEN_LAYER
-            if params.hidden
-            else RKLLMInferMode.RKLLM_INFER_GENERATE
-        )
+        infer.mode = params.mode
         if params.lora:
             lora = self._abi.make("RKLLMLoraParam", params.lora.encode())
             infer.lora_params = pointer(lora)

@@ -19,6 +19,8 @@ from rkd.inference import (
     LoadSpec,
     Outcome,
     PrefillProgress,
+    Ranking,
+    RankSpec,
     Run,
 )
 from rkd.pool.deciding.state import Death, LoadPlan
@@ -94,6 +96,9 @@ class WorkerHandle(Protocol):
 
     async def embed(self, spec: EmbedSpec) -> Embeddings:
         """Embed texts; raises as `load`. Cancelling it gives the worker's answer up."""
+
+    async def rank(self, spec: RankSpec) -> Ranking:
+        """Score documents; raises as `load`. Cancelling it gives the worker's answer up."""
 
     async def tokenize(
         self, text: str, *, add_special: bool, parse_special: bool

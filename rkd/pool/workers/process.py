@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from rkd.errors import ExhaustedError, PreconditionError, Reason, RkdError
-from rkd.inference import Embeddings, EmbedSpec, Loaded, LoadProgress, LoadSpec, Run
+from rkd.inference import (
+    Embeddings,
+    EmbedSpec,
+    Loaded,
+    LoadProgress,
+    LoadSpec,
+    Ranking,
+    RankSpec,
+    Run,
+)
 from rkd.pool.deciding.state import Death
 from rkd.pool.workers import kernel
 from rkd.pool.workers.exchange import Exchange, Tell
@@ -41,6 +50,8 @@ from rkd.wire.messages import (
     LoadedFrame,
     LoadFrame,
     PingFrame,
+    RankedFrame,
+    RankFrame,
     RunFrame,
     TokenizedFrame,
     TokenizeFrame,
@@ -52,8 +63,9 @@ CANCEL_BOUND_S = 30.0
 an abort during prefill took 1.4 s; prefill of a long prompt on the NPU takes longer."""
 CALL_BOUND_S = 60.0
 """Longest wait for an answer to Tokenize or Detokenize; 16 MB of text take some seconds."""
-EMBED_BYTE_S = 0.1
-"""What a byte to embed adds to that: 7B models on the slow cores read some 3 tokens a second."""
+READ_BYTE_S = 0.1
+"""What a byte to embed or rank adds to that: 7B models on the slow cores read some 3 tokens a
+second."""
 JOB_SILENCE_S = 900.0
 """Longest a job may go on without a word: it tells of every tensor."""
 CLOSE_BOUND_S = 3.0
@@ -266,9 +278,15 @@ class WorkerProcess(asyncio.Protocol):
 
     async def embed(self, spec: EmbedSpec) -> Embeddings:
         """Embed texts; raises as `load`."""
-        bound_s = CALL_BOUND_S + EMBED_BYTE_S * sum(map(len, spec.inputs))
+        bound_s = CALL_BOUND_S + READ_BYTE_S * sum(map(len, spec.inputs))
         asked = EmbedFrame(self._next_id(), spec)
         return (await self._ask(asked, EmbeddedFrame, bound_s)).embeddings
+
+    async def rank(self, spec: RankSpec) -> Ranking:
+        """Score documents; raises as `load`."""
+        read = sum(map(len, spec.documents)) + len(spec.query) * len(spec.documents)
+        asked = RankFrame(self._next_id(), spec)
+        return (await self._ask(asked, RankedFrame, CALL_BOUND_S + READ_BYTE_S * read)).ranking
 
     async def tokenize(
         self, text: str, *, add_special: bool, parse_special: bool

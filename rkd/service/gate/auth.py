@@ -42,7 +42,7 @@ _BY_ROLE: Final = {
         "grpc.health.v1.Health": "List",
     },
     Role.GENERATE: {
-        "rkd.v1.InferenceService": "Generate Chat Embed Tokenize Detokenize Cancel",
+        "rkd.v1.InferenceService": "Generate Chat Embed Rerank Tokenize Detokenize Cancel",
         "rkd.v1.PoolService": "Load",
     },
     Role.MANAGE: {

@@ -30,6 +30,7 @@ _REQUEST_BYTES: Final = MappingProxyType(
         "/rkd.v1.InferenceService/Generate": PICTURES_BYTES,
         "/rkd.v1.InferenceService/Chat": PICTURES_BYTES,
         "/rkd.v1.InferenceService/Embed": TEXT_BYTES,
+        "/rkd.v1.InferenceService/Rerank": TEXT_BYTES,
         "/rkd.v1.InferenceService/Tokenize": TOKENS_BYTES,
         "/rkd.v1.InferenceService/Detokenize": TOKENS_BYTES,
     }

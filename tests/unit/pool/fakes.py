@@ -18,6 +18,8 @@ from rkd.inference import (
     LoadProgress,
     LoadSpec,
     Outcome,
+    Ranking,
+    RankSpec,
     Run,
 )
 from rkd.model import (
@@ -197,6 +199,12 @@ class FakeWorker:
         if self.died.done():
             raise WorkerDiedError(self.died.result())
         return Embeddings(tuple((1.0,) for _ in spec.inputs), len(spec.inputs))
+
+    async def rank(self, spec: RankSpec) -> Ranking:
+        """The longer, the better."""
+        if self.died.done():
+            raise WorkerDiedError(self.died.result())
+        return Ranking(tuple(float(len(one)) for one in spec.documents), len(spec.documents))
 
     async def tokenize(
         self, text: str, *, add_special: bool, parse_special: bool

@@ -162,6 +162,22 @@ class TestTokens:
         assert request.normalize is False
         assert request.HasField("normalize")
 
+    def test_documents_are_printed_best_first(self, rkctl: Rkctl, board: FakeBoard) -> None:
+        """Score, place, and the document as one short line."""
+        results = [
+            inference_pb2.RankedDocument(index=1, score=0.75),
+            inference_pb2.RankedDocument(index=0, score=0.0625),
+        ]
+        board.answers["InferenceService.Rerank"] = inference_pb2.RerankResponse(results=results)
+
+        result = rkctl("rerank", "tiny", "q", "--top-n", "2", stdin=f"a\n\n{'b ' * 90}\n")
+
+        assert result.stdout == f"0.75\t1\t{'b ' * 49}b\n0.0625\t0\ta\n"
+        request = board.requests("InferenceService.Rerank")[0]
+        assert (request.query, request.top_n) == ("q", 2)
+        assert list(request.documents) == ["a", "b " * 90]
+        assert not request.HasField("normalize")
+
     def test_tokens_go_there_and_back(self, rkctl: Rkctl, board: FakeBoard) -> None:
         """Stdin is taken to its last character; ids may be piped."""
         ids = inference_pb2.TokenizeResponse(token_ids=[1, 22])

@@ -169,6 +169,21 @@ async def test_the_short_calls() -> None:
     assert (list(tokens.token_ids), text.text) == ([97, 98], "a")
 
 
+async def test_documents_come_back_best_first() -> None:
+    """As many as asked for, by their places; those of equal score in their order."""
+    board, context = Board(), FakeContext()
+    request = pb.RerankRequest(model="alpha", query="q", documents=["aa", "b", "ccc", "dd"])
+    answer = await board.service.Rerank(request, context)
+    request.top_n = 2
+    best = await board.service.Rerank(request, context)
+    await board.pool.close(0)
+
+    found = [(one.index, one.score) for one in answer.results]
+    assert found == [(2, 3.0), (0, 2.0), (3, 2.0), (1, 1.0)]
+    assert [one.index for one in best.results] == [2, 0]
+    assert (answer.usage.prompt_tokens, answer.backend) == (4, types.BACKEND_CPU)
+
+
 async def test_what_is_wrong_is_refused_before_the_pool() -> None:
     """No model, no inputs, no ids: nothing is loaded for it."""
     board, context = Board(), FakeContext()

@@ -21,6 +21,8 @@ from rkd.inference import (
     LoadSpec,
     Outcome,
     PrefillProgress,
+    Ranking,
+    RankSpec,
     Run,
     Sampling,
 )
@@ -46,6 +48,8 @@ from rkd.wire.messages import (
     PongFrame,
     PrefillFrame,
     ProgressFrame,
+    RankedFrame,
+    RankFrame,
     RunFrame,
     TokenizedFrame,
     TokenizeFrame,
@@ -94,6 +98,10 @@ class FakeBackend:
     def embed(self, spec: EmbedSpec) -> Embeddings:
         """Show what was asked."""
         return Embeddings(((float(len(spec.inputs)), float(spec.dimensions)),), 5)
+
+    def rank(self, spec: RankSpec) -> Ranking:
+        """Show what was asked."""
+        return Ranking((float(len(spec.query)), float(len(spec.documents))), 7)
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Show what was asked."""
@@ -256,12 +264,15 @@ def test_short_questions_are_answered(daemon: FakeDaemon) -> None:
     daemon.load()
     daemon.send(EmbedFrame(1, EmbedSpec(("a", "b"), dimensions=3)))
     embedded = daemon.until(1, EmbeddedFrame)[1].embeddings
+    daemon.send(RankFrame(4, RankSpec("abc", ("d", "e"))))
+    ranked = daemon.until(4, RankedFrame)[1].ranking
     daemon.send(TokenizeFrame(2, "abc", add_special=False, parse_special=True))
     tokenized = daemon.until(2, TokenizedFrame)[1]
     daemon.send(DetokenizeFrame(3, (1, 2)))
     detokenized = daemon.until(3, DetokenizedFrame)[1]
 
     assert embedded == Embeddings(((2.0, 3.0),), 5)
+    assert ranked == Ranking((3.0, 2.0), 7)
     assert tokenized.token_ids == (3, 0, 1)
     assert detokenized.text == "(1, 2)"
 
