@@ -163,11 +163,13 @@ class Media:
     Args:
         data: the file's content.
         width, height: pixels, as its header says.
+        place: where in the request it stood (`messages[2].parts[1]`), for errors.
     """
 
     data: bytes = field(repr=False)
     width: int
     height: int
+    place: str = field(default="", compare=False)
 
 
 Part = str | Media

@@ -71,6 +71,19 @@ def chat(traits: Traits) -> Ability:
     return yes(template="none" if traits.way is TemplateWay.RAW else traits.way.value)
 
 
+def vision(traits: Traits) -> Ability:
+    """By the projector beside its weights."""
+    if traits.on_npu:
+        return no("it sees no pictures on the NPU", on_cpu("pictures"))
+    if not traits.projector:
+        return no(
+            "no projector (mmproj) lies beside its weights",
+            "Ask a model that sees (`rkctl show` says vision), or put its projector beside its "
+            "weights: `rkctl pull` brings it.",
+        )
+    return yes()
+
+
 def history(traits: Traits) -> Ability:
     """The runtime's own template takes one user turn."""
     if traits.way is TemplateWay.RUNTIME:

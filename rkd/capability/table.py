@@ -62,6 +62,8 @@ ROWS: tuple[CapabilityRow, ...] = (
     _ROW("chat", "answers to a conversation", judges.chat, lambda run, _traits: bool(run.messages)),
     _ROW("history", "turns of the assistant and of tools in the conversation", judges.history,
          lambda run, _: any(turn.role not in {"system", "user"} for turn in run.messages)),
+    _ROW("vision", "pictures in prompts and turns of the user", judges.vision,
+         lambda run, _traits: bool(run.media)),
     _ROW("tools", "tools the model may call", judges.tools,
          lambda run, _traits: bool(run.tools)),
     _ROW("tool_choice", "a call that is made in any case, and keeps its schema", judges.tool_choice,

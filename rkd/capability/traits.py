@@ -39,6 +39,7 @@ class Traits:
         embeddings: the load makes the engine ready to embed.
         vector_size: components of a vector; 0 where nobody tells before the load.
         adapters: (name, scale) of its LoRA adapters.
+        projector: what makes tokens of pictures is loaded with it.
     """
 
     backend: BackendKind
@@ -54,6 +55,7 @@ class Traits:
     embeddings: bool = True
     vector_size: int = 0
     adapters: tuple[tuple[str, float], ...] = ()
+    projector: bool = False
 
     @property
     def on_npu(self) -> bool:
@@ -90,6 +92,7 @@ def cpu_traits(spec: LoadSpec) -> Traits:
         embeddings=spec.embeddings,
         vector_size=purpose.vector_size,
         adapters=_adapters(spec),
+        projector=bool(spec.projector),
     )
 
 

@@ -101,7 +101,7 @@ class PartsReader:
             self._check.need(False, place, str(error))
             return None
         if self._fits(header, media.mime_type, place):
-            return Media(data, header.width, header.height)
+            return Media(data, header.width, header.height, place)
         return None
 
     def _fits(self, header: PictureHeader, mime_type: str, place: str) -> bool:

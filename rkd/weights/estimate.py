@@ -23,6 +23,9 @@ KV_BYTES: dict[str, tuple[int, int]] = {
 CPU_OVERHEAD_BYTES = 128 * _MIB
 """Process, vocabulary and the buffers every size of model has. The process with the engine loaded
 and no model: 67-70 MB measured (xllamacpp 2026.10)."""
+SIGHT_OVERHEAD_BYTES = 256 * _MIB
+"""What seeing takes besides the projector: the encoder's buffers, and a picture being decoded.
+Measured: one of 40 megapixels takes 30 MB as a JPEG, 200 to 350 as a PNG, 600 as a WebP."""
 NPU_OVERHEAD_BYTES = 64 * _MIB
 """Process and scratch of an RKLLM worker."""
 NPU_CONTEXT_STEP_TOKENS = 32
@@ -120,10 +123,11 @@ def estimate(
     cache = kv_cache_bytes(details, tokens, kv_type, weights_bytes=weights_bytes)
     compute = (batch_tokens or _BATCH_TOKENS) * details.embedding_size * 4 * _FLOATS_A_TOKEN
     kept = min(prompt_cache_bytes, _CONVERSATIONS_KEPT * cache) // _MIB * _MIB
+    sight = SIGHT_OVERHEAD_BYTES if projector_bytes else 0
     return Estimate(
         weights_bytes,
         cache,
-        CPU_OVERHEAD_BYTES + compute,
+        CPU_OVERHEAD_BYTES + compute + sight,
         projector_bytes,
         prompt_cache_bytes=kept,
     )

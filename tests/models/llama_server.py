@@ -29,10 +29,14 @@ def main() -> NoReturn:
     parser.add_argument("--embeddings", action="store_true")
     parser.add_argument("--pooling")
     parser.add_argument("--ubatch-size", type=int)
+    parser.add_argument("--mmproj", default="")
+    parser.add_argument("--image-max-tokens", type=int, default=-1)
     given = parser.parse_args()
     Path(given.host).unlink(missing_ok=True)
     params = xllamacpp.CommonParams()
     params.model.path = given.model
+    params.mmproj.path = given.mmproj
+    params.image_max_tokens = given.image_max_tokens
     params.hostnames = [given.host]
     params.n_ctx = given.ctx_size
     params.n_parallel = given.parallel

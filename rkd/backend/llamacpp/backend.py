@@ -13,12 +13,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.llamacpp.answer import EventAnswer
+from rkd.backend.llamacpp.asked import NO_TEMPLATE, Asked, Written
 from rkd.backend.llamacpp.embedder import Embedder
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.llguidance import compiler
@@ -26,13 +27,14 @@ from rkd.backend.llamacpp.native import UNUSED_TEMPLATE, NativeEngine, prompt_ca
 from rkd.backend.llamacpp.ranker import AnswerRanker, HeadRanker
 from rkd.backend.llamacpp.request import body_of, broken_schema, no_call, refusal_of
 from rkd.backend.llamacpp.schemas import Schemas
+from rkd.backend.llamacpp.sight import Seen, Sight
 from rkd.backend.llamacpp.turns import requests
 from rkd.backend.llamacpp.wheel import import_wheel, library_of_wheel
 from rkd.backend.prompt.fitting import fitted
 from rkd.backend.prompt.rank_template import RerankTemplate
 from rkd.backend.prompt.templates import Templates
 from rkd.backend.schema.conformity import broken
-from rkd.backend.text.calls.table import HERMES, CallFormat, markers_of
+from rkd.backend.text.calls.table import markers_of
 from rkd.backend.text.scores import check_rank
 from rkd.bounds import check_token_ids
 from rkd.capability.purpose import Purpose
@@ -50,9 +52,9 @@ from rkd.inference import (
     Ranking,
     RankSpec,
     Run,
-    TemplateWay,
 )
 from rkd.model import BackendKind
+from rkd.weights import projector
 
 BATCH_TOKENS = 256
 """Prompt tokens computed at once: a cancel is seen between batches, and other streams get their
@@ -63,25 +65,6 @@ NAME_TOKENS = 64
 _NO_CHOICE = frozenset({"json_schema", "stop", "n_probs", "return_progress"})
 """Of a request, what has no place where only a name is chosen."""
 FREE_POLL_S = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """
-    What the engine is to read.
-
-    Args:
-        prompt: text, or token ids.
-        way: which template made it.
-        row: how the model writes tool calls.
-        chat: reasoning and calls are to be looked for.
-    """
-
-    prompt: str | list[int]
-    way: TemplateWay = TemplateWay.RAW
-    row: CallFormat = HERMES
-    warnings: tuple[str, ...] = ()
-    chat: bool = False
 
 
 class WheelEngine:
@@ -104,6 +87,9 @@ class WheelEngine:
         self.socket.unlink(missing_ok=True)  # a stale one makes the server fail
         params = engine.CommonParams()
         params.model.path = spec.weights
+        params.mmproj.path = spec.projector
+        if spec.image_tokens:
+            params.image_max_tokens = spec.image_tokens
         params.n_ctx = spec.context_tokens * spec.slots
         params.n_parallel = spec.slots
         params.n_batch = batch_tokens
@@ -167,6 +153,7 @@ class LlamaCppBackend:
         self._schemas = Schemas()
         self._templates = Templates("", "", "")
         self._special = ("", "")
+        self._sight = Sight({}, self._http.post)
         self._adds_bos = False
         self._running = 0
         self._vocabulary = 0
@@ -192,6 +179,8 @@ class LlamaCppBackend:
         if self._purpose.whole:
             batch_tokens = max(batch_tokens, spec.context_tokens)
         self._schemas = Schemas(self._engine.refuses)
+        if spec.projector:
+            projector.inspect(Path(spec.projector), self._purpose.vector_size)
         self._engine.start(spec, threads, batch_tokens, self._purpose)
         # Only the loop that runs requests answers this. The wheel's server never ends when it is
         # told to before that loop has begun: about one of fifty that were let go at once.
@@ -199,6 +188,7 @@ class LlamaCppBackend:
         props = self._http.get("/props")
         context = int(props["default_generation_settings"]["n_ctx"])
         self._spec = replace(spec, context_tokens=context)
+        self._sight = Sight(props, self._http.post)
         self._special = (str(props.get("bos_token", "")), str(props.get("eos_token", "")))
         self._embedder = Embedder(self._http, self._purpose, context, self._tokens)
         self._adds_bos = bool(self.tokenize("", add_special=True, parse_special=False))
@@ -247,7 +237,7 @@ class LlamaCppBackend:
         if handle.cancelled:
             self._await_free_slot()
             return answer.outcome(asked.way, warnings, reason=FinishReason.CANCELLED)
-        outcome = answer.outcome(asked.way, warnings)
+        outcome = self._with_media(answer.outcome(asked.way, warnings), asked.seen)
         if run.forces_call and not answer.calls and outcome.reason is FinishReason.STOP_EOS:
             raise no_call(run.tool_choice)
         if answer.ended and held is not None and (where := broken(held, answer.held)):
@@ -268,7 +258,7 @@ class LlamaCppBackend:
             return body.get("json_schema")
 
         def choose(left: Run, prompt: str, names: Sequence[str]) -> str:
-            body = body_of(left, prompt, self._spec, answer.seed, self._schemas)
+            body = asked.seen.onto(body_of(left, prompt, self._spec, answer.seed, self._schemas))
             choices = " | ".join(json.dumps(name) for name in names)
             more = {"grammar": f"root ::= {choices}", "stream": False, "n_predict": NAME_TOKENS}
             kept = {key: value for key, value in body.items() if key not in _NO_CHOICE}
@@ -278,6 +268,7 @@ class LlamaCppBackend:
         held: dict[str, Any] | None = None
         for part, prompt in requests(run, asked.prompt, asked.row, answer, choose):
             body = body_of(part, prompt, self._spec, answer.seed, self._schemas)
+            body = asked.seen.onto(body)
             held = body.get("json_schema")
             if markers:
                 body["preserved_tokens"] = list(markers)
@@ -308,25 +299,50 @@ class LlamaCppBackend:
             time.sleep(FREE_POLL_S)
 
     def _length(self, run: Run) -> int:
-        prompt = self._asked(run).prompt
-        return len(prompt if isinstance(prompt, list) else self._tokens(prompt))
+        """Tokens of the prompt of *run*; its pictures are counted, and not encoded."""
+        if run.prompt_tokens:
+            return len(run.prompt_tokens)
+        marks = self._sight.marks(run)
+        pieces = marks.pieces(self._written(marks.run).text)
+        texts = sum(len(self._tokens(text)) for text in pieces.texts if text)
+        return texts + sum(map(self._sight.tokens_of, pieces.pictures))
+
+    def _with_media(self, outcome: Outcome, seen: Seen) -> Outcome:
+        """Add what pictures became of the prompt."""
+        if not seen.pngs:
+            return outcome
+        usage = outcome.usage
+        own = len(self.tokenize("", add_special=True, parse_special=True))
+        tokens = seen.media_tokens(usage.prompt_tokens, lambda text: len(self._plain(text)), own)
+        return replace(outcome, usage=replace(usage, media_tokens=tokens))
+
+    def _plain(self, text: str) -> tuple[int, ...]:
+        return self.tokenize(text, add_special=False, parse_special=True)
 
     def _asked(self, run: Run) -> Asked:
         if run.prompt_tokens:
             return Asked(list(run.prompt_tokens))
+        marks = self._sight.marks(run)
+        written = self._written(marks.run)
+        pieces = marks.pieces(written.text)
+        prompt, seen = self._sight.look(pieces)
+        warnings = (*written.warnings, *pieces.warnings)
+        return Asked(prompt, written.way, written.row, warnings, chat=written.chat, seen=seen)
+
+    def _written(self, run: Run) -> Written:
+        """Return the text of *run*, marks in place of its pictures."""
         if not run.messages:
-            return Asked(run.prompt)
+            return Written(run.prompt)
         template, way = self._templates.of(run)
         if template is None:
             text = "\n\n".join(message.content for message in run.messages)
-            warning = "The model has no chat template: the messages were sent as plain text."
-            return Asked(text, warnings=(warning,), chat=True)
+            return Written(text, warnings=(NO_TEMPLATE,), chat=True)
         text = template.prompt(run)
         bos = self._special[0]
         if self._adds_bos and bos:
             # The engine puts one before the text itself; two confuse the model.
             text = text.removeprefix(bos)
-        return Asked(text, way, template.format, chat=True)
+        return Written(text, way, template.format, chat=True)
 
     def embed(self, spec: EmbedSpec) -> Embeddings:
         """Embed, pooled as the file says."""

@@ -77,6 +77,10 @@ class NativeEngine:
             command += ["--embeddings", "--pooling", purpose.pooling.name.lower()]
         if purpose.whole:
             command += ["--ubatch-size", str(batch_tokens)]
+        if spec.projector:
+            command += ["--mmproj", spec.projector]
+            if spec.image_tokens:
+                command += ["--image-max-tokens", str(spec.image_tokens)]
         for _name, path, scale in spec.adapters:
             command += ["--lora-scaled", path, str(scale)]
         try:

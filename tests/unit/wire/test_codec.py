@@ -53,14 +53,15 @@ SAMPLING = Sampling(
     0.1, 2, 0.3, 0.4, 0.5, 0.6, 7, 0.8, 0.9, 1, 1.1, 1.2, 13, 14, ("s",), ((1, 0.5),), 3, "g", "{}"
 )
 TURN = Message(
-    "user", "c", "r", (ToolCall("i", "n", "{}"),), "t", "ti", ("x", Media(b"\xff", 3, 4))
+    "user", "c", "r", (ToolCall("i", "n", "{}"),), "t", "ti", ("x", Media(b"\xff", 3, 4, "m"))
 )
 LOGPROB = Logprob(1, "x", -0.5)
 WHOLE: tuple[Any, ...] = (
     SAMPLING,
     Run(
         SAMPLING, "p", (TURN,), (Tool("n", "d", "{}"),), "t", "required", True, 1, "e", "{}",
-        (("l", 0.1),), (1, 2), "c", (Media(b"\xff", 3, 4), "x"), ContextOverflow.TRIM_OLDEST, 9,
+        (("l", 0.1),), (1, 2), "c", (Media(b"\xff", 3, 4, "m"), "x"),
+        ContextOverflow.TRIM_OLDEST, 9,
     ),
     LoadSpec(
         BackendKind.NPU, "/w", "m", 1, 2, "f16", 3, 4, "t", "/t", "h", "/r", "1.3", 5, 6,
@@ -111,6 +112,8 @@ def test_the_pictures_of_a_request_cross_whole() -> None:
 
     assert crossed(sent) == sent
     assert sent.run.media == (*pictures, *pictures)
+    placed = RunFrame(1, Run(prompt_parts=(Media(b"x", 1, 1, "parts[3]"),)))
+    assert crossed(placed).run.media[0].place == "parts[3]"  # type: ignore[union-attr]
 
 
 def test_every_frame_has_its_shape() -> None:

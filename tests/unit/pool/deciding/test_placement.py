@@ -15,7 +15,7 @@ from rkd.modelfile.parse import parse
 from rkd.pool.deciding.budget import GIB, MIB
 from rkd.pool.deciding.placement import Placement, Wish
 from rkd.pool.deciding.settings import PoolSettings
-from rkd.weights.estimate import CPU_OVERHEAD_BYTES, NPU_OVERHEAD_BYTES
+from rkd.weights.estimate import CPU_OVERHEAD_BYTES, NPU_OVERHEAD_BYTES, SIGHT_OVERHEAD_BYTES
 from tests.unit.pool.fakes import model
 
 OLD = RuntimeLibrary(Path("/lib/old.so"), "1.1.4")
@@ -386,5 +386,6 @@ class TestPictures:
 
         assert (plan.spec.projector, plan.spec.image_tokens) == ("/models/alpha/mmproj.gguf", 77)
         assert (without.spec.projector, without.spec.image_tokens) == ("", 0)
-        assert plan.need.ram_bytes - without.need.ram_bytes == 30 * MIB
+        more = plan.need.ram_bytes - without.need.ram_bytes
+        assert more == 30 * MIB + SIGHT_OVERHEAD_BYTES
         assert plan.calibration_key != without.calibration_key
