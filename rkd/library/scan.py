@@ -113,7 +113,7 @@ def scan(
         OSError: *root* itself cannot be read.
     """
     previous = previous or Snapshot()
-    patience = _Patience(clock)
+    patience = _LookTime(clock)
     root_ns = root.stat().st_mtime_ns
     folders: dict[str, Described] = {}
     arriving: list[Described] = []
@@ -184,7 +184,7 @@ def _waits(described: Described) -> bool:
     return described.model.state is ModelState.INCOMING or described.sketched
 
 
-class _Patience:
+class _LookTime:
     """For how long one look reads headers; at least one, so that every look gets on."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -200,7 +200,7 @@ class _Patience:
 
 
 def _look(
-    folder: Path, judge: Judge, known: Described | None, patience: _Patience | None
+    folder: Path, judge: Judge, known: Described | None, patience: _LookTime | None
 ) -> Described | Left | None:
     """Describe *folder* as `_seen`; whatever that fails at costs this folder alone."""
     try:
@@ -215,7 +215,7 @@ def _look(
 
 
 def _seen(
-    folder: Path, judge: Judge, known: Described | None, patience: _Patience | None
+    folder: Path, judge: Judge, known: Described | None, patience: _LookTime | None
 ) -> Described | Left | None:
     """Describe *folder*; say why it is left when it is no model's, None when it is gone."""
     try:

@@ -145,13 +145,13 @@ def to_jinja(source: str) -> str:
 def _translated(nodes: tuple[Node, ...]) -> str:
     glue = _quoted("\n\n")
     if _uses(nodes, "Messages"):
-        return _SYSTEM.replace("GLUE", glue) + _Writer(_ROOT_OF_MESSAGES).write(nodes)[0]
+        return _SYSTEM.replace("GLUE", glue) + _JinjaWriter(_ROOT_OF_MESSAGES).write(nodes)[0]
     if not _uses(nodes, "Response"):
         nodes = (*nodes, Output(Path("", ("Response",))))
     flush = _FLUSH.replace("OPEN", "false") + _CLEAR
     prelude = _TURNS.replace("FLUSH", flush).replace("GLUE", glue)
     prelude += _FLUSH.replace("OPEN", "true")
-    body = _Writer(_ROOT_OF_TURN).write(nodes)[0]
+    body = _JinjaWriter(_ROOT_OF_TURN).write(nodes)[0]
     return f"{prelude}{{% for turn in ns.turns %}}{body}{{% endfor %}}"
 
 
@@ -178,7 +178,7 @@ class _Value:
     kind: str = "value"
 
 
-class _Writer:
+class _JinjaWriter:
     """Writes a tree; keeps what the dot and the variables stand for on the way."""
 
     def __init__(self, root: dict[str, tuple[str, str]]) -> None:

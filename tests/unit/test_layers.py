@@ -129,6 +129,20 @@ def test_imports_go_downwards(path: Path) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("home", [("rkd",), ("clients/rkd_client", "clients/rkctl")], ids=" ".join)
+def test_a_class_name_means_one_thing(home: tuple[str, ...]) -> None:
+    """In the daemon, and in the client library with its first user."""
+    named: dict[str, list[str]] = {}
+    for path in sources():
+        place = str(path.relative_to(ROOT))
+        if place.startswith(tuple(f"{one}/" for one in home)):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    named.setdefault(node.name, []).append(place)
+
+    assert {name: places for name, places in named.items() if len(places) > 1} == {}
+
+
 @pytest.mark.parametrize("inner", WITHIN)
 def test_inner_rooms_keep_to_themselves(inner: str) -> None:
     """What decides imports no process, an engine's input knows no engine, the gate no service."""
