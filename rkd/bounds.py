@@ -12,35 +12,29 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rkd.errors import InvalidInputError, Reason, Violation, bad_field
+from rkd.grammar import gbnf
+from rkd.grammar.automaton import automaton_of
+from rkd.grammar.regex import PatternError
 from rkd.inference import Run, Sampling
+from rkd.modelfile.sampling import MAX_STOP_BYTES, MAX_STOPS
 
 MAX_DEPTH = 64
-"""Of brackets, in grammars and in JSON; a grammar made from a large schema has a dozen."""
-MAX_GRAMMAR_BYTES = 256 * 1024
-MAX_ALTERNATIVES = 10_000
-"""Of all rules together. Measured (llama.cpp b11549, x86-64): 16,000 in one rule 0.2 s, 64,000 8 s;
-quadratic."""
-MAX_OPTIONAL = 500
-"""`?` and `*` of one rule. Measured: 300 in a row 0.05 s, 2,000 5 s, 16,000 over a minute."""
-MAX_REPEAT = 10_000
+"""Of brackets in JSON."""
 MAX_SCHEMA_BYTES = 128 * 1024
 """Measured: an object with 5,000 properties (140 kB) takes 4 s before its first token."""
-MAX_STOPS = 64
-MAX_STOP_BYTES = 1024
-MAX_BIASES = 16_384
+MAX_BIASES = 1024
+MAX_CHOICES = 256
+MAX_CHOICE_BYTES = 1024
+MAX_BREAKER_BYTES = 40
+"""The engine cuts a sequence breaker there, in silence. **Source**: `server-schema.cpp`, b11549."""
 MAX_MESSAGES = 4096
 MAX_TOOLS = 256
 MAX_ARGUMENTS_BYTES = 256 * 1024
 """Of one tool's parameters, and of one call's arguments."""
 MAX_VIOLATIONS = 10
 
-_GRAMMAR = "options.sampling.grammar"
-_GRAMMAR_OPAQUE = re.compile(
-    r'"[^"\\]*(?:\\.[^"\\]*)*"?|\[[^\]\\]*(?:\\.[^\]\\]*)*\]?|#[^\n]*', re.DOTALL
-)
-"""What stands in quotes or a character class, and comments; one left open reaches to the end."""
+_SAMPLING = "options.sampling"
 _JSON_OPAQUE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-_REPEAT = re.compile(r"\{([\s\d,]*)\}")
 
 
 def check(run: Run) -> None:
@@ -89,6 +83,9 @@ def check_token_ids(token_ids: Sequence[int], vocabulary_size: int) -> None:
 def judge(run: Run) -> Iterator[Violation]:
     """Yield what is too much in *run*, each by its path in the proto; linear in its size."""
     yield from _sampling(run.sampling)
+    asks_on = run.sampling.ignore_eos and "ignore_eos" not in run.sampling.of_model
+    if asks_on and (run.sampling.constrained or run.tool_choice not in {"", "auto", "none"}):
+        yield Violation(f"{_SAMPLING}.ignore_eos", "has no meaning where the answer is constrained")
     yield from _most("messages", len(run.messages), MAX_MESSAGES)
     yield from _most("tools", len(run.tools), MAX_TOOLS)
     for at, tool in enumerate(run.tools[:MAX_TOOLS]):
@@ -102,30 +99,48 @@ def judge(run: Run) -> Iterator[Violation]:
 
 
 def _sampling(sampling: Sampling) -> Iterator[Violation]:
-    if sampling.grammar:
-        yield from _grammar(sampling.grammar)
+    for what in gbnf.judge(sampling.grammar or ""):
+        yield Violation(f"{_SAMPLING}.grammar", what)
     if sampling.json_schema:
-        yield from _json("options.sampling.json_schema", sampling.json_schema, MAX_SCHEMA_BYTES)
-    yield from _most("options.sampling.stop", len(sampling.stop), MAX_STOPS)
-    for at, stop in enumerate(sampling.stop[:MAX_STOPS]):
-        yield from _bytes(f"options.sampling.stop[{at}]", stop, MAX_STOP_BYTES)
-    yield from _most("options.sampling.logit_bias", len(sampling.logit_bias), MAX_BIASES)
+        yield from _json(f"{_SAMPLING}.json_schema", sampling.json_schema, MAX_SCHEMA_BYTES)
+    yield from _regex(sampling.regex)
+    yield from _choices(sampling.choices)
+    for name, most_bytes in (
+        ("stop", MAX_STOP_BYTES),
+        ("dry_sequence_breakers", MAX_BREAKER_BYTES),
+    ):
+        texts: tuple[str, ...] = getattr(sampling, name)
+        yield from _most(f"{_SAMPLING}.{name}", len(texts), MAX_STOPS)
+        for at, text in enumerate(texts[:MAX_STOPS]):
+            yield from _bytes(f"{_SAMPLING}.{name}[{at}]", text, most_bytes)
+    yield from _most(f"{_SAMPLING}.stop_token_ids", len(sampling.stop_token_ids), MAX_STOPS)
+    yield from _most(f"{_SAMPLING}.logit_bias", len(sampling.logit_bias), MAX_BIASES)
 
 
-def _grammar(text: str) -> Iterator[Violation]:
-    if too_long := list(_bytes(_GRAMMAR, text, MAX_GRAMMAR_BYTES)):
-        yield from too_long
+def _regex(pattern: str | None) -> Iterator[Violation]:
+    if pattern is None:
         return
-    bare = _GRAMMAR_OPAQUE.sub(" ", text)
-    yield from _depth(_GRAMMAR, bare, "(", ")")
-    if bare.count("|") > MAX_ALTERNATIVES:
-        yield Violation(_GRAMMAR, f"should have at most {MAX_ALTERNATIVES} alternatives")
-    if any(rule.count("?") + rule.count("*") > MAX_OPTIONAL for rule in bare.split("::=")):
-        yield Violation(_GRAMMAR, f"should have at most {MAX_OPTIONAL} of `?` and `*` in one rule")
-    counts = (digits for one in _REPEAT.findall(bare) for digits in re.findall(r"\d+", one))
-    most = len(str(MAX_REPEAT))
-    if any(len(digits.lstrip("0")) > most or int(digits) > MAX_REPEAT for digits in counts):
-        yield Violation(_GRAMMAR, f"should repeat nothing more than {MAX_REPEAT} times")
+    try:
+        if not pattern:
+            yield Violation(f"{_SAMPLING}.regex", "should not be empty")
+        else:
+            automaton_of(pattern)
+    except PatternError as error:
+        yield Violation(f"{_SAMPLING}.regex", str(error))
+
+
+def _choices(choices: tuple[str, ...]) -> Iterator[Violation]:
+    where = f"{_SAMPLING}.choices"
+    yield from _most(where, len(choices), MAX_CHOICES)
+    known: dict[str, int] = {}
+    for at, choice in enumerate(choices[:MAX_CHOICES]):
+        yield from _bytes(f"{where}[{at}]", choice, MAX_CHOICE_BYTES)
+        if not choice:
+            yield Violation(f"{where}[{at}]", "should not be empty")
+        elif "\0" in choice:
+            yield Violation(f"{where}[{at}]", "holds NUL, which no answer can")
+        elif known.setdefault(choice, at) != at:
+            yield Violation(f"{where}[{at}]", f"is the same as {where}[{known[choice]}]")
 
 
 def _json(field: str, text: str, most_bytes: int) -> Iterator[Violation]:

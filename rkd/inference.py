@@ -10,19 +10,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated
-
-from msgspec import Meta
+from dataclasses import dataclass, field, replace
 
 from rkd.model import BackendKind, Media, Message, Part
-
-Count = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-"""How many of something."""
-Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
-"""A token id, among others: the engines' own type."""
-Size = Annotated[int, Meta(ge=0)]
-"""Bytes, or a mask of bits; 64 bits at most, as all integers on a wire."""
+from rkd.tokens import Count, Int32, Size, TokenLogprobs
 
 
 class FinishReason(enum.StrEnum):
@@ -72,16 +63,41 @@ class Sampling:
     mirostat: Int32 | None = None
     mirostat_tau: float | None = None
     mirostat_eta: float | None = None
+    top_n_sigma: float | None = None
+    xtc_probability: float | None = None
+    xtc_threshold: float | None = None
+    dry_multiplier: float | None = None
+    dry_base: float | None = None
+    dry_allowed_length: Int32 | None = None
+    dry_penalty_last_n: Int32 | None = None
+    dynatemp_range: float | None = None
+    dynatemp_exponent: float | None = None
     seed: int | None = None
     max_tokens: Int32 | None = None
     """None means until the context is full; 0 means prefill only."""
     stop: tuple[str, ...] = ()
+    stop_token_ids: tuple[Int32, ...] = ()
+    ignore_eos: bool | None = None
+    dry_sequence_breakers: tuple[str, ...] = ()
     logit_bias: tuple[tuple[Int32, float], ...] = ()
     logprobs: Int32 | None = None
     """How many alternatives to report with each token; 0 reports the chosen one alone."""
     grammar: str | None = None
     """GBNF."""
     json_schema: str | None = None
+    regex: str | None = None
+    choices: tuple[str, ...] = ()
+    of_model: tuple[str, ...] = field(default=(), compare=False)
+    """Which of these only the Modelfile asks for: what cannot do them says so and goes on."""
+
+    @property
+    def constrained(self) -> bool:
+        """Whether the whole answer is held to something."""
+        return bool(self.grammar or self.json_schema is not None or self.regex or self.choices)
+
+    def free(self) -> Sampling:
+        """Return it with the answer held to nothing."""
+        return replace(self, grammar=None, json_schema=None, regex=None, choices=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,7 @@ class Run:
         prompt_parts: a raw prompt with pictures, in place of `prompt`.
         context_overflow: what becomes of messages longer than the context.
         own_turns: so many of the first messages, system turns left aside, are the model's own.
+        answers: how many to make, one after the other.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -132,6 +149,7 @@ class Run:
     prompt_parts: tuple[Part, ...] = ()
     context_overflow: ContextOverflow = ContextOverflow.REFUSE
     own_turns: Count = 0
+    answers: Count = 1
 
     @property
     def media(self) -> tuple[Media, ...]:
@@ -143,23 +161,6 @@ class Run:
     def forces_call(self) -> bool:
         """Whether the answer is to be a tool call."""
         return bool(self.tools) and self.tool_choice not in {"", "auto", "none"}
-
-
-@dataclass(frozen=True, slots=True)
-class Logprob:
-    """One candidate token and its natural-log probability."""
-
-    token_id: Int32
-    text: str
-    logprob: float
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLogprobs:
-    """The chosen token and the most likely alternatives, best first."""
-
-    chosen: Logprob
-    alternatives: tuple[Logprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +188,12 @@ class Chunk:
     token_ids: tuple[Int32, ...] = ()
     logprobs: tuple[TokenLogprobs, ...] = ()
     tokens: Count = 0
+    answer: Count = 0
+    """Which of several answers it is of."""
 
     @staticmethod
     def join(pieces: Sequence[Chunk]) -> Chunk:
-        """Several pieces, in order, as one: what a slow reader gets instead of them."""
+        """Several pieces of one answer, in order, as one: what a slow reader gets for them."""
         if len(pieces) == 1:
             return pieces[0]
         return Chunk(
@@ -200,6 +203,7 @@ class Chunk:
             token_ids=tuple(token for one in pieces for token in one.token_ids),
             logprobs=tuple(entry for one in pieces for entry in one.logprobs),
             tokens=sum([one.tokens for one in pieces]),
+            answer=pieces[0].answer,
         )
 
 
@@ -243,6 +247,10 @@ class Outcome:
     seed: int = 0
     template_way: TemplateWay = TemplateWay.RAW
     warnings: tuple[str, ...] = ()
+    matched_token_id: Int32 | None = None
+    """The stop token that ended it, where one did."""
+    answers: tuple[Outcome, ...] = ()
+    """How each ended, where several were asked for; the rest is then their sum."""
 
 
 class FirstAnswer(enum.StrEnum):

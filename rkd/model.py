@@ -233,6 +233,10 @@ class Recipe:
                 return value
         return None
 
+    def listed(self, key: str) -> tuple[int | float | bool | str, ...]:
+        """Every value given for *key*, in order."""
+        return tuple(value for name, value in self.parameters if name == key)
+
 
 @dataclass(frozen=True, slots=True)
 class Model:

@@ -22,7 +22,7 @@ class RunOptions(TypedDict, total=False):
 
     `backend`, `keep_alive_s` (0 leaves at once, negative stays for ever), `context_tokens`,
     `priority`, `queue_timeout_s`, `request_id`, `thinking`, `thinking_budget`,
-    `reasoning_effort`, `return_token_ids`, `lora`, `context_overflow`.
+    `reasoning_effort`, `return_token_ids`, `lora`, `context_overflow`, `n`.
     """
 
     backend: Backend | None
@@ -37,6 +37,7 @@ class RunOptions(TypedDict, total=False):
     return_token_ids: bool | None
     lora: Mapping[str, float] | None
     context_overflow: Overflow | None
+    n: int | None
 
 
 class Options(RunOptions, total=False):
@@ -54,13 +55,27 @@ class Options(RunOptions, total=False):
     mirostat: int | None
     mirostat_tau: float | None
     mirostat_eta: float | None
+    top_n_sigma: float | None
+    xtc_probability: float | None
+    xtc_threshold: float | None
+    dry_multiplier: float | None
+    dry_base: float | None
+    dry_allowed_length: int | None
+    dry_penalty_last_n: int | None
+    dry_sequence_breakers: str | Sequence[str] | None
+    dynatemp_range: float | None
+    dynatemp_exponent: float | None
     seed: int | None
     max_tokens: int | None
     stop: str | Sequence[str] | None
+    stop_token_ids: Sequence[int] | None
+    ignore_eos: bool | None
     logit_bias: Iterable[LogitBias] | None
     logprobs: int | None
     grammar: str | None
     json_schema: str | None
+    regex: str | None
+    choices: Sequence[str] | None
 
 
 def options_of(given: Mapping[str, Any]) -> types.InferenceOptions:
@@ -74,5 +89,7 @@ def options_of(given: Mapping[str, Any]) -> types.InferenceOptions:
     options = types.InferenceOptions()
     for name, value in given.items():
         own = name != "sampling" and field_named(options.DESCRIPTOR, name) is not None
+        if name == "choices" and value is not None and not isinstance(value, types.Choices):
+            value = fill(types.Choices(), values=value)  # noqa: PLW2901 - a list in its message
         fill(options if own else options.sampling, **{name: value})
     return options

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rkd.modelfile.sampling import SAMPLING, SamplingParameter, ValueKind
+from rkd.modelfile.sampling import MAX_STOPS, SAMPLING, SamplingParameter, ValueKind
 from rkd_gateway.fields import Fields
 from rkd_gateway.problems import bad_field
-
-MOST_STOPS = 16
-"""As the proto says."""
 
 
 def ollama_name(row: SamplingParameter) -> str:
@@ -55,8 +52,8 @@ def stops(fields: Fields) -> list[str] | None:
     texts = [found] if isinstance(found, str) else found
     if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
         raise bad_field(fields.path("stop"), "a text or a list of texts")
-    if len(texts) > MOST_STOPS:
-        raise bad_field(fields.path("stop"), f"at most {MOST_STOPS} texts")
+    if len(texts) > MAX_STOPS:
+        raise bad_field(fields.path("stop"), f"at most {MAX_STOPS} texts")
     return [one for one in texts if one]
 
 

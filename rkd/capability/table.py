@@ -37,6 +37,7 @@ class CapabilityRow:
         judge: says yes or no of a model.
         asked: whether a run needs it.
         sampling: it is a parameter of `SamplingOptions`.
+        cpu_only: no NPU runtime has it, whatever the model.
     """
 
     name: str
@@ -44,14 +45,24 @@ class CapabilityRow:
     judge: Callable[[Traits], Ability]
     asked: Callable[[Run, Traits], bool] = _never
     sampling: bool = False
+    cpu_only: bool = False
 
 
 def _of_sampling(row: SamplingParameter) -> CapabilityRow:
     def asked(run: Run, _traits: Traits) -> bool:
-        return getattr(run.sampling, row.name) not in (None, row.off)
+        # Of what is off, nothing is asked; what is on is refused by its own name.
+        return not row.of and getattr(run.sampling, row.name) not in (None, row.off)
 
-    judge = judges.served if row.on_npu else judges.cpu_only(row.name)
-    return CapabilityRow(row.name, row.help, judge, asked, sampling=True)
+    if row.on_npu:
+        return CapabilityRow(row.name, row.help, judges.served, asked, sampling=True)
+    return _cpu_only(row.name, row.help, asked, sampling=True)
+
+
+def _cpu_only(
+    name: str, help_: str, asked: Callable[[Run, Traits], bool], *, sampling: bool = False
+) -> CapabilityRow:
+    judge = judges.cpu_only(name)
+    return CapabilityRow(name, help_, judge, asked, sampling=sampling, cpu_only=True)
 
 
 _ROW = CapabilityRow
@@ -67,21 +78,27 @@ ROWS: tuple[CapabilityRow, ...] = (
     _ROW("tools", "tools the model may call", judges.tools,
          lambda run, _traits: bool(run.tools)),
     _ROW("tool_choice", "a call that is made in any case, and keeps its schema", judges.tool_choice,
-         lambda run, _traits: run.forces_call),
+         lambda run, _traits: run.forces_call, cpu_only=True),
     _ROW("thinking", "reasoning apart from the answer, asked for", judges.thinking,
          judges.asks_thinking),
     _ROW("thinking_budget", "reasoning ended after so many tokens", judges.thinking_budget,
-         lambda run, _traits: run.thinking_budget is not None),
+         lambda run, _traits: run.thinking_budget is not None, cpu_only=True),
     _ROW("reasoning_effort", "how much to reason, in the template's own words",
          judges.reasoning_effort, lambda run, _traits: bool(run.reasoning_effort)),
     _ROW("context_overflow", "a conversation longer than the context trimmed", judges.tokenize,
          judges.asks_trimming),
-    _ROW("grammar", "an answer held to a GBNF grammar", judges.cpu_only("grammar"),
-         lambda run, _traits: bool(run.sampling.grammar)),
-    _ROW("json_schema", "an answer held to a JSON schema", judges.cpu_only("json_schema"),
-         lambda run, _traits: run.sampling.json_schema not in {None, ""}),
-    _ROW("logit_bias", "a bias on single tokens", judges.cpu_only("logit_bias"),
-         lambda run, _traits: bool(run.sampling.logit_bias)),
+    _cpu_only("grammar", "an answer held to a GBNF grammar",
+              lambda run, _traits: bool(run.sampling.grammar)),
+    _cpu_only("json_schema", "an answer held to a JSON schema",
+              lambda run, _traits: run.sampling.json_schema is not None),
+    _cpu_only("regex", "an answer that matches a regular expression",
+              lambda run, _traits: run.sampling.regex is not None),
+    _cpu_only("choices", "an answer that is one of several texts",
+              lambda run, _traits: bool(run.sampling.choices)),
+    _cpu_only("ignore_eos", "going on where the model would end",
+              lambda run, _traits: bool(run.sampling.ignore_eos)),
+    _cpu_only("logit_bias", "a bias on single tokens",
+              lambda run, _traits: bool(run.sampling.logit_bias)),
     *(_of_sampling(row) for row in SAMPLING),
     _ROW("lora", "LoRA adapters chosen by a request", judges.lora,
          lambda run, _traits: bool(run.lora)),
@@ -141,8 +158,29 @@ def refuse(run: Run, traits: Traits) -> None:
     """
     own = traits.overridden(run.template)
     for row in ROWS:
-        if row.asked(run, own):
+        if row.asked(run, own) and row.name not in run.sampling.of_model:
             require(row.name, own)
+
+
+def beyond_npu(run: Run) -> tuple[str, ...]:
+    """Name what *run* itself asks that no NPU runtime can do; what is the Modelfile's is left."""
+    npu = Traits(BackendKind.NPU)
+    return tuple(
+        row.name
+        for row in ROWS
+        if row.cpu_only and row.asked(run, npu) and row.name not in run.sampling.of_model
+    )
+
+
+def in_vain(run: Run, traits: Traits) -> tuple[str, ...]:
+    """Say for people what only the Modelfile asks for, and is not there."""
+    said = []
+    for row in ROWS:
+        if row.name in run.sampling.of_model and row.asked(run, traits):
+            ability = row.judge(traits)
+            if not ability.supported:
+                said.append(f"{row.name} of the Modelfile has no effect: {ability.reason}")
+    return tuple(said)
 
 
 def refuse_sampling(sampling: Sampling, traits: Traits) -> None:

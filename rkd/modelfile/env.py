@@ -32,6 +32,7 @@ _TEXTS = {
     "TEMPLATE": "TEMPLATE",
 }
 _LISTS = {"LICENSE": "LICENSE", "ADAPTER": "ADAPTER"}
+_LISTED = {key.upper(): key for key, one in PARAMETERS.items() if one.adds_up}
 _KEY_OF = {key: key.upper() for key in PARAMETERS} | {row.key: row.env_key for row in SAMPLING}
 _PARAMETER_OF = {written: key for key, written in _KEY_OF.items()}
 
@@ -108,8 +109,8 @@ def write(commands: tuple[Command, ...]) -> str:
     lists: dict[str, list[str]] = {}
     for command in commands:
         key = command.keyword
-        if key == "PARAMETER" and command.name == "stop":
-            lists.setdefault("STOP", []).append(command.value)
+        if key == "PARAMETER" and command.name in _LISTED.values():
+            lists.setdefault(command.name.upper(), []).append(command.value)
         elif key == "PARAMETER" and not command.name[:1].isdecimal():
             values[_KEY_OF.get(command.name, command.name.upper())] = command.value
         elif key in _LISTS:
@@ -138,9 +139,9 @@ def _commands(key: str, value: str, where: tuple[int, int, int, int]) -> Iterato
     elif key == "MESSAGES":
         for role, content in _messages(value):
             yield Command("MESSAGE", content, role, *where)
-    elif key == "STOP":
+    elif key in _LISTED:
         for text in _texts(value):
-            yield Command("PARAMETER", text, "stop", *where)
+            yield Command("PARAMETER", text, _LISTED[key], *where)
     elif key in _PARAMETER_OF:
         # rkllama takes an empty value for one that was not given.
         if value:

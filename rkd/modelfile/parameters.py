@@ -14,13 +14,18 @@ from dataclasses import dataclass
 
 from rkd.model import BackendChoice
 from rkd.modelfile.excerpt import excerpt
-from rkd.modelfile.sampling import SAMPLING, TOKENS_AT_MOST, Domain, Value, ValueKind
+from rkd.modelfile.sampling import (
+    MAX_STOP_BYTES,
+    SAMPLING,
+    TOKENS_AT_MOST,
+    Domain,
+    Value,
+    ValueKind,
+)
 from rkd.setting import duration
 
-MAX_VALUE_BYTES = 1_024
-"""No number or stop sequence is longer; each token of an answer is compared with the latter."""
-MAX_STOPS = 64
-"""Of one Modelfile. Both are what an engine is given at most (`rkd.bounds`)."""
+MAX_VALUE_BYTES = MAX_STOP_BYTES
+"""No number or stop sequence is longer."""
 
 _INT = re.compile(r"[+-]?[0-9]{1,20}")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -46,6 +51,8 @@ class Parameter:
 
     domain: Domain
     effect: Effect = Effect.LOAD
+    adds_up: bool = False
+    """Said again, it adds a value and does not replace one."""
 
 
 def _int(low: int, high: int, effect: Effect = Effect.LOAD) -> Parameter:
@@ -67,8 +74,11 @@ PARAMETERS: dict[str, Parameter] = {
     # Of what a full context keeps when it is shifted; rkd ends the answer there.
     "num_keep": _int(-1, TOKENS_AT_MOST, Effect.NONE),
     **{row.key: Parameter(row.domain, Effect.REQUEST) for row in SAMPLING if row.key},
-    "stop": Parameter(_TEXT, Effect.REQUEST),
+    "stop": Parameter(_TEXT, Effect.REQUEST, adds_up=True),
     # rkd's own
+    "stop_token_ids": Parameter(Domain(ValueKind.INT, 0, 2**31 - 1), Effect.REQUEST, adds_up=True),
+    "dry_sequence_breakers": Parameter(_TEXT, Effect.REQUEST, adds_up=True),
+    "ignore_eos": Parameter(_BOOL, Effect.REQUEST),
     "num_parallel": _int(1, 64),
     "kv_cache_type": Parameter(Domain(ValueKind.CHOICE, choices=("auto", "f16", "q8_0", "q4_0"))),
     "rkllm_version": Parameter(_TEXT),

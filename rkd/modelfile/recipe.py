@@ -13,8 +13,8 @@ from rkd.model import Message, Recipe
 from rkd.modelfile import gotemplate
 from rkd.modelfile.commands import MAX_PROBLEMS, Command, Dialect, Places, Problem, ProblemSeverity
 from rkd.modelfile.excerpt import excerpt
-from rkd.modelfile.parameters import MAX_STOPS, PARAMETERS, BadValueError, Effect, parse_value
-from rkd.modelfile.sampling import Value
+from rkd.modelfile.parameters import PARAMETERS, BadValueError, Effect, parse_value
+from rkd.modelfile.sampling import MAX_STOPS, Value
 from rkd.modelfile.source import repository_of
 from rkd.modelfile.suggest import did_you_mean
 
@@ -79,9 +79,9 @@ def derive(parent: Recipe, own: Recipe, unset: tuple[Command, ...]) -> Recipe:
 def _parameters(
     commands: tuple[Command, ...],
 ) -> tuple[tuple[tuple[str, Value], ...], list[Problem]]:
-    """Type and check every PARAMETER; the last of a repeated one wins, stops add up."""
+    """Type and check every PARAMETER; the last of a repeated one wins, unless they add up."""
     single: dict[str, Value] = {}
-    stops: list[tuple[str, Value]] = []
+    added: dict[str, list[Value]] = {}
     problems: list[Problem] = []
     for command in commands:
         if command.keyword != "PARAMETER":
@@ -104,16 +104,17 @@ def _parameters(
             place = command.value_line, command.value_column
             problems.append(Problem(*place, str(trouble)))
             continue
-        if command.name == "stop" and len(stops) == MAX_STOPS:
-            message = f"more than {MAX_STOPS} stop sequences"
+        if known.adds_up and len(added.setdefault(command.name, [])) == MAX_STOPS:
+            message = f"more than {MAX_STOPS} of parameter {command.name}"
             problems.append(Problem(command.line, command.column, message))
             break
-        if command.name == "stop":
-            stops.append(("stop", value))
+        if known.adds_up:
+            added[command.name].append(value)
         else:
             single.pop(command.name, None)
             single[command.name] = value
-    return (*single.items(), *stops), problems
+    listed = [(name, value) for name, values in added.items() for value in values]
+    return (*single.items(), *listed), problems
 
 
 def _template(commands: tuple[Command, ...], problems: list[Problem]) -> str | None:

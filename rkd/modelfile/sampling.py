@@ -71,6 +71,7 @@ class SamplingParameter:
             draw or have no limit. A runtime that has no such thing at all has *off* instead.
         help: what it does, for people: a clause.
         off: for what the NPU's runtime lacks, the value that asks for nothing; see `on_npu`.
+        of: the parameter without which this one asks for nothing.
         on_npu: the runtime has it (every release of it).
         means: values that stand for another one; for None, as if nothing was said.
         engine: llama.cpp's name of the field, where it is not ours.
@@ -86,6 +87,7 @@ class SamplingParameter:
     npu: float | None
     help: str
     off: float | None = None
+    of: str = ""
     on_npu: bool = True
     means: Mapping[float, float | None] = field(default_factory=dict)
     engine: str = ""
@@ -125,6 +127,10 @@ def _real(low: float, high: float) -> Domain:
 
 TOKENS_AT_MOST = 2**24
 """No context, batch or window is longer; keeps absurd numbers out of size arithmetic."""
+MAX_STOPS = 64
+"""Of stop sequences, stop tokens and sequence breakers each, in a request and in a Modelfile."""
+MAX_STOP_BYTES = 1_024
+"""Of one stop sequence: each token of an answer is compared with all of them."""
 
 _Row = SamplingParameter
 # **Sources**: cpu, `default_generation_settings` of the engine's /props, compared by a test; npu,
@@ -156,6 +162,29 @@ SAMPLING: tuple[SamplingParameter, ...] = (
     _Row("mirostat", _whole(0, 2), 0, 0, "mirostat's version; 0 is off"),
     _Row("mirostat_tau", _real(0, 100), 5, 5, "mirostat's target entropy"),
     _Row("mirostat_eta", _real(0, 1), 0.1, 0.1, "mirostat's learning rate"),
+    _Row("top_n_sigma", _real(-1, 100), -1, None,
+         "only tokens within so many standard deviations of the best one; -1 and 0 are off",
+         on_npu=False, off=-1, means={0: -1.0}),
+    _Row("xtc_probability", _real(0, 1), 0, None,
+         "how likely the likeliest tokens are left out (XTC); 0 is off", on_npu=False, off=0),
+    _Row("xtc_threshold", _real(0, 1), 0.1, None,
+         "how probable a token is that XTC leaves out; above 0.5 is off",
+         on_npu=False, of="xtc_probability"),
+    _Row("dry_multiplier", _real(0, 100), 0, None,
+         "penalty on going on with what was said before (DRY); 0 is off", on_npu=False, off=0),
+    _Row("dry_base", _real(1, 100), 1.75, None,
+         "how DRY's penalty grows with each repeated token", on_npu=False, of="dry_multiplier"),
+    _Row("dry_allowed_length", _whole(0, TOKENS_AT_MOST), 2, None,
+         "so many tokens may be repeated without DRY's penalty",
+         on_npu=False, of="dry_multiplier"),
+    _Row("dry_penalty_last_n", _whole(-1, TOKENS_AT_MOST), 64, None,
+         "how many last tokens DRY looks at; 0 none, -1 the whole context",
+         on_npu=False, of="dry_multiplier"),
+    _Row("dynatemp_range", _real(0, 5), 0, None,
+         "how far the temperature follows how sure the model is; 0 is off",
+         on_npu=False, off=0),
+    _Row("dynatemp_exponent", _real(0, 100), 1, None,
+         "how it follows: 1 evenly", on_npu=False, of="dynatemp_range"),
     # The engine reads 2^32-1 as -1, of 32 bits as its seed is.
     _Row("seed", _whole(-1, 2**32 - 1), None, None,
          "equal seeds give equal answers; -1 and 2^32-1 draw one", on_npu=False, off=-1,

@@ -74,6 +74,7 @@ def generate_run(
             prompt="" if pictured else prompt,
             lora=options.lora,
             prompt_parts=pictured,
+            answers=options.answers,
         )
     system = request.system if request.HasField("system") else recipe.system or ""
     messages = [*_system(system), *recipe.messages, Message("user", prompt, parts=pictured)]
@@ -87,6 +88,7 @@ def generate_run(
         lora=options.lora,
         context_overflow=options.context_overflow,
         own_turns=sum(one.role != "system" for one in recipe.messages),
+        answers=options.answers,
     )
 
 
@@ -135,6 +137,7 @@ def chat_run(
         lora=options.lora,
         context_overflow=options.context_overflow,
         own_turns=sum(one.role != "system" for one in recipe.messages),
+        answers=options.answers,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from rkd.inference import Chunk, Outcome, PrefillProgress, TemplateWay, TokenLogprobs
+from rkd.inference import Chunk, Outcome, PrefillProgress, TemplateWay
 from rkd.model import BackendKind
 from rkd.outside import escaped
 from rkd.pool.deciding.state import LoadPlan
 from rkd.pool.ticket import Loading, Queued, Served
 from rkd.service import onwire
+from rkd.tokens import TokenLogprobs
 from rkd.v1 import types_pb2 as pb
 
 BACKENDS = {BackendKind.NPU: pb.BACKEND_NPU, BackendKind.CPU: pb.BACKEND_CPU}
@@ -64,6 +65,8 @@ def delta(chunk: Chunk, *, with_ids: bool) -> pb.Delta:
         event.reasoning_text = chunk.reasoning
     for call in chunk.tool_calls:
         event.tool_calls.add(index=call.index, id=call.id, name=call.name, arguments=call.arguments)
+    if chunk.answer:
+        event.answer = chunk.answer
     if with_ids:
         event.token_ids.extend(chunk.token_ids)
     for entry in chunk.logprobs:
@@ -89,12 +92,8 @@ def finished(served: Served, first_token_s: float) -> pb.Finished:
     """Last event."""
     outcome = served.outcome
     event = _ended(outcome, served.plan, first_token_s)
-    usage = outcome.usage
-    event.usage.prompt_tokens = usage.prompt_tokens
-    event.usage.cached_tokens = usage.cached_tokens
-    event.usage.completion_tokens = usage.completion_tokens
-    event.usage.reasoning_tokens = usage.reasoning_tokens
-    event.usage.media_tokens = usage.media_tokens
+    event.usage.CopyFrom(_usage(outcome))
+    event.answers.extend(map(_answer_end, outcome.answers))
     onwire.span(event.timings.queue, served.queue_ms / 1000)
     onwire.span(event.timings.load, served.load_ms / 1000)
     onwire.span(event.timings.prefill, outcome.timings.prefill_ms / 1000)
@@ -103,6 +102,28 @@ def finished(served: Served, first_token_s: float) -> pb.Finished:
     event.warnings.extend(map(escaped, told))
     event.runtime = escaped(served.loaded.runtime)
     return event
+
+
+def _usage(outcome: Outcome) -> pb.Usage:
+    usage = outcome.usage
+    return pb.Usage(
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=usage.cached_tokens,
+        completion_tokens=usage.completion_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        media_tokens=usage.media_tokens,
+    )
+
+
+def _answer_end(outcome: Outcome) -> pb.AnswerEnd:
+    return onwire.message(
+        pb.AnswerEnd,
+        finish_reason=f"FINISH_REASON_{outcome.reason.value}",
+        matched_stop=outcome.matched_stop,
+        matched_token_id=outcome.matched_token_id,
+        usage=_usage(outcome),
+        seed=outcome.seed,
+    )
 
 
 def cut_short(outcome: Outcome, plan: LoadPlan, tokens: int, first_token_s: float) -> pb.Finished:
@@ -117,6 +138,7 @@ def _ended(outcome: Outcome, plan: LoadPlan, first_token_s: float) -> pb.Finishe
         pb.Finished,
         finish_reason=f"FINISH_REASON_{outcome.reason.value}",
         matched_stop=outcome.matched_stop,
+        matched_token_id=outcome.matched_token_id,
         backend=BACKENDS[plan.backend],
         backend_reason=plan.reason,
         seed=outcome.seed,

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from rkd import bounds
+from rkd.capability.table import beyond_npu
 from rkd.errors import AbortedError, PreconditionError, Reason, RkdError, bad_field
 from rkd.inference import (
     Chunk,
@@ -34,7 +35,6 @@ from rkd.pool.deciding.state import Priority
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served, Ticket
 from rkd.service import events
-from rkd.service.beyond import beyond_npu
 from rkd.service.conversation import chat_run, generate_run
 from rkd.service.gate.caller import identity
 from rkd.service.options import Checker, Named, Options, Resolve, read_options
@@ -304,7 +304,7 @@ def _ask(
 
 async def _check(run: Run) -> None:
     """Refuse what no engine bears before it waits for one; long texts are read off the loop."""
-    if run.sampling.grammar or run.sampling.json_schema or run.tools or len(run.messages) > 1:
+    if run.sampling.constrained or run.tools or len(run.messages) > 1:
         await asyncio.to_thread(bounds.check, run)
     else:
         bounds.check(run)

@@ -12,23 +12,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rkd.bounds import MAX_BIASES, MAX_BREAKER_BYTES
 from rkd.errors import InvalidInputError, Reason, Violation, bad_field
 from rkd.inference import ContextOverflow, Sampling
 from rkd.model import BackendChoice, Model, ModelName, Recipe
-from rkd.modelfile.sampling import SAMPLING
+from rkd.modelfile.sampling import MAX_STOP_BYTES, MAX_STOPS, SAMPLING
 from rkd.v1 import types_pb2 as pb
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _EFFORT = re.compile(r"[A-Za-z0-9_-]{1,32}")
-MAX_STOPS = 16
-MAX_STOP_BYTES = 256
-MAX_BIASES = 1024
 MAX_BIAS = 100.0
 MAX_LORA_SCALE = 2.0
 MAX_VIOLATIONS = 10
 LEAST_CONTEXT_TOKENS = 64
 MOST_CONTEXT_TOKENS = 1 << 20
 MAX_LORAS = 16
+MAX_ANSWERS = 16
 FOREVER_S = 100 * 365 * 86_400.0
 """A keep-alive of a century and more has no end."""
 
@@ -73,6 +72,7 @@ class Options:
     return_token_ids: bool
     lora: tuple[tuple[str, float], ...]
     context_overflow: ContextOverflow
+    answers: int
 
 
 class Checker:
@@ -139,6 +139,8 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
     effort = options.reasoning_effort
     fine = not effort or bool(_EFFORT.fullmatch(effort))
     check.need(fine, "options.reasoning_effort", "should be 1 to 32 of letters, digits, '_', '-'")
+    answers = options.n if options.HasField("n") else 1
+    check.need(1 <= answers <= MAX_ANSWERS, "options.n", f"should be 1 to {MAX_ANSWERS}")
     check.finish()
     return Options(
         sampling=merged(options.sampling, recipe),
@@ -154,6 +156,7 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
         return_token_ids=options.return_token_ids,
         lora=tuple(sorted(options.lora.items())),
         context_overflow=_OVERFLOWS[options.context_overflow],
+        answers=answers,
     )
 
 
@@ -192,17 +195,39 @@ def check_context(tokens: int | None, field: str, check: Checker) -> None:
     check.need(fine, field, f"should be {LEAST_CONTEXT_TOKENS} to {MOST_CONTEXT_TOKENS}")
 
 
+_PLAIN: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    *((row.name, row.key, row.meant) for row in SAMPLING),
+    ("ignore_eos", "ignore_eos", lambda value: value),
+)
+"""Fields of one value: their names here and in a Modelfile, and what a value stands for."""
+_LISTS = ("stop", "stop_token_ids", "dry_sequence_breakers")
+"""Fields of many values, by their name here and in a Modelfile."""
+
+
 def _check_sampling(sampling: pb.SamplingOptions, check: Checker) -> None:
     for row in SAMPLING:
         value = getattr(sampling, row.name)
         fine = not sampling.HasField(row.name) or row.domain.admits(value)
         where = f"options.sampling.{row.name}"
         check.need(fine, where, f"should be {row.domain.allowed}, not {value:g}")
-    check.need(len(sampling.stop) <= MAX_STOPS, "options.sampling.stop", f"takes {MAX_STOPS}")
-    for at, stop in enumerate(sampling.stop[:MAX_STOPS]):
-        fine = 1 <= len(stop.encode()) <= MAX_STOP_BYTES
-        where = f"options.sampling.stop[{at}]"
-        check.need(fine, where, f"should have 1 to {MAX_STOP_BYTES} bytes")
+    for name, most_bytes in (
+        ("stop", MAX_STOP_BYTES),
+        ("dry_sequence_breakers", MAX_BREAKER_BYTES),
+    ):
+        texts = getattr(sampling, name)
+        check.need(len(texts) <= MAX_STOPS, f"options.sampling.{name}", f"takes {MAX_STOPS}")
+        for at, text in enumerate(texts[:MAX_STOPS]):
+            fine = 1 <= len(text.encode()) <= most_bytes
+            where = f"options.sampling.{name}[{at}]"
+            check.need(fine, where, f"should have 1 to {most_bytes} bytes")
+    few = len(sampling.stop_token_ids) <= MAX_STOPS
+    check.need(few, "options.sampling.stop_token_ids", f"takes {MAX_STOPS}")
+    for at, token_id in enumerate(sampling.stop_token_ids[:MAX_STOPS]):
+        where = f"options.sampling.stop_token_ids[{at}]"
+        check.need(token_id >= 0, where, "should not be negative")
+    if sampling.WhichOneof("constraint") == "choices":
+        some = bool(sampling.choices.values)
+        check.need(some, "options.sampling.choices", "should name at least one")
     few = len(sampling.logit_bias) <= MAX_BIASES
     check.need(few, "options.sampling.logit_bias", f"takes at most {MAX_BIASES}")
     for at, one in enumerate(sampling.logit_bias[:MAX_BIASES]):
@@ -213,20 +238,29 @@ def _check_sampling(sampling: pb.SamplingOptions, check: Checker) -> None:
 
 def merged(sampling: pb.SamplingOptions, recipe: Recipe) -> Sampling:
     """The request's sampling over the Modelfile's; `stop` replaces, it does not append."""
-    values: dict[str, Any] = {
-        row.name: row.meant(
-            getattr(sampling, row.name)
-            if sampling.HasField(row.name)
-            else recipe.parameter(row.key)
-        )
-        for row in SAMPLING
-    }
-    own_stops = tuple(str(value) for key, value in recipe.parameters if key == "stop")
+    values: dict[str, Any] = {}
+    of_model: list[str] = []
+    for name, key, means in _PLAIN:
+        asked = sampling.HasField(name)
+        value = getattr(sampling, name) if asked else recipe.parameter(key)
+        values[name] = means(value)
+        if not asked and values[name] is not None:
+            of_model.append(name)
+    for name in _LISTS:
+        given = tuple(getattr(sampling, name))
+        values[name] = given or recipe.listed(name)
+        if values[name] and not given:
+            of_model.append(name)
     constraint = sampling.WhichOneof("constraint")
+    # The model's own: no answer held to something can go on behind its end.
+    if constraint and "ignore_eos" in of_model:
+        values["ignore_eos"] = None
     return Sampling(
         **values,
-        stop=tuple(sampling.stop) or own_stops,
         logit_bias=tuple((one.token_id, one.bias) for one in sampling.logit_bias),
         grammar=sampling.grammar if constraint == "grammar" else None,
         json_schema=sampling.json_schema if constraint == "json_schema" else None,
+        regex=sampling.regex if constraint == "regex" else None,
+        choices=tuple(sampling.choices.values) if constraint == "choices" else (),
+        of_model=tuple(of_model),
     )

@@ -19,7 +19,6 @@ from rkd.inference import (
     Chunk,
     Embeddings,
     EmbedSpec,
-    Int32,
     Loaded,
     LoadProgress,
     LoadSpec,
@@ -29,6 +28,7 @@ from rkd.inference import (
     RankSpec,
     Run,
 )
+from rkd.tokens import Int32
 
 OWN = 0
 """The id of Hello, and of the load or job itself."""

@@ -51,6 +51,7 @@ from rkd.wire.messages import (
     TokenizeFrame,
     ToWorker,
 )
+from rkd.worker.answers import answered
 from rkd.worker.handle import Handle
 from rkd.worker.outbox import Outbox
 
@@ -190,7 +191,8 @@ class WorkerLoop:
             outcome = Outcome(FinishReason.CANCELLED)
         else:
             bounds.check(run)
-            outcome = self._engine().run(run, handle, emit)
+            engine = self._engine()
+            outcome = answered(run, lambda one, to: engine.run(one, handle, to), handle, emit)
         outbox.send(DoneFrame(request_id, outcome))
 
     def _answer(self, asked: EmbedFrame | RankFrame | TokenizeFrame | DetokenizeFrame) -> None:

@@ -12,6 +12,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from itertools import groupby
+from operator import attrgetter
 
 from rkd.errors import InternalError, Reason
 from rkd.inference import Chunk
@@ -83,8 +85,8 @@ class Outbox:
     def _flush_run(self, run_id: int) -> None:
         """Write what *run_id* has waiting; the lock is held."""
         waiting = self._pending.pop(run_id, None)
-        if waiting:
-            self._write_chunk(run_id, Chunk.join(waiting))
+        for _, pieces in groupby(waiting or (), key=attrgetter("answer")):
+            self._write_chunk(run_id, Chunk.join(list(pieces)))
 
     def _write_chunk(self, run_id: int, chunk: Chunk) -> None:
         self._write(ChunkFrame(run_id, chunk))

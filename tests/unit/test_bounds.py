@@ -8,12 +8,16 @@ import pytest
 
 from rkd import bounds
 from rkd.errors import InvalidInputError, Reason
+from rkd.grammar import gbnf
 from rkd.inference import Run, Sampling, Tool
 from rkd.model import Message, ToolCall
 from tests.growth import assert_linear
 
 GRAMMAR = "options.sampling.grammar"
 SCHEMA = "options.sampling.json_schema"
+
+
+_DOUBLING = "\n".join(f"r{at} ::= r{at + 1} | r{at + 1}" for at in range(1, 60))
 
 
 def grammar(text: str) -> Run:
@@ -53,7 +57,30 @@ def calling(arguments: str) -> Run:
         (schema('"' + " " * 131_072), SCHEMA),
         (Run(sampling=Sampling(stop=("x",) * 65)), "options.sampling.stop"),
         (Run(sampling=Sampling(stop=("a", "x" * 1025))), "options.sampling.stop[1]"),
-        (Run(sampling=Sampling(logit_bias=((1, 1.0),) * 16_385)), "options.sampling.logit_bias"),
+        (Run(sampling=Sampling(logit_bias=((1, 1.0),) * 1025)), "options.sampling.logit_bias"),
+        (Run(Sampling(stop_token_ids=(1,) * 65)), "options.sampling.stop_token_ids"),
+        (
+            Run(Sampling(dry_sequence_breakers=(":",) * 65)),
+            "options.sampling.dry_sequence_breakers",
+        ),
+        (
+            Run(Sampling(dry_sequence_breakers=("x" * 41,))),
+            "options.sampling.dry_sequence_breakers[0]",
+        ),
+        (Run(Sampling(regex="")), "options.sampling.regex"),
+        (Run(Sampling(regex="a(?=b)")), "options.sampling.regex"),
+        (Run(Sampling(regex="(a{100}){100}")), "options.sampling.regex"),
+        (Run(Sampling(choices=("a", "b", "a"))), "options.sampling.choices[2]"),
+        (Run(Sampling(choices=("a", ""))), "options.sampling.choices[1]"),
+        (Run(Sampling(choices=("a\0",))), "options.sampling.choices[0]"),
+        (Run(Sampling(choices=("x" * 1025,))), "options.sampling.choices[0]"),
+        (Run(Sampling(choices=tuple(map(str, range(257))))), "options.sampling.choices"),
+        (Run(Sampling(ignore_eos=True, choices=("a",))), "options.sampling.ignore_eos"),
+        (
+            Run(Sampling(ignore_eos=True), tools=(Tool("f", "", ""),), tool_choice="f"),
+            "options.sampling.ignore_eos",
+        ),
+        (grammar("root ::= r0\n" + "r0 ::= r1 | r1\n" + _DOUBLING), GRAMMAR),
         (Run(messages=(Message("user", "a"),) * 4097), "messages"),
         (Run(tools=(Tool("f", "", "{}"),) * 257), "tools"),
         (Run(tools=(Tool("f", "", "{}"), Tool("g", "", "[" * 65))), "tools[1].parameters_json"),
@@ -80,6 +107,9 @@ def test_too_much_is_refused_by_its_field(run: Run, field: str) -> None:
         grammar("\n".join(f'r{at} ::= "a"? "b"*' for at in range(4000))),
         schema('{"not":' * 63 + '{"a": "' + "[" * 1000 + '\\"["}' + "}" * 63),
         calling("[" * 64 + "]" * 64),
+        Run(Sampling(choices=("yes", "yes please", "🎉"))),
+        Run(Sampling(regex=".{0,1000}")),
+        Run(Sampling(ignore_eos=True, choices=("a",), of_model=("ignore_eos",))),
         Run(sampling=Sampling(stop=("x" * 1024,) * 64), tools=(Tool("f", "", ""),) * 256),
     ],
 )
@@ -110,7 +140,7 @@ def test_ten_violations_are_told() -> None:
 )
 def test_a_grammar_is_judged_in_linear_time(make: Callable[[int], Run]) -> None:
     """Whatever is repeated in it."""
-    assert_linear(make, lambda run: list(bounds.judge(run)), most=bounds.MAX_GRAMMAR_BYTES)
+    assert_linear(make, lambda run: list(bounds.judge(run)), most=gbnf.MAX_GRAMMAR_BYTES)
 
 
 @pytest.mark.parametrize("piece", ['"', "\\", '"\\', "{", '"":'])

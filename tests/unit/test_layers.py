@@ -22,12 +22,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"wire"}),
     frozenset({"board", "log", "notify", "events"}),
     frozenset({"journal", "loglines"}),
-    frozenset({"capability"}),
-    frozenset({"weights", "modelfile", "librkllmrt", "access", "bounds", "pictures"}),
+    frozenset({"bounds", "capability"}),
+    frozenset({"weights", "modelfile", "librkllmrt", "access", "pictures"}),
     frozenset({"inference"}),
-    frozenset({"model", "v1"}),
+    frozenset({"model", "tokens", "v1"}),
     frozenset({"config", "shape"}),
-    frozenset({"errors", "setting", "durable", "words", "openfiles", "outside", "__init__"}),
+    frozenset(
+        {"errors", "setting", "durable", "words", "openfiles", "outside", "grammar", "__init__"}
+    ),
 )
 """Top first; a room imports only from rooms below its own, or from itself."""
 

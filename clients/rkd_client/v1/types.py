@@ -128,6 +128,14 @@ class LogitBias:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """Texts of which an answer is one."""
+
+    values: tuple[str, ...] = ()
+    """At most 256, each 1 to 1024 bytes, none twice; they may begin with each other."""
+
+
+@dataclass(frozen=True, slots=True)
 class SamplingOptions:
     """How the answer is sampled. Every field is optional because 0 is a value: what is not given comes from the model's Modelfile, then from the backend's default named here. A field that the chosen backend cannot honour is refused (CAPABILITY_UNSUPPORTED), never ignored."""
 
@@ -174,7 +182,7 @@ class SamplingOptions:
     """Most tokens to generate; 0 only reads the prompt. Range -2 to 1073741824. Default, and meant by -1 and -2: until the context is full."""
 
     stop: tuple[str, ...] = ()
-    """The answer ends before the first of these; never part of the answer. At most 16, each 1 to 256 bytes. Given, they replace the Modelfile's."""
+    """The answer ends before the first of these; never part of the answer. At most 64, each 1 to 1024 bytes. Given, they replace the Modelfile's."""
 
     logit_bias: tuple[LogitBias, ...] = ()
     """Biases on single tokens. At most 1024."""
@@ -187,6 +195,48 @@ class SamplingOptions:
 
     json_schema: str | None = None
     """A JSON Schema as text; `{}` means any JSON object."""
+
+    regex: str | None = None
+    """A regular expression that the whole answer matches, 1 to 4096 bytes; docs/sampling.md says what it may hold."""
+
+    choices: Choices | None = None
+    """Texts of which the answer is one."""
+
+    ignore_eos: bool | None = None
+    """Goes on where the model would end its answer, until max_tokens or the context. Not together with a constraint."""
+
+    stop_token_ids: tuple[int, ...] = ()
+    """The answer ends before the first of these tokens. At most 64. Given, they replace the Modelfile's."""
+
+    xtc_probability: float | None = None
+    """How likely XTC leaves out all but the least of the tokens above its threshold; 0 is off. Range 0 to 1. Default 0."""
+
+    xtc_threshold: float | None = None
+    """How probable tokens are that XTC leaves out; above 0.5 is off. Range 0 to 1. Default 0.1."""
+
+    dry_multiplier: float | None = None
+    """DRY: penalty on going on with what was said already; 0 is off. Range 0 to 100. Default 0."""
+
+    dry_base: float | None = None
+    """DRY: how its penalty grows with each repeated token. Range 1 to 100. Default 1.75."""
+
+    dry_allowed_length: int | None = None
+    """DRY: repeated so far without a penalty. Range 0 to 16777216. Default 2."""
+
+    dry_penalty_last_n: int | None = None
+    """DRY: how many last tokens it looks at; 0 none, -1 the whole context. Range -1 to 16777216. Default 64."""
+
+    dry_sequence_breakers: tuple[str, ...] = ()
+    """DRY: texts over which no repetition goes on. At most 64, each 1 to 40 bytes. Given, they replace the Modelfile's; default: a line break, `:`, `"` and `*`."""
+
+    top_n_sigma: float | None = None
+    """Only tokens whose logits lie within so many standard deviations of the best one's; -1 and 0 are off. Range -1 to 100. Default -1."""
+
+    dynatemp_range: float | None = None
+    """How far the temperature goes down for sure tokens and up for unsure ones; 0 is off. Range 0 to 5. Default 0."""
+
+    dynatemp_exponent: float | None = None
+    """How the temperature follows the entropy: 1 evenly. Range 0 to 100. Default 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +281,9 @@ class InferenceOptions:
 
     context_overflow: ContextOverflow = ""
     """What becomes of a conversation longer than the context. Default: it is refused."""
+
+    n: int | None = None
+    """How many answers to make, one after the other. `Delta.answer` says which one a piece is of. A seed given is the first answer's, the next has the seed after it. Range 1 to 16. Default 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +412,9 @@ class Delta:
     logprobs: tuple[TokenLogprobs, ...] = ()
     """One entry a token, when asked for."""
 
+    answer: int = 0
+    """Which of `n` answers it is a piece of, from 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -401,6 +457,26 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerEnd:
+    """How one of several answers ended."""
+
+    finish_reason: FinishReason = ""
+    """Why it ended."""
+
+    matched_stop: str = ""
+    """The stop sequence that matched, for STOP_SEQUENCE."""
+
+    matched_token_id: int | None = None
+    """The token of `stop_token_ids` that ended it, for STOP_SEQUENCE."""
+
+    usage: Usage = Usage()
+    """Its own tokens; from the second answer on, its prompt is found in the cache."""
+
+    seed: int = 0
+    """Its seed, given or drawn."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """Last event of every inference stream that ends with status OK."""
 
@@ -433,6 +509,12 @@ class Finished:
 
     runtime: str = ""
     """Engine and version, for people."""
+
+    matched_token_id: int | None = None
+    """The token of `stop_token_ids` that ended it, for STOP_SEQUENCE."""
+
+    answers: tuple[AnswerEnd, ...] = ()
+    """How each answer ended, in order, where `n` is more than 1. What stands above is the first one's, but for `usage` and `timings`: those are sums, with the prompt counted once."""
 
 
 @dataclass(frozen=True, slots=True)

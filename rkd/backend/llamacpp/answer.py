@@ -8,6 +8,7 @@ calls are taken apart here, as on the NPU.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
@@ -19,14 +20,13 @@ from rkd.inference import (
     Chunk,
     EngineTimings,
     FinishReason,
-    Logprob,
     Outcome,
     PrefillProgress,
     Run,
     TemplateWay,
-    TokenLogprobs,
     Usage,
 )
+from rkd.tokens import Logprob, TokenLogprobs
 
 SEED_VALUES = 2**32 - 1
 """The engine reads 2^32-1 as "draw one", so seeds stay below."""
@@ -44,6 +44,7 @@ class EventAnswer:
         emit: takes the chunks.
         handle: after a cancel nothing is emitted any more.
         row: how the model writes tool calls.
+        stop_tokens: the tokens that end it, with their text.
     """
 
     def __init__(
@@ -53,6 +54,8 @@ class EventAnswer:
         emit: Emit,
         handle: RunHandle,
         row: CallFormat = HERMES,
+        *,
+        stop_tokens: Mapping[int, str] | None = None,
     ) -> None:
         self._run = run
         self._emit = emit
@@ -76,8 +79,10 @@ class EventAnswer:
         self._ids: list[int] = []
         self._logprobs: list[TokenLogprobs] = []
         self._held: list[str] | None = None
-        if run.sampling.json_schema is not None or run.forces_call:
+        if run.sampling.constrained or run.forces_call:
             self._held = []
+        self._stop_tokens = stop_tokens or {}
+        self._matched: int | None = None
 
     def take(self, event: Json) -> None:
         """Take the next event."""
@@ -88,8 +93,7 @@ class EventAnswer:
                 done, cached = int(progress["processed"]), int(progress["cache"])
                 self._emit(PrefillProgress(self._prompt_tokens, done, cached))
             return
-        if event.get("stop"):
-            self._last = event
+        self._last = event
         if not self._wants_tokens:
             return
         # The engine sends no event, and so no id, for a token that only began a character.
@@ -103,12 +107,26 @@ class EventAnswer:
                 _token_logprobs(one, self._run.sampling.logprobs or 0)
                 for one in event["completion_probabilities"]
             )
-        text = self._turn.heard(event["content"])
+        text = self._turn.heard(self._before_stop(event))
         if text:
             if self._held is not None:
                 self._held.append(text)
             self._put(self._splitter.feed(text))
         self._turn.look(self._reasoning_tokens)
+
+    def _before_stop(self, event: Json) -> str:
+        """Return the text of *event*, without that of a token that ends the answer."""
+        text: str = event["content"]
+        found = [one for one in event.get("tokens") or () if one in self._stop_tokens]
+        if not found:
+            return text
+        self._matched = found[0]
+        return text.removesuffix(self._stop_tokens[found[0]])
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a token came that ends the answer: the engine is to be left."""
+        return self._matched is not None
 
     @property
     def turn(self) -> ReasoningTurn:
@@ -123,7 +141,7 @@ class EventAnswer:
     @property
     def ended(self) -> bool:
         """Whether the engine ended the answer itself, as its grammar would have it."""
-        return self._wants_tokens and self._last.get("stop_type") == "eos"
+        return self._wants_tokens and not self.stopped and self._last.get("stop_type") == "eos"
 
     @property
     def calls(self) -> int:
@@ -197,11 +215,17 @@ class EventAnswer:
             timings=EngineTimings(
                 float(timings.get("prompt_ms", 0)), float(timings.get("predicted_ms", 0))
             ),
-            matched_stop=str(last.get("stopping_word", "")) if wants else "",
+            matched_stop=self._matched_stop() if wants else "",
+            matched_token_id=self._matched,
             seed=self.seed,
             template_way=way,
             warnings=(*warnings, *self._splitter.warnings),
         )
+
+    def _matched_stop(self) -> str:
+        if self._matched is not None:
+            return self._stop_tokens[self._matched]
+        return str(self._last.get("stopping_word", ""))
 
     def _completion(self) -> int:
         if "tokens_predicted" not in self._last:
@@ -214,6 +238,8 @@ class EventAnswer:
         limit = self._run.sampling.max_tokens
         if not self._wants_tokens:
             return FinishReason.LENGTH
+        if self.stopped:
+            return FinishReason.STOP_SEQUENCE
         known = _REASONS.get(str(self._last.get("stop_type")))
         if known is not None:
             return known

@@ -8,7 +8,6 @@ engine sees text and sampling options on `/completion`.
 from __future__ import annotations
 
 import functools
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -22,25 +21,24 @@ from rkd.backend.llamacpp.answer import EventAnswer
 from rkd.backend.llamacpp.asked import NO_TEMPLATE, Asked, Written
 from rkd.backend.llamacpp.embedder import Embedder
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
-from rkd.backend.llamacpp.llguidance import compiler
-from rkd.backend.llamacpp.native import UNUSED_TEMPLATE, NativeEngine, prompt_cache_mib
+from rkd.backend.llamacpp.native import NativeEngine
 from rkd.backend.llamacpp.ranker import AnswerRanker, HeadRanker
-from rkd.backend.llamacpp.request import body_of, broken_schema, no_call, refusal_of
+from rkd.backend.llamacpp.request import body_of, broken_in, no_call, not_kept, refusal_of
 from rkd.backend.llamacpp.schemas import Schemas
 from rkd.backend.llamacpp.sight import Seen, Sight
 from rkd.backend.llamacpp.turns import requests
-from rkd.backend.llamacpp.wheel import import_wheel, library_of_wheel
+from rkd.backend.llamacpp.wheel_engine import WheelEngine
 from rkd.backend.prompt.fitting import fitted
 from rkd.backend.prompt.rank_template import RerankTemplate
 from rkd.backend.prompt.templates import Templates
-from rkd.backend.schema.conformity import broken
 from rkd.backend.text.calls.table import markers_of
 from rkd.backend.text.scores import check_rank
 from rkd.bounds import check_token_ids
 from rkd.capability.purpose import Purpose
 from rkd.capability.table import refuse, require
 from rkd.capability.traits import Traits, cpu_traits
-from rkd.errors import PreconditionError, Reason
+from rkd.errors import bad_field
+from rkd.grammar.choices import gbnf_of
 from rkd.inference import (
     Embeddings,
     EmbedSpec,
@@ -62,76 +60,9 @@ turn. Measured with 3,600 tokens: slot free after 3.8 s against 16 s with the en
 FREE_BOUND_S = 30.0
 NAME_TOKENS = 64
 """More than the name of a tool can have."""
-_NO_CHOICE = frozenset({"json_schema", "stop", "n_probs", "return_progress"})
+_NO_CHOICE = frozenset({"json_schema", "stop", "n_probs", "return_progress", "ignore_eos"})
 """Of a request, what has no place where only a name is chosen."""
 FREE_POLL_S = 0.005
-
-
-class WheelEngine:
-    """The server inside the xllamacpp wheel, in this process."""
-
-    def __init__(self, folder: Path) -> None:
-        self.socket = folder / "engine.sock"
-        self.name = "llama.cpp"
-        self._server: Any = None
-
-    def start(self, spec: LoadSpec, threads: int, batch_tokens: int, purpose: Purpose) -> None:
-        """
-        Load the model; holds the interpreter's lock until done.
-
-        Raises:
-            PreconditionError: LOAD_FAILED; the engine's own words are on file descriptor 2. Also
-                as `import_wheel`.
-        """
-        engine = import_wheel()
-        self.socket.unlink(missing_ok=True)  # a stale one makes the server fail
-        params = engine.CommonParams()
-        params.model.path = spec.weights
-        params.mmproj.path = spec.projector
-        if spec.image_tokens:
-            params.image_max_tokens = spec.image_tokens
-        params.n_ctx = spec.context_tokens * spec.slots
-        params.n_parallel = spec.slots
-        params.n_batch = batch_tokens
-        if purpose.whole:
-            params.n_ubatch = batch_tokens
-        params.cpuparams.n_threads = threads
-        params.hostnames = [str(self.socket)]
-        params.ui = False
-        # Never used, and known to it: a template of the model's that it cannot read ends the load.
-        params.chat_template = UNUSED_TEMPLATE
-        params.warmup = False
-        params.verbosity = 3  # below 3 it does not say why a load failed
-        params.fit_params = False  # what fits is the pool's to decide
-        params.cache_ram_mib = prompt_cache_mib(spec, purpose)
-        if spec.kv_cache_type in {"q8_0", "q4_0"}:
-            kind = getattr(engine.ggml_type, f"GGML_TYPE_{spec.kv_cache_type.upper()}")
-            params.cache_type_k = params.cache_type_v = kind
-            flash = engine.llama_flash_attn_type
-            params.flash_attn_type = flash.LLAMA_FLASH_ATTN_TYPE_ENABLED
-        if spec.embeddings:
-            params.embedding = True
-            kind = f"LLAMA_POOLING_TYPE_{purpose.pooling.name}"
-            params.pooling_type = getattr(engine.llama_pooling_type, kind)
-        if spec.adapters:
-            params.lora_adapters = [
-                engine.CommonAdapterLoraInfo(path, scale) for _name, path, scale in spec.adapters
-            ]
-        try:
-            self._server = engine.Server(params)
-        except RuntimeError as error:
-            raise PreconditionError(
-                Reason.LOAD_FAILED, f"llama.cpp cannot load {Path(spec.weights).name}."
-            ) from error
-
-    def refuses(self, schema: dict[str, Any]) -> str:
-        """Say why its grammar compiler does not take *schema*, or ""."""
-        return compiler(library_of_wheel()).refuses(schema)
-
-    def close(self) -> None:
-        """Let the server go; its listener ends with it."""
-        self._server = None
-        self.socket.unlink(missing_ok=True)
 
 
 class LlamaCppBackend:
@@ -224,11 +155,12 @@ class LlamaCppBackend:
         fit = fitted(run, self._spec.context_tokens if self._spec else 0, self._length)
         run, asked = fit.run, self._asked(fit.run)
         warnings = (*asked.warnings, *fit.warnings)
-        answer = EventAnswer(run, asked.prompt, emit, handle, asked.row)
+        stops = {one: self.detokenize((one,)) for one in self._stop_tokens(run)}
+        answer = EventAnswer(run, asked.prompt, emit, handle, asked.row, stop_tokens=stops)
         self._running += 1
-        held: dict[str, Any] | None = None
+        last = run
         try:
-            held = self._ask(run, asked, handle, answer)
+            last = self._ask(run, asked, handle, answer)
         except EngineError as error:
             if not handle.cancelled:
                 raise refusal_of(error) from error
@@ -240,43 +172,53 @@ class LlamaCppBackend:
         outcome = self._with_media(answer.outcome(asked.way, warnings), asked.seen)
         if run.forces_call and not answer.calls and outcome.reason is FinishReason.STOP_EOS:
             raise no_call(run.tool_choice)
-        if answer.ended and held is not None and (where := broken(held, answer.held)):
-            raise broken_schema(where)
-        if answer.ended and held is None and run.sampling.json_schema is not None:
-            raise broken_schema("it ended inside its reasoning")
+        if answer.ended and (where := broken_in(last.sampling, answer.held, self._schemas)):
+            raise not_kept(where)
+        if answer.ended and run.sampling.constrained and not last.sampling.constrained:
+            raise not_kept("its constraint: it ended inside its reasoning")
         return outcome
 
-    def _ask(
-        self, run: Run, asked: Asked, handle: RunHandle, answer: EventAnswer
-    ) -> dict[str, Any] | None:
-        """Put the request or requests of *run* to the engine; return the last one's schema."""
+    def _stop_tokens(self, run: Run) -> tuple[int, ...]:
+        """
+        Return the tokens that end *run*.
+
+        Raises:
+            InvalidInputError: INVALID_FIELD, one the model does not have.
+        """
+        for at, token_id in enumerate(run.sampling.stop_token_ids):
+            if 0 < self._vocabulary <= token_id:
+                where = f"options.sampling.stop_token_ids[{at}]"
+                what = f"should be a token of this model, 0 to {self._vocabulary - 1}"
+                raise bad_field(where, f"{what}, not {token_id}")
+        return run.sampling.stop_token_ids
+
+    def _ask(self, run: Run, asked: Asked, handle: RunHandle, answer: EventAnswer) -> Run:
+        """Put the request or requests of *run* to the engine; return the last one as a run."""
         markers = markers_of(asked.row, tools=bool(run.tools)) if asked.chat else ()
         if isinstance(asked.prompt, list):
             body = body_of(run, asked.prompt, self._spec, answer.seed, self._schemas)
             self._stream(body, handle, answer)
             answer.finish()
-            return body.get("json_schema")
+            return run
 
         def choose(left: Run, prompt: str, names: Sequence[str]) -> str:
             body = asked.seen.onto(body_of(left, prompt, self._spec, answer.seed, self._schemas))
-            choices = " | ".join(json.dumps(name) for name in names)
-            more = {"grammar": f"root ::= {choices}", "stream": False, "n_predict": NAME_TOKENS}
+            more = {"grammar": gbnf_of(names), "stream": False, "n_predict": NAME_TOKENS}
             kept = {key: value for key, value in body.items() if key not in _NO_CHOICE}
             said = str(self._http.post("/completion", {**kept, **more}, bound_s=None)["content"])
             return said if said in names else names[0]
 
-        held: dict[str, Any] | None = None
+        part = run
         for part, prompt in requests(run, asked.prompt, asked.row, answer, choose):
             body = body_of(part, prompt, self._spec, answer.seed, self._schemas)
             body = asked.seen.onto(body)
-            held = body.get("json_schema")
             if markers:
                 body["preserved_tokens"] = list(markers)
             self._stream(body, handle, answer)
-            if handle.cancelled:
-                return None
+            if handle.cancelled or answer.stopped:
+                break
         answer.finish()
-        return held
+        return part
 
     def _stream(self, body: dict[str, Any], handle: RunHandle, answer: EventAnswer) -> None:
         stream = self._http.stream("/completion", body)
@@ -284,7 +226,7 @@ class LlamaCppBackend:
             handle.on_cancel(stream.cut)
             for event in stream:
                 answer.take(event)
-                if handle.cancelled or answer.turn.over:
+                if handle.cancelled or answer.turn.over or answer.stopped:
                     return
         finally:
             stream.close()

@@ -7,8 +7,11 @@ from typing import Any
 
 from rkd.backend.llamacpp.http import EngineError
 from rkd.backend.llamacpp.schemas import Schemas
+from rkd.backend.schema.conformity import broken
 from rkd.errors import BeyondRangeError, InternalError, Reason, RkdError, bad_field
-from rkd.inference import LoadSpec, Run
+from rkd.grammar.automaton import automaton_of
+from rkd.grammar.choices import gbnf_of
+from rkd.inference import LoadSpec, Run, Sampling
 from rkd.modelfile.sampling import SAMPLING
 from rkd.outside import quoted
 
@@ -63,8 +66,16 @@ def body_of(
             body[row.engine or row.name] = _engine_value(row.name, value, spec)
     if sampling.logit_bias:
         body["logit_bias"] = [list(pair) for pair in sampling.logit_bias]
-    if sampling.grammar:
-        body["grammar"] = sampling.grammar
+    if sampling.ignore_eos is not None:
+        body["ignore_eos"] = sampling.ignore_eos
+    if sampling.dry_sequence_breakers:
+        body["dry_sequence_breakers"] = list(sampling.dry_sequence_breakers)
+    if sampling.stop_token_ids:
+        # The engine knows no such thing: `EventAnswer` ends the request, without the figures that
+        # come with the last event. These bring them with every one.
+        body["return_progress"] = body["timings_per_token"] = True
+    if grammar := _grammar_of(sampling):
+        body["grammar"] = grammar
     if sampling.json_schema is not None:
         body["json_schema"] = (schemas or Schemas()).of(sampling.json_schema)
     if spec is not None and (run.lora or spec.adapters):
@@ -72,12 +83,18 @@ def body_of(
     return body
 
 
+def _grammar_of(sampling: Sampling) -> str:
+    if sampling.regex:
+        return automaton_of(sampling.regex).gbnf()
+    return gbnf_of(sampling.choices) if sampling.choices else sampling.grammar or ""
+
+
 def _engine_value(name: str, value: float, spec: LoadSpec | None) -> float:
     """What the engine takes for *value*."""
     match name:
         case "max_tokens" | "logprobs":
             return max(1, value)  # it takes 0 for 1; `EventAnswer` drops that token
-        case "repeat_last_n" if spec is not None and spec.context_tokens:
+        case "repeat_last_n" | "dry_penalty_last_n" if spec is not None and spec.context_tokens:
             # It knows no -1, and sets memory aside for as many as it is told.
             whole = spec.context_tokens
             return whole if value < 0 else min(value, whole)
@@ -127,13 +144,23 @@ def refusal_of(error: EngineError) -> RkdError:
     return InternalError(Reason.INTERNAL, f"llama.cpp failed: {words[:MAX_WORDS]}.")
 
 
-def broken_schema(where: str) -> RkdError:
-    """The engine ended an answer that does not keep its schema: its defect, told as ours."""
+def not_kept(where: str) -> RkdError:
+    """The engine ended an answer that does not keep its constraint: its defect, told as ours."""
     return InternalError(
         Reason.INTERNAL,
-        f"The engine's answer does not keep the JSON schema: {where}.",
-        remedy="Ask again; if it goes on, say less in the schema and report this one.",
+        f"The engine's answer does not keep {where}.",
+        remedy="Ask again; if it goes on, say less in the constraint and report this one.",
     )
+
+
+def broken_in(sampling: Sampling, answer: str, schemas: Schemas) -> str:
+    """Say what of the constraint in *sampling* the finished *answer* breaks, and where; or ""."""
+    if sampling.json_schema is not None:
+        where = broken(schemas.of(sampling.json_schema), answer)
+        return where and f"the JSON schema: {where}"
+    if sampling.regex and not automaton_of(sampling.regex).matches(answer):
+        return "the regular expression"
+    return "the choices" if sampling.choices and answer not in sampling.choices else ""
 
 
 def _too_long(prompt: str, limit: str) -> RkdError:

@@ -129,8 +129,7 @@ def requests(
         answer: hears what comes.
         choose: asks the engine for a tool's name.
     """
-    sampling = run.sampling
-    constrained = bool(sampling.grammar) or sampling.json_schema is not None or run.forces_call
+    constrained = run.sampling.constrained or run.forces_call
     turn = answer.turn
     budget = run.thinking_budget
     behind = ""
@@ -164,14 +163,14 @@ def requests(
 
 
 def _free(run: Run) -> Run:
-    return replace(run, sampling=replace(run.sampling, grammar=None, json_schema=None))
+    return replace(run, sampling=run.sampling.free())
 
 
 def _held_to(run: Run, tool: Tool) -> Run:
     schema = tool.parameters_json.strip()
     sampling = replace(
-        run.sampling,
-        grammar=None,
+        run.sampling.free(),
+        ignore_eos=None,
         json_schema=schema if schema not in {"", "{}"} else '{"type": "object"}',
     )
     return replace(run, sampling=sampling)

@@ -34,6 +34,7 @@ class CallbackAnswer:
         splitter: separates reasoning and calls; None for raw text.
         stop: asks the engine to end this run; called once, returns at once.
         hidden: special tokens, by id, whose text is for nobody to see.
+        stop_tokens: tokens that end the answer; their text is no part of it.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class CallbackAnswer:
         splitter: AnswerSplitter | None,
         stop: Callable[[], None],
         hidden: Mapping[int, str] | None = None,
+        stop_tokens: tuple[int, ...] = (),
     ) -> None:
         self._handle = handle
         self._emit = emit
@@ -56,6 +58,8 @@ class CallbackAnswer:
         self._hidden_texts = {text.encode() for text in self._hidden.values()}
         self._assembler = Utf8Assembler()
         self._cutter = StopCutter(stops)
+        self._stop_tokens = frozenset(stop_tokens)
+        self.matched_token_id: int | None = None
         self.closed = False
         """Nothing more comes out: cancelled, stopped, or long enough."""
         self._uncounted: list[int] = []
@@ -139,6 +143,10 @@ class CallbackAnswer:
         self._uncounted.append(token_id)
         if self._splitter is not None and self._splitter.in_reasoning:
             self.reasoning_tokens += 1
+        if token_id in self._stop_tokens:
+            self.matched_token_id = token_id
+            self._end()
+            return
         if data and token_id not in self._hidden and data not in self._hidden_texts:
             self._show(self._cut(self._assembler.feed(data)))
         if self.limit_reached or self._cutter.matched is not None:

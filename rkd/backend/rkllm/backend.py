@@ -26,7 +26,7 @@ from rkd.backend.text.calls.table import markers_of
 from rkd.backend.text.splitter import AnswerSplitter, splitter_for
 from rkd.backend.text.vectors import cut, shaped, too_long
 from rkd.bounds import check_inputs, check_token_ids
-from rkd.capability.table import refuse, require
+from rkd.capability.table import in_vain, refuse, require
 from rkd.errors import PreconditionError, Reason, bad_field
 from rkd.inference import (
     Embeddings,
@@ -164,7 +164,7 @@ class RkllmBackend:
         known = len(prompt.tokens or ())
         if run.sampling.max_tokens == 0:
             return Outcome(FinishReason.LENGTH, Usage(prompt_tokens=known), template_way=prompt.way)
-        notes = list(prompt.warnings)
+        notes = [*prompt.warnings, *in_vain(run, model.prompts.traits)]
 
         def work() -> None:
             notes.extend(model.resident.prepare(prompt, params.sampling))
@@ -193,6 +193,7 @@ class RkllmBackend:
             splitter=_splitter(prompt, run),
             hidden=_hidden_tokens(model.prompts, prompt, run),
             stop=turn.stop,
+            stop_tokens=run.sampling.stop_token_ids,
         )
         handle.on_cancel(turn.stop)
         if not model.engine.perform(turn) and model.engine.lost and handle.cancelled:

@@ -42,6 +42,7 @@ def outcome_of(
         usage=Usage(prompt, cached, answer.tokens, answer.reasoning_tokens),
         timings=EngineTimings(prefill_ms, decode_ms),
         matched_stop=answer.matched_stop,
+        matched_token_id=answer.matched_token_id,
         template_way=template_way,
         warnings=(*warnings, *answer.warnings),
     )
@@ -52,7 +53,7 @@ def _reason(
 ) -> FinishReason:
     if cancelled:
         return FinishReason.CANCELLED
-    if answer.matched_stop:
+    if answer.matched_stop or answer.matched_token_id is not None:
         return FinishReason.STOP_SEQUENCE
     if answer.calls:
         return FinishReason.TOOL_CALL

@@ -257,7 +257,7 @@ class WorkerProcess(asyncio.Protocol):
             stream.die(self.died.result())
             return stream
         request_id = self._next_id()
-        constrained = bool(run.sampling.grammar or run.sampling.json_schema)
+        constrained = run.sampling.constrained
         stream = self._exchange.stream(
             request_id, lambda: self._stop(request_id), constrained=constrained
         )

@@ -11,7 +11,6 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from itertools import takewhile
 
 from rkd.inference import Chunk, Outcome
 from rkd.pool.deciding.state import Death
@@ -86,7 +85,11 @@ class PieceStream:
         first = self._waiting.popleft()
         if not isinstance(first, Chunk):
             return first
-        more = [one for one in takewhile(_is_chunk, self._waiting) if isinstance(one, Chunk)]
+        more: list[Chunk] = []
+        for piece in self._waiting:
+            if not isinstance(piece, Chunk) or piece.answer != first.answer:
+                break
+            more.append(piece)
         for _ in more:
             self._waiting.popleft()
         chunk = Chunk.join([first, *more])
@@ -108,7 +111,3 @@ class PieceStream:
         if self._stopping is None:
             self._stopping = asyncio.ensure_future(self._stop())
         await asyncio.shield(self._stopping)
-
-
-def _is_chunk(piece: Piece) -> bool:
-    return isinstance(piece, Chunk)

@@ -7,11 +7,11 @@ import pytest
 from rkd import bounds
 from rkd.errors import InvalidInputError
 from rkd.model import Message, Recipe
-from rkd.modelfile.parameters import MAX_STOPS, MAX_VALUE_BYTES, PARAMETERS
+from rkd.modelfile.parameters import MAX_VALUE_BYTES, PARAMETERS
 from rkd.modelfile.parse import parse
 from rkd.modelfile.recipe import MAX_MESSAGES
 from rkd.modelfile.render import compose, derive, inherit, render, render_env
-from rkd.modelfile.sampling import ValueKind
+from rkd.modelfile.sampling import MAX_STOPS, ValueKind
 
 PARENT = """FROM parent.gguf
 PARAMETER temperature 0.5
@@ -209,7 +209,9 @@ def test_stops_and_messages_are_bounded() -> None:
     assert MAX_STOPS <= bounds.MAX_STOPS
     assert MAX_VALUE_BYTES <= bounds.MAX_STOP_BYTES
     assert MAX_MESSAGES < bounds.MAX_MESSAGES
-    with pytest.raises(InvalidInputError, match="line 66, column 1: more than 64 stop sequences"):
+    with pytest.raises(
+        InvalidInputError, match="line 66, column 1: more than 64 of parameter stop"
+    ):
         parse(stops).recipe()
     with pytest.raises(InvalidInputError, match="line 1026, column 1: more than 1024 messages"):
         parse(messages).recipe()
@@ -223,3 +225,19 @@ def test_unknown_parameters_end_somewhere() -> None:
 
     assert len(caught.value.violations) == 11
     assert caught.value.violations[-1].description == "here and further on: 90 more problems"
+
+
+def test_lists_add_up() -> None:
+    """Stop tokens and breakers are one a line, in both forms; a child's replace its parent's."""
+    text = (
+        "FROM x\nPARAMETER stop_token_ids 5\nPARAMETER dry_sequence_breakers :\n"
+        "PARAMETER stop_token_ids 6\nPARAMETER ignore_eos true\n"
+    )
+    made = parse(text).recipe()
+
+    assert made.listed("stop_token_ids") == (5, 6)
+    assert made.listed("dry_sequence_breakers") == (":",)
+    assert made.parameter("ignore_eos") is True
+    assert parse(render_env(parse(text))).recipe() == made
+    child = derive(made, parse("FROM y\nPARAMETER stop_token_ids 9\n"))
+    assert child.listed("stop_token_ids") == (9,)

@@ -7,17 +7,16 @@ from rkd.inference import (
     EngineTimings,
     FinishReason,
     Loaded,
-    Logprob,
     Outcome,
     PrefillProgress,
     TemplateWay,
-    TokenLogprobs,
     ToolCallDelta,
     Usage,
 )
 from rkd.model import BackendKind
 from rkd.pool.ticket import Loading, Queued, Served
 from rkd.service import events
+from rkd.tokens import Logprob, TokenLogprobs
 from rkd.v1 import types_pb2 as pb
 from tests.unit.pool.fakes import plan
 

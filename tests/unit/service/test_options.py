@@ -67,7 +67,7 @@ def test_every_bad_field_is_named_at_once() -> None:
     found = refused(
         sampling=pb.SamplingOptions(
             temperature=6,
-            stop=["", "x" * 257, *["y"] * 15],
+            stop=["", "x" * 1025, *["y"] * 63],
             logit_bias=[pb.LogitBias(token_id=-1, bias=101)],
         ),
         request_id="a b",
@@ -122,7 +122,15 @@ def test_every_sampling_field_of_ours_can_be_asked_for() -> None:
     """One that no request sets would be dead."""
     values: dict[str, object] = dict.fromkeys((row.name for row in SAMPLING), 1)
     values |= {"stop": ["s"], "logit_bias": [pb.LogitBias(token_id=1, bias=2)]}
-    made = [sampling(**values, grammar="g"), sampling(**values, json_schema="{}")]
+    values |= {"stop_token_ids": [5], "ignore_eos": True, "dry_sequence_breakers": [":"]}
+    constraints: list[dict[str, object]] = [
+        {"grammar": "g"},
+        {"json_schema": "{}"},
+        {"regex": "r"},
+        {"choices": pb.Choices(values=["c"])},
+    ]
+    made = [sampling(**values, **one) for one in constraints]
+    made.append(sampling(Recipe(parameters=(("top_k", 3),))))
     unset = {
         one.name
         for one in dataclasses.fields(Sampling)
@@ -173,3 +181,45 @@ def test_a_negative_wait_and_a_context_nobody_has_are_refused() -> None:
     assert [one.field for one in caught.value.violations] == ["options.queue_timeout"]
     assert refused(context_tokens=2**31 - 1) == ["options.context_tokens"]
     assert refused(lora={str(n): 1.0 for n in range(17)}) == ["options.lora"]
+
+
+def test_lists_of_a_modelfile_are_its_own_until_a_request_has_some() -> None:
+    """Stops, stop tokens and breakers each as a whole; what is the model's is marked as such."""
+    own = Recipe(
+        parameters=(
+            *(("stop", "a"), ("stop_token_ids", 5), ("stop_token_ids", 6)),
+            *(("dry_sequence_breakers", ":"), ("ignore_eos", True), ("min_p", 0.1)),
+        )
+    )
+    made = sampling(own, stop_token_ids=[7])
+
+    assert (made.stop, made.stop_token_ids, made.dry_sequence_breakers) == (("a",), (7,), (":",))
+    assert set(made.of_model) == {"stop", "dry_sequence_breakers", "ignore_eos", "min_p"}
+    assert sampling(own, min_p=0.2).of_model.count("min_p") == 0
+
+
+def test_a_constraint_takes_the_models_own_ignore_eos_away() -> None:
+    """One answer cannot keep both; the request's own wish is refused elsewhere."""
+    own = Recipe(parameters=(("ignore_eos", True),))
+
+    assert sampling(own).ignore_eos is True
+    assert sampling(own, regex="a").ignore_eos is None
+    assert sampling(own, regex="a", ignore_eos=True).ignore_eos is True
+
+
+def test_several_answers() -> None:
+    """One to sixteen."""
+    assert options().answers == 1
+    assert options(n=16).answers == 16
+    assert refused(n=0) == ["options.n"]
+    assert refused(n=17) == ["options.n"]
+
+
+def test_no_choices_are_no_choice() -> None:
+    """The constraint was asked for, and left empty."""
+    found = refused(sampling=pb.SamplingOptions(choices=pb.Choices()))
+
+    assert found == ["options.sampling.choices"]
+    assert refused(sampling=pb.SamplingOptions(stop_token_ids=[-1])) == [
+        "options.sampling.stop_token_ids[0]"
+    ]

@@ -18,7 +18,6 @@ from rkd.inference import (
     Loaded,
     LoadProgress,
     LoadSpec,
-    Logprob,
     Outcome,
     PrefillProgress,
     Ranking,
@@ -26,12 +25,12 @@ from rkd.inference import (
     Run,
     Sampling,
     TemplateWay,
-    TokenLogprobs,
     Tool,
     ToolCallDelta,
     Usage,
 )
 from rkd.model import BackendKind, Media, Message, ToolCall
+from rkd.tokens import Logprob, TokenLogprobs
 from rkd.wire import messages
 
 TEXT = st.text(max_size=6)

@@ -20,17 +20,16 @@ from rkd.inference import (
     FirstAnswer,
     Loaded,
     LoadSpec,
-    Logprob,
     Outcome,
     Run,
     Sampling,
     TemplateWay,
-    TokenLogprobs,
     Tool,
     ToolCallDelta,
     Usage,
 )
 from rkd.model import BackendKind, Media, Message, ToolCall
+from rkd.tokens import Logprob, TokenLogprobs
 from rkd.wire import codec, frame
 from rkd.wire.frame import FrameError
 from rkd.wire.messages import (
@@ -50,8 +49,9 @@ Frame = FromWorker | ToWorker
 DOWN = get_args(ToWorker)
 
 SAMPLING = Sampling(
-    0.1, 2, 0.3, 0.4, 0.5, 0.6, 7, 0.8, 0.9, 1, 1.1, 1.2, 13, 14, ("s",), ((1, 0.5),), 3, "g", "{}"
-)
+    0.1, 2, 0.3, 0.4, 0.5, 0.6, 7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 18, 19, 2.0, 2.1,
+    13, 14, ("s",), (5,), True, ("b",), ((1, 0.5),), 3, "g", "{}", "r", ("c",), ("seed",),
+)  # fmt: skip
 TURN = Message(
     "user", "c", "r", (ToolCall("i", "n", "{}"),), "t", "ti", ("x", Media(b"\xff", 3, 4, "m"))
 )
@@ -61,7 +61,7 @@ WHOLE: tuple[Any, ...] = (
     Run(
         SAMPLING, "p", (TURN,), (Tool("n", "d", "{}"),), "t", "required", True, 1, "e", "{}",
         (("l", 0.1),), (1, 2), "c", (Media(b"\xff", 3, 4, "m"), "x"),
-        ContextOverflow.TRIM_OLDEST, 9,
+        ContextOverflow.TRIM_OLDEST, 9, 2,
     ),
     LoadSpec(
         BackendKind.NPU, "/w", "m", 1, 2, "f16", 3, 4, "t", "/t", "h", "/r", "1.3", 5, 6,
@@ -72,11 +72,12 @@ WHOLE: tuple[Any, ...] = (
         1, 2, "r", TemplateWay.MODEL, ("w",), FirstAnswer.GARBAGE, "d",
     ),
     Chunk(
-        "t", "r", (ToolCallDelta(1, "i", "n", "a"),), (1,), (TokenLogprobs(LOGPROB, (LOGPROB,)),), 2
+        "t", "r", (ToolCallDelta(1, "i", "n", "a"),), (1,), (TokenLogprobs(LOGPROB, (LOGPROB,)),),
+        2, 3,
     ),
     Outcome(
         FinishReason.LENGTH, Usage(1, 2, 3, 4, 5), EngineTimings(0.1, 0.2), "s", 5,
-        TemplateWay.MODEL, ("w",),
+        TemplateWay.MODEL, ("w",), 6, (Outcome(FinishReason.STOP_EOS),),
     ),
 )  # fmt: skip
 

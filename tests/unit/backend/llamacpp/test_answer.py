@@ -23,10 +23,10 @@ CHAT = (Message("user", "hi"),)
 class Heard:
     """One answer fed by hand, and what it emitted."""
 
-    def __init__(self, run: Run, prompt: str = "hi") -> None:
+    def __init__(self, run: Run, prompt: str = "hi", **more: Any) -> None:
         self.pieces: list[Chunk | PrefillProgress] = []
         self.handle = Handle()
-        self.answer = EventAnswer(run, prompt, self.pieces.append, self.handle)
+        self.answer = EventAnswer(run, prompt, self.pieces.append, self.handle, **more)
 
     def token(self, text: str, predicted: int, **more: Any) -> None:
         """One event of a token."""
@@ -171,3 +171,23 @@ def test_a_seed_given_is_used() -> None:
     """A seed is drawn only when none was given."""
     assert Heard(Run(prompt="", sampling=Sampling(seed=0))).answer.seed == 0
     assert 0 <= Heard(Run(prompt="")).answer.seed < 2**32 - 1
+
+
+def test_a_stop_token_ends_the_answer() -> None:
+    """Its own text goes, what was held back before it stays; the id and the figures are told."""
+    heard = Heard(Run(prompt="hi"), stop_tokens={2: "END"})
+    timings = {"cache_n": 3, "prompt_ms": 12.0, "predicted_ms": 34.0}
+
+    heard.token("a", 1, tokens_evaluated=7, timings=timings)
+    assert not heard.answer.stopped
+    heard.token("b?END", 2, tokens_evaluated=7, timings=timings)
+    heard.answer.finish()
+    outcome = heard.answer.outcome(TemplateWay.RAW, ())
+
+    assert heard.answer.stopped
+    assert not heard.answer.ended
+    assert [one.text for one in heard.chunks] == ["a", "b?"]
+    assert outcome.reason is FinishReason.STOP_SEQUENCE
+    assert (outcome.matched_token_id, outcome.matched_stop) == (2, "END")
+    assert (outcome.usage.prompt_tokens, outcome.usage.completion_tokens) == (7, 2)
+    assert (outcome.usage.cached_tokens, outcome.timings.decode_ms) == (3, 34.0)

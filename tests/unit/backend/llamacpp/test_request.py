@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from rkd.backend.llamacpp.http import EngineError
-from rkd.backend.llamacpp.request import body_of, refusal_of
+from rkd.backend.llamacpp.request import body_of, broken_in, refusal_of
+from rkd.backend.llamacpp.schemas import Schemas
 from rkd.errors import InvalidInputError, Reason, RkdError
 from rkd.inference import LoadSpec, Run, Sampling
 from rkd.model import BackendKind
@@ -47,9 +48,11 @@ def test_every_option_of_ours_reaches_the_engine() -> None:
     """One that is added and not sent would be ignored in silence."""
     plain = body()
     values: dict[str, Any] = {
-        one.name: 3 for one in dataclasses.fields(Sampling) if one.name != "seed"
+        one.name: 3 for one in dataclasses.fields(Sampling) if one.name not in {"seed", "of_model"}
     }
     values |= {"stop": ("s",), "logit_bias": ((1, 0.5),), "grammar": "g", "json_schema": "{}"}
+    values |= {"stop_token_ids": (3,), "dry_sequence_breakers": (":",), "ignore_eos": True}
+    values |= {"regex": "a", "choices": ("a",)}
 
     assert all(body(**{name: value}) != plain for name, value in values.items())
 
@@ -135,3 +138,37 @@ def test_anything_else_is_a_defect() -> None:
     error = refused(type="server_error", message="it broke.")
 
     assert (error.reason, error.message) == (Reason.INTERNAL, "llama.cpp failed: it broke.")
+
+
+def test_choices_and_expressions_go_as_grammars() -> None:
+    """Ways that begin alike are one, and the schema stays what it is."""
+    assert body(choices=("yes", "yes!"))["grammar"].startswith('root ::= "yes" c1')
+    assert body(regex="[ab]")["grammar"] == 'root ::= [a-b] s1\ns1 ::= ""\ns0 ::= root'
+    assert "grammar" not in body(json_schema="{}")
+
+
+@pytest.mark.parametrize(
+    ("sampling", "answer", "said"),
+    [
+        (Sampling(choices=("a", "b")), "a", ""),
+        (Sampling(choices=("a", "b")), "ab", "the choices"),
+        (Sampling(regex="a+"), "aaa", ""),
+        (Sampling(regex="a+"), "aab", "the regular expression"),
+        (Sampling(json_schema='{"type": "boolean"}'), "true", ""),
+        (Sampling(json_schema='{"type": "boolean"}'), "1", "the JSON schema: 'type' at '$'"),
+        (Sampling(grammar='root ::= "a"'), "b", ""),
+        (Sampling(), "b", ""),
+    ],
+)
+def test_a_finished_answer_is_tried(sampling: Sampling, answer: str, said: str) -> None:
+    """By another reader than the engine; of grammars there is none."""
+    assert broken_in(sampling, answer, Schemas()) == said
+
+
+@pytest.mark.parametrize(("name", "sent"), [("repeat_last_n", 128), ("dry_penalty_last_n", 128)])
+def test_the_whole_context_is_its_length(name: str, sent: int) -> None:
+    """The engine knows no -1, and sets memory aside for as many as it is told."""
+    spec = dataclasses.replace(SPEC, context_tokens=128)
+    for asked in (-1, 1 << 24):
+        made = body_of(Run(Sampling(**{name: asked})), "p", spec, 7)  # type: ignore[arg-type]
+        assert made[name] == sent

@@ -38,6 +38,13 @@ def test_temperature_zero_is_the_likeliest_token() -> None:
         (Sampling(json_schema="{}"), "json_schema"),
         (Sampling(logit_bias=((1, 2.0),)), "logit_bias"),
         (Sampling(repeat_last_n=32), "repeat_last_n"),
+        (Sampling(top_n_sigma=1.0), "top_n_sigma"),
+        (Sampling(xtc_probability=0.5), "xtc_probability"),
+        (Sampling(dry_multiplier=0.8), "dry_multiplier"),
+        (Sampling(dynatemp_range=0.5), "dynatemp_range"),
+        (Sampling(ignore_eos=True), "ignore_eos"),
+        (Sampling(regex="a"), "regex"),
+        (Sampling(choices=("a",)), "choices"),
     ],
 )
 def test_what_the_runtime_cannot_do_is_refused(sampling: Sampling, name: str) -> None:
@@ -51,6 +58,19 @@ def test_what_the_runtime_cannot_do_is_refused(sampling: Sampling, name: str) ->
 
 def test_values_that_ask_for_nothing_pass() -> None:
     """A Modelfile shared with the CPU may spell out what is off."""
-    off = Sampling(min_p=0.0, typical_p=1.0, grammar="", seed=-1)
+    off = Sampling(
+        min_p=0.0, typical_p=1.0, grammar="", seed=-1, top_n_sigma=-1, xtc_probability=0,
+        dry_multiplier=0, dynatemp_range=0, ignore_eos=False,
+        # of what is off:
+        xtc_threshold=0.3, dry_base=2, dry_allowed_length=3, dry_penalty_last_n=9,
+        dynatemp_exponent=2, dry_sequence_breakers=(":",),
+    )  # fmt: skip
 
     assert engine_sampling(off) == DEFAULTS
+
+
+def test_what_only_the_modelfile_asks_for_is_passed_over() -> None:
+    """It was written for both backends: no request fails for it."""
+    assert engine_sampling(Sampling(min_p=0.1, of_model=("min_p",))) == DEFAULTS
+    with pytest.raises(PreconditionError, match="seed"):
+        engine_sampling(Sampling(min_p=0.1, seed=5, of_model=("min_p",)))
