@@ -15,6 +15,7 @@ install.sh: install, upgrade or remove rkd
   --models-dir DIR     keep the models in DIR
   --prefix DIR         install below DIR (default /opt/rkd)
   --wheelhouse DIR     take every package from DIR, nothing from the network
+  --gateway            with rkd-gateway: Ollama's and OpenAI's API on 127.0.0.1:11434
   --otel               with traces (OpenTelemetry)
   --native-engine      build llama.cpp's llama-server for this processor as well
   --engine-source PATH its source, an archive or a folder (default: downloaded, checksummed)
@@ -30,7 +31,7 @@ TEXT
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
 parse() {
-    PREFIX='' DRY=0 YES=0 START=1 ACTION=install PURGE=0 NATIVE=0 OTEL=0
+    PREFIX='' DRY=0 YES=0 START=1 ACTION=install PURGE=0 NATIVE=0 OTEL=0 GATEWAY=0
     WHO='' MODELS='' WHEELHOUSE='' ENGINE_SOURCE=''
     while [ $# -gt 0 ]; do
         case $1 in
@@ -40,6 +41,7 @@ parse() {
                 shift
                 ;;
             --system) WHO=rkd ;;
+            --gateway) GATEWAY=1 ;;
             --otel) OTEL=1 ;;
             --dry-run) DRY=1 ;;
             --yes | -y) YES=1 ;;
@@ -114,6 +116,7 @@ main() {
     . "$PARTS/engine.sh"
     . "$PARTS/system.sh"
     . "$PARTS/service.sh"
+    . "$PARTS/gateway.sh"
     . "$PARTS/remove.sh"
     . "$PARTS/demo.sh"
     trap clean_up EXIT

@@ -18,12 +18,13 @@ from rkd_gateway.body import Shelf
 from rkd_gateway.callers import Callers, is_reachable
 from rkd_gateway.door import PREFLIGHT, Door
 from rkd_gateway.endpoint import Answer, Call, Dialect, Endpoint, Handler, headers_in
+from rkd_gateway.meters import MEDIA_TYPE, Meters
 from rkd_gateway.ollama.routes import OLLAMA, OLLAMA_MISSING
 from rkd_gateway.ollama.shape import OllamaDialect
 from rkd_gateway.openai.routes import OPENAI, OPENAI_MISSING
 from rkd_gateway.openai.shape import OpenAIDialect
 from rkd_gateway.problems import headers_of, status_of
-from rkd_gateway.responses.routes import responses
+from rkd_gateway.responses.routes import Responses
 from rkd_gateway.settings import Settings
 
 READING = frozenset({"GET", "HEAD"})
@@ -31,34 +32,37 @@ READING = frozenset({"GET", "HEAD"})
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """What the routes share: who calls, and where bodies are held."""
+    """What the routes share: who calls, where bodies are held, what is counted."""
 
     callers: Callers
     shelf: Shelf
+    meters: Meters
 
 
-def build(settings: Settings, client: AsyncClient) -> ASGIApp:
+def build(settings: Settings, client: AsyncClient) -> Guarded:
     """Return the app that passes calls on to the daemon of *client*."""
-    board = Board(Callers(client), Shelf())
+    board = Board(Callers(client), Shelf(), Meters())
+    made = Responses()
     dialects: tuple[tuple[Any, Any, Dialect], ...] = (
         (OLLAMA, OLLAMA_MISSING, OllamaDialect()),
         (OPENAI, OPENAI_MISSING, OpenAIDialect()),
-        (responses(), (), OpenAIDialect()),
+        (made.routes, (), OpenAIDialect()),
         (ANTHROPIC, ANTHROPIC_MISSING, AnthropicDialect()),
     )
     routes: list[BaseRoute] = [Route("/healthz", _health(board), methods=["GET"])]
     routes.append(Route("/", _root, methods=["GET"]))
+    routes.append(_route(board, OpenAIDialect(), "GET", "/metrics", _metrics(board.meters)))
     for table, missing, dialect in dialects:
         routes += [_route(board, dialect, *one) for one in table]
         routes += [_route(board, dialect, method, path, _refuse(path)) for method, path in missing]
     app = Starlette(routes=routes, exception_handlers={404: _lost, 405: _lost})
-    return Guarded(app, Door(settings))
+    return Guarded(app, Door(settings), made)
 
 
 def _route(board: Board, dialect: Dialect, method: str, path: str, handler: Handler) -> Route:
     body = method not in READING
     endpoint = Endpoint(handler, dialect, board.callers, board.shelf, body=body)
-    return Route(path, endpoint, methods=[method])
+    return Route(path, Counted(endpoint, board.meters, path), methods=[method])
 
 
 def _refuse(path: str) -> Handler:
@@ -110,11 +114,43 @@ def _health(board: Board) -> Any:
     return healthz
 
 
+def _metrics(meters: Meters) -> Handler:
+    async def metrics(call: Call) -> Answer:
+        """Tell what was counted, to those the daemon would tell something too."""
+        await call.client.using(timeout=2.0).residents()
+        return Response(meters.text(), media_type=MEDIA_TYPE)
+
+    return metrics
+
+
+class Counted:
+    """An endpoint whose requests are counted."""
+
+    def __init__(self, app: ASGIApp, meters: Meters, path: str) -> None:
+        self._app, self._meters, self._path = app, meters, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request and count it."""
+        with self._meters.request(scope["method"], self._path) as counted:
+
+            async def sending(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    counted.status = str(message["status"])
+                await send(message)
+
+            await self._app(scope, receive, sending)
+
+
 class Guarded:
     """The door before an app, and what a welcome page is told."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
-        self._app, self._door = app, door
+    def __init__(self, app: ASGIApp, door: Door, made: Responses) -> None:
+        self._app, self._door, self._made = app, door, made
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a response is being made in the background."""
+        return self._made.is_working
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge one request, then answer it."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, MutableMapping
 
 from rkd_client import AsyncClient
 from rkd_client.contexts import Store
 from rkd_client.where import Flags, Where, resolve
 
+from rkd_gateway import inherited
 from rkd_gateway.app import build
 from rkd_gateway.server import serve
 from rkd_gateway.settings import Settings
 
 
-async def live(settings: Settings, environment: Mapping[str, str]) -> None:
-    """Serve until told to stop."""
+async def live(settings: Settings, environment: MutableMapping[str, str]) -> None:
+    """Serve until told to stop, or until nobody calls any more."""
+    handed = inherited.sockets(environment, os.getpid())
     async with AsyncClient.at(daemon(environment)) as client:
-        await serve(build(settings, client), settings)
+        await serve(build(settings, client), settings, handed)
 
 
 def daemon(environment: Mapping[str, str]) -> Where:

@@ -9,14 +9,14 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import uvicorn
 from rkd_client.errors import InvalidInputError
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from rkd_gateway.settings import Listen, Settings
+from rkd_gateway.settings import Listen, Settings, refuse_open_doors
 
 HEAD_S: Final = 10.0
 """A connection whose next request's head has not come whole by then is closed."""
@@ -28,6 +28,20 @@ GRACE_S: Final = 10
 """Answers may go on for so long when the gateway stops."""
 
 BACKLOG: Final = 256
+
+CHECKS: Final = 10
+"""So often within the time of idleness it is looked whether anybody is there."""
+
+
+class App(Protocol):
+    """What answers requests."""
+
+    @property
+    def is_working(self) -> bool:
+        """Whether something is being made that no connection waits for."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI says."""
 
 
 class PunctualProtocol(H11Protocol):
@@ -72,14 +86,21 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-async def serve(app: ASGIApp, settings: Settings) -> None:
+async def serve(app: App, settings: Settings, handed: list[tuple[Listen, socket.socket]]) -> None:
     """
-    Listen and answer until SIGTERM or SIGINT.
+    Listen and answer until SIGTERM or SIGINT; on sockets that were *handed* to us, until idle.
+
+    Args:
+        app: what answers; it says whether it is at work.
+        settings: where to listen, unless sockets were handed to us.
+        handed: of systemd, which goes on listening on them when we end.
 
     Raises:
-        InvalidInputError: INVALID_SETTING, an address that cannot be had, TLS files that are none.
+        InvalidInputError: INVALID_SETTING, an address that cannot be had or that is open to other
+            machines without TLS; TLS files that are none.
     """
-    bound = [(one, bind(one)) for one in settings.listen]
+    refuse_open_doors([one for one, _ in handed] or settings.listen, settings)
+    bound = handed or [(one, bind(one)) for one in settings.listen]
     servers = []
     for secure in (False, True):
         mine = [s for one, s in bound if (not one.path and settings.tls_cert is not None) == secure]
@@ -92,13 +113,29 @@ async def serve(app: ASGIApp, settings: Settings) -> None:
         scheme = "https" if settings.tls_cert is not None and not one.path else "http"
         sys.stderr.write(f"rkd-gateway listens on {_shown(one, held, scheme)}\n")
     sys.stderr.flush()
+    waiting = None
+    if handed:
+        quiet = _until_idle(app, [one for one, _ in servers], settings.idle_s / CHECKS)
+        waiting = asyncio.create_task(quiet)
     try:
         await asyncio.gather(*(server.serve(sockets) for server, sockets in servers))
     finally:
+        if waiting is not None:
+            waiting.cancel()
         for one, held in bound:
             held.close()
-            if one.path:
+            if one.path and not handed:
                 _remove(one.path)
+
+
+async def _until_idle(app: App, servers: list[QuietServer], check_s: float) -> None:
+    """End *servers* when nobody has been connected for long; the next connection starts us anew."""
+    quiet = 0
+    while quiet < CHECKS:
+        await asyncio.sleep(check_s)
+        busy = app.is_working or any(one.server_state.connections for one in servers)
+        quiet = 0 if busy else quiet + 1
+    _stop(servers)
 
 
 def _remove(path: str) -> None:
@@ -145,7 +182,7 @@ def _make_way(path: str) -> None:
             Path(path).unlink(missing_ok=True)
 
 
-def _config(app: ASGIApp, secure: Settings | None) -> uvicorn.Config:
+def _config(app: App, secure: Settings | None) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         http=PunctualProtocol,

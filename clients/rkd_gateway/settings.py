@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from rkd_client.errors import InvalidInputError
 DEFAULT_LISTEN = "127.0.0.1:11434"
 """Ollama's place: apps look there."""
 
+DEFAULT_IDLE_S = 300.0
 MAX_PORT = 65535
 MAX_WORDS = 64
 MAX_SOCKET_BYTES = 107
@@ -59,6 +60,7 @@ class Settings:
         hosts: names it may be called by besides its own; `*.example` means all below.
         tls_cert: PEM file, or None for plain HTTP.
         tls_key: PEM file of its key.
+        idle_s: started by a socket of systemd, it ends when nobody was connected for so long.
     """
 
     listen: tuple[Listen, ...]
@@ -66,6 +68,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    idle_s: float = DEFAULT_IDLE_S
 
 
 def is_loopback(host: str) -> bool:
@@ -93,24 +96,28 @@ def read(environment: Mapping[str, str]) -> Settings:
         lacking = "RKD_GATEWAY_TLS_KEY" if key is None else "RKD_GATEWAY_TLS_CERT"
         raise _wrong(lacking, "is missing: a certificate and its key go together")
     listen = tuple(_listen(one) for one in _words(environment, "RKD_GATEWAY_LISTEN"))
-    made = Settings(
+    return Settings(
         listen=listen or (_listen(DEFAULT_LISTEN),),
         origins=frozenset(_origin(one) for one in _words(environment, "RKD_GATEWAY_ORIGINS")),
         hosts=tuple(_name(one) for one in _words(environment, "RKD_GATEWAY_ALLOWED_HOSTS")),
         tls_cert=cert,
         tls_key=key,
+        idle_s=_seconds(environment, "RKD_GATEWAY_IDLE_S", DEFAULT_IDLE_S),
     )
-    _refuse_open_doors(made)
-    return made
 
 
-def _refuse_open_doors(settings: Settings) -> None:
-    """Refuse other machines without TLS; that they need a token is asked at each call."""
-    exposed = ", ".join(str(one) for one in settings.listen if not one.is_local)
+def refuse_open_doors(listen: Iterable[Listen], settings: Settings) -> None:
+    """
+    Refuse other machines without TLS; that they need a token is asked at each call.
+
+    Raises:
+        InvalidInputError: INVALID_SETTING, an address of *listen* is open to them.
+    """
+    exposed = ", ".join(str(one) for one in listen if not one.is_local)
     if exposed and settings.tls_cert is None:
         raise InvalidInputError(
             "INVALID_SETTING",
-            f"RKD_GATEWAY_LISTEN: {exposed} can be reached by other machines without TLS",
+            f"{exposed} can be reached by other machines without TLS",
             remedy="set RKD_GATEWAY_TLS_CERT and RKD_GATEWAY_TLS_KEY (`rkctl cert init` makes "
             "them), or listen on loopback; callers then need a token (`rkctl token create`)",
         )
@@ -132,7 +139,7 @@ def _listen(text: str) -> Listen:
         return Listen(path=path)
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    host = "0.0.0.0" if host == "*" else host  # noqa: S104 - judged in _refuse_open_doors
+    host = "0.0.0.0" if host == "*" else host  # noqa: S104 - judged in refuse_open_doors
     known = _HOST_NAME.fullmatch(host) or _is_address(host)
     if not known or not (port.isascii() and port.isdecimal() and int(port) <= MAX_PORT):
         said = f"{text[:80]!r} should be host:port, [address]:port or unix:/path"
@@ -161,6 +168,15 @@ def _name(text: str) -> str:
         said = f"{text[:80]!r} should be a host's name, or *.name for all below it; no port"
         raise _wrong("RKD_GATEWAY_ALLOWED_HOSTS", said)
     return text.lower()
+
+
+def _seconds(environment: Mapping[str, str], variable: str, usual: float) -> float:
+    text = environment.get(variable, "").strip()
+    if not text:
+        return usual
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) == 0:
+        raise _wrong(variable, f"{text[:80]!r} should be a whole number of seconds from 1")
+    return float(text)
 
 
 def _file(environment: Mapping[str, str], variable: str) -> Path | None:

@@ -6,6 +6,7 @@
 find_source() {
     EXTRAS=daemon,metrics
     [ "$OTEL" = 0 ] || EXTRAS=$EXTRAS,otel
+    [ "$GATEWAY" = 0 ] || EXTRAS=$EXTRAS,gateway
     SOURCE='' VERSION=''
     for wheel in ${WHEELHOUSE:+"$WHEELHOUSE"/rkd_llm-*.whl}; do
         [ ! -f "$wheel" ] || SOURCE=$wheel

@@ -11,7 +11,9 @@ uninstall_all() {
     WHO=${WHO:-rkd} MODELS=${MODELS:-$STATE/models}
     [ "$PURGE" = 0 ] || confirm "Delete rkd and all models in $MODELS?"
     if booted; then
-        run systemctl disable --quiet --now rkd-proxy.socket rkd-proxy.service rkd.service 2>/dev/null || :
+        for unit in rkd-gateway.socket rkd-gateway.service rkd-proxy.socket rkd-proxy.service rkd.service; do
+            run systemctl disable --quiet --now "$unit" 2>/dev/null || :
+        done
     fi
     if [ "$DRY" = 1 ]; then say "would: remove what $MANIFEST lists"; return 0; fi
     [ "$PURGE" = 0 ] || purge

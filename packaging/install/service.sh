@@ -27,6 +27,7 @@ install_all() {
     if ! start; then
         roll_back
     fi
+    open_gateway
     [ "$DRY" = 1 ] || remember
     prune
     say "done. Try: rkctl status"

@@ -26,6 +26,7 @@ choose_user() {
         [ -n "$MODELS" ] || MODELS=$(remembered models)
     fi
     [ "$(remembered otel)" != 1 ] || OTEL=1
+    [ "$(remembered gateway)" != 1 ] || GATEWAY=1
     [ -n "$WHO" ] || WHO=${SUDO_USER:-rkd}
     [ "$WHO" != root ] || WHO=rkd
     if [ "$WHO" = rkd ]; then
@@ -106,6 +107,7 @@ put_units() {
     for unit in rkd.service rkd-proxy.socket rkd-proxy.service; do
         put "$UNITS/$unit" 644 <"$from/$unit"
     done
+    put_gateway "$from"
     put "$UDEV_RULES" 644 <"$from/60-rkd.rules"
     put "$TMPFILES" 644 <"$from/rkd.tmpfiles"
     drop_in | put "$UNITS/rkd.service.d/10-install.conf" 644
@@ -172,6 +174,7 @@ remember() {
 user=$WHO
 models=$MODELS
 otel=$OTEL
+gateway=$GATEWAY
 config=$(sum_of "$TARGET/systemd/rkd.toml")
 TEXT
 }

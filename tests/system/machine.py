@@ -81,7 +81,7 @@ def wheelhouse() -> Path:
             shutil.rmtree(draft, ignore_errors=True)
             own = build_wheel(copy_of_the_source(draft / "source", "0"), draft)
             command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(draft)]
-            wanted = (f"rkd-llm[daemon,metrics,otel] @ file://{own}", "hatchling>=1.27,<2")
+            wanted = (f"rkd-llm[daemon,gateway,metrics,otel] @ file://{own}", "hatchling>=1.27,<2")
             for python in PYTHONS:
                 chosen = ["--only-binary=:all:", f"--python-version={python}"]
                 subprocess.run([*command, *chosen, *wanted], check=True, timeout=900)

@@ -73,7 +73,7 @@ def before(machine: Machine) -> set[str]:
 def test_installed_for_alice_the_service_is_active(machine: Machine, before: set[str]) -> None:
     """One command on a bare system, offline; active at boot, as alice, quiet in verify."""
     assert before
-    machine.run(f"{INSTALL} --user alice --wheelhouse /wheels/good", timeout_s=400)
+    machine.run(f"{INSTALL} --user alice --gateway --wheelhouse /wheels/good", timeout_s=400)
 
     assert is_active(machine)
     assert machine.property("User") == "alice"
@@ -101,6 +101,29 @@ def test_a_model_answers(machine: Machine) -> None:
         "slow",
         "tiny",
     ]
+
+
+ASKS = """
+import json, urllib.request
+asked = {"model": "tiny", "prompt": "hello", "stream": False, "options": {"num_predict": 4}}
+request = urllib.request.Request("http://127.0.0.1:11434/api/generate", json.dumps(asked).encode())
+print(json.load(urllib.request.urlopen(request, timeout=60))["eval_count"])
+"""
+"""An app that speaks Ollama's API and nothing else."""
+
+
+def test_the_first_app_that_calls_starts_the_gateway(machine: Machine) -> None:
+    """Of nobody's user, closed as far as its unit says, and answering."""
+    gateway = "rkd-gateway.service"
+    assert machine.property("ActiveState", gateway) == "inactive"
+    answer = machine.run(f"/opt/rkd/current/bin/python -c '{ASKS}'", user="nobody")
+
+    assert answer.stdout.strip() == "4"
+    assert machine.property("ActiveState", gateway) == "active"
+    assert machine.run(f"systemd-analyze verify {gateway}").stderr == ""
+    machine.run(f"systemd-analyze security --threshold=20 {gateway}")
+    status = machine.run(f"cat /proc/{machine.property('MainPID', gateway)}/status").stdout
+    assert "CapEff:\t0000000000000000" in status
 
 
 def test_of_its_users_groups_it_keeps_those_the_npu_needs(machine: Machine) -> None:

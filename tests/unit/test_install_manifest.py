@@ -12,8 +12,11 @@ PARTS = Path(__file__).resolve().parents[2] / "packaging" / "install"
 SYSTEM = """
 set -eu
 PREFIX=${PREFIX:-$T/opt/rkd} DRY=0 YES=1 PURGE=${PURGE:-0} WHO=rkd OTEL=0 START=1 ARCH=x
+GATEWAY=${GATEWAY:-0}
 fail() { printf '%s\\n' "$*" >&2; exit 1; }
-for part in say manifest machine program system service remove; do . "$PARTS/$part.sh"; done
+for part in say manifest machine program system service gateway remove; do
+    . "$PARTS/$part.sh"
+done
 CONFIG=$T/etc/rkd STATE=$T/var/lib/rkd CACHE=$T/var/cache/rkd UNITS=$T/etc/systemd
 USER_UNITS=$T/etc/systemd/user
 UDEV_RULES=$T/etc/udev/60-rkd.rules TMPFILES=$T/etc/tmpfiles/rkd.conf
@@ -38,7 +41,8 @@ mkdir -p "$TARGET/systemd" "$TARGET/bin" "$TARGET/lib"
 printf '#!/bin/sh\\necho complete\\n' >"$TARGET/bin/rkctl"
 chmod +x "$TARGET/bin/rkctl"
 : >"$TARGET/pyvenv.cfg"
-for unit in rkd.service rkd-proxy.socket rkd-proxy.service 60-rkd.rules rkd.tmpfiles; do
+for unit in rkd.service rkd-proxy.socket rkd-proxy.service 60-rkd.rules rkd.tmpfiles \
+    rkd-gateway.socket rkd-gateway.service; do
     echo "$unit" >"$TARGET/systemd/$unit"
 done
 echo 'models = "@MODELS@"' >"$TARGET/systemd/rkd.toml"
@@ -48,6 +52,7 @@ put_config
 put_units "$TARGET"
 switch_to "$TARGET"
 link_commands
+open_gateway
 remember
 mkdir -p "$STATE/operations" "$STATE/workers" "$CACHE/huggingface"
 : >"$STATE/lock"
@@ -179,6 +184,22 @@ def test_a_prefix_of_others_keeps_what_is_theirs(system: System) -> None:
     prefix = str(system.root / "usr/local")
     system.do(INSTALL, PREFIX=prefix)
     system.do("uninstall_all", PREFIX=prefix)
+
+    assert system.left() == before
+
+
+def test_the_gateway_comes_and_goes_with_it(system: System) -> None:
+    """Only where it was asked for, now or by the installation before."""
+    before = system.left()
+    units = system.root / "etc/systemd"
+    system.do(INSTALL)
+    assert not (units / "rkd-gateway.socket").exists()
+    system.do(INSTALL, GATEWAY="1")
+    assert (units / "rkd-gateway.socket").read_text() == "rkd-gateway.socket\n"
+    assert (system.root / "usr/local/bin/rkd-gateway").is_symlink()
+    found = system.do("choose_user", 'echo "asked for: $GATEWAY"')
+    assert "asked for: 1" in found.stdout
+    system.do("uninstall_all")
 
     assert system.left() == before
 

@@ -15,6 +15,7 @@ from rkd.daemon.life import STOP_MARGIN_S
 UNITS = Path(__file__).resolve().parents[2] / "systemd"
 ANALYZE = shutil.which("systemd-analyze")
 
+SOCKETS = ("rkd-proxy.socket", "rkd-proxy.service", "rkd-gateway.socket", "rkd-gateway.service")
 needs_analyze = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
 
 
@@ -51,14 +52,14 @@ def units(tmp_path: Path) -> Path:
         text = path.read_text().replace("/opt/rkd/current/bin/rkctl", "/bin/true")
         target = tmp_path / path.relative_to(UNITS)
         target.parent.mkdir(exist_ok=True)
-        target.write_text(text.replace("/opt/rkd/current/bin/rkd", "/bin/true"))
+        for command in ("rkd-gateway", "rkd"):
+            text = text.replace(f"/opt/rkd/current/bin/{command}", "/bin/true")
+        target.write_text(text)
     return tmp_path
 
 
 @needs_analyze
-@pytest.mark.parametrize(
-    "name", ["rkd.service", "user/rkd.service", "rkd-proxy.socket", "rkd-proxy.service"]
-)
+@pytest.mark.parametrize("name", ["rkd.service", "user/rkd.service", *SOCKETS])
 def test_units_have_no_unknown_words(units: Path, name: str) -> None:
     """`verify` returns 0 for unknown keys, so its standard error must be empty as well."""
     done = analyze("verify", str(units / name))
@@ -67,7 +68,7 @@ def test_units_have_no_unknown_words(units: Path, name: str) -> None:
 
 
 @needs_analyze
-@pytest.mark.parametrize("name", ["rkd.service", "rkd-proxy.service"])
+@pytest.mark.parametrize("name", ["rkd.service", "rkd-proxy.service", "rkd-gateway.service"])
 def test_exposure_stays_low(units: Path, name: str) -> None:
     """2.0 at most, on systemd's scale from 0 (closed) to 10."""
     done = analyze("security", "--offline=true", "--threshold=20", str(units / name))

@@ -66,6 +66,11 @@ class Creation:
         self._store = store
         self._working: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_working(self) -> bool:
+        """Whether a response is being made in the background."""
+        return bool(self._working)
+
     async def create(self, call: Call) -> Answer:
         """Answer a request for a response."""
         asked = read(call.fields)

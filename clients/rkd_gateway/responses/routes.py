@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from rkd_gateway.endpoint import Handler
+from typing import Final
+
 from rkd_gateway.responses.create import Creation
 from rkd_gateway.responses.kept import Keeping
 from rkd_gateway.responses.store import Store
 
+ONE: Final = "/v1/responses/{response}"
 
-def responses() -> tuple[tuple[str, str, Handler], ...]:
-    """Return the routes around one new store."""
-    store = Store()
-    creation, keeping = Creation(store), Keeping(store)
-    one = "/v1/responses/{response}"
-    return (
-        ("POST", "/v1/responses", creation.create),
-        ("GET", one, keeping.get),
-        ("DELETE", one, keeping.delete),
-        ("POST", f"{one}/cancel", keeping.cancel),
-        ("GET", f"{one}/input_items", keeping.input_items),
-    )
+
+class Responses:
+    """The routes around one new store."""
+
+    def __init__(self) -> None:
+        store = Store()
+        self._creation, keeping = Creation(store), Keeping(store)
+        self.routes = (
+            ("POST", "/v1/responses", self._creation.create),
+            ("GET", ONE, keeping.get),
+            ("DELETE", ONE, keeping.delete),
+            ("POST", f"{ONE}/cancel", keeping.cancel),
+            ("GET", f"{ONE}/input_items", keeping.input_items),
+        )
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a response is being made in the background."""
+        return self._creation.is_working
