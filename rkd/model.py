@@ -247,6 +247,7 @@ class Model:
         folder: absolute path of `<models>/<name>`.
         weights: NPU weights first; empty only while INCOMING or INVALID.
         projector: what makes pictures of the GGUF's kind of tokens, or None.
+        blind_because: why it has none where files that might be are there; "" else.
         reason: one sentence when the state is not READY.
         size_bytes: everything in the folder.
         version: changes whenever anything in the folder changed.
@@ -257,6 +258,7 @@ class Model:
     state: ModelState
     weights: tuple[WeightsFile, ...] = ()
     projector: WeightsFile | None = None
+    blind_because: str = ""
     modelfile_text: str = ""
     recipe: Recipe = field(default_factory=Recipe)
     details: Details = field(default_factory=Details)

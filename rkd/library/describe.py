@@ -15,14 +15,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rkd.errors import RkdError
-from rkd.library import modelfiles, provenance, verdict
+from rkd.library import modelfiles, projectors, provenance, verdict
 from rkd.library.header import details_of, marked
-from rkd.library.layout import format_of, is_projector
+from rkd.library.layout import format_of
 from rkd.library.modelfiles import Reading
+from rkd.library.projectors import Projectors
 from rkd.library.verdict import Verdict
 from rkd.model import Details, Format, Model, ModelName, ModelState, Recipe, WeightsFile
 from rkd.outside import escaped
 from rkd.weights import shards
+from rkd.weights.company import companion
 
 Judge = Callable[[Path, os.stat_result], float | None]
 """When to look at a file again: 0 when it is whole, None when its writer decides."""
@@ -92,11 +94,22 @@ def describe(
     """Describe the model in *folder*, which holds a Modelfile or weights; *sketch*: no headers."""
     top = tuple(file for file in files if file.path.parent == folder)
     reading = modelfiles.read(folder)
-    weights, parts = _weights(top, reading)
+    sight = _sight(top, reading, sketch=sketch)
+    weights, parts = _weights(top, reading, sight.names)
+    parts += tuple(file for file in top if sight.chosen and file.path == sight.chosen.path)
     recheck_s = _recheck(parts, judge)
     said = _spoilt(name, folder, top, weights, reading) or verdict.judge(
-        name, (file.path.name for file in top), weights, reading, whole=recheck_s == 0.0
+        name,
+        (file.path.name for file in top),
+        weights,
+        reading,
+        whole=recheck_s == 0.0,
+        besides=sight.names,
     )
+    details = Details() if sketch else details_of(weights)
+    if not sketch:
+        sight = sight.checked(details.embedding_size)
+    sees = any(file.format is Format.GGUF for file in weights)
     derived = reading is None and said.state is ModelState.READY
     text = reading.text if reading else ""
     model = Model(
@@ -104,9 +117,11 @@ def describe(
         folder=folder,
         state=said.state,
         weights=weights if sketch else marked(weights),
+        projector=sight.chosen if sees else None,
+        blind_because=sight.trouble,
         modelfile_text=f"FROM ./{weights[0].path.name}\n" if derived else text,
         recipe=reading.recipe if reading else Recipe(),
-        details=Details() if sketch else details_of(weights),
+        details=details,
         provenance=provenance.read(folder),
         size_bytes=sum(file.size_bytes for file in files),
         modified=max((file.modified for file in files), default=None),
@@ -123,22 +138,35 @@ def broken(name: ModelName, folder: Path, trouble: str) -> Described:
     return Described(model, refuse=said.refuse)
 
 
+def _sight(top: tuple[FoundFile, ...], reading: Reading | None, *, sketch: bool) -> Projectors:
+    ggufs = [
+        WeightsFile(file.path, Format.GGUF, file.size_bytes, file.modified_ns)
+        for file in top
+        if not file.trouble and format_of(file.path.name) is Format.GGUF
+    ]
+    named = reading.files if reading else frozenset()
+    return projectors.find(ggufs, named, sketch=sketch)
+
+
 def _weights(
-    top: tuple[FoundFile, ...], reading: Reading | None
+    top: tuple[FoundFile, ...], reading: Reading | None, besides: frozenset[str]
 ) -> tuple[tuple[WeightsFile, ...], tuple[FoundFile, ...]]:
     """
     Choose the weights, NPU first, and the files they consist of.
 
     What FROM names wins among files of its format; the other format's file joins as the fallback.
+    Those *besides* are projectors, whatever they are called.
     """
-    adapters = {modelfiles.file_of(one) for one in reading.recipe.adapters} if reading else set()
+    if reading:
+        besides |= {modelfiles.file_of(one) for one in reading.recipe.adapters}
     named = reading.files if reading else frozenset()
     groups: dict[tuple[Format, str], list[FoundFile]] = {}
     for file in top:
         kind = format_of(file.path.name)
         if file.trouble or kind is None:
             continue
-        if not is_projector(file.path.name) and file.path.name not in adapters:
+        is_imatrix = kind is Format.GGUF and companion(file.path.name) == "an imatrix"
+        if not is_imatrix and file.path.name not in besides:
             shard = shards.parse(file.path.name)
             groups.setdefault((kind, shard.stem if shard else file.path.name), []).append(file)
     chosen: list[WeightsFile] = []

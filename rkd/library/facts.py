@@ -9,7 +9,7 @@ from rkd.errors import InvalidInputError
 from rkd.library.belonging import read_own
 from rkd.model import Format, Model
 from rkd.outside import escaped, json_object, shown
-from rkd.weights import gguf, rkllm
+from rkd.weights import gguf, projector, rkllm
 from rkd.weights.gguf import Header
 
 _MAX_VALUE = 400
@@ -44,6 +44,7 @@ def facts_of(model: Model) -> Facts:
     npu = model.weights_of(Format.RKLLM)
     if npu is not None:
         metadata |= _npu(npu.path)
+    metadata |= _sight(model)
     return Facts(template, metadata, _capabilities(model, template, metadata))
 
 
@@ -79,6 +80,17 @@ def _npu(path: Path) -> dict[str, str]:
     return {key: value for key, value in said.items() if value}
 
 
+def _sight(model: Model) -> dict[str, str]:
+    said = {"projector.problem": model.blind_because}
+    if model.projector is not None:
+        try:
+            kind = projector.kind_of(gguf.read_header(model.projector.path))
+        except (InvalidInputError, OSError):
+            kind = ""
+        said |= {"projector.file": shown(model.projector.path.name), "projector.kind": shown(kind)}
+    return {key: value[:_MAX_VALUE] for key, value in said.items() if value}
+
+
 def _beside(folder: Path) -> str:
     """Return the template a file next to the weights holds, or ""."""
     plain = _content(folder, "chat_template.jinja").decode("utf-8", "replace")
@@ -110,5 +122,10 @@ def _capabilities(model: Model, template: str, metadata: dict[str, str]) -> tupl
     # The NPU's runtime brings a template of its own.
     chats = bool(template) or model.weights_of(Format.RKLLM) is not None
     thinks = "enable_thinking" in template or "<think>" in template
-    named = (("chat", chats), ("tools", "tools" in template), ("thinking", thinks))
+    named = (
+        ("chat", chats),
+        ("tools", "tools" in template),
+        ("thinking", thinks),
+        ("vision", model.projector is not None),
+    )
     return ("completion", *(name for name, holds in named if holds))

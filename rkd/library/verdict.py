@@ -45,9 +45,12 @@ def judge(
     reading: Reading | None,
     *,
     whole: bool,
+    besides: frozenset[str] = frozenset(),
 ) -> Verdict:
     """
     Decide the state of the model *name*, whose folder holds files of *names*.
+
+    Those *besides* are projectors: a FROM may name one.
 
     1. Something is still arriving, or parts of a split file are missing.
     2. The Modelfile cannot be read, or names what is not there.
@@ -57,7 +60,7 @@ def judge(
     if not whole or arriving:
         return _incoming(name, arriving or "its weights are still being written")
     if reading is not None:
-        return _judge_reading(name, weights, reading)
+        return _judge_reading(name, weights, reading, besides)
     ggufs = [file for file in weights if file.format is Format.GGUF]
     if len(ggufs) == 1 and len(weights) <= 2:  # noqa: PLR2004 - with or without NPU weights
         return Verdict(ModelState.READY)
@@ -92,7 +95,12 @@ def _arriving(names: frozenset[str], weights: tuple[WeightsFile, ...]) -> str:
     return ""
 
 
-def _judge_reading(name: ModelName, weights: tuple[WeightsFile, ...], reading: Reading) -> Verdict:
+def _judge_reading(
+    name: ModelName,
+    weights: tuple[WeightsFile, ...],
+    reading: Reading,
+    besides: frozenset[str],
+) -> Verdict:
     trouble = reading.trouble
     if trouble is not None:
         message, remedy = f"the Modelfile of {name}: {trouble.message}", trouble.remedy
@@ -107,7 +115,7 @@ def _judge_reading(name: ModelName, weights: tuple[WeightsFile, ...], reading: R
                 violations=trouble.violations,
             ),
         )
-    missing = _missing(weights, reading)
+    missing = _missing(weights, reading, besides)
     if missing:
         said = quoted(missing)
         what = f"FROM of {name} names {said}, which is not there"
@@ -128,9 +136,9 @@ def _judge_reading(name: ModelName, weights: tuple[WeightsFile, ...], reading: R
     return Verdict(ModelState.READY)
 
 
-def _missing(weights: tuple[WeightsFile, ...], reading: Reading) -> str:
+def _missing(weights: tuple[WeightsFile, ...], reading: Reading, besides: frozenset[str]) -> str:
     """Return the FROM that nothing in the folder answers to, or ""."""
-    there = {file.path.name for file in weights}
+    there = {file.path.name for file in weights} | besides
     split = {(part.stem, part.count) for part in map(shards.parse, there) if part}
     for source in reading.sources:
         file_name = modelfiles.file_of(source)

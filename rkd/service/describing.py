@@ -58,6 +58,7 @@ def everything(model: Model, facts: Facts) -> pb.ShowResponse:
         pb.ShowResponse,
         onwire.TEXT_BYTES,
         weights=[_weights(file, recorded) for file in model.weights],
+        projector=_weights(model.projector, recorded) if model.projector else None,
         modelfile=model.modelfile_text,
         system=recipe.system or "",
         template=facts.template,

@@ -318,9 +318,10 @@ def _check_sees(model: Model, run: Run) -> None:
         PreconditionError: CAPABILITY_UNSUPPORTED.
     """
     if run.media and model.projector is None:
+        why = model.blind_because or "no projector (mmproj) lies beside its weights"
         raise PreconditionError(
             Reason.CAPABILITY_UNSUPPORTED,
-            f"{model.name} sees no pictures: no projector (mmproj) lies beside its weights.",
+            f"{model.name} sees no pictures: {why.removesuffix('.')}.",
             remedy="Ask a model that sees (`rkctl show` says vision), or put its projector beside "
             "its weights: `rkctl pull` brings it.",
             metadata={"capability": "vision", "model": str(model.name)},

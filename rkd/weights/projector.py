@@ -84,6 +84,11 @@ def sees(header: Header) -> bool:
     return said is True or (said is None and f"{_VISION}patch_size" in header.metadata)
 
 
+def kind_of(header: Header) -> str:
+    """What kind of projector it says it is, or ""."""
+    return header.text(f"{_VISION}projector_type") or header.text("clip.projector_type")
+
+
 def inspect(path: Path, width: int = 0, allowance: Allowance | None = None) -> None:
     """
     Read the header of the projector *path* and check it; see `check`.
@@ -123,7 +128,7 @@ def _problem(header: Header, width: int) -> str:
         return f"it is no projector but {quoted(header.text('general.architecture'))}"
     if not sees(header):
         return "it has no vision encoder"
-    kind = header.text(f"{_VISION}projector_type") or header.text("clip.projector_type")
+    kind = kind_of(header)
     if not kind:
         return "it does not say what kind of projector it is"
     problem = _number_problem(header, known=kind in _KINDS)

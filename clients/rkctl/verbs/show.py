@@ -83,10 +83,11 @@ def describe(answer: pb.ShowResponse) -> None:
         )
     )
     for weights in answer.weights:
-        kind = render.word(types.WeightsFormat.Name(weights.format), "WEIGHTS_FORMAT_")
-        _heading("weights")
-        render.out(f"  {weights.name}  {kind}  {render.size(weights.size_bytes)}  {weights.digest}")
+        _file("weights", weights)
+    if answer.HasField("projector"):
+        _file("projector", answer.projector)
     _section("npu libraries", "\n".join(_library(one) for one in answer.npu_libraries))
+    _section("sees no pictures", answer.metadata.get("projector.problem", ""))
     _section("system", answer.system)
     _section("parameters", part_of(answer, "parameters"))
     _section("messages", "\n".join(f"{turn.role}: {turn.content}" for turn in answer.messages))
@@ -100,6 +101,12 @@ def _library(one: pb.NpuLibrary) -> str:
     mark = "*" if one.chosen else " "
     said = ": ".join(part for part in (one.outcome, one.detail) if part)
     return f"{mark} {one.version or 'unknown'}  {said}  {one.path}"
+
+
+def _file(title: str, file: types.WeightsFile) -> None:
+    kind = render.word(types.WeightsFormat.Name(file.format), "WEIGHTS_FORMAT_")
+    _heading(title)
+    render.out(f"  {file.name}  {kind}  {render.size(file.size_bytes)}  {file.digest}")
 
 
 def _section(title: str, text: str) -> None:

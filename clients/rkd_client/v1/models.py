@@ -100,7 +100,7 @@ class ShowResponse:
     """`user/repo` naming tokenizer and template."""
 
     capabilities: tuple[str, ...] = ()
-    """What it can do: `completion`, `chat`, `tools`, `thinking`, `embedding`."""
+    """What it can do: `completion`, `chat`, `tools`, `thinking`, `vision`, `embedding`."""
 
     repository: str = ""
     """Where it came from; empty where nothing is recorded."""
@@ -119,6 +119,9 @@ class ShowResponse:
 
     npu_libraries: tuple[NpuLibrary, ...] = ()
     """For NPU weights: the RKLLM libraries of the board, and how each gets on with them."""
+
+    projector: types.WeightsFile = types.WeightsFile()
+    """What makes tokens of pictures for the GGUF; absent where nothing does, and then metadata `projector.problem` says why if there might be one."""
 
 
 @dataclass(frozen=True, slots=True)
