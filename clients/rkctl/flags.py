@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from rkctl.verb import FineOption
 from rkd.modelfile.sampling import SAMPLING, SamplingParameter, ValueKind
 
 if TYPE_CHECKING:
@@ -52,26 +53,45 @@ KEEP_ALIVE = click.option(
     help="How long the model stays: 5m, 0 to leave at once, -1 for ever.",
 )
 
-NUMBERS = tuple(row for row in SAMPLING if row.flag)
-"""Of these a flag, a name of `/set` and a line of a saved Modelfile is made."""
+NUMBERS = tuple(row for row in SAMPLING if row.key)
+"""Of these a name of `/set` and a line of a saved Modelfile is made."""
+
+_COMMON = frozenset(
+    {"temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed", "max_tokens"}
+)
+"""What people turn; the rest is named by the help and explained by `rkctl help sampling`."""
 
 
 def _number_option(row: SamplingParameter) -> Callable[[Any], Any]:
     kind = int if row.domain.kind is ValueKind.INT else float
     text = f"{row.help[0].upper()}{row.help[1:]}."
     flag = f"--{row.name.replace('_', '-')}"
-    return click.option(flag, row.name, type=kind, metavar="N" if kind is int else "X", help=text)
+    cls = click.Option if row.name in _COMMON else FineOption
+    metavar = "N" if kind is int else "X"
+    return click.option(flag, row.name, cls=cls, type=kind, metavar=metavar, help=text)
 
 
-FLAGS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--system", metavar="TEXT", help="System prompt instead of the model's."),
-    *map(_number_option, NUMBERS),
+def _bias(text: str) -> tuple[int, float]:
+    """
+    Read `ID=BIAS`.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
+    token, _, bias = text.partition("=")
+    try:
+        return int(token), float(bias)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} should be a token's id, `=` and a number") from error
+
+
+def _fine(*names: str, help: str, **more: Any) -> Callable[[Any], Any]:  # noqa: A002 - click's word
+    return click.option(*names, cls=FineOption, help=help, **more)
+
+
+SAMPLING_FLAGS: tuple[Callable[[Any], Any], ...] = (
+    *map(_number_option, SAMPLING),
     click.option("--stop", multiple=True, metavar="TEXT", help="End before this; repeatable."),
-    BACKEND,
-    CONTEXT_TOKENS,
-    KEEP_ALIVE,
-    click.option("--raw", is_flag=True, help="The prompt as it is: no system, no template."),
-    click.option("--think/--no-think", default=None, help="Switch reasoning on or off."),
     click.option(
         "--format",
         "shape",
@@ -79,6 +99,53 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         metavar="json|FILE",
         help="Answer JSON, of this schema.",
     ),
+    click.option(
+        "--choice",
+        "choices",
+        multiple=True,
+        metavar="TEXT",
+        help="Answer one of these; repeatable.",
+    ),
+    click.option("--regex", metavar="REGEX", help="Answer what matches this from end to end."),
+    _fine(
+        "--grammar", type=click.Path(), metavar="FILE", help="Answer what this GBNF grammar makes."
+    ),
+    _fine("--n", type=int, metavar="N", help="Make so many answers, 1 to 16."),
+    _fine(
+        "--stop-token",
+        "stop_token_ids",
+        type=int,
+        multiple=True,
+        metavar="ID",
+        help="End before this token; repeatable.",
+    ),
+    _fine("--ignore-eos", is_flag=True, default=None, help="Go on where the model would end."),
+    _fine(
+        "--dry-sequence-breaker",
+        "dry_sequence_breakers",
+        multiple=True,
+        metavar="TEXT",
+        help="No repetition goes on over this (DRY); repeatable.",
+    ),
+    _fine(
+        "--logit-bias",
+        type=_bias,
+        multiple=True,
+        metavar="ID=BIAS",
+        help="Make a token likelier or rarer, by -100 to 100; repeatable.",
+    ),
+    _fine("--token-ids", is_flag=True, help="Tell the ids of the tokens; with --json."),
+)
+"""How an answer is made."""
+
+FLAGS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--system", metavar="TEXT", help="System prompt instead of the model's."),
+    *SAMPLING_FLAGS,
+    BACKEND,
+    CONTEXT_TOKENS,
+    KEEP_ALIVE,
+    click.option("--raw", is_flag=True, help="The prompt as it is: no system, no template."),
+    click.option("--think/--no-think", default=None, help="Switch reasoning on or off."),
     click.option(
         "--priority",
         type=click.Choice(["interactive", "normal", "background"]),
@@ -122,7 +189,34 @@ class Asked:
     thinking_budget: int | None = None
     overflow: str | None = None
     unwrapped: bool = False
+    choices: tuple[str, ...] = ()
+    regex: str | None = None
+    grammar: str | None = None
+    n: int | None = None
+    stop_token_ids: tuple[int, ...] = ()
+    ignore_eos: bool | None = None
+    dry_sequence_breakers: tuple[str, ...] = ()
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    token_ids: bool = False
     numbers: dict[str, float] = field(default_factory=dict)
+
+    def check(self, *, as_json: bool = False, conversation: bool = False) -> None:
+        """
+        Refuse what cannot go together, and what would not be seen.
+
+        Raises:
+            click.UsageError: with what to do.
+        """
+        held = {"--format": self.shape, "--choice": self.choices or None}
+        held |= {"--regex": self.regex, "--grammar": self.grammar}
+        given = [flag for flag, value in held.items() if value is not None]
+        if len(given) > 1:
+            raise click.UsageError(f"{' and '.join(given)}: an answer is held to one of them")
+        if not as_json and (self.token_ids or "logprobs" in self.numbers):
+            flag = "--token-ids" if self.token_ids else "--logprobs"
+            raise click.UsageError(f"{flag} is told with --json alone")
+        if conversation and self.n is not None and self.n > 1:
+            raise click.UsageError("--n: a conversation goes on from one answer; give a prompt")
 
     def options(self) -> Options:
         """Return these wishes as the client library takes them."""
@@ -135,10 +229,19 @@ class Asked:
             "thinking_budget": self.thinking_budget,
             "reasoning_effort": self.effort,
             "json_schema": None if self.shape is None else _schema(self.shape),
+            "choices": self.choices or None,
+            "regex": self.regex,
+            "grammar": None if self.grammar is None else _text("--grammar", self.grammar),
+            "n": self.n,
+            "stop_token_ids": self.stop_token_ids,
+            "ignore_eos": self.ignore_eos,
+            "dry_sequence_breakers": self.dry_sequence_breakers,
+            "return_token_ids": self.token_ids or None,
             "priority": self.priority,
             "context_overflow": _overflow(self.overflow),
         }
-        return cast("Options", {**self.numbers, **rest})
+        biases = [{"token_id": token, "bias": bias} for token, bias in self.logit_bias]
+        return cast("Options", {**self.numbers, **rest, "logit_bias": biases or None})
 
 
 def _overflow(flag: str | None) -> Overflow | None:
@@ -150,7 +253,7 @@ def sampling(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def joined(*args: Any, **given: Any) -> None:
-        numbers = {row.name: given.pop(row.name) for row in NUMBERS}
+        numbers = {row.name: given.pop(row.name) for row in SAMPLING}
         given["numbers"] = {name: value for name, value in numbers.items() if value is not None}
         asked = Asked(**{one.name: given.pop(one.name) for one in fields(Asked)})
         function(*args, asked=asked, **given)
@@ -164,9 +267,16 @@ def sampling(function: Callable[..., None]) -> Callable[..., None]:
 def _schema(shape: str) -> str:
     if shape == "json":
         return "{}"
+    text = _text("--format", shape)
     try:
-        text = Path(shape).read_text(encoding="utf-8")
         json.loads(text)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise click.UsageError(f"--format {shape}: no JSON schema can be read: {error}") from error
     return text
+
+
+def _text(flag: str, file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"{flag} {file}: no text can be read: {error}") from error

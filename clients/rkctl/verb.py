@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
@@ -112,8 +113,30 @@ def local_verb(
     return decorate
 
 
+class FineOption(click.Option):
+    """A flag few people need: a verb's help names it, `rkctl help sampling` explains it."""
+
+
 class Command(click.Command):
     """A verb whose switches may also be given a value, as other tools write them."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what every flag is for, and of fine ones the names alone."""
+        options: list[tuple[str, str]] = []
+        fine: list[str] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None and isinstance(param, FineOption):
+                fine.append(record[0].partition(" ")[0])
+            elif record is not None:
+                options.append(record)
+        with formatter.section("Options"):
+            formatter.write_dl(options)
+        if fine:
+            with formatter.section("Finer ones, explained by `rkctl help sampling`"):
+                width = formatter.width - formatter.current_indent
+                for line in textwrap.wrap(" ".join(fine), width, break_on_hyphens=False):
+                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read `--think=false` as `--no-think`, `--keepalive` as `--keep-alive`."""

@@ -78,7 +78,6 @@ class SamplingParameter:
         modelfile: Ollama's key, where it is not our name; "-" for none.
         rkllama: the key of its env form, where it is not Ollama's in upper case.
         openai, vllm: their names; "" where they have none.
-        flag: rkctl has a flag for it.
     """
 
     name: str
@@ -95,7 +94,6 @@ class SamplingParameter:
     rkllama: str = ""
     openai: str = ""
     vllm: str = ""
-    flag: bool = True
 
     @property
     def key(self) -> str:
@@ -195,6 +193,6 @@ SAMPLING: tuple[SamplingParameter, ...] = (
          rkllama="MAX_NEW_TOKENS", openai="max_completion_tokens", vllm="max_tokens"),
     _Row("logprobs", _whole(0, 20), None, None,
          "report the probability of each token, and of so many others", on_npu=False,
-         engine="n_probs", modelfile="-", openai="top_logprobs", vllm="logprobs", flag=False),
+         engine="n_probs", modelfile="-", openai="top_logprobs", vllm="logprobs"),
 )
 # fmt: on

@@ -18,6 +18,7 @@ from rkd.v1 import types_pb2 as types
 
 def generate(session: Session, model: str, prompt: str, asked: Asked) -> Reply:
     """Continue *prompt* with *model* and print the answer; Ctrl-C cancels it on the board."""
+    asked.check(as_json=session.json)
     request = ask.generate(model, prompt, raw=asked.raw, system=asked.system, **asked.options())
     reply = Reply()
     printer = Printer(reply, model, asked, as_json=session.json)
@@ -36,6 +37,7 @@ def converse(
     tools: Sequence[types.Tool] = (),
 ) -> None:
     """Answer the last of *messages* into *reply*, printing; a given system prompt goes first."""
+    asked.check(as_json=session.json)
     turns = list(messages)
     if asked.system is not None and not (turns and turns[0].role == "system"):
         turns.insert(0, types.Message(role="system", content=asked.system))

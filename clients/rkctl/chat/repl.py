@@ -67,6 +67,7 @@ class Chat:
 
     def hold(self) -> None:
         """Talk until the user leaves; the model is made resident first."""
+        self._asked.check(as_json=self._session.json, conversation=True)
         self._load()
         editor = Editor(os.environ)
         render.note(f"{self._model} listens: /help for help, /bye or Ctrl-D to leave")

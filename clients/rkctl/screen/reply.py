@@ -70,6 +70,7 @@ class Printer:
         self._line = StatusLine()
         self._terminal = sys.stdout.isatty()
         self._thinking = False
+        self._answer = 0
         wraps = render.is_live(sys.stdout) and not asked.unwrapped
         self._flow = Flow(shutil.get_terminal_size().columns) if wraps else None
 
@@ -108,6 +109,8 @@ class Printer:
                 pass
 
     def _delta(self, delta: types.Delta) -> None:
+        if delta.answer != self._answer:
+            self._next_answer(delta.answer)
         if delta.reasoning_text:
             self._reply.reasoning.append(delta.reasoning_text)
             if not self._json and not self._asked.hide_thinking:
@@ -123,6 +126,14 @@ class Printer:
             call.id = call.id or piece.id
             call.name = call.name or piece.name
             call.arguments_json += piece.arguments
+
+    def _next_answer(self, answer: int) -> None:
+        """Begin another of several answers: a line of its own, and an empty one before it."""
+        self._end_of_text()
+        self._answer = answer
+        if not self._json:
+            sys.stdout.write("\n")
+        self._reply.text.append("\n\n")
 
     def _shown(self, text: str) -> str:
         if not self._terminal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from rkd.modelfile.sampling import SAMPLING
 from rkd.v1 import inference_pb2 as pb
@@ -68,11 +69,79 @@ def test_flags_become_fields(rkctl: Rkctl, board: FakeBoard) -> None:
 def test_every_number_of_sampling_has_a_flag(rkctl: Rkctl, board: FakeBoard) -> None:
     """Of its name, with `-` for `_`; 1 is in every range."""
     board.answers[METHOD] = canned.answer("x")
-    flags = [f"--{row.name.replace('_', '-')}=1" for row in SAMPLING if row.flag]
-    assert rkctl("generate", "tiny", "hi", *flags).exit_code == 0
+    flags = [f"--{row.name.replace('_', '-')}=1" for row in SAMPLING]
+    assert rkctl("generate", "tiny", "hi", "--json", *flags).exit_code == 0
 
     sent = board.requests(METHOD)[0].options.sampling
-    assert {row.name for row in SAMPLING if row.flag} == {it.name for it, _ in sent.ListFields()}
+    assert {row.name for row in SAMPLING} == {it.name for it, _ in sent.ListFields()}
+
+
+def test_what_is_no_number_has_a_flag_too(rkctl: Rkctl, board: FakeBoard, tmp_path: Path) -> None:
+    """Constraints, lists, switches: each by its field."""
+    board.answers[METHOD] = canned.answer("x")
+    grammar = tmp_path / "g"
+    grammar.write_text('root ::= "x"', encoding="utf-8")
+    asked = "--stop-token 5 --stop-token 6 --ignore-eos --dry-sequence-breaker : --n 3"
+    biases = "--logit-bias 7=-100 --logit-bias 8=1.5 --token-ids --json"
+    held = (
+        ["--choice", "yes", "--choice", 'no, "n"'],
+        ["--regex", "a|b"],
+        ["--grammar", str(grammar)],
+        ["--format", "json"],
+    )
+    for one in held:
+        command = ("generate", "tiny", "hi", *asked.split(), *biases.split(), *one)
+        assert rkctl(*command).exit_code == 0
+
+    sent = [request.options for request in board.requests(METHOD)]
+    sampling = sent[0].sampling
+    assert (list(sampling.stop_token_ids), sampling.ignore_eos, sent[0].n) == ([5, 6], True, 3)
+    assert list(sampling.dry_sequence_breakers) == [":"]
+    assert [(one.token_id, one.bias) for one in sampling.logit_bias] == [(7, -100), (8, 1.5)]
+    assert sent[0].return_token_ids
+    assert list(sampling.choices.values) == ["yes", 'no, "n"']
+    assert [one.sampling.WhichOneof("constraint") for one in sent] == [
+        *("choices", "regex", "grammar", "json_schema")
+    ]
+    assert sent[2].sampling.grammar == 'root ::= "x"'
+
+
+def test_what_cannot_go_together_is_a_usage_error(rkctl: Rkctl, board: FakeBoard) -> None:
+    """Two constraints, a bias that is none, and what nobody would see."""
+    board.answers[METHOD] = canned.answer("x")
+    for words, said in (
+        (["--choice", "a", "--regex", "b"], "--choice and --regex: an answer is held to one"),
+        (["--logit-bias", "5"], "should be a token's id"),
+        (["--logprobs", "2"], "--logprobs is told with --json alone"),
+        (["--token-ids"], "--token-ids is told with --json alone"),
+        (["--grammar", "/nowhere/g"], "no text can be read"),
+    ):
+        result = rkctl("run", "tiny", "hi", *words)
+        assert (result.exit_code, said in result.stderr) == (2, True), words
+
+    assert board.requests(METHOD) == []
+
+
+def test_several_answers_stand_apart(rkctl: Rkctl, board: FakeBoard) -> None:
+    """Each on lines of its own, with an empty line between them."""
+    pieces = [("a", 0), ("b", 0), ("c\n", 1), ("d", 2)]
+    deltas = [pb.GenerateResponse(delta=types.Delta(text=text, answer=at)) for text, at in pieces]
+    first, last = canned.answer()
+    board.answers[METHOD] = [first, *deltas, last]
+
+    assert rkctl("run", "tiny", "hi", "--n", "3").stdout == "ab\n\nc\n\nd\n"
+
+
+def test_help_names_fine_flags_and_explains_them_elsewhere(rkctl: Rkctl) -> None:
+    """A page for people, and another for all of it."""
+    short, whole = rkctl("run", "--help").stdout, rkctl("help", "sampling").stdout
+
+    assert "XTC" not in short
+    assert "rkctl help sampling" in short
+    for row in SAMPLING:
+        flag = f"--{row.name.replace('_', '-')}"
+        assert f"{flag} " in whole
+        assert flag in short
 
 
 def test_json_prints_the_events(rkctl: Rkctl, board: FakeBoard) -> None:
