@@ -7,10 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Think:
-    """How reasoning is opened and closed."""
+    """
+    How reasoning is opened and closed.
+
+    Args:
+        lead: stands before *close* where it is written in the model's place.
+        after: stands between *close* and the answer.
+    """
 
     open: str
     close: str
+    lead: str = "\n"
+    after: str = "\n\n"
+
+    @property
+    def opening(self) -> str:
+        """What a model writes that opens it itself."""
+        return self.open.removesuffix(self.lead) + self.lead
 
 
 THINKS = (
@@ -23,6 +36,9 @@ THINKS = (
     Think("<|channel>thought\n", "<channel|>"),
 )
 """Every way but gpt-oss's, whose channels its own reader knows."""
+
+ANALYSIS = Think("<|channel|>analysis<|message|>", "<|end|>", lead="", after="<|start|>assistant")
+"""gpt-oss's."""
 
 THINK_MARKERS = tuple(
     marker for think in THINKS for marker in (think.open.removesuffix("thought\n"), think.close)

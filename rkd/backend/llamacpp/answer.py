@@ -79,7 +79,10 @@ class EventAnswer:
         self._ids: list[int] = []
         self._logprobs: list[TokenLogprobs] = []
         self._held: list[str] | None = None
-        if run.sampling.constrained or run.forces_call:
+        self._arguments: list[str] = []
+        self.called = ""
+        """The name of the last tool it called."""
+        if run.sampling.constrained:
             self._held = []
         self._stop_tokens = stop_tokens or {}
         self._matched: int | None = None
@@ -135,8 +138,8 @@ class EventAnswer:
 
     @property
     def held(self) -> str:
-        """What the last request's grammar held, where a schema may be asked for."""
-        return "".join(self._held or ())
+        """What a constraint holds: the text of the last request, or a forced call's arguments."""
+        return "".join(self._arguments if self._run.forces_call else self._held or ())
 
     @property
     def ended(self) -> bool:
@@ -157,9 +160,13 @@ class EventAnswer:
         self._put(self._splitter.feed(tag))
         return behind
 
-    def force(self, name: str) -> None:
+    def write(self, text: str) -> None:
+        """Take *text*, which stands in the prompt, as the beginning of what comes."""
+        self._put(self._splitter.feed(text))
+
+    def force(self, name: str, ident: str) -> None:
         """Take what comes from here on as the arguments of a call of *name*."""
-        self._splitter.force(name)
+        self._splitter.force(name, ident)
 
     @property
     def remaining_tokens(self) -> int | None:
@@ -172,6 +179,11 @@ class EventAnswer:
         self._put(self._splitter.flush(), last=True)
 
     def _put(self, split: Split, *, last: bool = False) -> None:
+        for piece in split.tool_calls:
+            if piece.name:
+                self.called = piece.name
+                self._arguments.clear()
+            self._arguments.append(piece.arguments)
         visible = split.text or split.reasoning or split.tool_calls
         counted = self._tokens - self._told
         if self._handle.cancelled or not (visible or (last and counted)):
@@ -219,7 +231,7 @@ class EventAnswer:
             matched_token_id=self._matched,
             seed=self.seed,
             template_way=way,
-            warnings=(*warnings, *self._splitter.warnings),
+            warnings=(*warnings, *self._turn.warnings, *self._splitter.warnings),
         )
 
     def _matched_stop(self) -> str:

@@ -20,6 +20,7 @@ class Written:
         way: which template made it.
         row: how the model writes tool calls.
         chat: reasoning and calls are to be looked for.
+        opening: what the model opens its reasoning with itself, where it is to think; or "".
     """
 
     text: str
@@ -27,6 +28,7 @@ class Written:
     row: CallFormat = HERMES
     warnings: tuple[str, ...] = ()
     chat: bool = False
+    opening: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Asked:
 
     Args:
         prompt: text with the engine's markers in place of pictures, or token ids.
-        way, row, warnings, chat: as of `Written`.
+        way, row, warnings, chat, opening: as of `Written`.
         seen: its pictures.
     """
 
@@ -45,4 +47,5 @@ class Asked:
     row: CallFormat = HERMES
     warnings: tuple[str, ...] = ()
     chat: bool = False
+    opening: str = ""
     seen: Seen = field(default_factory=Seen)

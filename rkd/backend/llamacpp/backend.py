@@ -19,6 +19,7 @@ from typing import Any
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.llamacpp.answer import EventAnswer
 from rkd.backend.llamacpp.asked import NO_TEMPLATE, Asked, Written
+from rkd.backend.llamacpp.calls import CallGrammars
 from rkd.backend.llamacpp.embedder import Embedder
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.native import NativeEngine
@@ -26,11 +27,12 @@ from rkd.backend.llamacpp.ranker import AnswerRanker, HeadRanker
 from rkd.backend.llamacpp.request import body_of, broken_in, no_call, not_kept, refusal_of
 from rkd.backend.llamacpp.schemas import Schemas
 from rkd.backend.llamacpp.sight import Seen, Sight
-from rkd.backend.llamacpp.turns import requests
+from rkd.backend.llamacpp.turns import Means, requests
 from rkd.backend.llamacpp.wheel_engine import WheelEngine
 from rkd.backend.prompt.fitting import fitted
 from rkd.backend.prompt.rank_template import RerankTemplate
 from rkd.backend.prompt.templates import Templates
+from rkd.backend.schema.parameters import parameters_of
 from rkd.backend.text.calls.table import markers_of
 from rkd.backend.text.scores import check_rank
 from rkd.bounds import check_token_ids
@@ -82,6 +84,7 @@ class LlamaCppBackend:
         self._http = EngineHttp(self._folder / "engine.sock")
         self._spec: LoadSpec | None = None
         self._schemas = Schemas()
+        self._calls = CallGrammars(self._schemas, lambda _: None, lambda _: "nothing is loaded")
         self._templates = Templates("", "", "")
         self._special = ("", "")
         self._sight = Sight({}, self._http.post)
@@ -109,7 +112,8 @@ class LlamaCppBackend:
         batch_tokens = spec.batch_tokens or BATCH_TOKENS
         if self._purpose.whole:
             batch_tokens = max(batch_tokens, spec.context_tokens)
-        self._schemas = Schemas(self._engine.refuses)
+        self._schemas = Schemas(self._engine.refuses, self._engine.json_options)
+        self._calls = CallGrammars(self._schemas, self._token, self._engine.refuses_grammar)
         if spec.projector:
             projector.inspect(Path(spec.projector), self._purpose.vector_size)
         self._engine.start(spec, threads, batch_tokens, self._purpose)
@@ -209,7 +213,9 @@ class LlamaCppBackend:
             return said if said in names else names[0]
 
         part = run
-        for part, prompt in requests(run, asked.prompt, asked.row, answer, choose):
+        context_tokens = self._spec.context_tokens if self._spec else 0
+        means = Means(choose, self._calls.of, context_tokens, asked.opening)
+        for part, prompt in requests(run, asked.prompt, asked.row, answer, means):
             body = body_of(part, prompt, self._spec, answer.seed, self._schemas)
             body = asked.seen.onto(body)
             if markers:
@@ -218,7 +224,16 @@ class LlamaCppBackend:
             if handle.cancelled or answer.stopped:
                 break
         answer.finish()
-        return part
+        called = next((tool for tool in run.tools if tool.name == answer.called), None)
+        if not (run.forces_call and called):
+            return part
+        sampling = replace(part.sampling.free(), json_schema=parameters_of(called))
+        return replace(part, sampling=sampling)
+
+    def _token(self, marker: str) -> int | None:
+        """Return the id of *marker*, where it is one token."""
+        ids = self._plain(marker)
+        return ids[0] if len(ids) == 1 else None
 
     def _stream(self, body: dict[str, Any], handle: RunHandle, answer: EventAnswer) -> None:
         stream = self._http.stream("/completion", body)
@@ -269,7 +284,8 @@ class LlamaCppBackend:
         pieces = marks.pieces(written.text)
         prompt, seen = self._sight.look(pieces)
         warnings = (*written.warnings, *pieces.warnings)
-        return Asked(prompt, written.way, written.row, warnings, chat=written.chat, seen=seen)
+        way, row, opening = written.way, written.row, written.opening
+        return Asked(prompt, way, row, warnings, chat=written.chat, opening=opening, seen=seen)
 
     def _written(self, run: Run) -> Written:
         """Return the text of *run*, marks in place of its pictures."""
@@ -280,11 +296,13 @@ class LlamaCppBackend:
             text = "\n\n".join(message.content for message in run.messages)
             return Written(text, warnings=(NO_TEMPLATE,), chat=True)
         text = template.prompt(run)
+        think = template.format.think or (template.traits.think if run.thinking else None)
         bos = self._special[0]
         if self._adds_bos and bos:
             # The engine puts one before the text itself; two confuse the model.
             text = text.removeprefix(bos)
-        return Written(text, way, template.format, chat=True)
+        opening = think.opening if think else ""
+        return Written(text, way, template.format, chat=True, opening=opening)
 
     def embed(self, spec: EmbedSpec) -> Embeddings:
         """Embed, pooled as the file says."""

@@ -21,6 +21,17 @@ _SPARE_BYTES = 512
 _BYTES = 256
 
 
+JSON_OPTIONS: dict[str, Any] = {
+    "x-guidance": {
+        "whitespace_flexible": False,
+        "item_separator": ", ",
+        "key_separator": ": ",
+    }
+}
+"""JSON as models were trained on it. Left to itself a small model goes on with blanks and newlines
+between two members until its answer is cut, which any JSON allows."""
+
+
 class _TokenizerInit(ctypes.Structure):
     """`LlgTokenizerInit`."""
 
@@ -72,11 +83,18 @@ class Compiler:
 
     def refuses(self, schema: dict[str, Any]) -> str:
         """Say why *schema* does not compile, in one line of the compiler's words; else ""."""
+        return self._refuses(b"json_schema", json.dumps(schema))
+
+    def refuses_grammar(self, lark: str) -> str:
+        """Say why a grammar does not compile, as `refuses` does."""
+        return self._refuses(b"lark", lark)
+
+    def _refuses(self, kind: bytes, text: str) -> str:
         init = ctypes.create_string_buffer(_SPARE_BYTES)  # `LlgConstraintInit`
         self._library.llg_constraint_init_set_defaults(init, self._tokenizer)
         said = ctypes.create_string_buffer(MAX_SAID)
         failed = self._library.llg_validate_grammar(
-            init, b"json_schema", json.dumps(schema).encode(), said, ctypes.c_size_t(len(said))
+            init, kind, text.encode(), said, ctypes.c_size_t(len(said))
         )
         if not failed:
             return ""

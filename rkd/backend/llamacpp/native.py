@@ -54,6 +54,7 @@ class NativeEngine:
         self._child: subprocess.Popen[bytes] | None = None
         self.socket = folder / "engine.sock"
         self.name = f"llama-server {program}"
+        self.json_options: dict[str, Any] = {}
 
     def start(self, spec: LoadSpec, threads: int, batch_tokens: int, purpose: Purpose) -> None:
         """
@@ -120,6 +121,10 @@ class NativeEngine:
     def refuses(self, schema: dict[str, Any]) -> str:
         """Say what of *schema* its converter would pass over, or ""."""
         return native_schema.refuses(schema)
+
+    def refuses_grammar(self, _lark: str) -> str:
+        """Say that it reads no Lark: whether it was built with a reader of it, nothing tells."""
+        return "a native llama-server may not read it"
 
     def close(self) -> None:
         """End the server and reap it."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from rkd.backend.schema.keywords import Node
+from rkd.backend.schema.parameters import parameters_of
 from rkd.backend.schema.refusal import FIELD, of_field
 from rkd.backend.schema.schema import Refuses, written
 from rkd.bounds import MAX_SCHEMA_BYTES
@@ -29,10 +31,12 @@ class Schemas:
 
     Args:
         refuses: its compiler.
+        options: words of its own, beside each schema.
     """
 
-    def __init__(self, refuses: Refuses = takes_all) -> None:
+    def __init__(self, refuses: Refuses = takes_all, options: Node | None = None) -> None:
         self._refuses = refuses
+        self._options = options or {}
         self._remembered = lru_cache(KEPT_SCHEMAS)(self._write)
 
     def check(self, run: Run) -> None:
@@ -67,7 +71,7 @@ class Schemas:
             malformed = isinstance(error, json.JSONDecodeError)
             what = f"{'is no JSON' if malformed else 'should be a JSON object'}: {error}"
             raise bad_field(FIELD, what) from error
-        return written(root, self._refuses)
+        return {**written(root, self._refuses), **self._options}
 
 
 def _asked(run: Run) -> Iterator[tuple[str, str]]:
@@ -77,4 +81,4 @@ def _asked(run: Run) -> Iterator[tuple[str, str]]:
     if run.forces_call:
         for at, tool in enumerate(run.tools):
             if run.tool_choice in {"required", tool.name}:
-                yield f"tools[{at}].parameters_json", tool.parameters_json.strip()
+                yield f"tools[{at}].parameters_json", parameters_of(tool)

@@ -10,14 +10,18 @@ in its cache, so that costs some tokens. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from rkd.backend.schema.parameters import parameters_of
+from rkd.backend.text.calls.sink import new_call_id
 from rkd.backend.text.calls.table import CallFormat, json_form
 from rkd.backend.text.splitter import AnswerSplitter
 from rkd.inference import Run, Tool
 
-AFTER_REASONING = "\n\n"
+FORCED_REASONING_TOKENS = 2048
+"""Most reasoning in front of what is constrained, where nobody sets a budget: a model that goes on
+thinking would never come to it. Half of the answer and a quarter of the context are bounds too."""
 
 
 class ReasoningTurn:
@@ -38,20 +42,29 @@ class ReasoningTurn:
         self._tag = ""
         self.over = False
         """The request is to be cut, and another one to go on."""
+        self.warnings: list[str] = []
+        self._unasked = False
+
+    @property
+    def after(self) -> str:
+        """What stands between reasoning and the answer."""
+        return self._splitter.after_reasoning
 
     @property
     def inside(self) -> bool:
         """Whether the answer stands inside reasoning that a tag can end."""
         return bool(self._splitter.close)
 
-    def watch(self, *, budget: int | None, to_close: bool) -> None:
+    def watch(self, *, budget: int | None, to_close: bool, unasked: bool = False) -> None:
         """
         End the request with the reasoning.
 
         Args:
             budget: after so many tokens of reasoning; None for any number.
             to_close: also when the model closes it itself.
+            unasked: the budget is nobody's wish: say so when it is what ends the reasoning.
         """
+        self._unasked = unasked
         self._watching = True
         self._budget = budget
         self._to_close = self._splitter.close if to_close else ""
@@ -76,10 +89,12 @@ class ReasoningTurn:
             self.over = self.inside and reasoning_tokens >= self._budget
             if self.over:
                 self.close()
+                if self._unasked:
+                    self.warnings.append(bounded(self._budget))
 
     def close(self) -> None:
         """Write the end of the reasoning in the model's place."""
-        self._tag = "\n" + self._splitter.close + AFTER_REASONING
+        self._tag = self._splitter.ending
 
     def take(self) -> tuple[str, str]:
         """
@@ -94,11 +109,23 @@ class ReasoningTurn:
         return behind, tag
 
 
+def bounded(tokens: int) -> str:
+    """Say that reasoning was ended although nobody set a budget."""
+    return (
+        f"the reasoning was ended after {tokens} tokens, so that the answer that was asked for "
+        "could follow; `thinking_budget` sets that bound"
+    )
+
+
 class Answer(Protocol):
     """What the turns need of `EventAnswer`."""
 
     @property
     def turn(self) -> ReasoningTurn:
+        """As there."""
+
+    @property
+    def ended(self) -> bool:
         """As there."""
 
     @property
@@ -108,16 +135,39 @@ class Answer(Protocol):
     def go_on(self) -> str:
         """As there."""
 
-    def force(self, name: str) -> None:
+    def write(self, text: str) -> None:
+        """As there."""
+
+    def force(self, name: str, ident: str) -> None:
         """As there."""
 
 
 Choose = Callable[[Run, str, Sequence[str]], str]
 """Lets the model choose one of several names behind a prompt."""
+GrammarOf = Callable[[CallFormat, Tool], str]
+"""The grammar of a forced call in its family's form; "" where it is held to JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """
+    What the turns may use.
+
+    Args:
+        choose: asks the engine for a tool's name.
+        grammar_of: writes the grammar of a call.
+        context_tokens: of the slot; 0 where that is not known.
+        opening: what the model would open its reasoning with itself; "" for none.
+    """
+
+    choose: Choose
+    grammar_of: GrammarOf = lambda _row, _tool: ""
+    context_tokens: int = 0
+    opening: str = ""
 
 
 def requests(
-    run: Run, prompt: str, row: CallFormat, answer: Answer, choose: Choose
+    run: Run, prompt: str, row: CallFormat, answer: Answer, means: Means
 ) -> Iterator[tuple[Run, str]]:
     """
     Yield each request as the run it is and its prompt; the next is asked for when one is over.
@@ -127,39 +177,74 @@ def requests(
         prompt: what its template made of it.
         row: how the model writes calls.
         answer: hears what comes.
-        choose: asks the engine for a tool's name.
+        means: what the turns may use.
     """
     constrained = run.sampling.constrained or run.forces_call
     turn = answer.turn
     budget = run.thinking_budget
+    if constrained and means.opening and not turn.inside and budget != 0:
+        answer.write(means.opening)
+        prompt += means.opening
     behind = ""
     if budget == 0 and turn.inside:
         turn.close()
         behind = answer.go_on()
     elif (constrained and turn.inside) or (budget is not None and not constrained):
-        turn.watch(budget=budget, to_close=constrained)
+        unasked = budget is None
+        budget = _bound(run, means.context_tokens) if unasked else budget
+        turn.watch(budget=budget, to_close=constrained, unasked=unasked)
         yield (_free(run) if constrained else run), prompt
         if not turn.over:
-            return
+            # A model that ends its turn while it thinks owes the call all the same.
+            if not (run.forces_call and turn.inside and answer.ended):
+                return
+            turn.close()
         behind = answer.go_on()
-        if constrained and not behind.endswith(AFTER_REASONING):
-            behind += AFTER_REASONING
+        if constrained and not behind.endswith(turn.after):
+            behind += turn.after
     remaining = answer.remaining_tokens
     if remaining == 0 and behind:
         return
     left = replace(run, sampling=replace(run.sampling, max_tokens=remaining))
-    if not run.forces_call:
-        yield left, prompt + behind
+    if run.forces_call:
+        yield _call(left, prompt + behind, row, answer, means)
         return
-    names = [tool.name for tool in run.tools if run.tool_choice in {"required", tool.name}]
-    form = json_form(row)
-    opening, closing = form.before, form.named
-    name = names[0]
-    if len(names) > 1:
-        name = choose(left, prompt + behind + opening, names)
-    answer.force(name)
-    tool = next(tool for tool in run.tools if tool.name == name)
-    yield _held_to(left, tool), prompt + behind + opening + name + closing
+    if constrained and row.answers:
+        answer.write(row.answers)
+        behind += row.answers
+    yield left, prompt + behind
+
+
+def _bound(run: Run, context_tokens: int) -> int:
+    """How much reasoning may come before what is constrained."""
+    limits = [FORCED_REASONING_TOKENS]
+    if run.sampling.max_tokens:
+        limits.append(run.sampling.max_tokens // 2)
+    if context_tokens:
+        limits.append(context_tokens // 4)
+    return min(limits)
+
+
+def _call(run: Run, prompt: str, row: CallFormat, answer: Answer, means: Means) -> tuple[Run, str]:
+    """The request for a call: its beginning stands in the prompt, a grammar holds the rest."""
+    tools = [tool for tool in run.tools if run.tool_choice in {"required", tool.name}]
+    name = tools[0].name
+    if len(tools) > 1:
+        held = means.grammar_of(row, tools[0])
+        before = (row.form if held else json_form(row)).before
+        name = means.choose(run, prompt + before, [tool.name for tool in tools])
+    tool = next(tool for tool in tools if tool.name == name)
+    grammar = means.grammar_of(row, tool)
+    form = row.form if grammar else json_form(row)
+    count = sum(len(message.tool_calls) for message in run.messages)
+    form, ident = form.identified(name, count=count, fresh=new_call_id)
+    opening = form.opening(name)
+    if not grammar:
+        answer.force(name, ident)
+        return _held_to(run, tool), prompt + opening
+    answer.write(opening)
+    sampling = replace(run.sampling.free(), ignore_eos=None, grammar=grammar)
+    return replace(run, sampling=sampling), prompt + opening
 
 
 def _free(run: Run) -> Run:
@@ -167,10 +252,5 @@ def _free(run: Run) -> Run:
 
 
 def _held_to(run: Run, tool: Tool) -> Run:
-    schema = tool.parameters_json.strip()
-    sampling = replace(
-        run.sampling.free(),
-        ignore_eos=None,
-        json_schema=schema if schema not in {"", "{}"} else '{"type": "object"}',
-    )
+    sampling = replace(run.sampling.free(), ignore_eos=None, json_schema=parameters_of(tool))
     return replace(run, sampling=sampling)

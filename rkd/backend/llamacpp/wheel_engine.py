@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rkd.backend.llamacpp.llguidance import compiler
+from rkd.backend.llamacpp.llguidance import JSON_OPTIONS, compiler
 from rkd.backend.llamacpp.native import UNUSED_TEMPLATE, prompt_cache_mib
 from rkd.backend.llamacpp.wheel import import_wheel, library_of_wheel
 from rkd.capability.purpose import Purpose
@@ -19,6 +19,7 @@ class WheelEngine:
     def __init__(self, folder: Path) -> None:
         self.socket = folder / "engine.sock"
         self.name = "llama.cpp"
+        self.json_options = JSON_OPTIONS
         self._server: Any = None
 
     def start(self, spec: LoadSpec, threads: int, batch_tokens: int, purpose: Purpose) -> None:
@@ -73,6 +74,10 @@ class WheelEngine:
     def refuses(self, schema: dict[str, Any]) -> str:
         """Say why its grammar compiler does not take *schema*, or ""."""
         return compiler(library_of_wheel()).refuses(schema)
+
+    def refuses_grammar(self, lark: str) -> str:
+        """Say why it does not take a grammar in Lark, or ""."""
+        return compiler(library_of_wheel()).refuses_grammar(lark)
 
     def close(self) -> None:
         """Let the server go; its listener ends with it."""

@@ -8,6 +8,7 @@ No I/O; one run owns one.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from rkd.backend.text.calls.jsons import named
@@ -90,8 +91,24 @@ class AnswerSplitter:
 
     @property
     def close(self) -> str:
-        """What ends the reasoning that is open; "" where none is, or nothing short does."""
-        return self._thinking.close if self._thinking and self.in_reasoning else ""
+        """What ends the reasoning that is open; "" where none is."""
+        think = self._think
+        return think.close if think and self.in_reasoning else ""
+
+    @property
+    def ending(self) -> str:
+        """What is written in the model's place to end the reasoning."""
+        think = self._think
+        return think.lead + think.close + think.after if think else ""
+
+    @property
+    def after_reasoning(self) -> str:
+        """What stands between reasoning and the answer."""
+        return self._think.after if self._think else ""
+
+    @property
+    def _think(self) -> Think | None:
+        return self._row.think if self._row.whole else self._thinking
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -117,10 +134,10 @@ class AnswerSplitter:
         self._go_on()
         return Split(*self._sink.drain())
 
-    def force(self, name: str) -> None:
+    def force(self, name: str, ident: str = "") -> None:
         """From here on the answer is the arguments of a call of *name*, as a grammar holds it."""
         self._sink.in_reasoning = self._plain = False
-        self._reading = self._block(_arguments_of(name), "")
+        self._reading = self._block(_arguments_of(name, ident), "")
 
     def _go_on(self) -> None:
         try:
@@ -225,12 +242,11 @@ class AnswerSplitter:
         try:
             yield from reader(tape, sink)
         except NoCallError as error:
+            self._cut = isinstance(error, CutError) and bool(sink.begun or opener)
+            if self._cut:
+                sink.warn(ENDED_IN_CALL)
             if sink.begun:
-                self._cut = isinstance(error, CutError)
-                if self._cut:
-                    sink.warn(ENDED_IN_CALL)
-                else:
-                    sink.broken()
+                sink.broken(cut=self._cut)
             else:
                 self._show(("" if sink.whole > before else opener) + tape.read)
         if sink.whole > before:
@@ -247,6 +263,8 @@ def splitter_for(run: Run, prompt: str, row: CallFormat) -> AnswerSplitter:
         row: how the model writes calls.
     """
     end = row.prompt_end
+    if run.forces_call:
+        row = replace(row, ends_thinking=False)  # the call that counts is the one that is held
     return AnswerSplitter(
         thinking=opened(prompt),
         schemas=schemas_of(run.tools),
@@ -255,10 +273,10 @@ def splitter_for(run: Run, prompt: str, row: CallFormat) -> AnswerSplitter:
     )
 
 
-def _arguments_of(name: str) -> Reader:
+def _arguments_of(name: str, ident: str) -> Reader:
     """A reader of the arguments of *name* alone."""
 
     def read(tape: Tape, sink: Sink) -> Reading:
-        yield from named(tape, sink, name)
+        yield from named(tape, sink, name, ident)
 
     return read

@@ -6,8 +6,8 @@ import json
 import secrets
 import string
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
 
+from rkd.backend.text.calls.kinds import followed, kinds_of
 from rkd.backend.text.calls.tape import NoCallError, Tape
 from rkd.inference import Tool, ToolCallDelta
 from rkd.outside import quoted
@@ -81,11 +81,12 @@ class Sink:
         """Whether *name* is offered for certain."""
         return self._schemas is not None and name in self._schemas
 
-    def schema(self, name: str, key: str) -> Mapping[str, object]:
-        """The schema of parameter *key* of tool *name*; {} where none is known."""
-        properties = (self._schemas or {}).get(name, {}).get("properties")
+    def kinds(self, name: str, key: str) -> frozenset[str]:
+        """Which JSON types parameter *key* of tool *name* may have; none where it is not known."""
+        root = (self._schemas or {}).get(name, {})
+        properties = followed(root, root).get("properties")
         found = properties.get(key) if isinstance(properties, dict) else None
-        return cast("Mapping[str, object]", found) if isinstance(found, dict) else {}
+        return kinds_of(found, root)
 
     def start(self, name: str, ident: str = "") -> None:
         """Begin a call whose arguments follow in pieces."""
@@ -143,11 +144,11 @@ class Sink:
         self.arguments(given)
         self.end(tape)
 
-    def broken(self) -> None:
-        """Give up the call that has come out in part, if one has, and say so."""
-        if self.begun:
+    def broken(self, *, cut: bool = False) -> None:
+        """Give up the call that has come out in part, if one has, and say so but of one *cut*."""
+        if self.begun and not cut:
             self.warn("a tool call of the model broke off: its arguments are no whole JSON object")
-            self.begun = False
+        self.begun = False
         self._arguments.clear()
 
     def text(self, piece: str) -> None:

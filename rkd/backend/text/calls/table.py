@@ -37,7 +37,7 @@ from rkd.backend.text.calls.pythonic import gemma, pythonic
 from rkd.backend.text.calls.sink import Sink, new_call_id
 from rkd.backend.text.calls.tagged import functions, glm, invokes
 from rkd.backend.text.calls.tape import Reading, Tape
-from rkd.capability.think import THINK_MARKERS
+from rkd.capability.think import ANALYSIS, THINK_MARKERS, Think
 
 Reader = Callable[[Tape, Sink], Reading]
 
@@ -59,6 +59,8 @@ class CallFormat:
         prompt_end: the prompt opens a block by ending so.
         whole: reads the whole answer, reasoning and text too.
         absent: a template with this is of another format.
+        think: how reasoning is marked, where *whole* reads it.
+        answers: what an answer for people begins with, where *whole* wants that.
         form: how a call is written; the template chooses it where its family has several.
     """
 
@@ -73,6 +75,8 @@ class CallFormat:
     prompt_end: str = ""
     whole: Reader | None = None
     absent: str = ""
+    think: Think | None = None
+    answers: str = ""
     form: CallForm = HERMES_FORM
 
     def suits(self, template: str) -> bool:
@@ -95,6 +99,8 @@ _ROWS = (
         (("<|channel|>",),),
         markers=("<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|constrain|>"),
         whole=harmony,
+        think=ANALYSIS,
+        answers="<|channel|>final<|message|>",
     ),
     CallFormat(
         "gemma-4",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Generator
 
 from rkd.backend.text.calls.jsons import json_calls
 from rkd.backend.text.calls.pythonic import literal
 from rkd.backend.text.calls.sink import Sink
 from rkd.backend.text.calls.tape import MOST_NAME, NoCallError, Reading, Tape
 
-MOST_BRANCHES = 4
-"""How deep the branches of a schema are looked into."""
+MOST_TAGS = 64
+"""Closing tags inside the strings of one value."""
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_OTHER = frozenset({"other"})
+"""Of a value that is marked as no text, whatever else it is."""
 _PYTHON_WORDS = {"True": True, "False": False, "None": None}
 
 
@@ -33,8 +37,8 @@ def functions(tape: Tape, sink: Sink, *, opener: str, closes: tuple[str, ...]) -
         arguments: dict[str, object] = {}
         while (yield from tape.need("<parameter=", "</function>")) == "<parameter=":
             key, _ = yield from tape.until(">", most=MOST_NAME)
-            text, _ = yield from tape.until("</parameter>")
-            arguments[key.strip()] = typed(text, sink.schema(name, key.strip()))
+            kinds = sink.kinds(name, key.strip())
+            arguments[key.strip()] = yield from _value(tape, "</parameter>", kinds)
         sink.call(tape, name, arguments)
         following = yield from tape.has(*closes, "<function=")
 
@@ -52,8 +56,8 @@ def glm(tape: Tape, sink: Sink, *, close: str) -> Reading:
     while mark == "<arg_key>":
         key, _ = yield from tape.until("</arg_key>", most=MOST_NAME)
         yield from tape.need("<arg_value>")
-        text, _ = yield from tape.until("</arg_value>")
-        arguments[key.strip()] = typed(text, sink.schema(name, key.strip()))
+        kinds = sink.kinds(name, key.strip())
+        arguments[key.strip()] = yield from _value(tape, "</arg_value>", kinds)
         mark = yield from tape.need("<arg_key>", close)
     sink.call(tape, name, arguments)
 
@@ -80,26 +84,44 @@ def invokes(tape: Tape, sink: Sink, *, prefix: str, closes: tuple[str, ...]) -> 
         while (yield from tape.need(parameter, end)) == parameter:
             key, _ = yield from tape.until('"', most=MOST_NAME)
             hint, _ = yield from tape.until(">", most=MOST_NAME)
-            text, _ = yield from tape.until(closing)
             if 'string="true"' in hint:
-                arguments[key] = text
-            elif 'string="false"' in hint:
-                arguments[key] = typed(text, {"type": "object"})
+                arguments[key], _ = yield from tape.until(closing)
             else:
-                arguments[key] = typed(text, sink.schema(name, key))
+                other = 'string="false"' in hint
+                kinds = _OTHER if other else sink.kinds(name, key)
+                arguments[key] = yield from _value(tape, closing, kinds)
         sink.call(tape, name, arguments)
         following = yield from tape.has(*closes, begin)
 
 
-def typed(text: str, schema: Mapping[str, object]) -> object:
+def _value(tape: Tape, closing: str, kinds: frozenset[str]) -> Generator[None, None, object]:
     """
-    What *text* between tags stands for, by the *schema* of its parameter.
+    Read a value up to *closing*; one inside a string of a JSON value is that string's.
+
+    Where no text is allowed, that is: a text goes as far as the first.
+    """
+    parts: list[str] = []
+    inside = False
+    for _ in range(MOST_TAGS):
+        piece, _mark = yield from tape.until(closing)
+        parts.append(piece)
+        if not kinds or "string" in kinds or not parts[0].lstrip().startswith(("{", "[")):
+            break
+        inside ^= bool(_ESCAPED.sub("", piece).count('"') % 2)
+        if not inside:
+            break
+        parts.append(closing)
+    return typed("".join(parts), kinds - {"other"})
+
+
+def typed(text: str, kinds: frozenset[str]) -> object:
+    """
+    What *text* between tags stands for, by the *kinds* of JSON its parameter may be.
 
     A parameter that may be a string is one, to the letter but for one newline on each side; only
     `null`, where the schema allows that too, is not.
     """
     text = text.removeprefix("\n").removesuffix("\n")
-    kinds = kinds_of(schema)
     if "string" in kinds:
         return None if "null" in kinds and text.strip() == "null" else text
     if text.strip() in _PYTHON_WORDS:
@@ -118,21 +140,3 @@ def _literal(text: str) -> object:
         return literal(text)
     except NoCallError:
         return text
-
-
-def kinds_of(schema: Mapping[str, object], depth: int = 0) -> frozenset[str]:
-    """The JSON types *schema* allows as far as it says so itself."""
-    kinds: set[str] = set()
-    kind = schema.get("type")
-    kinds.update([kind] if isinstance(kind, str) else kind if isinstance(kind, list) else [])
-    values = schema.get("enum")
-    if not kinds and isinstance(values, list) and any(isinstance(one, str) for one in values):
-        kinds.add("string")
-    if not kinds and isinstance(schema.get("const"), str):
-        kinds.add("string")
-    for word in ("anyOf", "oneOf", "allOf"):
-        branches = schema.get(word)
-        for branch in branches if isinstance(branches, list) and depth < MOST_BRANCHES else []:
-            if isinstance(branch, dict):
-                kinds |= kinds_of(branch, depth + 1)
-    return frozenset(kinds)
