@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -11,9 +12,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from rkd.errors import PreconditionError, Reason
-from rkd.operations.journal import LARGEST_BYTES, MOST_FILES, Journal, from_json, to_json
+from rkd.errors import ExhaustedError, PreconditionError, Reason
+from rkd.operations.journal import (
+    LARGEST_BYTES,
+    MOST_BYTES,
+    MOST_FILES,
+    Journal,
+    from_json,
+    to_json,
+)
 from rkd.operations.operation import Operation, OperationKind, OperationState, StoredFailure
 from tests.growth import assert_linear
 
@@ -155,11 +164,15 @@ async def test_what_is_read_at_start_is_bounded(journal: Journal, tmp_path: Path
     for number in range(MOST_FILES + 3):
         path = folder / f"pull-{number:08x}.json"
         path.write_text(to_json(replace(PULL, id=path.stem)))
-        os.utime(path, ns=(number, number))
-    found = await journal.load()
+        os.utime(path, ns=(number ^ 1, number ^ 1))
+    with capture_logs() as logged:
+        found = await journal.load()
 
     assert len(found) == MOST_FILES
-    assert "pull-00000002" not in {one.id for one in found}
+    assert {"pull-00000000", "pull-00000001", "pull-00000003"}.isdisjoint(one.id for one in found)
+    assert [(one["event"], one["files"], one["after"]) for one in logged] == [
+        ("operations.left", 3, "pull-00000003.json")
+    ]
     assert len(list(folder.iterdir())) == MOST_FILES + 3
 
 
@@ -215,3 +228,105 @@ async def test_closing_waits_for_what_was_begun(tmp_path: Path) -> None:
     kept = from_json((tmp_path / "operations" / f"{PULL.id}.json").read_bytes())
     assert kept.subject == "19"
     await asyncio.wait(saves)
+
+
+async def test_the_bytes_read_at_start_are_bounded(journal: Journal, tmp_path: Path) -> None:
+    """As many of the largest as fit, to the byte; the oldest stays unread."""
+    folder = tmp_path / "state" / "operations"
+    folder.mkdir(parents=True)
+    fitting = MOST_BYTES // LARGEST_BYTES
+    for number in range(fitting + 1):
+        path = folder / f"pull-{number:08x}.json"
+        path.touch()
+        os.truncate(path, LARGEST_BYTES)
+        os.utime(path, ns=(number, number))
+    await journal.load()
+
+    assert len(list(folder.glob("*.damaged"))) == fitting
+    assert (folder / "pull-00000000.json").exists()
+
+
+async def test_a_link_to_nowhere_hides_nobody(journal: Journal, tmp_path: Path) -> None:
+    """It is set aside as it is; the others are read."""
+    await journal.save(PULL)
+    (tmp_path / "state" / "operations" / "pull-00000001.json").symlink_to("nowhere")
+
+    assert await journal.load() == (PULL,)
+
+
+async def test_what_is_wrong_with_a_file_is_logged(journal: Journal, tmp_path: Path) -> None:
+    """With where it lies now: where it was, if it cannot be moved."""
+    folder = tmp_path / "state" / "operations"
+    (folder / "pull-00000001.json.damaged" / "x").mkdir(parents=True)
+    for number in (1, 2):
+        (folder / f"pull-0000000{number}.json").write_text("{" + "x" * 400)
+    with capture_logs() as logged:
+        await journal.load()
+
+    assert {one["event"] for one in logged} == {"operations.damaged"}
+    assert {Path(one["path"]).name for one in logged} == {
+        "pull-00000001.json",
+        "pull-00000002.json.damaged",
+    }
+    assert all(0 < len(one["error"]) <= 200 for one in logged)
+
+
+def test_the_fields_of_a_record_are_held_against_their_bounds() -> None:
+    """An id names no path, and a mapping has so many keys and not one more."""
+    keys = {str(number): "x" for number in range(200)}
+
+    assert from_json(forged(detail=keys)).detail == keys
+    with pytest.raises(ValueError, match="keys"):
+        from_json(forged(detail=keys | {"one more": "x"}))
+    with pytest.raises(ValueError, match="no id"):
+        from_json(forged(id="../x"))
+
+
+async def test_a_folder_that_is_none_is_told_with_its_cause(tmp_path: Path) -> None:
+    """In the log for who starts the daemon, in the error for who asked."""
+    (tmp_path / "operations").write_text("in the way")
+    journal = Journal(tmp_path / "operations")
+    with capture_logs() as logged:
+        await journal.load()
+        with pytest.raises(PreconditionError, match="File exists"):
+            await journal.save(PULL)
+        await journal.settle(PULL)
+        await journal.forget(PULL.id)
+    journal.close()
+
+    assert [one["event"] for one in logged] == [
+        "operations.unreadable",
+        "operations.not_forgotten",
+        "operations.unsaved",
+        "operations.not_forgotten",
+    ]
+    assert all(one.get("error") for one in logged)
+
+
+async def test_forgetting_what_is_not_there_is_no_news(journal: Journal) -> None:
+    """Nothing is logged."""
+    await journal.load()
+    with capture_logs() as logged:
+        await journal.forget(PULL.id)
+
+    assert logged == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, 0], ids=["full", "unnamed"])
+async def test_a_disk_that_refuses_is_told(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A full one with the way out; one that does not say why by the kind of its error."""
+
+    def refuse(_descriptor: int) -> None:
+        raise OSError(code, os.strerror(code)) if code else OSError
+
+    await journal.load()
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises((ExhaustedError, PreconditionError)) as error:
+        await journal.save(PULL)
+
+    if code:
+        assert error.value.reason is Reason.DISK_FULL
+    else:
+        assert error.value.message.endswith(": OSError")

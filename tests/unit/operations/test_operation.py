@@ -15,6 +15,7 @@ from rkd.operations.operation import (
     Progress,
     StoredFailure,
     succeeded,
+    superseded,
 )
 
 STANDING = Operation(
@@ -59,4 +60,14 @@ def test_remaining_time_is_unknown_until_there_is_a_speed() -> None:
     """Seconds to go come from the speed; there are none when all is there."""
     assert Progress(total_bytes=10).remaining_s is None
     assert Progress(total_bytes=10, completed_bytes=4, bytes_per_s=2.0).remaining_s == 3.0
+    assert Progress(total_bytes=10, completed_bytes=4, bytes_per_s=0.5).remaining_s == 12.0
     assert Progress(total_bytes=10, completed_bytes=10, bytes_per_s=2.0).remaining_s is None
+
+
+def test_one_that_is_not_needed_names_the_one_that_does_the_work() -> None:
+    """So that whoever resumed it can watch that."""
+    told = superseded(STANDING, replace(STANDING, id="pull-00000002"))
+
+    assert told.reason is Reason.MODEL_BUSY
+    assert "pull-00000002" in told.remedy
+    assert dict(told.metadata) == {"operation": "pull-00000002"}
