@@ -61,12 +61,7 @@ class Listen:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
-        if self.socket or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return bool(self.socket) or is_loopback(self.host)
 
     @property
     def target(self) -> str:
@@ -77,6 +72,18 @@ class Listen:
 
     def __str__(self) -> str:
         return self.target
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine, and no other reaches it by that name or address."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def text(value: object) -> str:

@@ -19,7 +19,7 @@ from typing import Final
 from rkd_client import AsyncClient
 from rkd_client.errors import ForbiddenError, RkdError, UnauthenticatedError
 
-from rkd_gateway.settings import is_loopback
+from rkd.setting import is_loopback
 
 NOBODY: Final = {"x-rkd-nobody": "1"}
 """Metadata that takes our own rights from a call."""

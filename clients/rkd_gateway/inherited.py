@@ -12,7 +12,7 @@ from typing import Final
 
 from rkd_client.errors import InvalidInputError
 
-from rkd_gateway.settings import Listen
+from rkd.setting import Listen
 
 FIRST: Final = 3
 MOST: Final = 64
@@ -48,7 +48,7 @@ def sockets(environment: MutableMapping[str, str], pid: int) -> list[tuple[Liste
 def _place(held: socket.socket) -> Listen:
     name = held.getsockname()
     if held.family == socket.AF_UNIX:
-        return Listen(path=name or "/")
+        return Listen(socket=name or "/")
     return Listen(host=name[0], port=name[1])
 
 

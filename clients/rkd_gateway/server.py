@@ -16,7 +16,8 @@ from rkd_client.errors import InvalidInputError
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from rkd_gateway.settings import Listen, Settings, refuse_open_doors
+from rkd.setting import Listen
+from rkd_gateway.settings import Settings, refuse_open_doors
 
 HEAD_S: Final = 10.0
 """A connection whose next request's head has not come whole by then is closed."""
@@ -102,15 +103,16 @@ async def serve(app: App, settings: Settings, handed: list[tuple[Listen, socket.
     refuse_open_doors([one for one, _ in handed] or settings.listen, settings)
     bound = handed or [(one, bind(one)) for one in settings.listen]
     servers = []
+    tls = settings.tls_cert is not None
     for secure in (False, True):
-        mine = [s for one, s in bound if (not one.path and settings.tls_cert is not None) == secure]
+        mine = [held for one, held in bound if (tls and not one.socket) == secure]
         if mine:
             servers.append((QuietServer(_config(app, settings if secure else None)), mine))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, [server for server, _ in servers])
     for one, held in bound:
-        scheme = "https" if settings.tls_cert is not None and not one.path else "http"
+        scheme = "https" if tls and not one.socket else "http"
         sys.stderr.write(f"rkd-gateway listens on {_shown(one, held, scheme)}\n")
     sys.stderr.flush()
     waiting = None
@@ -124,8 +126,8 @@ async def serve(app: App, settings: Settings, handed: list[tuple[Listen, socket.
             waiting.cancel()
         for one, held in bound:
             held.close()
-            if one.path and not handed:
-                _remove(one.path)
+            if one.socket and not handed:
+                _remove(one.socket)
 
 
 async def _until_idle(app: App, servers: list[QuietServer], check_s: float) -> None:
@@ -150,17 +152,17 @@ def bind(one: Listen) -> socket.socket:
         InvalidInputError: INVALID_SETTING, it cannot be had.
     """
     family = socket.AF_INET6 if ":" in one.host else socket.AF_INET
-    held = socket.socket(socket.AF_UNIX if one.path else family, socket.SOCK_STREAM)
+    held = socket.socket(socket.AF_UNIX if one.socket else family, socket.SOCK_STREAM)
     try:
-        if one.path:
-            _make_way(one.path)
-            held.bind(one.path)
-            Path(one.path).chmod(0o660)
+        if one.socket:
+            _make_way(one.socket)
+            held.bind(one.socket)
+            Path(one.socket).chmod(0o660)
         else:
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            held.bind((one.host, one.port))
+            held.bind(("" if one.host == "*" else one.host, one.port))
         held.listen(BACKLOG)
     except OSError as error:
         held.close()
@@ -212,6 +214,6 @@ def _stop(servers: list[QuietServer]) -> None:
 
 
 def _shown(one: Listen, held: socket.socket, scheme: str) -> str:
-    if one.path:
+    if one.socket:
         return str(one)
     return f"{scheme}://{Listen(host=one.host, port=held.getsockname()[1])}"

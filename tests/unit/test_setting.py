@@ -171,6 +171,10 @@ def test_a_tilde_is_the_users_home(monkeypatch: pytest.MonkeyPatch) -> None:
         (Listen(host="localhost", port=1), True, "localhost:1"),
         (Listen(host="127.9.9.9", port=1), True, "127.9.9.9:1"),
         (Listen(host="::1", port=1), True, "[::1]:1"),
+        (Listen(host="::ffff:127.0.0.1", port=1), True, "[::ffff:127.0.0.1]:1"),
+        (Listen(host="::ffff:10.0.0.1", port=1), False, "[::ffff:10.0.0.1]:1"),
+        (Listen(host="::1%lo", port=1), True, "[::1%lo]:1"),
+        (Listen(host="*", port=1), False, "*:1"),
         (Listen(host="0.0.0.0", port=1), False, "0.0.0.0:1"),  # noqa: S104 - judged, not bound
         (Listen(host="::", port=1), False, "[::]:1"),
         (Listen(host="board.lan", port=1), False, "board.lan:1"),
