@@ -13,7 +13,7 @@ import stat
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from rkd.v1 import types_pb2 as types
@@ -23,8 +23,10 @@ from rkd_client.values import attributes, fill
 if TYPE_CHECKING:
     from rkd_client.v1.types import Media, Part
 
-    Piece = str | bytes | Path | Media | Part | types.Media | types.Part | Mapping[str, Any]
-    """One text or picture, however it is written."""
+Piece: TypeAlias = (
+    "str | bytes | Path | Media | Part | types.Media | types.Part | Mapping[str, Any]"
+)
+"""One text or picture, however it is written."""
 
 MAX_PICTURE_BYTES = 15 << 20
 """More fits no request."""

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 
 import click
+from rkd_client.parts import Piece
 from rkd_client.verbs import inference as ask
 
+from rkctl.chat.pictures import is_picture, with_pictures
 from rkctl.flags import Asked
 from rkctl.screen import render
 from rkctl.screen.reply import Printer, Reply
@@ -16,7 +18,7 @@ from rkctl.session import Session
 from rkd.v1 import types_pb2 as types
 
 
-def generate(session: Session, model: str, prompt: str, asked: Asked) -> Reply:
+def generate(session: Session, model: str, prompt: str | list[Piece], asked: Asked) -> Reply:
     """Continue *prompt* with *model* and print the answer; Ctrl-C cancels it on the board."""
     asked.check(as_json=session.json)
     request = ask.generate(model, prompt, raw=asked.raw, system=asked.system, **asked.options())
@@ -65,21 +67,38 @@ def waiting_prompt() -> str:
     return sys.stdin.read().strip("\n") if ready else ""
 
 
-def prompt_of(words: tuple[str, ...]) -> str:
+def prompt_of(words: tuple[str, ...]) -> str | list[Piece]:
     """
     Return the prompt: the words, with `-` standing for stdin; without words, stdin.
 
+    Words that name pictures are those, and so is one that is piped in.
+
     Raises:
-        click.UsageError: there is none.
+        click.UsageError: there is none, or a picture that is named is not there.
     """
     if words and "-" not in words:
-        return " ".join(words)
+        return with_pictures(words)
     if sys.stdin.isatty():
         render.note("reading the prompt; end it with Ctrl-D on a line of its own")
-    piped = sys.stdin.read()
+    piped = _piped()
+    if isinstance(piped, str):
+        piped = piped.strip("\n")
     if words:
-        return "\n".join(piped.strip("\n") if word == "-" else word for word in words)
-    prompt = piped.strip("\n")
-    if not prompt.strip():
+        return with_pictures((piped if word == "-" else word for word in words), "\n")
+    if isinstance(piped, bytes):
+        return [piped]
+    if not piped.strip():
         raise click.UsageError("there is no prompt: give one after the model's name or on stdin")
-    return prompt
+    return piped
+
+
+def _piped() -> str | bytes:
+    """Return what stdin holds: a text, or the bytes of a picture."""
+    raw = getattr(sys.stdin, "buffer", None)
+    if raw is None:
+        return sys.stdin.read()
+    data: bytes = raw.read()
+    if is_picture(data):
+        return data
+    text = data.decode(sys.stdin.encoding or "utf-8", sys.stdin.errors or "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -13,11 +13,14 @@ from collections.abc import Callable
 
 import click
 from rkd_client.errors import RkdError
+from rkd_client.parts import Piece
+from rkd_client.turns import turns_of
 from rkd_client.verbs import models as ask_models
 from rkd_client.verbs import pool as ask_pool
 
 from rkctl.chat import asking, settings
 from rkctl.chat.editor import Editor
+from rkctl.chat.pictures import dropped, text_of, told
 from rkctl.chat.saving import modelfile_of
 from rkctl.failure import Failure, failure_of
 from rkctl.flags import Asked
@@ -36,6 +39,7 @@ HELP = """\
 /save NAME      make a model NAME that goes on with this conversation
 /load NAME      talk to another model, from the beginning
 /clear          forget the conversation
+PATH            of a picture, among other words or alone: it is seen (drop it into the window)
 /bye            leave (also Ctrl-D)
 \"""             begin and end a text of several lines
 Ctrl-C          stop the answer"""
@@ -107,10 +111,13 @@ class Chat:
             render.note(error.format_message())
 
     def _ask(self, text: str) -> None:
+        said = dropped(text)
+        if along := told(said):
+            render.note(along)
         if self._asked.raw:
-            self._interruptible(lambda: self._raw(text))
+            self._interruptible(lambda: self._raw(said))
             return
-        question = types.Message(role="user", content=text)
+        (question,) = turns_of([{"role": "user", "content": said}])
         reply = Reply()
         self._interruptible(
             lambda: asking.converse(
@@ -121,8 +128,8 @@ class Chat:
         if reply.text or reply.tool_calls or reply.finished:
             self._turns += [question, reply.message()]
 
-    def _raw(self, text: str) -> None:
-        asking.generate(self._session, self._model, text, self._asked)
+    def _raw(self, said: str | list[Piece]) -> None:
+        asking.generate(self._session, self._model, said, self._asked)
 
     @staticmethod
     def _interruptible(answer: Callable[[], object]) -> None:
@@ -142,7 +149,7 @@ class Chat:
     def _show(self, part: str) -> None:
         if part == "history":
             for turn in self._turns:
-                render.out(f"{turn.role}: {turn.content}")
+                render.out(f"{turn.role}: {text_of(turn)}")
             return
         answer = self._session.call(ask_models.show(self._model))
         if part in {"modelfile", "template", "system", "parameters", "license"}:
@@ -156,6 +163,8 @@ class Chat:
         if not name:
             raise click.UsageError("/save wants the name of the model to make")
         text = modelfile_of(self._model, self._asked, self._turns)
+        if any(turn.parts for turn in self._turns):
+            render.note("warning: a Modelfile holds no pictures; only their places are kept")
         last = self._session.client.create(name, text).result()
         render.note(f"saved; go on with it: rkctl run {last.model.name or name}")
 

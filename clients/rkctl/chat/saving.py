@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rkctl.chat.pictures import text_of
 from rkctl.flags import NUMBERS, Asked
 from rkd.modelfile.commands import Command, Dialect
 from rkd.modelfile.parse import Modelfile
@@ -26,5 +27,6 @@ def modelfile_of(model: str, asked: Asked, turns: Iterable[types.Message]) -> st
         if value is not None:
             commands.append(Command("PARAMETER", str(value), key))
     commands += [Command("PARAMETER", text, "stop") for text in asked.stop]
-    commands += [Command("MESSAGE", turn.content, turn.role) for turn in turns if turn.content]
+    said = ((text_of(turn), turn.role) for turn in turns)
+    commands += [Command("MESSAGE", text, role) for text, role in said if text]
     return render(Modelfile(tuple(commands), Dialect.OLLAMA))

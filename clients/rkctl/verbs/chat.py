@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from rkd_client.errors import InvalidInputError
+from rkd_client.parts import Piece
 from rkd_client.turns import tools_of, turns_of
 
 from rkctl import flags, naming
@@ -16,7 +17,6 @@ from rkctl.chat import asking
 from rkctl.screen.reply import Reply
 from rkctl.session import Session
 from rkctl.verb import verb
-from rkd.v1 import types_pb2 as types
 
 
 @verb("chat")
@@ -58,9 +58,13 @@ def chat(
         Chat(session, model, asked).hold()
         return
     if message or not turns:
-        turns.append(types.Message(role="user", content=asking.prompt_of(message)))
+        said = asking.prompt_of(message)
+        turns += turns_of([{"role": "user", "content": said}])
     if asked.raw:
-        asking.generate(session, model, "".join(turn.content for turn in turns), asked)
+        pieces: list[Piece] = [one for turn in turns for one in (turn.parts or [turn.content])]
+        plain = "".join(turn.content for turn in turns)
+        asked_for = pieces if any(turn.parts for turn in turns) else plain
+        asking.generate(session, model, asked_for, asked)
         return
     asking.converse(session, model, turns, asked, reply=Reply(), tools=offered)
 

@@ -39,8 +39,10 @@ def run(
     """
     Ask MODEL, or chat with it when there is no PROMPT and this is a terminal.
 
-    PROMPT may come from stdin; `-` among the words stands for it. MODEL may be user/repo:QUANT of
-    the Hub, as its pages show it: what is not on the board is downloaded, after a question.
+    PROMPT may come from stdin; `-` among the words stands for it. Words that name pictures
+    (.png .jpg .webp .gif .bmp) are those, in their place; stdin may be one too. MODEL may be
+    user/repo:QUANT of the Hub, as its pages show it: what is not on the board is downloaded, after
+    a question.
     `rkctl run NAME FILE HF_REPO` writes the Modelfile for a weights file that lies in the model's
     folder already (a path with a `/` is brought there), brings its tokenizer and template from
     HF_REPO (`user/repo` or a URL, "" for none) and goes on.
