@@ -18,10 +18,11 @@ from rkd_gateway.body import Shelf
 from rkd_gateway.callers import Callers, is_reachable
 from rkd_gateway.door import PREFLIGHT, Door
 from rkd_gateway.endpoint import Answer, Call, Dialect, Endpoint, Handler, headers_in
+from rkd_gateway.llamacpp.routes import LLAMACPP
 from rkd_gateway.meters import MEDIA_TYPE, Meters
 from rkd_gateway.ollama.routes import OLLAMA, OLLAMA_MISSING
 from rkd_gateway.ollama.shape import OllamaDialect
-from rkd_gateway.openai.routes import OPENAI, OPENAI_MISSING
+from rkd_gateway.openai.routes import OPENAI
 from rkd_gateway.openai.shape import OpenAIDialect
 from rkd_gateway.problems import headers_of, status_of
 from rkd_gateway.responses.routes import Responses
@@ -45,7 +46,8 @@ def build(settings: Settings, client: AsyncClient) -> Guarded:
     made = Responses()
     dialects: tuple[tuple[Any, Any, Dialect], ...] = (
         (OLLAMA, OLLAMA_MISSING, OllamaDialect()),
-        (OPENAI, OPENAI_MISSING, OpenAIDialect()),
+        (OPENAI, (), OpenAIDialect()),
+        (LLAMACPP, (), OpenAIDialect()),
         (made.routes, (), OpenAIDialect()),
         (ANTHROPIC, ANTHROPIC_MISSING, AnthropicDialect()),
     )
@@ -80,7 +82,7 @@ def dialect_of(path: str) -> Dialect:
     """Return the dialect in which a request to *path* is refused."""
     if path.startswith("/v1/messages"):
         return AnthropicDialect()
-    return OpenAIDialect() if path.startswith("/v1") else OllamaDialect()
+    return OllamaDialect() if path.startswith("/api") else OpenAIDialect()
 
 
 async def _lost(request: Any, error: Any) -> Response:

@@ -9,10 +9,10 @@ from typing import Final
 from rkd_client.errors import InvalidInputError, UnavailableError
 from starlette.types import Receive
 
-MOST_BYTES: Final = 8 << 20
-"""One body: the daemon's 4 MiB of text, with room for how JSON writes it."""
+MOST_BYTES: Final = 24 << 20
+"""One body: the daemon's 12 MiB of pictures as base64, or 4 MiB of text, as JSON writes it."""
 
-TOGETHER_BYTES: Final = 64 << 20
+TOGETHER_BYTES: Final = 96 << 20
 """All bodies held at once."""
 
 WITHIN_S: Final = 30.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,10 +73,16 @@ async def deltas(answer: AsyncAnswer[Any]) -> AsyncIterator[types.Delta]:
 
 
 async def whole(answer: AsyncAnswer[Any]) -> Whole:
-    """Read *answer* to its end."""
-    found = Whole()
+    """Read *answer*, which is one, to its end."""
+    (found,) = await wholes(answer, 1)
+    return found
+
+
+async def wholes(answer: AsyncAnswer[Any], count: int) -> list[Whole]:
+    """Read *answer*, which is *count* of them, to its end."""
+    found = [Whole() for _ in range(count)]
     async for delta in deltas(answer):
-        found.add(delta)
+        found[delta.answer].add(delta)
     return found
 
 
@@ -86,6 +92,12 @@ def finished(answer: AsyncAnswer[Any]) -> types.Finished:
     if last is None:
         raise UnavailableError("UNAVAILABLE", "the answer ended in the middle")
     return last
+
+
+def ends(answer: AsyncAnswer[Any]) -> Sequence[types.Finished | types.AnswerEnd]:
+    """Return how each of the answers that *answer* is has ended."""
+    last = finished(answer)
+    return last.answers or [last]
 
 
 def arguments_of(text: str) -> Any:

@@ -20,7 +20,7 @@ def errand(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the options of a conversation of *turns* that is an errand; none of another."""
     asked = [one for one in turns if one["role"] != "system"]
     alone = len(asked) == 1 and asked[0]["role"] == "user"
-    if alone and str(asked[0]["content"]).startswith(OPEN_WEBUI):
+    if alone and str(asked[0].get("content")).startswith(OPEN_WEBUI):
         return {"priority": "background", "thinking": False}
     return {}
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+import gguf
 import pytest
 
 from tests.integration.daemon_process import DaemonProcess, wait_for
-from tests.models import tiny
+from tests.models import tiny, tiny_bert, tiny_sight
 
 NEEDED = ("starlette", "uvicorn", "anthropic", "ollama", "openai")
 collect_ignore_glob = [] if all(find_spec(one) for one in NEEDED) else ["test_*.py"]
@@ -67,15 +68,22 @@ CALLING = (
 """A chat template with a place for tools, as the Hermes family has it."""
 
 
+MODELS = ["caller", "ranker", "seer", "tiny"]
+"""The daemon's: `caller` has a place for tools, `ranker` scores, `seer` looks at pictures."""
+
+
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
-    """A running daemon with two tiny models and no tokens; `caller` has a place for tools."""
+    """A running daemon with tiny models and no tokens."""
     folder = tmp_path_factory.mktemp("gateway")
     made = DaemonProcess(folder, {"XDG_CONFIG_HOME": str(folder / "config")})
-    (made.models / "tiny").mkdir()
+    for name in MODELS:
+        (made.models / name).mkdir()
     tiny.write(made.models / "tiny" / "tiny.gguf")
-    (made.models / "caller").mkdir()
     tiny.write(made.models / "caller" / "caller.gguf", template=CALLING)
+    tiny_bert.write(made.models / "ranker" / "ranker.gguf", pooling=gguf.PoolingType.RANK)
+    tiny_sight.write_text(made.models / "seer" / "seer.gguf")
+    tiny_sight.write_projector(made.models / "seer" / "seer-mmproj.gguf")
     with made:
         yield made
 

@@ -8,6 +8,8 @@ from typing import Any
 import anthropic
 import pytest
 
+from tests.gateway.conftest import MODELS
+
 HI: Any = [{"role": "user", "content": "Hi"}]
 COLD = {"temperature": 0}
 """The newest client has no argument for it."""
@@ -111,7 +113,7 @@ def test_what_cannot_be_done_is_refused_in_words(
 
 def test_models_are_listed(client: anthropic.Anthropic) -> None:
     """By the same path as OpenAI's."""
-    assert [one.id for one in client.models.list()] == ["caller", "tiny"]
+    assert [one.id for one in client.models.list()] == MODELS
 
 
 def test_a_model_nobody_has_is_not_found(client: anthropic.Anthropic) -> None:

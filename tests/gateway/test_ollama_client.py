@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import ollama
 import pytest
 
+from tests.gateway.conftest import MODELS
+
 
 @pytest.fixture
 def client(url: str) -> Iterator[ollama.Client]:
@@ -19,13 +21,13 @@ def client(url: str) -> Iterator[ollama.Client]:
 
 def test_a_model_is_listed_shown_copied_and_deleted(client: ollama.Client) -> None:
     """With `:latest` or without; a second deletion is a 404."""
-    assert [one.model for one in client.list().models] == ["caller", "tiny"]
+    assert [one.model for one in client.list().models] == MODELS
     shown = client.show("tiny:latest")
     assert shown.details is not None
     assert (shown.details.format, shown.details.family) == ("gguf", "llama")
     assert "completion" in (shown.capabilities or [])
     client.copy("tiny", "second:latest")
-    assert {str(one.model) for one in client.list().models} == {"caller", "tiny", "second"}
+    assert {str(one.model) for one in client.list().models} == {*MODELS, "second"}
     client.delete("second")
     with pytest.raises(ollama.ResponseError) as missing:
         client.delete("second")
@@ -89,7 +91,7 @@ def test_vectors_of_both_kinds(client: ollama.Client) -> None:
         ({"think": "much"}, "think should be true, false"),
         ({"keep_alive": "soon"}, "keep_alive should be seconds"),
         ({"suffix": "end"}, "suffix: is not built yet"),
-        ({"images": ["aGk="]}, "images: is not built yet"),
+        ({"images": ["aGk="]}, "picture"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_words(

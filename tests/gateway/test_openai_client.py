@@ -6,8 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal
 
+import httpx
 import openai
 import pytest
+
+from tests.gateway.conftest import MODELS
 
 HI: Any = [{"role": "user", "content": "Hi"}]
 
@@ -21,7 +24,7 @@ def client(url: str) -> Iterator[openai.OpenAI]:
 
 def test_models_are_listed_and_found(client: openai.OpenAI) -> None:
     """By the names the daemon has for them."""
-    assert [one.id for one in client.models.list()] == ["caller", "tiny"]
+    assert [one.id for one in client.models.list()] == MODELS
     assert client.models.retrieve("tiny").owned_by == "rkd"
     with pytest.raises(openai.NotFoundError) as missing:
         client.models.retrieve("nobody")
@@ -71,6 +74,52 @@ def test_probabilities_and_biases(client: openai.OpenAI) -> None:
 
     assert len({one.token for one in tokens}) == 1
     assert [len(one.top_logprobs) for one in tokens] == [2, 2, 2]
+
+
+def test_several_answers_are_choices(client: openai.OpenAI) -> None:
+    """Each with its own text and end, whole and streamed; the counts are together."""
+    asked: Any = {"model": "tiny", "messages": HI, "max_tokens": 6, "n": 3, "seed": 5}
+    whole = client.chat.completions.create(**asked)
+    texts = ["", "", ""]
+    ends = {}
+    for event in client.chat.completions.create(**asked, stream=True):
+        choice = event.choices[0]
+        texts[choice.index] += choice.delta.content or ""
+        ends[choice.index] = choice.finish_reason
+
+    assert [one.index for one in whole.choices] == [0, 1, 2]
+    assert [one.message.content for one in whole.choices] == texts
+    assert len(set(texts)) > 1
+    assert set(ends) == {0, 1, 2}
+    assert whole.usage.completion_tokens > 6
+    prompts = client.completions.create(model="tiny", prompt="Hi", max_tokens=3, n=2)
+    assert [one.index for one in prompts.choices] == [0, 1]
+
+
+def test_documents_are_ranked(url: str) -> None:
+    """In Jina's and Cohere's shape: best first, with the index they were sent at."""
+    asked = {"model": "ranker", "query": "a", "documents": ["a b", {"text": "c"}, "d e f"]}
+    for path in ("/v1/rerank", "/v2/rerank"):
+        answer = httpx.post(url + path, json={**asked, "top_n": 2, "return_documents": True})
+        told = answer.json()
+        scores = [one["relevance_score"] for one in told["results"]]
+        assert len(scores) == 2
+        assert scores == sorted(scores, reverse=True)
+        assert told["results"][0]["document"]["text"] in {"a b", "c", "d e f"}
+        assert told["usage"]["total_tokens"] > 0
+
+
+def test_apps_of_llama_cpp_find_what_they_ask(url: str) -> None:
+    """The context, whether it sees; tokens there and back."""
+    assert httpx.get(f"{url}/health").json() == {"status": "ok"}
+    props = httpx.get(f"{url}/props", params={"model": "tiny"}).json()
+    assert props["default_generation_settings"]["n_ctx"] == 4096
+    assert props["modalities"] == {"vision": False, "audio": False}
+    tokens = httpx.post(f"{url}/tokenize", json={"model": "tiny", "content": "Hi"}).json()
+    back = httpx.post(f"{url}/detokenize", json={"model": "tiny", **tokens}).json()
+    assert back["content"] == "Hi"
+    (entry,) = [one for one in httpx.get(f"{url}/v1/models").json()["data"] if one["id"] == "tiny"]
+    assert entry["meta"]["n_ctx"] == entry["max_model_len"] == 4096
 
 
 def test_a_prompt_is_continued(client: openai.OpenAI) -> None:
@@ -142,7 +191,7 @@ def test_an_answer_becomes_a_model_of_pydantic(client: openai.OpenAI) -> None:
 @pytest.mark.parametrize(
     ("more", "code", "param"),
     [
-        ({"n": 2}, "CAPABILITY_UNSUPPORTED", "n"),
+        ({"extra_body": {"best_of": 2}}, "CAPABILITY_UNSUPPORTED", "best_of"),
         ({"tool_choice": {"type": "function"}}, "INVALID_FIELD", "tool_choice"),
         ({"reasoning_effort": "high"}, "CAPABILITY_UNSUPPORTED", "reasoning_effort"),
         ({"temperature": 9}, "INVALID_FIELD", "temperature"),

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rkd.v1 import types_pb2 as types
 from rkd_gateway.fields import Fields, object_of
+from rkd_gateway.pictures import content as content_of
+from rkd_gateway.pictures import of_address, of_base64
 from rkd_gateway.problems import bad_field, unsupported
 
 ROLES = ("user", "assistant", "system")
@@ -16,7 +19,7 @@ def turns(fields: Fields) -> list[dict[str, Any]]:
     Take `system` and `messages` and return the turns: a message with results becomes several.
 
     Raises:
-        RkdError: INVALID_FIELD; CAPABILITY_UNSUPPORTED for blocks that are no text.
+        RkdError: INVALID_FIELD; CAPABILITY_UNSUPPORTED for blocks that are not of a conversation.
     """
     made: list[dict[str, Any]] = []
     if said := _texts("system", fields.take("system")):
@@ -59,31 +62,71 @@ def _turns(fields: Fields, names: dict[str, str]) -> list[dict[str, Any]]:
         return [{"role": role, "content": content}]
     if not isinstance(content, list):
         raise bad_field(path, "a text or a list of blocks")
-    own: dict[str, Any] = {"role": role, "content": "", "reasoning": "", "tool_calls": []}
-    results: list[dict[str, Any]] = []
+    told = Told(role, names)
     for at, one in enumerate(content):
         block = object_of(one, f"{path}[{at}]")
-        kind = block.text("type")
         block.skip("cache_control", "citations")
+        told.add(block)
+        block.end()
+    return told.turns
+
+
+class Told:
+    """
+    The turns of one message, block by block.
+
+    Args:
+        role: whose it is.
+        names: of the tools called so far, by the id of the call; grows.
+    """
+
+    def __init__(self, role: str, names: dict[str, str]) -> None:
+        self._own: dict[str, Any] = {"role": role, "reasoning": "", "tool_calls": []}
+        self._pieces: list[types.Part] = []
+        self._results: list[dict[str, Any]] = []
+        self._names = names
+
+    @property
+    def turns(self) -> list[dict[str, Any]]:
+        """Results of tools, then what is said itself, if anything is."""
+        own = {**self._own, **content_of(self._pieces)}
+        says = any(own.get(name) for name in ("content", "parts", "reasoning", "tool_calls"))
+        return [*self._results, own] if says or not self._results else self._results
+
+    def add(self, block: Fields) -> None:
+        """Take one block."""
+        kind = block.text("type")
         match kind:
             case "text":
-                own["content"] += block.text("text") or ""
+                self._pieces.append(types.Part(text=block.text("text") or ""))
+            case "image":
+                self._pieces.append(_picture(block.needed("source")))
             case "thinking":
-                own["reasoning"] += block.text("thinking") or ""
+                self._own["reasoning"] += block.text("thinking") or ""
                 block.skip("signature")
             case "redacted_thinking":
                 block.skip("data")
             case "tool_use":
                 call = _call(block)
-                names[call["id"]] = call["name"]
-                own["tool_calls"].append(call)
+                self._names[call["id"]] = call["name"]
+                self._own["tool_calls"].append(call)
             case "tool_result":
-                results.append(_result(block, names))
+                self._results.append(_result(block, self._names))
             case _:
                 raise _no_text(block, kind)
-        block.end()
-    empty = not (own["content"] or own["reasoning"] or own["tool_calls"])
-    return results if results and empty else [*results, own]
+
+
+def _picture(source: Fields) -> types.Part:
+    kind = source.text("type")
+    if kind == "url":
+        made = of_address(source.path("url"), source.take("url"))
+    elif kind == "base64":
+        made = of_base64(source.path("data"), source.take("data"))
+    else:
+        raise bad_field(source.path("type"), "base64")
+    source.skip("media_type")
+    source.end()
+    return made
 
 
 def _call(block: Fields) -> dict[str, Any]:
@@ -129,8 +172,8 @@ def _texts(path: str, content: object) -> str:
 
 
 def _no_text(block: Fields, kind: str | None) -> Exception:
-    said = f"blocks of type {str(kind)[:40]!r} are not built yet"
-    return unsupported(block.path("type"), said, "send text")
+    said = f"blocks of type {str(kind)[:40]!r} are not built"
+    return unsupported(block.path("type"), said, "send text, or pictures in a message")
 
 
 def _tool(fields: Fields) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rkd_gateway.errands import errand
 from rkd_gateway.fields import Fields
 from rkd_gateway.ollama.asking import answering, refuse_unbuilt
 from rkd_gateway.ollama.shape import NDJSON, failed, line, now
-from rkd_gateway.ollama.turns import call_of, turns
+from rkd_gateway.ollama.turns import call_of, pictures, turns
 from rkd_gateway.tools import tools
 
 REASONS = {
@@ -97,16 +97,18 @@ async def generate(call: Call) -> Answer:
     shown = str(fields.take("model") or "")
     model = Fields({"model": shown}).name_of_model("model")
     streamed = fields.yes("stream") is not False
-    refuse_unbuilt(fields, "suffix", "images", "context", "template")
+    refuse_unbuilt(fields, "suffix", "context", "template")
+    seen = pictures(fields)
     prompt = fields.text("prompt") or ""
     system, raw = fields.text("system"), fields.yes("raw") or False
     given = answering(fields, call.priority)
     fields.skip("truncate", "shift")
     fields.end()
     telling = Telling(shown, _text_piece, watch)
-    if not prompt:
+    if not prompt and not seen:
         return await _reside(call, telling, model, given, streamed=streamed)
-    answer = call.client.generate(model, prompt, system=system or None, raw=raw, **given)
+    pieces = [*seen, types.Part(text=prompt)] if seen else prompt
+    answer = call.client.generate(model, pieces, system=system or None, raw=raw, **given)
     return await _told(answer, telling, streamed=streamed)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from rkd.v1 import types_pb2 as types
 from rkd_gateway.calls import Told, arguments_of
 from rkd_gateway.fields import Fields
-from rkd_gateway.ollama.asking import refuse_unbuilt
+from rkd_gateway.pictures import of_base64
 
 
 def turns(fields: Fields) -> list[dict[str, Any]]:
@@ -14,9 +15,16 @@ def turns(fields: Fields) -> list[dict[str, Any]]:
     Take `messages` out of *fields* and return the turns of a conversation.
 
     Raises:
-        RkdError: INVALID_FIELD; CAPABILITY_UNSUPPORTED for images.
+        InvalidInputError: INVALID_FIELD.
     """
     return [_turn(one) for one in fields.objects("messages")]
+
+
+def pictures(fields: Fields) -> list[types.Part]:
+    """Take `images`, which stand before the text."""
+    path = fields.path("images")
+    given = enumerate(fields.items("images") or ())
+    return [of_base64(f"{path}[{at}]", one) for at, one in given]
 
 
 def call_of(told: Told, at: int) -> dict[str, Any]:
@@ -26,13 +34,15 @@ def call_of(told: Told, at: int) -> dict[str, Any]:
 
 
 def _turn(fields: Fields) -> dict[str, Any]:
-    refuse_unbuilt(fields, "images")
+    seen = pictures(fields)
     made: dict[str, Any] = {
         "role": fields.text("role") or "",
         "content": fields.text("content") or "",
         "reasoning": fields.text("thinking") or "",
         "tool_calls": [_call(one) for one in fields.objects("tool_calls")],
     }
+    if seen:
+        made["parts"] = [*seen, types.Part(text=made.pop("content"))]
     name = fields.text("tool_name") or fields.text("name")
     made["tool_call_id"] = fields.text("tool_call_id") or ""
     if name and made["role"] == "tool":

@@ -20,7 +20,6 @@ HARMLESS: Final = (
 """About the caller's account: nothing here depends on them."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "n": (1,),
     "best_of": (1,),
     "store": (False,),
     "parallel_tool_calls": (True,),

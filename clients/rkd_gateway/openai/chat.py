@@ -8,7 +8,7 @@ from typing import Any
 from rkd_client import AsyncAnswer
 
 from rkd.v1 import types_pb2 as types
-from rkd_gateway.calls import deltas, finished, whole
+from rkd_gateway.calls import Whole, deltas, ends, finished, wholes
 from rkd_gateway.endpoint import Answer, Call, Lines
 from rkd_gateway.errands import errand
 from rkd_gateway.fields import Fields
@@ -32,12 +32,13 @@ async def chat(call: Call) -> Answer:
     given = {**call.priority, **errand(messages), **template(fields), **options(fields)}
     given["json_schema"] = schema(fields.inner("response_format"))
     given["logprobs"] = _wanted(fields)
+    given["n"] = fields.whole("n")
     fields.end()
     answer = call.client.chat(model, messages, tools=offered, tool_choice=choice, **given)
     if streamed:
         lines = _events(answer, model, counted=counted)
         return Lines(lines, SSE, failed, comment=COMMENT)
-    return await _whole(answer, model)
+    return await _whole(answer, model, given["n"] or 1)
 
 
 def _wanted(fields: Fields) -> int | None:
@@ -47,10 +48,23 @@ def _wanted(fields: Fields) -> int | None:
     return (rivals or 0) if asked else None
 
 
-async def _whole(answer: AsyncAnswer[Any], model: str) -> dict[str, Any]:
+async def _whole(answer: AsyncAnswer[Any], model: str, count: int) -> dict[str, Any]:
     identity, created = made("chatcmpl")
-    found = await whole(answer)
-    end = finished(answer)
+    found = await wholes(answer, count)
+    choices = [
+        {
+            "index": at,
+            "message": _message(one),
+            "logprobs": _logprobs(one.logprobs),
+            "finish_reason": ENDS.get(end.finish_reason, "stop"),
+        }
+        for at, (one, end) in enumerate(zip(found, ends(answer), strict=True))
+    ]
+    head = {"id": identity, "object": "chat.completion", "created": created, "model": model}
+    return {**head, "choices": choices, "usage": usage(finished(answer).usage)}
+
+
+def _message(found: Whole) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": found.text, "refusal": None}
     if found.reasoning:
         message["reasoning_content"] = found.reasoning
@@ -64,14 +78,7 @@ async def _whole(answer: AsyncAnswer[Any], model: str) -> dict[str, Any]:
             }
             for _, told in sorted(found.calls.items())
         ]
-    choice = {
-        "index": 0,
-        "message": message,
-        "logprobs": _logprobs(found.logprobs),
-        "finish_reason": ENDS.get(end.finish_reason, "stop"),
-    }
-    head = {"id": identity, "object": "chat.completion", "created": created, "model": model}
-    return {**head, "choices": [choice], "usage": usage(end.usage)}
+    return message
 
 
 async def _events(answer: AsyncAnswer[Any], model: str, *, counted: bool) -> AsyncIterator[bytes]:
@@ -81,23 +88,24 @@ async def _events(answer: AsyncAnswer[Any], model: str, *, counted: bool) -> Asy
     if counted:
         head["usage"] = None
 
-    def chunk(delta: dict[str, Any], end: str | None = None, logprobs: Any = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": end}
+    def chunk(at: int, delta: dict[str, Any], end: str | None = None, tokens: Any = None) -> bytes:
+        choice = {"index": at, "delta": delta, "logprobs": tokens, "finish_reason": end}
         return event({**head, "choices": [choice]})
 
-    begun = False
+    begun: set[int] = set()
     async for piece in deltas(answer):
         said = _said(piece)
-        if not begun:
-            begun, said = True, {"role": "assistant", "content": "", **said}
+        if piece.answer not in begun:
+            begun.add(piece.answer)
+            said = {"role": "assistant", "content": "", **said}
         if said or piece.logprobs:
-            yield chunk(said, logprobs=_logprobs(piece.logprobs))
-    last = finished(answer)
-    if not begun:
-        yield chunk({"role": "assistant", "content": ""})
-    yield chunk({}, ENDS.get(last.finish_reason, "stop"))
+            yield chunk(piece.answer, said, tokens=_logprobs(piece.logprobs))
+    for at, end in enumerate(ends(answer)):
+        if at not in begun:
+            yield chunk(at, {"role": "assistant", "content": ""})
+        yield chunk(at, {}, ENDS.get(end.finish_reason, "stop"))
     if counted:
-        yield event({**head, "choices": [], "usage": usage(last.usage)})
+        yield event({**head, "choices": [], "usage": usage(finished(answer).usage)})
     yield DONE
 
 

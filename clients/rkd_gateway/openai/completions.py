@@ -7,7 +7,7 @@ from typing import Any
 
 from rkd_client import AsyncAnswer
 
-from rkd_gateway.calls import deltas, finished, whole
+from rkd_gateway.calls import deltas, ends, finished, wholes
 from rkd_gateway.endpoint import Answer, Call, Lines
 from rkd_gateway.openai.asking import options, with_usage
 from rkd_gateway.openai.shape import COMMENT, DONE, ENDS, SSE, event, failed, made, usage
@@ -21,17 +21,20 @@ async def completions(call: Call) -> Answer:
     prompt = _prompt(fields.take("prompt"))
     streamed = fields.yes("stream") or False
     counted = with_usage(fields, streamed=streamed)
-    given = {**options(fields), "logprobs": fields.whole("logprobs")}
+    given = {**call.priority, **options(fields), "logprobs": fields.whole("logprobs")}
+    given["n"] = fields.whole("n")
     fields.end()
     answer = call.client.generate(model, prompt, raw=True, **given)
     if streamed:
         lines = _events(answer, model, counted=counted)
         return Lines(lines, SSE, failed, comment=COMMENT)
     head = _head(model)
-    found = await whole(answer)
-    end = finished(answer)
-    choice = _choice(found.text, _logprobs(found.logprobs, 0), _end(answer))
-    return {**head, "choices": [choice], "usage": usage(end.usage)}
+    found = await wholes(answer, given["n"] or 1)
+    choices = [
+        _choice(at, one.text, _logprobs(one.logprobs, 0), end)
+        for at, (one, end) in enumerate(zip(found, ends(answer), strict=True))
+    ]
+    return {**head, "choices": choices, "usage": usage(finished(answer).usage)}
 
 
 def _prompt(given: object) -> str:
@@ -47,14 +50,15 @@ def _prompt(given: object) -> str:
 
 async def _events(answer: AsyncAnswer[Any], model: str, *, counted: bool) -> AsyncIterator[bytes]:
     head = _head(model) | ({"usage": None} if counted else {})
-    at = 0
+    said: dict[int, int] = {}
     async for piece in deltas(answer):
         if piece.text or piece.logprobs:
-            yield event(
-                {**head, "choices": [_choice(piece.text, _logprobs(piece.logprobs, at), None)]}
-            )
-            at += len(piece.text)
-    yield event({**head, "choices": [_choice("", None, _end(answer))]})
+            at = said.get(piece.answer, 0)
+            said[piece.answer] = at + len(piece.text)
+            choice = _choice(piece.answer, piece.text, _logprobs(piece.logprobs, at))
+            yield event({**head, "choices": [choice]})
+    for at, end in enumerate(ends(answer)):
+        yield event({**head, "choices": [_choice(at, "", None, end)]})
     if counted:
         yield event({**head, "choices": [], "usage": usage(finished(answer).usage)})
     yield DONE
@@ -65,12 +69,9 @@ def _head(model: str) -> dict[str, Any]:
     return {"id": identity, "object": "text_completion", "created": created, "model": model}
 
 
-def _choice(text: str, logprobs: Any, end: str | None) -> dict[str, Any]:
-    return {"index": 0, "text": text, "logprobs": logprobs, "finish_reason": end}
-
-
-def _end(answer: AsyncAnswer[Any]) -> str:
-    return ENDS.get(finished(answer).finish_reason, "stop")
+def _choice(at: int, text: str, logprobs: Any, end: Any = None) -> dict[str, Any]:
+    reason = None if end is None else ENDS.get(end.finish_reason, "stop")
+    return {"index": at, "text": text, "logprobs": logprobs, "finish_reason": reason}
 
 
 def _logprobs(given: Any, at: int) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from rkd_gateway.openai.chat import chat
 from rkd_gateway.openai.completions import completions
 from rkd_gateway.openai.embeddings import embeddings
 from rkd_gateway.openai.models import model, models
+from rkd_gateway.openai.rerank import rerank
 
 OPENAI: Final = (
     ("GET", "/v1/models", models),
@@ -15,7 +16,7 @@ OPENAI: Final = (
     ("POST", "/v1/chat/completions", chat),
     ("POST", "/v1/completions", completions),
     ("POST", "/v1/embeddings", embeddings),
+    ("POST", "/v1/rerank", rerank),
+    ("POST", "/v2/rerank", rerank),
+    ("POST", "/rerank", rerank),
 )
-
-OPENAI_MISSING: Final = (("POST", "/v1/rerank"),)
-"""Known to clients, not built yet: refused in words."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from rkd.v1 import types_pb2 as types
 from rkd_gateway.fields import Fields, object_of
+from rkd_gateway.pictures import content, of_address
 from rkd_gateway.problems import bad_field, unsupported
 
 ROLES = {"developer": "system"}
@@ -17,7 +19,7 @@ def turns(fields: Fields) -> list[dict[str, Any]]:
     A result of a tool learns its tool's name from the call.
 
     Raises:
-        RkdError: INVALID_FIELD; CAPABILITY_UNSUPPORTED for parts that are no text.
+        RkdError: INVALID_FIELD; CAPABILITY_UNSUPPORTED for parts that are neither text nor picture.
     """
     names: dict[str, str] = {}
     return [_turn(one, names) for one in fields.objects("messages")]
@@ -51,7 +53,7 @@ def _turn(fields: Fields, names: dict[str, str]) -> dict[str, Any]:
     role = fields.text("role") or ""
     made: dict[str, Any] = {
         "role": ROLES.get(role, role),
-        "content": _text(fields.path("content"), fields.take("content")),
+        **_content(fields.path("content"), fields.take("content")),
         "reasoning": fields.text("reasoning_content") or fields.text("reasoning") or "",
         "tool_calls": [],
     }
@@ -71,21 +73,29 @@ def _turn(fields: Fields, names: dict[str, str]) -> dict[str, Any]:
     return made
 
 
-def _text(path: str, content: object) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    if not isinstance(content, list):
+def _content(path: str, given: object) -> dict[str, Any]:
+    if given is None or isinstance(given, str):
+        return {"content": given or ""}
+    if not isinstance(given, list):
         raise bad_field(path, "a text or a list of parts")
-    texts = []
-    for at, one in enumerate(content):
-        part = object_of(one, f"{path}[{at}]")
-        kind = part.text("type")
-        if kind not in {"text", "refusal"}:
-            said = f"parts of type {str(kind)[:40]!r} are not built yet"
-            raise unsupported(part.path("type"), said, "send text")
-        texts.append(part.text(kind) or "")
-        part.end()
-    return "".join(texts)
+    return content([_part(object_of(one, f"{path}[{at}]")) for at, one in enumerate(given)])
+
+
+def _part(fields: Fields) -> types.Part:
+    kind = fields.text("type")
+    match kind:
+        case "text" | "refusal":
+            made = types.Part(text=fields.text(kind) or "")
+        case "image_url":
+            inner = object_of(fields.take("image_url"), fields.path("image_url"))
+            made = of_address(inner.path("url"), inner.take("url"))
+            inner.skip("detail")
+            inner.end()
+        case _:
+            said = f"parts of type {str(kind)[:40]!r} are not built"
+            raise unsupported(fields.path("type"), said, "send text or pictures")
+    fields.end()
+    return made
 
 
 def _call(fields: Fields) -> dict[str, Any]:

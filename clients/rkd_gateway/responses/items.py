@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from rkd.v1 import types_pb2 as types
 from rkd_gateway.fields import Fields, object_of
+from rkd_gateway.pictures import content, of_address
 from rkd_gateway.problems import bad_field, unsupported
 
 ROLES: Final = {"developer": "system"}
@@ -66,13 +68,13 @@ class Turns:
         """Take a message."""
         role = fields.text("role") or ""
         fields.skip("phase")
-        said = text_of(fields.path("content"), fields.take("content"))
+        said = content(parts_of(fields.path("content"), fields.take("content")))
         if role == "assistant":
             turn = self._answer()
             if not turn["content"] and not turn["tool_calls"]:
-                turn["content"] = said
+                turn.update(said)
                 return
-        self.turns.append({"role": ROLES.get(role, role), "content": said})
+        self.turns.append({"role": ROLES.get(role, role), **said})
 
     def call(self, fields: Fields) -> None:
         """Take a call of the model."""
@@ -109,28 +111,46 @@ class Turns:
         return last
 
 
-def text_of(path: str, content: object) -> str:
+def text_of(path: str, given: object) -> str:
     """
-    Return the text of a message or a result.
+    Return the text of a result.
 
     Raises:
-        RkdError: INVALID_FIELD; CAPABILITY_UNSUPPORTED for parts that are no text.
+        RkdError: as `parts_of`; CAPABILITY_UNSUPPORTED also for a picture.
     """
-    if content is None or isinstance(content, str):
-        return content or ""
-    if not isinstance(content, list):
+    found = content(parts_of(path, given))
+    if "parts" in found:
+        raise unsupported(path, "results are text here", "send the picture in a message")
+    said: str = found["content"]
+    return said
+
+
+def parts_of(path: str, given: object) -> list[types.Part]:
+    """
+    Return what a message or a result holds.
+
+    Raises:
+        RkdError: INVALID_FIELD; CAPABILITY_UNSUPPORTED for parts that are neither text nor picture.
+    """
+    if given is None or isinstance(given, str):
+        return [types.Part(text=given or "")]
+    if not isinstance(given, list):
         raise bad_field(path, "a text or a list of parts")
-    texts = []
-    for at, one in enumerate(content):
-        part = object_of(one, f"{path}[{at}]")
-        kind = part.text("type")
-        if kind == "refusal":
-            texts.append(part.text("refusal") or "")
-        elif kind in TEXTS:
-            texts.append(part.text("text") or "")
-        else:
-            said = f"parts of type {str(kind)[:40]!r} are not built yet"
-            raise unsupported(part.path("type"), said, "send text")
-        part.skip("annotations", "logprobs", "prompt_cache_breakpoint")
-        part.end()
-    return "".join(texts)
+    return [_part(object_of(one, f"{path}[{at}]")) for at, one in enumerate(given)]
+
+
+def _part(fields: Fields) -> types.Part:
+    kind = fields.text("type")
+    if kind == "input_image":
+        made = of_address(fields.path("image_url"), fields.take("image_url"))
+        fields.skip("detail", "file_id")
+    elif kind == "refusal":
+        made = types.Part(text=fields.text("refusal") or "")
+    elif kind in TEXTS:
+        made = types.Part(text=fields.text("text") or "")
+    else:
+        said = f"parts of type {str(kind)[:40]!r} are not built"
+        raise unsupported(fields.path("type"), said, "send text or pictures")
+    fields.skip("annotations", "logprobs", "prompt_cache_breakpoint")
+    fields.end()
+    return made

@@ -1,0 +1,1 @@
+"""What llama.cpp's server answers besides OpenAI's paths, for those that read it."""
