@@ -283,6 +283,7 @@ class LoadSpec:
         npu_lease_path: file locked around each NPU run, or "" for none.
         embeddings: prepare the engine for `embed`.
         projector: absolute path of the GGUF that makes tokens of pictures, or "".
+        blind_because: why there is none, where the library knows more than that.
         image_tokens: most tokens a picture becomes; 0 leaves it to the model.
         prompt_cache_bytes: memory for the caches of conversations without a slot; 0 for none.
         first_answer: hear so many tokens before the load is called done, and say what they were.
@@ -311,6 +312,7 @@ class LoadSpec:
     image_tokens: Count = 0
     prompt_cache_bytes: Size = 0
     first_answer: Count = 0
+    blind_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,8 @@ ALWAYS_THINKS = no(
 """What is said of `thinking` false where the template opens the reasoning all the same."""
 
 
-def on_cpu(capability: str) -> str:
-    """What to do about something the NPU's runtime lacks."""
-    return f"Ask without {capability}, or use a GGUF of the model on the CPU (`--backend cpu`)."
+ON_CPU = "Ask without it, or use a GGUF of the model on the CPU (`--backend cpu`)."
+"""What to do about something the NPU's runtime lacks."""
 
 
 def served(_traits: Traits) -> Ability:
@@ -45,15 +44,9 @@ def served(_traits: Traits) -> Ability:
     return yes()
 
 
-def cpu_only(capability: str) -> Judge:
-    """Make the judge of what llama.cpp has and Rockchip's runtime has not."""
-
-    def judge(traits: Traits) -> Ability:
-        if traits.on_npu:
-            return no("the NPU's runtime has no such thing", on_cpu(capability))
-        return yes()
-
-    return judge
+def cpu_only(traits: Traits) -> Ability:
+    """llama.cpp has it, Rockchip's runtime has not."""
+    return no("the NPU's runtime has no such thing", ON_CPU) if traits.on_npu else yes()
 
 
 def generate(traits: Traits) -> Ability:
@@ -74,10 +67,11 @@ def chat(traits: Traits) -> Ability:
 def vision(traits: Traits) -> Ability:
     """By the projector beside its weights."""
     if traits.on_npu:
-        return no("it sees no pictures on the NPU", on_cpu("pictures"))
+        return no("it sees no pictures on the NPU", ON_CPU)
     if not traits.projector:
         return no(
-            "no projector (mmproj) lies beside its weights",
+            traits.blind_because.removesuffix(".")
+            or "no projector (mmproj) lies beside its weights",
             "Ask a model that sees (`rkctl show` says vision), or put its projector beside its "
             "weights: `rkctl pull` brings it.",
         )
@@ -114,10 +108,10 @@ def tools(traits: Traits) -> Ability:
 
 def tool_choice(traits: Traits) -> Ability:
     """A call is forced by a grammar."""
-    if traits.on_npu:
-        why = "its runtime has no grammar to hold a call to"
-        return no(why, on_cpu("tool_choice"))
-    return tools(traits)
+    ability = tools(traits)
+    if ability.supported and traits.on_npu:
+        return no("its runtime has no grammar to hold a call to", ON_CPU)
+    return ability
 
 
 def thinking(traits: Traits) -> Ability:
@@ -149,7 +143,7 @@ def thinking_budget(traits: Traits) -> Ability:
     """The reasoning is cut and another request goes on behind its end."""
     if traits.on_npu:
         why = "its runtime cannot be made to end its reasoning"
-        return no(why, on_cpu("thinking_budget"))
+        return no(why, ON_CPU)
     return yes()
 
 
@@ -178,10 +172,8 @@ def lora(traits: Traits) -> Ability:
 
 def lora_scale(traits: Traits) -> Ability:
     """The NPU's runtime fixes it when an adapter is loaded."""
-    if traits.on_npu:
-        why = "a scale of the request's own has no place, the NPU fixes it when it is loaded"
-        return no(why, on_cpu("a scale"))
-    return lora(traits)
+    why = "a scale of the request's own has no place, the NPU fixes it when it is loaded"
+    return _more_of_lora(traits, no(why, ON_CPU))
 
 
 def asks_lora_scale(run: Run, traits: Traits) -> bool:
@@ -192,9 +184,12 @@ def asks_lora_scale(run: Run, traits: Traits) -> bool:
 
 def lora_mix(traits: Traits) -> Ability:
     """The NPU's runtime applies one to a run."""
-    if traits.on_npu:
-        return no("the NPU runtime applies one to a run", "Name one adapter only.")
-    return lora(traits)
+    return _more_of_lora(traits, no("the NPU runtime applies one to a run", "Name one of them."))
+
+
+def _more_of_lora(traits: Traits, on_npu: Ability) -> Ability:
+    ability = lora(traits)
+    return on_npu if ability.supported and traits.on_npu else ability
 
 
 def embed(traits: Traits) -> Ability:
@@ -228,7 +223,7 @@ def _by_answer(traits: Traits) -> Ability:
     """Whether it can be asked if a document answers a query."""
     if traits.family is not None and traits.family < Family.V1_2_0:
         why = "this runtime is older than 1.2.0 and gives no logits"
-        return no(why, f"{on_cpu('rerank')} Or {_NEWER_RUNTIME}.")
+        return no(why, f"{ON_CPU} Or {_NEWER_RUNTIME}.")
     if not traits.rank_template:
         return no("it has neither a head that scores nor a template of a reranker", _RERANKERS)
     return yes(scored_by="answer")

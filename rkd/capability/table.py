@@ -47,6 +47,13 @@ class CapabilityRow:
     sampling: bool = False
     cpu_only: bool = False
 
+    def of(self, traits: Traits) -> Ability:
+        """Say yes or no of a model; what a run asks for takes a model that generates."""
+        generates = judges.generate(traits)
+        if self.asked is not _never and not generates.supported:
+            return generates
+        return self.judge(traits)
+
 
 def _of_sampling(row: SamplingParameter) -> CapabilityRow:
     def asked(run: Run, _traits: Traits) -> bool:
@@ -61,8 +68,7 @@ def _of_sampling(row: SamplingParameter) -> CapabilityRow:
 def _cpu_only(
     name: str, help_: str, asked: Callable[[Run, Traits], bool], *, sampling: bool = False
 ) -> CapabilityRow:
-    judge = judges.cpu_only(name)
-    return CapabilityRow(name, help_, judge, asked, sampling=sampling, cpu_only=True)
+    return CapabilityRow(name, help_, judges.cpu_only, asked, sampling=sampling, cpu_only=True)
 
 
 _ROW = CapabilityRow
@@ -99,6 +105,8 @@ ROWS: tuple[CapabilityRow, ...] = (
               lambda run, _traits: bool(run.sampling.ignore_eos)),
     _cpu_only("logit_bias", "a bias on single tokens",
               lambda run, _traits: bool(run.sampling.logit_bias)),
+    _ROW("n", "several answers to one request", judges.served,
+         lambda run, _traits: run.answers > 1),
     *(_of_sampling(row) for row in SAMPLING),
     _ROW("lora", "LoRA adapters chosen by a request", judges.lora,
          lambda run, _traits: bool(run.lora)),
@@ -119,12 +127,12 @@ _BY_NAME = {row.name: row for row in ROWS}
 
 def abilities(traits: Traits) -> dict[str, Ability]:
     """What every row says of a model, in the order of the table."""
-    return {row.name: row.judge(traits) for row in ROWS}
+    return {row.name: row.of(traits) for row in ROWS}
 
 
 def supports(name: str, traits: Traits) -> bool:
     """Whether the capability *name* is there."""
-    return _BY_NAME[name].judge(traits).supported
+    return _BY_NAME[name].of(traits).supported
 
 
 def require(name: str, traits: Traits) -> None:
@@ -134,7 +142,7 @@ def require(name: str, traits: Traits) -> None:
     Raises:
         PreconditionError: CAPABILITY_UNSUPPORTED.
     """
-    ability = _BY_NAME[name].judge(traits)
+    ability = _BY_NAME[name].of(traits)
     if not ability.supported:
         raise refusal(name, ability)
 
@@ -177,7 +185,7 @@ def in_vain(run: Run, traits: Traits) -> tuple[str, ...]:
     said = []
     for row in ROWS:
         if row.name in run.sampling.of_model and row.asked(run, traits):
-            ability = row.judge(traits)
+            ability = row.of(traits)
             if not ability.supported:
                 said.append(f"{row.name} of the Modelfile has no effect: {ability.reason}")
     return tuple(said)

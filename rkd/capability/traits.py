@@ -16,7 +16,7 @@ from rkd.capability.rerank import first_of
 from rkd.capability.template import TemplateTraits
 from rkd.errors import PreconditionError
 from rkd.inference import LoadSpec, TemplateWay
-from rkd.librkllmrt import Family
+from rkd.librkllmrt import FAMILIES, Family, identify
 from rkd.model import BackendKind
 
 
@@ -40,6 +40,7 @@ class Traits:
         vector_size: components of a vector; 0 where nobody tells before the load.
         adapters: (name, scale) of its LoRA adapters.
         projector: what makes tokens of pictures is loaded with it.
+        blind_because: why it is not, or "".
     """
 
     backend: BackendKind
@@ -56,6 +57,7 @@ class Traits:
     vector_size: int = 0
     adapters: tuple[tuple[str, float], ...] = ()
     projector: bool = False
+    blind_because: str = ""
 
     @property
     def on_npu(self) -> bool:
@@ -73,6 +75,23 @@ class Traits:
         plain = TemplateTraits.of(template) if template else None
         way = TemplateWay.MODELFILE if template else TemplateWay.RAW
         return replace(self, way=way, plain=plain, for_tools=None)
+
+
+def traits_of(spec: LoadSpec) -> tuple[Traits, str]:
+    """
+    Read what decides over the model *spec* loads, and name the runtime it is judged for.
+
+    Where no library of the NPU is at hand, the newest known one is taken for it.
+    """
+    if spec.backend is BackendKind.CPU:
+        return cpu_traits(spec), "llama.cpp"
+    try:
+        library = identify(
+            Path(spec.runtime_library), version_override=spec.runtime_version_override
+        )
+    except PreconditionError:
+        return npu_traits(spec, max(Family)), f"rkllm {next(reversed(FAMILIES))}"
+    return npu_traits(spec, library.family), f"rkllm {library.version}"
 
 
 def cpu_traits(spec: LoadSpec) -> Traits:
@@ -93,6 +112,7 @@ def cpu_traits(spec: LoadSpec) -> Traits:
         vector_size=purpose.vector_size,
         adapters=_adapters(spec),
         projector=bool(spec.projector),
+        blind_because=spec.blind_because,
     )
 
 

@@ -14,6 +14,7 @@ from rkd.daemon.rooms import Rooms
 from rkd.daemon.settings import doctor_facts, free_bytes, picture_limits
 from rkd.errors import InvalidInputError
 from rkd.pool.deciding.runtimes import failures
+from rkd.service.capabilities import Capabilities
 from rkd.service.gate.server import Register
 from rkd.service.hub import HubService
 from rkd.service.inference import InferenceService
@@ -56,26 +57,17 @@ def services(
         reload: reads it anew.
     """
     resolve, named = rooms.library.resolve, rooms.library.named
+    capabilities = Capabilities(rooms.pool.prospects)
     return (
         (
             NAMES[0],
             models_pb2_grpc.add_ModelServiceServicer_to_server,
-            ModelService(
-                rooms.library,
-                uploads=rooms.uploads,
-                events=rooms.events,
-                operations=rooms.hub.operations,
-                connection=rooms.hub.connection,
-                release=rooms.release,
-                residents=rooms.resident_keys,
-                in_use=rooms.pool.in_use,
-                libraries=rooms.pool.libraries,
-            ),
+            _models(rooms, capabilities),
         ),
         (
             NAMES[1],
             inference_pb2_grpc.add_InferenceServiceServicer_to_server,
-            _inference(rooms),
+            _inference(rooms, capabilities),
         ),
         (
             NAMES[2],
@@ -105,13 +97,29 @@ def services(
     )
 
 
-def _inference(rooms: Rooms) -> InferenceService:
+def _models(rooms: Rooms, capabilities: Capabilities) -> ModelService:
+    return ModelService(
+        rooms.library,
+        uploads=rooms.uploads,
+        events=rooms.events,
+        operations=rooms.hub.operations,
+        connection=rooms.hub.connection,
+        release=rooms.release,
+        residents=rooms.resident_keys,
+        in_use=rooms.pool.in_use,
+        libraries=rooms.pool.libraries,
+        capabilities=capabilities,
+    )
+
+
+def _inference(rooms: Rooms, capabilities: Capabilities) -> InferenceService:
     return InferenceService(
         rooms.library.resolve,
         rooms.pool,
         rooms.running,
         rooms.meters,
         rooms.library.named,
+        capabilities=capabilities,
         pictures=lambda: picture_limits(rooms.in_force),
     )
 

@@ -22,6 +22,7 @@ from rkd.pool import views
 from rkd.pool.calibration import Calibration
 from rkd.pool.deciding import refusals
 from rkd.pool.deciding.placement import Placement, Wish
+from rkd.pool.deciding.prospect import Prospect
 from rkd.pool.deciding.runtimes import LibraryReport
 from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.deciding.state import Resident, Waiter
@@ -223,6 +224,10 @@ class Pool:
         """Say what loading would do, without doing it; raises as `request`."""
         plans = self._placement.candidates(model, wish)
         return views.preview(self._desk.table, Waiter(0, plans), self._desk.now())
+
+    def prospects(self, model: Model) -> tuple[Prospect, ...]:
+        """As `Placement.prospects`."""
+        return self._placement.prospects(model)
 
     def libraries(self, model: Model) -> tuple[LibraryReport, ...]:
         """How each NPU library of the board stands to *model*; looks at the files' times."""

@@ -14,7 +14,9 @@ from rkd.v1 import types_pb2 as pb
 BACKENDS = {BackendKind.NPU: pb.BACKEND_NPU, BackendKind.CPU: pb.BACKEND_CPU}
 
 
-def accepted(request_id: str, plan: LoadPlan, way: TemplateWay) -> pb.Accepted:
+def accepted(
+    request_id: str, plan: LoadPlan, way: TemplateWay, capabilities: pb.Capabilities | None = None
+) -> pb.Accepted:
     """First event."""
     return onwire.message(
         pb.Accepted,
@@ -23,6 +25,7 @@ def accepted(request_id: str, plan: LoadPlan, way: TemplateWay) -> pb.Accepted:
         backend=BACKENDS[plan.backend],
         backend_reason=plan.reason,
         template_source=way.value,
+        capabilities=capabilities,
     )
 
 

@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import Any
 
 from rkd import bounds
-from rkd.capability.table import beyond_npu
-from rkd.errors import AbortedError, PreconditionError, Reason, RkdError, bad_field
+from rkd.capability.table import beyond_npu, refuse
+from rkd.errors import AbortedError, Reason, RkdError, bad_field
 from rkd.inference import (
     Chunk,
     Embeddings,
@@ -35,6 +35,7 @@ from rkd.pool.deciding.state import Priority
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served, Ticket
 from rkd.service import events
+from rkd.service.capabilities import Capabilities
 from rkd.service.conversation import chat_run, generate_run
 from rkd.service.gate.caller import identity
 from rkd.service.options import Checker, Named, Options, Resolve, read_options
@@ -66,6 +67,7 @@ class InferenceService(InferenceServiceServicer):
         running: what is under way.
         meters: counts.
         named: tells which model a name means.
+        capabilities: judges what models can be asked for; one of its own when None.
         pictures: what those of a request may be, as of now.
     """
 
@@ -77,6 +79,7 @@ class InferenceService(InferenceServiceServicer):
         meters: Meters,
         named: Named = ModelName.parse,
         *,
+        capabilities: Capabilities | None = None,
         pictures: Callable[[], PictureLimits] = PictureLimits,
     ) -> None:
         self._resolve = resolve
@@ -84,6 +87,7 @@ class InferenceService(InferenceServiceServicer):
         self._pool = pool
         self._running = running
         self._meters = meters
+        self._capabilities = capabilities or Capabilities(pool.prospects)
         self._pictures = pictures
         self._held = HeldPictures()
 
@@ -114,18 +118,20 @@ class InferenceService(InferenceServiceServicer):
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Yield events of one inference, `{field of the oneof: message}`."""
         await _check(run)
-        _check_sees(model, run)
         ask = _ask(model, options, context)
         asked = replace(ask.wish, beyond_npu=beyond_npu(run), pictures=bool(run.media))
         ask = replace(ask, wish=asked)
         ticket = self._pool.request(ask)
+        judged = await self._capabilities.of(ticket.plan.spec, model.version)
         entered = self._running.entered(options.request_id, str(model.name))
         with self._held.entered(run), entered as running:
             told = _Told(self._meters.stream(running.request_id, str(model.name)))
-            way = _planned_way(model, run, ticket)
+            way = judged.traits.overridden(run.template).way if run.messages else TemplateWay.RAW
             try:
+                refuse(run, judged.traits)
                 running.let_go = ticket.give_up
-                event = {"accepted": events.accepted(running.request_id, ticket.plan, way)}
+                said = events.accepted(running.request_id, ticket.plan, way, judged.message)
+                event: dict[str, Any] = {"accepted": said}
                 running.hand_over()
                 yield event
                 running.take_over()
@@ -308,35 +314,6 @@ async def _check(run: Run) -> None:
         await asyncio.to_thread(bounds.check, run)
     else:
         bounds.check(run)
-
-
-def _check_sees(model: Model, run: Run) -> None:
-    """
-    Refuse pictures for a model that cannot see them, before it waits for an engine.
-
-    Raises:
-        PreconditionError: CAPABILITY_UNSUPPORTED.
-    """
-    if run.media and model.projector is None:
-        why = model.blind_because or "no projector (mmproj) lies beside its weights"
-        raise PreconditionError(
-            Reason.CAPABILITY_UNSUPPORTED,
-            f"{model.name} sees no pictures: {why.removesuffix('.')}.",
-            remedy="Ask a model that sees (`rkctl show` says vision), or put its projector beside "
-            "its weights: `rkctl pull` brings it.",
-            metadata={"capability": "vision", "model": str(model.name)},
-        )
-
-
-def _planned_way(model: Model, run: Run, ticket: Ticket) -> TemplateWay:
-    """Which template will make the prompt, as far as it can be told before the model is loaded."""
-    if not run.messages:
-        return TemplateWay.RAW
-    if run.template is not None or model.recipe.template:
-        return TemplateWay.MODELFILE
-    if model.details.has_template:
-        return TemplateWay.MODEL
-    return TemplateWay.RUNTIME if ticket.plan.backend is BackendKind.NPU else TemplateWay.RAW
 
 
 def _name_request(error: RkdError, running: Running, tokens: int) -> None:

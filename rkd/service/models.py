@@ -28,6 +28,7 @@ from rkd.operations.push import start_push
 from rkd.outside import escaped, quoted, shown
 from rkd.pool.deciding.runtimes import LibraryReport
 from rkd.service import describing, onwire
+from rkd.service.capabilities import Capabilities, still_true
 from rkd.service.operations import encode, follow
 from rkd.service.paging import page
 from rkd.service.watching import changes
@@ -62,6 +63,7 @@ class ModelService(ModelServiceServicer):
         release: makes a model leave memory.
         residents: keys of the models in memory.
         in_use: whether the model of a key answers right now.
+        capabilities: judges what models can be asked for.
         libraries: how the board's NPU libraries stand to a model.
     """
 
@@ -77,6 +79,7 @@ class ModelService(ModelServiceServicer):
         residents: Callable[[], frozenset[str]],
         in_use: Callable[[str], bool],
         libraries: Callable[[Model], tuple[LibraryReport, ...]] = lambda _model: (),
+        capabilities: Capabilities | None = None,
     ) -> None:
         self._library = library
         self._uploads = uploads
@@ -87,6 +90,7 @@ class ModelService(ModelServiceServicer):
         self._residents = residents
         self._in_use = in_use
         self._libraries = libraries
+        self._capabilities = capabilities or Capabilities(lambda _model: ())
 
     async def List(self, request: pb.ListRequest, context: Any) -> pb.ListResponse:
         """List models from the snapshot; a file dropped in a moment ago is migrated first."""
@@ -117,6 +121,9 @@ class ModelService(ModelServiceServicer):
             response.verified = all(finding.holds for finding in findings)
         response.summary.CopyFrom(self._summary(model))
         response.modelfile_derived = self._library.is_derived(name)
+        told = await self._capabilities.everywhere(model)
+        response.backend_capabilities.extend(told)
+        response.capabilities[:] = still_true(response.capabilities, told)
         response.npu_libraries.extend(map(describing.library, self._libraries(model)))
         return response
 

@@ -56,7 +56,7 @@ class Parameter(_message.Message):
     def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class ShowResponse(_message.Message):
-    __slots__ = ("summary", "weights", "modelfile", "modelfile_derived", "system", "template", "parameters", "messages", "licenses", "huggingface_path", "capabilities", "repository", "revision", "metadata", "verification", "verified", "npu_libraries", "projector")
+    __slots__ = ("summary", "weights", "modelfile", "modelfile_derived", "system", "template", "parameters", "messages", "licenses", "huggingface_path", "capabilities", "repository", "revision", "metadata", "verification", "verified", "npu_libraries", "projector", "backend_capabilities")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,7 @@ class ShowResponse(_message.Message):
     VERIFIED_FIELD_NUMBER: _ClassVar[int]
     NPU_LIBRARIES_FIELD_NUMBER: _ClassVar[int]
     PROJECTOR_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     summary: _types_pb2.ModelSummary
     weights: _containers.RepeatedCompositeFieldContainer[_types_pb2.WeightsFile]
     modelfile: str
@@ -100,7 +101,8 @@ class ShowResponse(_message.Message):
     verified: bool
     npu_libraries: _containers.RepeatedCompositeFieldContainer[NpuLibrary]
     projector: _types_pb2.WeightsFile
-    def __init__(self, summary: _Optional[_Union[_types_pb2.ModelSummary, _Mapping]] = ..., weights: _Optional[_Iterable[_Union[_types_pb2.WeightsFile, _Mapping]]] = ..., modelfile: _Optional[str] = ..., modelfile_derived: _Optional[bool] = ..., system: _Optional[str] = ..., template: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., messages: _Optional[_Iterable[_Union[_types_pb2.Message, _Mapping]]] = ..., licenses: _Optional[_Iterable[str]] = ..., huggingface_path: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., repository: _Optional[str] = ..., revision: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., verification: _Optional[_Iterable[str]] = ..., verified: _Optional[bool] = ..., npu_libraries: _Optional[_Iterable[_Union[NpuLibrary, _Mapping]]] = ..., projector: _Optional[_Union[_types_pb2.WeightsFile, _Mapping]] = ...) -> None: ...
+    backend_capabilities: _containers.RepeatedCompositeFieldContainer[_types_pb2.Capabilities]
+    def __init__(self, summary: _Optional[_Union[_types_pb2.ModelSummary, _Mapping]] = ..., weights: _Optional[_Iterable[_Union[_types_pb2.WeightsFile, _Mapping]]] = ..., modelfile: _Optional[str] = ..., modelfile_derived: _Optional[bool] = ..., system: _Optional[str] = ..., template: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., messages: _Optional[_Iterable[_Union[_types_pb2.Message, _Mapping]]] = ..., licenses: _Optional[_Iterable[str]] = ..., huggingface_path: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., repository: _Optional[str] = ..., revision: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., verification: _Optional[_Iterable[str]] = ..., verified: _Optional[bool] = ..., npu_libraries: _Optional[_Iterable[_Union[NpuLibrary, _Mapping]]] = ..., projector: _Optional[_Union[_types_pb2.WeightsFile, _Mapping]] = ..., backend_capabilities: _Optional[_Iterable[_Union[_types_pb2.Capabilities, _Mapping]]] = ...) -> None: ...
 
 class NpuLibrary(_message.Message):
     __slots__ = ("version", "path", "chosen", "outcome", "detail")

@@ -286,19 +286,115 @@ class InferenceOptions(_message.Message):
     n: int
     def __init__(self, sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., backend: _Optional[_Union[Backend, str]] = ..., keep_alive: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., context_tokens: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., queue_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., thinking: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., lora: _Optional[_Mapping[str, float]] = ..., thinking_budget: _Optional[int] = ..., reasoning_effort: _Optional[str] = ..., context_overflow: _Optional[_Union[ContextOverflow, str]] = ..., n: _Optional[int] = ...) -> None: ...
 
+class Capability(_message.Message):
+    __slots__ = ("supported", "reason", "remedy", "details")
+    class DetailsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    SUPPORTED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    supported: bool
+    reason: str
+    remedy: str
+    details: _containers.ScalarMap[str, str]
+    def __init__(self, supported: _Optional[bool] = ..., reason: _Optional[str] = ..., remedy: _Optional[str] = ..., details: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Capabilities(_message.Message):
+    __slots__ = ("backend", "available", "reason", "remedy", "runtime", "sampling", "generate", "chat", "history", "tools", "tool_choice", "thinking", "thinking_budget", "reasoning_effort", "context_overflow", "grammar", "json_schema", "logit_bias", "lora", "lora_scale", "lora_mix", "embed", "truncate", "tokenize", "detokenize", "vision", "rerank", "instruction", "regex", "choices", "ignore_eos", "n")
+    class SamplingEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Capability
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Capability, _Mapping]] = ...) -> None: ...
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
+    RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    GENERATE_FIELD_NUMBER: _ClassVar[int]
+    CHAT_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CHOICE_FIELD_NUMBER: _ClassVar[int]
+    THINKING_FIELD_NUMBER: _ClassVar[int]
+    THINKING_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    REASONING_EFFORT_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_OVERFLOW_FIELD_NUMBER: _ClassVar[int]
+    GRAMMAR_FIELD_NUMBER: _ClassVar[int]
+    JSON_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    LOGIT_BIAS_FIELD_NUMBER: _ClassVar[int]
+    LORA_FIELD_NUMBER: _ClassVar[int]
+    LORA_SCALE_FIELD_NUMBER: _ClassVar[int]
+    LORA_MIX_FIELD_NUMBER: _ClassVar[int]
+    EMBED_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATE_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZE_FIELD_NUMBER: _ClassVar[int]
+    DETOKENIZE_FIELD_NUMBER: _ClassVar[int]
+    VISION_FIELD_NUMBER: _ClassVar[int]
+    RERANK_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTION_FIELD_NUMBER: _ClassVar[int]
+    REGEX_FIELD_NUMBER: _ClassVar[int]
+    CHOICES_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_EOS_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    backend: Backend
+    available: bool
+    reason: str
+    remedy: str
+    runtime: str
+    sampling: _containers.MessageMap[str, Capability]
+    generate: Capability
+    chat: Capability
+    history: Capability
+    tools: Capability
+    tool_choice: Capability
+    thinking: Capability
+    thinking_budget: Capability
+    reasoning_effort: Capability
+    context_overflow: Capability
+    grammar: Capability
+    json_schema: Capability
+    logit_bias: Capability
+    lora: Capability
+    lora_scale: Capability
+    lora_mix: Capability
+    embed: Capability
+    truncate: Capability
+    tokenize: Capability
+    detokenize: Capability
+    vision: Capability
+    rerank: Capability
+    instruction: Capability
+    regex: Capability
+    choices: Capability
+    ignore_eos: Capability
+    n: Capability
+    def __init__(self, backend: _Optional[_Union[Backend, str]] = ..., available: _Optional[bool] = ..., reason: _Optional[str] = ..., remedy: _Optional[str] = ..., runtime: _Optional[str] = ..., sampling: _Optional[_Mapping[str, Capability]] = ..., generate: _Optional[_Union[Capability, _Mapping]] = ..., chat: _Optional[_Union[Capability, _Mapping]] = ..., history: _Optional[_Union[Capability, _Mapping]] = ..., tools: _Optional[_Union[Capability, _Mapping]] = ..., tool_choice: _Optional[_Union[Capability, _Mapping]] = ..., thinking: _Optional[_Union[Capability, _Mapping]] = ..., thinking_budget: _Optional[_Union[Capability, _Mapping]] = ..., reasoning_effort: _Optional[_Union[Capability, _Mapping]] = ..., context_overflow: _Optional[_Union[Capability, _Mapping]] = ..., grammar: _Optional[_Union[Capability, _Mapping]] = ..., json_schema: _Optional[_Union[Capability, _Mapping]] = ..., logit_bias: _Optional[_Union[Capability, _Mapping]] = ..., lora: _Optional[_Union[Capability, _Mapping]] = ..., lora_scale: _Optional[_Union[Capability, _Mapping]] = ..., lora_mix: _Optional[_Union[Capability, _Mapping]] = ..., embed: _Optional[_Union[Capability, _Mapping]] = ..., truncate: _Optional[_Union[Capability, _Mapping]] = ..., tokenize: _Optional[_Union[Capability, _Mapping]] = ..., detokenize: _Optional[_Union[Capability, _Mapping]] = ..., vision: _Optional[_Union[Capability, _Mapping]] = ..., rerank: _Optional[_Union[Capability, _Mapping]] = ..., instruction: _Optional[_Union[Capability, _Mapping]] = ..., regex: _Optional[_Union[Capability, _Mapping]] = ..., choices: _Optional[_Union[Capability, _Mapping]] = ..., ignore_eos: _Optional[_Union[Capability, _Mapping]] = ..., n: _Optional[_Union[Capability, _Mapping]] = ...) -> None: ...
+
 class Accepted(_message.Message):
-    __slots__ = ("request_id", "model", "backend", "backend_reason", "template_source")
+    __slots__ = ("request_id", "model", "backend", "backend_reason", "template_source", "capabilities")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
     BACKEND_REASON_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     backend: Backend
     backend_reason: str
     template_source: str
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., backend: _Optional[_Union[Backend, str]] = ..., backend_reason: _Optional[str] = ..., template_source: _Optional[str] = ...) -> None: ...
+    capabilities: Capabilities
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., backend: _Optional[_Union[Backend, str]] = ..., backend_reason: _Optional[str] = ..., template_source: _Optional[str] = ..., capabilities: _Optional[_Union[Capabilities, _Mapping]] = ...) -> None: ...
 
 class Queued(_message.Message):
     __slots__ = ("position", "estimated_wait")

@@ -15,7 +15,14 @@ from pathlib import Path
 import grpc
 
 from rkd.v1 import inference_pb2 as pb
-from rkd.v1 import inference_pb2_grpc, pool_pb2, pool_pb2_grpc, types_pb2
+from rkd.v1 import (
+    inference_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    pool_pb2,
+    pool_pb2_grpc,
+    types_pb2,
+)
 from tests.native import standin
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +37,7 @@ class NpuDaemon:
     process: subprocess.Popen[bytes]
     inference: inference_pb2_grpc.InferenceServiceStub
     pool: pool_pb2_grpc.PoolServiceStub
+    models: models_pb2_grpc.ModelServiceStub
 
     @property
     def control(self) -> Path:
@@ -65,6 +73,15 @@ class NpuDaemon:
             if event.HasField("finished"):
                 finished = event.finished
         return text, finished
+
+    def show(self, model: str) -> models_pb2.ShowResponse:
+        """Everything about *model*."""
+        return self.models.Show(models_pb2.ShowRequest(model=model), timeout=BOUND_S)
+
+    def residents(self) -> list[str]:
+        """Names of the models in memory."""
+        told = self.pool.ListResident(pool_pb2.ListResidentRequest(), timeout=BOUND_S)
+        return [one.model for one in told.residents]
 
     def unload(self, model: str) -> None:
         """Let *model* leave memory; nothing happens when it is not there."""
@@ -142,6 +159,7 @@ def running(
                 process,
                 inference_pb2_grpc.InferenceServiceStub(channel),
                 pool_pb2_grpc.PoolServiceStub(channel),
+                models_pb2_grpc.ModelServiceStub(channel),
             )
     finally:
         process.terminate()

@@ -114,3 +114,22 @@ def test_memory_of_the_npu(tmp_path: Path) -> None:
         answers = [daemon.ask(name, "hi")[0] for name in ("one", "two", "one")]
 
     assert answers == ["hi", "hi", "hi"]
+
+
+def test_show_tells_each_backend_and_accepted_the_planned_one(board: NpuDaemon) -> None:
+    """The same messages; what they say no to is refused before anything is loaded."""
+    board.unload("both")
+    npu, cpu = board.show("both").backend_capabilities
+    events = list(board.generate("both", "hi", backend=CPU))
+
+    assert (npu.backend, cpu.backend, npu.runtime) == (NPU, CPU, "rkllm 1.3.0")
+    assert (npu.available, cpu.available) == (True, True)
+    assert (npu.json_schema.supported, cpu.json_schema.supported) == (False, True)
+    assert events[0].accepted.capabilities == cpu
+    board.unload("both")
+    with pytest.raises(grpc.RpcError) as refused:
+        list(board.generate("both", "hi", backend=NPU, json_schema='{"enum": [1]}'))
+    assert refused.value.details().startswith(
+        f"json_schema cannot be used with this model: {npu.json_schema.reason}"
+    )
+    assert board.residents() == []

@@ -10,6 +10,7 @@ from rkctl.failure import Failure
 from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import verb
+from rkctl.verbs.abilities import lines
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
 
@@ -86,6 +87,8 @@ def describe(answer: pb.ShowResponse) -> None:
         _file("weights", weights)
     if answer.HasField("projector"):
         _file("projector", answer.projector)
+    abilities = (line for one in answer.backend_capabilities for line in lines(one))
+    _section("capabilities", "\n".join(abilities))
     _section("npu libraries", "\n".join(_library(one) for one in answer.npu_libraries))
     _section("sees no pictures", answer.metadata.get("projector.problem", ""))
     _section("system", answer.system)

@@ -123,6 +123,9 @@ class ShowResponse:
     projector: types.WeightsFile = types.WeightsFile()
     """What makes tokens of pictures for the GGUF; absent where nothing does, and then metadata `projector.problem` says why if there might be one."""
 
+    backend_capabilities: tuple[types.Capabilities, ...] = ()
+    """The same per backend, NPU first, with reasons: what is refused, and what would make it a yes."""
+
 
 @dataclass(frozen=True, slots=True)
 class PullResponse:

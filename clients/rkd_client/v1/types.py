@@ -287,6 +287,124 @@ class InferenceOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Capability:
+    """Whether a model can be asked for one thing on one backend, and why not."""
+
+    supported: bool = False
+    """A request that needs it is served; without it the request is refused (CAPABILITY_UNSUPPORTED) with the same reason and remedy, and its name under `capability` in the error's metadata."""
+
+    reason: str = ""
+    """Why not: a clause; empty where it is."""
+
+    remedy: str = ""
+    """What to do without it, or what would make it a yes; empty where it is."""
+
+    details: Mapping[str, str] = field(default_factory=dict)
+    """How: `format`, `pooling`, `dimensions`, `switch`, `opens` … of docs/capabilities.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model can be asked for on one backend, judged by its files and the runtime installed, without loading it. Nothing below `runtime` is set where it has no weights for the backend."""
+
+    backend: Backend = ""
+    """Where: NPU or CPU."""
+
+    available: bool = False
+    """It can be loaded there, on this machine as it is."""
+
+    reason: str = ""
+    """Why not, one sentence; empty where it can."""
+
+    remedy: str = ""
+    """What to do about it; empty where it can."""
+
+    runtime: str = ""
+    """Whose abilities were judged: `rkllm 1.3.1`, `llama.cpp`."""
+
+    sampling: Mapping[str, Capability] = field(default_factory=dict)
+    """Parameters of SamplingOptions by name."""
+
+    generate: Capability = Capability()
+    """Text that goes on behind a prompt."""
+
+    chat: Capability = Capability()
+    """Answers to a conversation."""
+
+    history: Capability = Capability()
+    """Turns of the assistant and of tools in the conversation."""
+
+    tools: Capability = Capability()
+    """Tools the model may call."""
+
+    tool_choice: Capability = Capability()
+    """A call that is made in any case, and keeps its schema."""
+
+    thinking: Capability = Capability()
+    """Reasoning apart from the answer, asked for."""
+
+    thinking_budget: Capability = Capability()
+    """Reasoning ended after so many tokens."""
+
+    reasoning_effort: Capability = Capability()
+    """How much to reason, in the template's own words."""
+
+    context_overflow: Capability = Capability()
+    """A conversation longer than the context trimmed."""
+
+    grammar: Capability = Capability()
+    """An answer held to a GBNF grammar."""
+
+    json_schema: Capability = Capability()
+    """An answer held to a JSON schema."""
+
+    logit_bias: Capability = Capability()
+    """A bias on single tokens."""
+
+    lora: Capability = Capability()
+    """LoRA adapters chosen by a request."""
+
+    lora_scale: Capability = Capability()
+    """Another scale of an adapter than the Modelfile's."""
+
+    lora_mix: Capability = Capability()
+    """Several adapters in one run."""
+
+    embed: Capability = Capability()
+    """Vectors of texts."""
+
+    truncate: Capability = Capability()
+    """Texts too long to embed cut instead of refused."""
+
+    tokenize: Capability = Capability()
+    """Text into token ids."""
+
+    detokenize: Capability = Capability()
+    """Token ids into text."""
+
+    vision: Capability = Capability()
+    """Pictures in prompts and turns of the user."""
+
+    rerank: Capability = Capability()
+    """Documents scored against a query."""
+
+    instruction: Capability = Capability()
+    """What makes a document relevant, said by a request."""
+
+    regex: Capability = Capability()
+    """An answer that matches a regular expression."""
+
+    choices: Capability = Capability()
+    """An answer that is one of several texts."""
+
+    ignore_eos: Capability = Capability()
+    """Going on where the model would end."""
+
+    n: Capability = Capability()
+    """Several answers to one request."""
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """First event of every inference stream."""
 
@@ -304,6 +422,9 @@ class Accepted:
 
     template_source: str = ""
     """Which template makes the prompt: `modelfile`, `model`, `runtime` or `raw`."""
+
+    capabilities: Capabilities = Capabilities()
+    """What the model can be asked for there."""
 
 
 @dataclass(frozen=True, slots=True)

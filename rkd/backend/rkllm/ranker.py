@@ -14,7 +14,7 @@ from rkd.backend.rkllm.answer import LastLogits
 from rkd.backend.rkllm.prompt import Prompt, Prompts
 from rkd.backend.text.scores import NO, YES, check_rank, fitted, no_words, of_log_odds
 from rkd.capability.ability import no, refusal
-from rkd.capability.judges import on_cpu
+from rkd.capability.judges import ON_CPU
 from rkd.inference import Ranking, RankSpec, TemplateWay
 
 Give = Callable[[Prompt, RKLLMInferMode, LastLogits], None]
@@ -71,5 +71,5 @@ class NpuRanker:
         self._give(prompt, RKLLMInferMode.RKLLM_INFER_GET_LOGITS, logits)
         if not logits.found:
             why = "its runtime gave no logits of yes and no"
-            raise refusal("rerank", no(why, on_cpu("rerank")))
+            raise refusal("rerank", no(why, ON_CPU))
         return logits.found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from rkd.board.facts import RuntimeLibrary
@@ -19,6 +20,7 @@ from rkd.model import BackendChoice, BackendKind, Format, Model, WeightsFile
 from rkd.modelfile.sampling import SAMPLING
 from rkd.pool.deciding import nowhere, refusals
 from rkd.pool.deciding.budget import Need
+from rkd.pool.deciding.prospect import Prospect
 from rkd.pool.deciding.runtimes import (
     LibraryReport,
     Pairing,
@@ -117,6 +119,22 @@ class Placement:
         if not plans:
             raise nowhere.no_gguf(model) if model.weights else nowhere.no_weights(model)
         return tuple(plans)
+
+    def prospects(self, model: Model) -> tuple[Prospect, Prospect]:
+        """How each backend would load *model* if nobody asks otherwise, and what keeps it."""
+        choice, wish = self._choice(model, Wish()), Wish()
+        found = self._ways(model, choice)
+        load: LoadSpec | None = None
+        if model.weights_of(Format.RKLLM) is not None:
+            way = next(iter(self.ways(model)), Way(RuntimeLibrary(Path())))
+            load = self._npu_plan(model, wish, choice, way).spec
+        npu = Prospect(BackendKind.NPU, load, found if isinstance(found, RkdError) else None)
+        gguf = model.weights_of(Format.GGUF)
+        if gguf is None:
+            none = nowhere.no_gguf(model) if model.weights else nowhere.no_weights(model)
+            return npu, Prospect(BackendKind.CPU, None, none)
+        plan = self._cpu_plan(model, wish, choice, gguf, reason="")
+        return npu, Prospect(BackendKind.CPU, plan.spec)
 
     def _choice(self, model: Model, wish: Wish) -> BackendChoice:
         if wish.backend is not None:
@@ -284,6 +302,7 @@ class Placement:
             # Measured with llama.cpp b11549: being able to embed costs neither memory nor speed.
             embeddings=True,
             projector=str(projector.path) if projector else "",
+            blind_because="" if projector else model.blind_because,
             image_tokens=self._settings.image_tokens if projector else 0,
         )
 

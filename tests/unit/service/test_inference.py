@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 
 from rkd.access.role import Role
 from rkd.errors import InvalidInputError, NotFoundError, PreconditionError, Reason, RkdError
+from rkd.inference import LoadSpec
 from rkd.model import Format, Media, Model, ModelName, WeightsFile
 from rkd.pool.ticket import Ask, Ticket
+from rkd.service.capabilities import Capabilities, Judged
 from rkd.service.gate.caller import CALLER, Caller
 from rkd.service.inference import MAX_ANSWER_BYTES, InferenceService
 from rkd.service.running import RunningRequests
@@ -36,6 +39,11 @@ class FakeContext:
         return "unix:"
 
 
+async def _at_once(call: Callable[[LoadSpec], Judged], load: LoadSpec) -> Judged:
+    """Where a thread would take its time."""
+    return call(load)
+
+
 class Board:
     """The service over fake workers; `alpha` is the one model."""
 
@@ -45,7 +53,13 @@ class Board:
         self.machine = FakeMachine()
         self.pool = self.machine.pool()
         self.meters = Meters(time.monotonic)
-        self.service = InferenceService(self._resolve, self.pool, RunningRequests(), self.meters)
+        self.service = InferenceService(
+            self._resolve,
+            self.pool,
+            RunningRequests(),
+            self.meters,
+            capabilities=Capabilities(self.pool.prospects, _at_once),
+        )
 
     async def _resolve(self, name: ModelName) -> Model:
         if name.key != "alpha":

@@ -1,0 +1,118 @@
+"""
+What models can be asked for, as messages: the table of `capability`, judged once a model's version.
+
+Judging reads headers and templates in a thread, and remembers; nothing is loaded for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from rkd.capability.ability import Ability
+from rkd.capability.table import ROWS, abilities
+from rkd.capability.traits import Traits, traits_of
+from rkd.inference import LoadSpec
+from rkd.model import BackendKind, Model, ModelState
+from rkd.pool.deciding.prospect import Prospect
+from rkd.service import onwire
+from rkd.v1 import types_pb2 as types
+
+MOST_REMEMBERED = 128
+"""Judgements kept: some kilobytes each."""
+BACKENDS = {BackendKind.NPU: types.BACKEND_NPU, BackendKind.CPU: types.BACKEND_CPU}
+_WORDS = {"chat": "chat", "tools": "tools", "thinking": "thinking"}
+"""Of the short list in words, those the table decides over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One model on one backend: what it is, and the same said."""
+
+    traits: Traits
+    message: types.Capabilities
+
+
+class Capabilities:
+    """
+    The judge.
+
+    Args:
+        prospects: how each backend would load a model.
+        aside: does a call off the event loop.
+    """
+
+    def __init__(
+        self,
+        prospects: Callable[[Model], Iterable[Prospect]],
+        aside: Callable[[Callable[[LoadSpec], Judged], LoadSpec], Awaitable[Judged]] = (
+            asyncio.to_thread
+        ),
+    ) -> None:
+        self._prospects = prospects
+        self._aside = aside
+        self._judged: OrderedDict[tuple[object, ...], Judged] = OrderedDict()
+
+    async def of(self, load: LoadSpec, version: str) -> Judged:
+        """Judge what *load* loads, of a model's files at *version*."""
+        # What of a load its traits are read from; its context and slots change nothing.
+        files = (load.weights, load.tokenizer_folder, load.runtime_library, load.projector)
+        key = (version, load.backend, files, load.template, load.adapters, load.embeddings)
+        found = self._judged.get(key)
+        if found is None:
+            found = await self._aside(judge, load)
+            self._judged[key] = found
+            while len(self._judged) > MOST_REMEMBERED:
+                self._judged.popitem(last=False)
+        self._judged.move_to_end(key)
+        return found
+
+    async def everywhere(self, model: Model) -> tuple[types.Capabilities, ...]:
+        """Say what *model* can be asked for on each backend, NPU first, and what is in the way."""
+        told = []
+        for prospect in self._prospects(model):
+            message = types.Capabilities(backend=BACKENDS[prospect.backend])
+            if prospect.load is not None:
+                message.CopyFrom((await self.of(prospect.load, model.version)).message)
+            obstacle = prospect.obstacle
+            ready = model.state is ModelState.READY
+            reason = model.reason if obstacle is None else obstacle.message
+            message.available = obstacle is None and ready
+            if not message.available:
+                remedy = "" if obstacle is None else obstacle.remedy
+                message.MergeFrom(onwire.message(types.Capabilities, reason=reason, remedy=remedy))
+            told.append(message)
+        return tuple(told)
+
+
+def still_true(words: Iterable[str], told: Iterable[types.Capabilities]) -> list[str]:
+    """Those of *words* that some backend of *told* supports, or that the table does not judge."""
+    seen = tuple(told)
+    return [
+        word
+        for word in words
+        if word not in _WORDS or any(getattr(one, _WORDS[word]).supported for one in seen)
+    ]
+
+
+def judge(load: LoadSpec) -> Judged:
+    """Judge what *load* loads; reads its files."""
+    traits, runtime = traits_of(load)
+    judged = {name: _message(ability) for name, ability in abilities(traits).items()}
+    message = types.Capabilities(backend=BACKENDS[load.backend], available=True, runtime=runtime)
+    for row in ROWS:
+        field = message.sampling[row.name] if row.sampling else getattr(message, row.name)
+        field.CopyFrom(judged[row.name])
+    return Judged(traits, message)
+
+
+def _message(ability: Ability) -> types.Capability:
+    return onwire.message(
+        types.Capability,
+        supported=ability.supported,
+        reason=ability.reason,
+        remedy=ability.remedy,
+        details=ability.details,
+    )
