@@ -158,6 +158,12 @@ class Run:
         return tuple(part for parts in groups for part in parts if isinstance(part, Media))
 
     @property
+    def begun(self) -> Message | None:
+        """The beginning of the answer, where the last message is one."""
+        last = self.messages[-1] if self.messages else None
+        return last if last is not None and last.role == "assistant" else None
+
+    @property
     def forces_call(self) -> bool:
         """Whether the answer is to be a tool call."""
         return bool(self.tools) and self.tool_choice not in {"", "auto", "none"}

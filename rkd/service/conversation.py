@@ -111,8 +111,7 @@ def chat_run(
         roles = ", ".join(sorted(ROLES))
         check.need(message.role in ROLES, f"messages[{at}].role", f"should be one of {roles}")
         _check_calls(message, f"messages[{at}]", check)
-    if request.messages and request.messages[-1].role in {"system", "assistant"}:
-        check.need(False, "messages", "should end with a turn of user or tool")
+    _check_end(request, check)
     for at, tool in enumerate(request.tools):
         _check_tool(tool, f"tools[{at}]", check)
     _check_choice(request, check)
@@ -139,6 +138,25 @@ def chat_run(
         own_turns=sum(one.role != "system" for one in recipe.messages),
         answers=options.answers,
     )
+
+
+def _check_end(request: pb.ChatRequest, check: Checker) -> None:
+    """Note a conversation nobody answers: it ends with a question, or an answer to go on with."""
+    turns = list(request.messages)
+    if not turns:
+        return
+    last = turns.pop() if turns[-1].role == "assistant" else None
+    asked = bool(turns) and turns[-1].role not in {"system", "assistant"}
+    what = "should end with a turn of user or tool, or with one assistant turn behind it"
+    check.need(asked, "messages", what)
+    if last is None:
+        return
+    where = f"messages[{len(turns)}]"
+    what = "cannot be in the answer that is to be gone on with: send their results"
+    check.need(not last.tool_calls, f"{where}.tool_calls", what)
+    thinks = request.options.thinking and last.content
+    what = "cannot be true: the answer has begun, behind its reasoning"
+    check.need(not thinks, "options.thinking", what)
 
 
 def _check_choice(request: pb.ChatRequest, check: Checker) -> None:

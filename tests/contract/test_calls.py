@@ -151,3 +151,38 @@ def test_a_template_that_cannot_be_compiled(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="template"):
         ask(backend, Run(short, messages=USER))
     backend.close()
+
+
+def test_a_begun_answer_is_gone_on_with(engine: LlamaCppBackend) -> None:
+    """As the engine goes on with the same text, asked directly; what comes behind it is told."""
+    begun = (*USER, Message("assistant", "Once upon"))
+    got, outcome = ask(engine, Run(replace(SHORT, max_tokens=16), messages=begun))
+    prompt = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nOnce upon"
+    raw, _ = ask(engine, Run(replace(SHORT, max_tokens=16), prompt=prompt))
+
+    assert got.text.strip() == raw.text.strip()
+    assert outcome.usage.prompt_tokens == len(
+        engine.tokenize(prompt, add_special=True, parse_special=True)
+    )
+
+
+def test_begun_reasoning_ends_before_a_constraint(engine: LlamaCppBackend) -> None:
+    """It goes on to its budget, and the choice stands behind it."""
+    begun = (*USER, Message("assistant", "", "Because"))
+    run = Run(
+        replace(SHORT, choices=("yes", "no")), messages=begun, thinking=True, thinking_budget=4
+    )
+    got, _ = ask(engine, run)
+
+    assert got.text in {"yes", "no"}
+    assert got.reasoning
+    assert not got.reasoning.startswith("Because")
+
+
+def test_a_begun_answer_and_a_forced_call(engine: LlamaCppBackend) -> None:
+    """The text stays before it, and the call is made."""
+    begun = (*USER, Message("assistant", "I look."))
+    got, outcome = ask(engine, Run(SHORT, messages=begun, tools=TOOLS, tool_choice="look"))
+
+    assert [one.name for one in got.tool_calls if one.name] == ["look"]
+    assert outcome.reason is FinishReason.TOOL_CALL

@@ -25,6 +25,7 @@ from rkd.backend.prompt.sandbox import (
     check_length,
 )
 from rkd.backend.prompt.shape import Turn, TurnShape, shape_of, written
+from rkd.backend.text.begun import begun
 from rkd.backend.text.calls.table import format_of
 from rkd.capability.ability import refusal
 from rkd.capability.judges import ALWAYS_THINKS
@@ -96,17 +97,19 @@ class ChatTemplate:
 
     def prompt(self, run: Run) -> str:
         """
-        Write the messages of *run*; see `render`.
+        Write the messages of *run*, and the beginning of its answer; see `render` and `begun`.
 
         Raises:
             PreconditionError, InvalidInputError: as `render`.
         """
-        return self.render(
-            run.messages,
+        turn = run.begun
+        text = self.render(
+            run.messages if turn is None else run.messages[:-1],
             run.tools,
             thinking=run.thinking,
             variables=self._variables(run),
         )
+        return text if turn is None else begun(text, turn, self.format, self._source)
 
     def _variables(self, run: Run) -> dict[str, object]:
         """

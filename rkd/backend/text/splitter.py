@@ -11,11 +11,12 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from rkd.backend.text.begun import inside
 from rkd.backend.text.calls.jsons import named
 from rkd.backend.text.calls.sink import Sink, new_call_id, schemas_of
 from rkd.backend.text.calls.table import HERMES, CallFormat, Reader
 from rkd.backend.text.calls.tape import BLANK, CutError, NoCallError, Reading, Tape
-from rkd.capability.think import THINKS, Think, opened
+from rkd.capability.think import THINKS, Think
 from rkd.inference import Run, ToolCallDelta
 
 ENDED_IN_REASONING = "the answer ended inside the reasoning: there is no text"
@@ -49,6 +50,7 @@ class AnswerSplitter:
         row: how the model writes calls.
         call_id: makes the id of a call.
         prompt_end: the prompt ends inside a block of calls, as the row has it.
+        goes_on: the prompt ends with the beginning of the reasoning, blanks behind it are its own.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class AnswerSplitter:
         row: CallFormat = HERMES,
         call_id: Callable[[], str] = new_call_id,
         prompt_end: bool = False,
+        goes_on: bool = False,
     ) -> None:
         self._thinking = THINKS[0] if thinking is None and thinking_open else thinking
         self._row = row
@@ -74,6 +77,7 @@ class AnswerSplitter:
         self._seen = False
         self._blanks = ""
         self._prompt_end = prompt_end
+        self._goes_on = goes_on
         self._ended = False
         self._cut = False
         self._reading = self._answer() if reasoning else self._text()
@@ -165,10 +169,11 @@ class AnswerSplitter:
     def _reasoning(self, think: Think) -> Generator[None, None, str]:
         """The reasoning behind its opening; returns what else than its end ended it."""
         self._sink.in_reasoning = True
-        while (yield from self._tape.has(think.open)):
+        while not self._goes_on and (yield from self._tape.has(think.open)):
             pass
         try:
-            yield from self._tape.peek()
+            if not self._goes_on:
+                yield from self._tape.peek()
         except CutError:
             return ""
         openers = self._openers() if self._row.ends_thinking else ()
@@ -265,11 +270,14 @@ def splitter_for(run: Run, prompt: str, row: CallFormat) -> AnswerSplitter:
     end = row.prompt_end
     if run.forces_call:
         row = replace(row, ends_thinking=False)  # the call that counts is the one that is held
+    thinking = inside(run, prompt)
     return AnswerSplitter(
-        thinking=opened(prompt),
+        thinking=thinking,
+        reasoning=run.begun is None or thinking is not None or bool(row.whole),
         schemas=schemas_of(run.tools),
         row=row,
         prompt_end=bool(end) and prompt.endswith(end),
+        goes_on=thinking is not None and run.begun is not None,
     )
 
 

@@ -90,7 +90,7 @@ def test_what_is_wrong_with_a_chat_is_named() -> None:
     with pytest.raises(InvalidInputError) as wrong:
         chat(
             ("bot", "x"),
-            ("assistant", "y"),
+            ("system", "y"),
             tools=[
                 types.Tool(name="a b"),
                 types.Tool(name="a", parameters_json="{"),
@@ -283,3 +283,49 @@ def test_reasoning_options_out_of_range(field: str, value: object) -> None:
     """By name."""
     with pytest.raises(InvalidInputError, match=f"options.{field}"):
         read_options(types.InferenceOptions(**{field: value}), Recipe())
+
+
+def test_an_answer_may_have_begun() -> None:
+    """The last turn is then the assistant's, behind one that asks."""
+    run = chat(("user", "p"), ("assistant", "So"), recipe=Recipe())
+
+    assert told(run) == [("user", "p"), ("assistant", "So")]
+    assert run.begun == Message("assistant", "So")
+    assert chat(("user", "p")).begun is None
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [("system", "s")],
+        [("assistant", "a")],
+        [("system", "s"), ("assistant", "a")],
+        [("user", "p"), ("assistant", "a"), ("assistant", "b")],
+        [("user", "p"), ("system", "s")],
+    ],
+)
+def test_a_conversation_that_asks_nothing_is_refused(turns: list[tuple[str, str]]) -> None:
+    """Nobody knows what is to be answered."""
+    with pytest.raises(InvalidInputError) as caught:
+        chat(*turns)
+
+    assert [one.field for one in caught.value.violations] == ["messages"]
+
+
+def test_what_a_begun_answer_cannot_have() -> None:
+    """Calls, which wait for results, and reasoning that comes after it."""
+    begun = types.Message(
+        role="assistant", content="So", tool_calls=[types.ToolCall(name="f", arguments_json="{}")]
+    )
+    asked = types.InferenceOptions(thinking=True)
+    request = pb.ChatRequest(messages=[types.Message(role="user", content="q"), begun])
+    request.options.CopyFrom(asked)
+    with pytest.raises(InvalidInputError) as caught:
+        chat_run(request, OWN, read_options(asked, OWN))
+
+    assert [one.field for one in caught.value.violations] == [
+        *("messages[1].tool_calls", "options.thinking")
+    ]
+    # The model's own habit is no wish of the request's.
+    habit = Recipe(parameters=(("enable_thinking", True),))
+    assert chat(("user", "p"), ("assistant", "So"), recipe=habit).begun is not None

@@ -91,6 +91,13 @@ class TestWithTokenizer:
             (NO_TEMPLATE,),
         )
 
+    def test_an_answer_that_has_begun(self, folder: Path) -> None:
+        """It stands behind the prompt as tokens, and what comes is read on."""
+        begun = Message("assistant", "So it")
+        got = Prompts(spec(folder), Family.V1_3_0).prompt(Run(messages=(USER, begun)))
+
+        assert got.text == "<s>[user]hi[assistant]So it"
+
     def test_thinking_opened(self, folder: Path) -> None:
         """A template that opens the reasoning says where the answer begins."""
         prompts = Prompts(spec(folder), Family.V1_3_0)
