@@ -333,6 +333,8 @@ class Loaded:
     warnings: tuple[str, ...] = ()
     first_answer: FirstAnswer = FirstAnswer.NOT_HEARD
     first_answer_detail: str = ""
+    engine_lines: tuple[str, ...] = ()
+    """What the engine printed meanwhile, the last of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ VERBS: dict[str, Verb] = {
     "status": Verb("system:status", BOARD, "Show versions, NPU, memory, temperatures."),
     "top": Verb("top:top", BOARD, "The same and what runs, live."),
     "doctor": Verb("doctor:doctor", BOARD, "Find what is wrong, with one remedy each."),
+    "verify": Verb("verify:verify", BOARD, "Prove what is assumed of this board."),
     "watch": Verb("watch:watch", BOARD, "Print what changes, as it does."),
     "bench": Verb("bench:bench", BOARD, "Measure how fast a model answers."),
     "reload": Verb("system:reload", BOARD, "Let the daemon read its settings anew."),

@@ -76,6 +76,7 @@ def _npu(path: Path) -> dict[str, str]:
     except OSError:
         return {}
     said = {"rkllm.toolkit": facts.toolkit, "rkllm.platform": facts.platform}
+    said["rkllm.magic"] = facts.magic
     said["rkllm.problem"] = facts.problem
     return {key: value for key, value in said.items() if value}
 

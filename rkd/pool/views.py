@@ -96,6 +96,7 @@ def _resident(table: Table, one: Residence, queued: int, pid: int) -> Resident:
         npu_domain=one.domain if one.on_npu else None,
         pid=pid,
         runtime=one.loaded.runtime if one.loaded else "",
+        engine_lines=one.loaded.engine_lines if one.loaded else (),
         ready_s=one.ready_s if one.loaded else None,
         served=one.served,
         prompt_cache_bytes=one.plan.spec.prompt_cache_bytes,

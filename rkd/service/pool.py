@@ -161,6 +161,7 @@ def _resident(one: Resident) -> pb.Resident:
         npu_domain=one.npu_domain,
         prompt_cache_bytes=one.prompt_cache_bytes,
         prompt_cache_used_bytes=one.prompt_cache_used_bytes,
+        engine_lines=one.engine_lines,
     )
     now_s, now = time.monotonic(), datetime.now(UTC)
     for at_s, field in (

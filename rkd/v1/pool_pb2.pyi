@@ -28,7 +28,7 @@ RESIDENT_STATE_UNLOADING: ResidentState
 RESIDENT_STATE_FAILED: ResidentState
 
 class Resident(_message.Message):
-    __slots__ = ("model", "state", "backend", "backend_reason", "size_bytes", "size_measured", "context_tokens", "slots", "slots_used", "queued", "expires", "pinned", "npu_domain", "pid", "runtime", "loaded", "reason", "retry", "served", "prompt_cache_bytes", "prompt_cache_used_bytes")
+    __slots__ = ("model", "state", "backend", "backend_reason", "size_bytes", "size_measured", "context_tokens", "slots", "slots_used", "queued", "expires", "pinned", "npu_domain", "pid", "runtime", "loaded", "reason", "retry", "served", "prompt_cache_bytes", "prompt_cache_used_bytes", "engine_lines")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +50,7 @@ class Resident(_message.Message):
     SERVED_FIELD_NUMBER: _ClassVar[int]
     PROMPT_CACHE_BYTES_FIELD_NUMBER: _ClassVar[int]
     PROMPT_CACHE_USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_LINES_FIELD_NUMBER: _ClassVar[int]
     model: str
     state: ResidentState
     backend: _types_pb2.Backend
@@ -71,7 +72,8 @@ class Resident(_message.Message):
     served: int
     prompt_cache_bytes: int
     prompt_cache_used_bytes: int
-    def __init__(self, model: _Optional[str] = ..., state: _Optional[_Union[ResidentState, str]] = ..., backend: _Optional[_Union[_types_pb2.Backend, str]] = ..., backend_reason: _Optional[str] = ..., size_bytes: _Optional[int] = ..., size_measured: _Optional[bool] = ..., context_tokens: _Optional[int] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., queued: _Optional[int] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., pinned: _Optional[bool] = ..., npu_domain: _Optional[int] = ..., pid: _Optional[int] = ..., runtime: _Optional[str] = ..., loaded: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., retry: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., served: _Optional[int] = ..., prompt_cache_bytes: _Optional[int] = ..., prompt_cache_used_bytes: _Optional[int] = ...) -> None: ...
+    engine_lines: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[str] = ..., state: _Optional[_Union[ResidentState, str]] = ..., backend: _Optional[_Union[_types_pb2.Backend, str]] = ..., backend_reason: _Optional[str] = ..., size_bytes: _Optional[int] = ..., size_measured: _Optional[bool] = ..., context_tokens: _Optional[int] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., queued: _Optional[int] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., pinned: _Optional[bool] = ..., npu_domain: _Optional[int] = ..., pid: _Optional[int] = ..., runtime: _Optional[str] = ..., loaded: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., retry: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., served: _Optional[int] = ..., prompt_cache_bytes: _Optional[int] = ..., prompt_cache_used_bytes: _Optional[int] = ..., engine_lines: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListResidentRequest(_message.Message):
     __slots__ = ("page_size", "page_token")

@@ -61,6 +61,8 @@ class RkllmFacts:
     toolkit: str = ""
     platform: str = ""
     fingerprint: str = ""
+    magic: str = ""
+    """Its first four bytes in hex."""
 
 
 def look(path: Path) -> RkllmFacts:
@@ -76,7 +78,8 @@ def look(path: Path) -> RkllmFacts:
         first = os.pread(descriptor, 64, 0)
         tail = os.pread(descriptor, _TAIL_BYTES, max(0, size_bytes - _TAIL_BYTES))
         fingerprint = _fingerprint(descriptor, size_bytes)
-    return replace(judge(path.name, size_bytes, first, tail), fingerprint=fingerprint)
+    facts = judge(path.name, size_bytes, first, tail)
+    return replace(facts, fingerprint=fingerprint, magic=first[:4].hex())
 
 
 def _fingerprint(descriptor: int, size_bytes: int) -> str:

@@ -118,7 +118,12 @@ def make_board(root: Path) -> Path:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, versions: Sequence[str], *, sysroot: Path | None = None
+    folder: Path,
+    versions: Sequence[str],
+    *,
+    sysroot: Path | None = None,
+    libraries: Sequence[Path] = (),
+    **variables: str,
 ) -> Iterator[NpuDaemon]:
     """
     Run a daemon whose runtimes are stand-ins of *versions*, the first one preferred.
@@ -127,7 +132,10 @@ def running(
         folder: for everything the daemon has.
         versions: of the runtimes.
         sysroot: where the facts of the board are read; None: this machine.
+        libraries: in place of the stand-ins of *versions*.
+        variables: of the daemon's environment.
     """
+    libraries = libraries or [standin.build(version) for version in versions]
     environment = {
         **os.environ,
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'clients'}",
@@ -137,10 +145,11 @@ def running(
         "RKD_LISTEN": f"unix:{folder}/rkd.sock",
         "RKD_READY_FILE": str(folder / "ready"),
         "RKD_OFFLINE": "1",
-        "RKD_RKLLM_LIBRARY": ":".join(str(standin.build(version)) for version in versions),
+        "RKD_RKLLM_LIBRARY": ":".join(map(str, libraries)),
         "RKD_SYSROOT": str(sysroot or "/"),
         "RKLLM_STANDIN_FILE": str(folder / "control"),
         "RKD_CONFINE": "false",  # the stand-ins write what they were called with
+        **variables,
     }
     (folder / "rkd.toml").write_text('load_timeout = "3s"\n', encoding="utf-8")
     with (folder / "log").open("wb") as log:

@@ -4,7 +4,7 @@
  * It behaves as the real library is known to (log lines on stdout, the version line before the
  * model is opened, one run at a time, callbacks on a thread of its own, slow aborts) and is told
  * what to answer and how to fail by `key=value` settings, or `key@VERSION=value` for the library
- * of that version alone. These come, later ones winning, from:
+ * of that version alone, or `key?WORDS=value` for prompts with these words in them. These come, later ones winning, from:
  * the weights file behind its four magic bytes, the file named by RKLLM_STANDIN_FILE, the
  * variable RKLLM_STANDIN, and a `[[key=value;...]]` in the prompt; one per line or `;`.
  *
@@ -25,6 +25,14 @@
  *   abort_hang abort_ignored destroy_crash
  *   abort_sticks=1   an abort without a run ends the next one
  *   late=1   a callback of this run comes while the next one is under way
+ *
+ * What a row of docs/board.md assumes otherwise (`python -m tests.board_page`):
+ *   no_version_line mute=1 (no `I` lines) device_stderr any_magic
+ *   limit_refused=N (contexts longer than the limit less N) refused_init_crash context_step
+ *   leak_mb domain_fails unclean=FILE (memory a killed process keeps)
+ *   utf8=drop (characters of several bytes never come) counter (how often it ran, behind the text)
+ *   read_us (of each token computed) no_reuse counts_all embd_flat embd_turn
+ * and when compiled with -DNO_MARKER or -DLACKS_LORA.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -44,8 +52,10 @@
 #define EXPORT __attribute__((visibility("default")))
 #define SETTINGS 65536
 
+#ifndef NO_MARKER
 __attribute__((used)) static const char marker[] =
     "RKLLM SDK (version: " VERSION " | target: Linux | build: 00000000 2026-01-01 00:00:00)";
+#endif
 
 typedef struct {
   char path[4096];
@@ -63,6 +73,7 @@ typedef struct {
   char *history; /* what is in the cache: bytes of the last input */
   size_t history_len;
   char prompt_cache[4096];
+  char *prompt; /* of the run under way, or NULL */
 } Handle;
 
 /* -- settings ---------------------------------------------------------------------------- */
@@ -84,6 +95,32 @@ static void add_file(char *to, const char *path, int skip_magic) {
   strncat(to, from, SETTINGS - strlen(to) - 1);
 }
 
+/* Add `key=value` for every `key?WORDS=value` whose words are in prompt. */
+static void add_conditional(char *to, const char *prompt) {
+  size_t length = strlen(to);
+  for (char *at = to; at && at < to + length;) {
+    at += strspn(at, "\n;");
+    size_t line = strcspn(at, "\n;"), key = strcspn(at, "?=\n;");
+    if (at[key] == '?' && key < line) {
+      const char *words = at + key + 1, *equals = memchr(words, '=', line - key - 1);
+      char text[1024];
+      if (equals && equals - words < (long)sizeof text) {
+        memcpy(text, words, equals - words);
+        text[equals - words] = 0;
+        size_t room = SETTINGS - strlen(to) - 2, wanted = key + line - (equals - at);
+        if (strstr(prompt, text) && wanted < room) {
+          char *end = to + strlen(to);
+          *end++ = '\n';
+          memcpy(end, at, key);
+          memcpy(end + key, equals, line - (equals - at));
+          end[wanted] = 0;
+        }
+      }
+    }
+    at += line;
+  }
+}
+
 static void settings_of(char *to, const char *model, const char *prompt) {
   *to = 0;
   add_file(to, model, 1);
@@ -102,6 +139,7 @@ static void settings_of(char *to, const char *model, const char *prompt) {
       strncat(to, "\n", SETTINGS - strlen(to) - 1);
       strncat(to, given[i], SETTINGS - strlen(to) - 1);
     }
+  if (prompt) add_conditional(to, prompt);
 }
 
 /* The last value of key, or fallback; out holds the copy. */
@@ -158,8 +196,11 @@ static void hang(void) {
   for (;;) pause();
 }
 
+static int mute;
+
 static void say(const char *format, ...) {
   va_list args;
+  if (mute && !strncmp(format, "I ", 2)) return;
   va_start(args, format);
   vfprintf(stdout, format, args);
   fputc('\n', stdout);
@@ -320,6 +361,8 @@ EXPORT RKLLMParam rkllm_createDefaultParam(void) {
   return p;
 }
 
+static int refused; /* an init of this process was, for its context */
+
 /* Whether the device, the file and the parameters let the model load; says why not. */
 static int check_load(const char *settings, const RKLLMParam *p) {
   char driver[32], platform[32], target[32], toolkit[32];
@@ -328,6 +371,10 @@ static int check_load(const char *settings, const RKLLMParam *p) {
   setting(settings, "target", "RK3588", target, sizeof target);
   setting(settings, "toolkit", VERSION, toolkit, sizeof toolkit);
   long limit = number(settings, "context_limit", 16384), cores = number(settings, "cores", 1);
+  if (is(settings, "device", "none") && number(settings, "device_stderr", 0)) {
+    fprintf(stderr, "failed to open rknpu module, need to insmod rknpu dirver!\n");
+    return 0;
+  }
   if (is(settings, "device", "none")) {
     say("failed to open rknpu module, need to insmod rknpu dirver!");
     say("failed to open rknn device!");
@@ -335,8 +382,9 @@ static int check_load(const char *settings, const RKLLMParam *p) {
     say("Get device properties failed");
     return 0;
   }
-  say("I rkllm: rkllm-runtime version: %s, rknpu driver version: %s, platform: %s", VERSION,
-      driver, platform);
+  if (!number(settings, "no_version_line", 0))
+    say("I rkllm: rkllm-runtime version: %s, rknpu driver version: %s, platform: %s", VERSION,
+        driver, platform);
   if (strcmp(driver, "0.9.7") < 0)
     say("W rkllm: driver version is too low, please upgrade to 0.9.7");
   int fd = open(p->model_path, O_RDONLY | O_CLOEXEC);
@@ -348,7 +396,7 @@ static int check_load(const char *settings, const RKLLMParam *p) {
   ssize_t n = read(fd, magic, 4);
   close(fd);
   say("I rkllm: loading rkllm model from %s", p->model_path);
-  if (n < 4 || memcmp(magic, "\xDA\xEE\xB3\x36", 4)) {
+  if (n < 4 || (memcmp(magic, "\xDA\xEE\xB3\x36", 4) && !number(settings, "any_magic", 0))) {
     say("E rkllm: invalid rkllm model!");
     return 0;
   }
@@ -362,7 +410,13 @@ static int check_load(const char *settings, const RKLLMParam *p) {
     say("E rkllm: Platform error: the model is for %s. Your platform is %s.", target, platform);
     return 0;
   }
-  if (p->max_context_len > limit) {
+  long step = number(settings, "context_step", 1);
+  if (p->max_context_len % step) {
+    say("E rkllm: max_context[%d] must be a multiple of %ld", p->max_context_len, step);
+    return 0;
+  }
+  if (p->max_context_len > limit - number(settings, "limit_refused", 0)) {
+    refused = 1;
     say("E rkllm: max_context[%d] must be less than the model's max_context_limit[%ld]",
         p->max_context_len, limit);
     return 0;
@@ -378,6 +432,13 @@ static int check_load(const char *settings, const RKLLMParam *p) {
     return 0;
   }
 #endif
+  char kept[4096];
+  int held = *setting(settings, "unclean", "", kept, sizeof kept) && !access(kept, F_OK);
+  if (held || (number(settings, "domain_fails", 0) && p->extend_param.base_domain_id)) {
+    say("E RKNN: [00:00:00.000] failed to malloc npu memory, size: 4022272000, flags: 0x2");
+    return 0;
+  }
+  if (*kept) close(open(kept, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   long mb = number(settings, "npu_mb", 0);
   if (mb && !book(settings, mb)) {
     say("E RKNN: [00:00:00.000] failed to malloc npu memory, size: %ld, flags: 0x2", mb << 20);
@@ -402,7 +463,11 @@ EXPORT int rkllm_init(LLMHandle *handle, RKLLMParam *p, LLMResultCallback result
   begin(&line, "rkllm_init");
   put_param(&line, p);
   end(&line, settings);
+  mute = number(settings, "mute", 0);
   maybe_crash(settings, "init_crash");
+  if (refused) maybe_crash(settings, "refused_init_crash");
+  long leak = number(settings, "leak_mb", 0) << 20;
+  if (leak) memset(malloc(leak), 1, leak);
   if (number(settings, "init_hang", 0)) hang();
   if (*setting(settings, "init_line", "", text, sizeof text)) say("%s", text);
   int rc = number(settings, "init_rc", 0);
@@ -433,6 +498,8 @@ EXPORT int rkllm_destroy(LLMHandle handle) {
   begin(&line, "rkllm_destroy");
   end(&line, settings);
   maybe_crash(settings, "destroy_crash");
+  char kept[4096];
+  if (*setting(settings, "unclean", "", kept, sizeof kept)) unlink(kept);
   book(settings, 0);
   free(h->history);
   memset(h, 0xDD, sizeof *h);
@@ -558,8 +625,10 @@ static void make_answer(Job *job) {
     answer_params(&line, job);
     job->answer = strndup(line.text, line.length);
   } else {
-    job->answer = malloc(strlen(kind) + 1);
+    job->answer = malloc(strlen(kind) + 32);
     unescape(job->answer, kind);
+    static int runs;
+    if (number(job->settings, "counter", 0)) sprintf(strchr(job->answer, 0), " %d", ++runs);
   }
   job->n_answer = strlen(job->answer);
 }
@@ -604,6 +673,12 @@ static int generate(Job *job, int limit) {
     memcpy(buffer + held, job->answer + at, take);
     at += take;
     held += take;
+    if (is(job->settings, "utf8", "drop")) {
+      size_t plain = 0;
+      for (size_t i = 0; i < held; i++)
+        if (!(buffer[i] & 0x80)) buffer[plain++] = buffer[i];
+      held = plain;
+    }
     size_t tail = whole ? unfinished((unsigned char *)buffer, held) : 0;
     size_t ready = held - tail;
     char rest[4];
@@ -640,6 +715,10 @@ static void hidden_layer(Job *job) {
       int32_t word;
       memcpy(&word, job->bytes + (t * 4 + 4 <= (int)job->n_bytes ? t * 4 : 0),
              job->n_bytes >= 4 ? 4 : job->n_bytes);
+      if (number(job->settings, "embd_flat", 0)) {
+        int turn = number(job->settings, "embd_turn", 0) && i % 2;
+        states[t * width + i] = turn ? -1.0f : 1.0f;
+      } else
       states[t * width + i] = (float)(((uint32_t)word * 31u + i * 7u + t) % 97u) - 48.0f;
     }
   RKLLMResult result;
@@ -678,6 +757,8 @@ static void *work(void *argument) {
   Handle *h = job->h;
   int cached = prefix_tokens(job), n = 0;
   double t0 = now_s();
+  int read = number(job->settings, "no_reuse", 0) ? job->n_tokens : job->n_tokens - cached;
+  sleep_us(number(job->settings, "read_us", 0) * read);
   sleep_us(number(job->settings, "prefill_ms", 0) * 1000); /* an abort waits for the prefill */
   double t1 = now_s();
   if (!aborted(job)) {
@@ -710,7 +791,8 @@ static void *work(void *argument) {
   memset(&result, 0, sizeof result);
 #if FAMILY >= 4
   result.perf.prefill_time_ms = (t1 - t0) * 1e3;
-  result.perf.prefill_tokens = job->n_tokens - cached;
+  result.perf.prefill_tokens =
+      number(job->settings, "counts_all", 0) ? job->n_tokens : job->n_tokens - cached;
   result.perf.generate_time_ms = (now_s() - t1) * 1e3;
   result.perf.generate_tokens = n;
   result.perf.memory_usage_mb = 100;
@@ -787,6 +869,10 @@ EXPORT int rkllm_run(LLMHandle handle, RKLLMInput *input, RKLLMInferParam *infer
     settings_of(settings, h->path, input->prompt_input);
   }
   job.n_tokens = (int)((job.n_bytes + 3) / 4);
+  pthread_mutex_lock(&h->lock);
+  free(h->prompt);
+  h->prompt = input->input_type == INPUT_TOKEN ? NULL : strdup(input->prompt_input);
+  pthread_mutex_unlock(&h->lock);
   if (!number(settings, "abort_sticks", 0)) h->abort_at = 0;
   log_run(&job);
   maybe_crash(settings, "run_crash");
@@ -837,7 +923,9 @@ EXPORT int rkllm_abort(LLMHandle handle) {
   Handle *h = handle;
   if (!h) return -1;
   pthread_mutex_lock(&one);
-  settings_of(settings, h->path, NULL);
+  pthread_mutex_lock(&h->lock);
+  settings_of(settings, h->path, h->prompt);
+  pthread_mutex_unlock(&h->lock);
   begin(&line, "rkllm_abort");
   end(&line, settings);
   int hangs = number(settings, "abort_hang", 0), sticks = number(settings, "abort_sticks", 0);
@@ -870,6 +958,7 @@ static void log_texts(Handle *h, const char *name, const char *a, const char *b,
   end(&line, settings);
 }
 
+#ifndef LACKS_LORA
 EXPORT int rkllm_load_lora(LLMHandle handle, RKLLMLoraAdapter *adapter) {
   Handle *h = handle;
   if (!h || access(adapter->lora_adapter_path, R_OK)) {
@@ -883,6 +972,7 @@ EXPORT int rkllm_load_lora(LLMHandle handle, RKLLMLoraAdapter *adapter) {
   snprintf(h->loras[h->n_loras++], 128, "%s", adapter->lora_adapter_name);
   return 0;
 }
+#endif
 
 EXPORT int rkllm_load_prompt_cache(LLMHandle handle, const char *path) {
   Handle *h = handle;

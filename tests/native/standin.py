@@ -55,7 +55,9 @@ def asserts(version: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build(version: str, *, cc: str | None = None, marker: str = "") -> Path:
+def build(
+    version: str, *, cc: str | None = None, marker: str = "", defines: tuple[str, ...] = ()
+) -> Path:
     """
     Build the stand-in of *version*, or return the one built before.
 
@@ -63,6 +65,7 @@ def build(version: str, *, cc: str | None = None, marker: str = "") -> Path:
         version: one of the released versions.
         cc: the compiler; the host's when None.
         marker: the version it says it is, when that is to differ.
+        defines: of the source, `NO_MARKER` or `LACKS_LORA`.
     """
     command = cc or compiler()
     if command is None:
@@ -73,6 +76,7 @@ def build(version: str, *, cc: str | None = None, marker: str = "") -> Path:
     flags = [
         "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-pthread",
         "-fvisibility=hidden", f"-DFAMILY={FAMILIES[version].value}", f'-DVERSION="{said}"',
+        *(f"-D{name}" for name in defines),
     ]  # fmt: skip
     digest = hashlib.sha256(repr((command, flags, sorted(sources.items()))).encode()).hexdigest()
     folder = ROOT / ".cache" / "native" / digest[:16]

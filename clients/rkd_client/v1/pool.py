@@ -80,6 +80,9 @@ class Resident:
     prompt_cache_used_bytes: int = 0
     """Of these, in use: by how much its worker grew since its first answer."""
 
+    engine_lines: tuple[str, ...] = ()
+    """What the NPU's library printed while it loaded the model, at most 40 lines; empty on the CPU."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListResidentResponse:

@@ -153,6 +153,7 @@ class RkllmBackend:
             runtime=f"rkllm {library.version}",
             template_way=prompts.way,
             warnings=(*_load_warnings(spec, resident), *_no_text(heard, detail)),
+            engine_lines=resident.printed,
             first_answer=heard,
             first_answer_detail=detail,
         )

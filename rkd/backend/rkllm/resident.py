@@ -23,6 +23,9 @@ from rkd.librkllmrt import FAMILIES, Family
 CONTEXT_STEP_TOKENS = 32
 """Contexts are multiples of this. **Source:** the vendor's guide to 1.3.0."""
 
+PRINTED_LINES = 40
+PRINTED_CHARACTERS = 300
+
 CONTEXT_TRIES = 2
 """How often a refused context is made shorter."""
 
@@ -55,6 +58,8 @@ class LoadedModel:
         self._prompt_cache = ""
         self.warnings: tuple[str, ...] = ()
         """What the library warned of at the last load."""
+        self.printed: tuple[str, ...] = ()
+        """What it printed at the last load, refused tries included; no more than is looked at."""
 
     @property
     def context_tokens(self) -> int:
@@ -69,6 +74,7 @@ class LoadedModel:
             PreconditionError: what the library's words say is wrong.
         """
         status, lines = self._init()
+        printed = lines
         for _ in range(CONTEXT_TRIES):
             limit = evidence.context_limit_in(lines)
             if limit is None:
@@ -76,10 +82,12 @@ class LoadedModel:
             self._runtime.destroy()
             self._shorten(limit)
             status, lines = self._init()
+            printed += lines
         if status or evidence.errors_in(lines):
             raise evidence.load_failure(lines, weights=self._params.weights, status=status)
         self._check_version(evidence.version_in(lines))
         self.warnings = evidence.warnings_in(lines)
+        self.printed = tuple(line[:PRINTED_CHARACTERS] for line in printed[-PRINTED_LINES:])
         for name, path, scale in self._adapters:
             self._load_adapter(name, path, scale)
         self._spoilt = self._silenced = False

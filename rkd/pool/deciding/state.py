@@ -324,6 +324,7 @@ class Resident:
     served: int = 0
     prompt_cache_bytes: int = 0
     prompt_cache_used_bytes: int = 0
+    engine_lines: tuple[str, ...] = ()
 
 
 Action = Launch | Stop | Grant | Refuse | Announce

@@ -147,6 +147,7 @@ LOADEDS = st.builds(
     warnings=few(TEXT),
     first_answer=st.sampled_from(FirstAnswer),
     first_answer_detail=TEXT,
+    engine_lines=few(TEXT),
 )
 
 

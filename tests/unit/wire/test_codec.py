@@ -69,7 +69,7 @@ WHOLE: tuple[Any, ...] = (
         "/p", 7, 8, 9, "b",
     ),
     Loaded(
-        1, 2, "r", TemplateWay.MODEL, ("w",), FirstAnswer.GARBAGE, "d",
+        1, 2, "r", TemplateWay.MODEL, ("w",), FirstAnswer.GARBAGE, "d", ("e",),
     ),
     Chunk(
         "t", "r", (ToolCallDelta(1, "i", "n", "a"),), (1,), (TokenLogprobs(LOGPROB, (LOGPROB,)),),

@@ -1,0 +1,127 @@
+"""`rkctl verify`: go through docs/board.md, row by row, and write down what this board does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rkd_client.errors import RkdError
+
+from rkctl.failure import Exit, Failure
+from rkctl.screen import render
+from rkctl.session import Session
+from rkctl.verb import verb
+from rkctl.verify.probe import NotApplicableError, Probe, reason_of
+from rkctl.verify.report import Judged, as_text, scrubbed
+from rkctl.verify.row import Found, Result, Row, not_applicable
+from rkctl.verify.table import LAST, ROWS
+
+_COLOURS = {Result.HOLDS: "green", Result.DIFFERS: "red", Result.NOT_APPLICABLE: "white"}
+_SMALL = "Qwen2.5-0.5B or Qwen3-0.6B as w8a8 for this chip: `rkctl search qwen --format rkllm`"
+
+
+@verb("verify")
+@click.argument("model", required=False, default="")
+@click.option("--row", "numbers", multiple=True, metavar="N", help="Only this row; may repeat.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where the report goes. Default: rkd-verify-DATE.md here.",
+)
+def verify(session: Session, model: str, numbers: tuple[str, ...], report: Path | None) -> None:
+    """
+    Prove what is assumed of this board with MODEL, or the smallest .rkllm; 1 where a row differs.
+
+    Goes through docs/board.md. May be stopped at any time: what it loaded leaves again, and the
+    report says how far it came.
+    """
+    rows = _wanted(numbers)
+    board = Probe(session, model, Path(os.environ.get("RKD_SYSROOT") or "/"))
+    if model and model not in board.candidates:
+        raise Failure(
+            f"{model} has no .rkllm weights that could be verified with",
+            "MODEL_NOT_FOUND",
+            ("see what there is: rkctl list",),
+        )
+    if not board.candidates:
+        render.note(f"there is no .rkllm model here; a small one is enough: {_SMALL}")
+    judged: list[Judged] = []
+    before = signal.signal(signal.SIGINT, board.stop)
+    try:
+        for one in _judge(board, rows):
+            judged.append(one)
+            _print(session, one)
+    finally:
+        _end(board)
+        when = datetime.now(UTC)
+        file = report or Path(f"rkd-verify-{when:%Y%m%d-%H%M%S}.md")
+        _write(file, as_text(judged, board, when, whole=len(judged) == len(rows)))
+        signal.signal(signal.SIGINT, before)
+    different = sum(one.found.result is Result.DIFFERS for one in judged)
+    if not session.json:
+        held = sum(one.found.result is Result.HOLDS for one in judged)
+        render.note(f"{held} rows hold, {different} differ; the report: {file}")
+    if different:
+        click.get_current_context().exit(Exit.ERROR)
+
+
+def _wanted(numbers: tuple[str, ...]) -> tuple[Row, ...]:
+    known = {row.number for row in ROWS}
+    unknown = [one for one in numbers if one not in known]
+    if unknown:
+        raise click.UsageError(f"docs/board.md has no row {unknown[0]}")
+    chosen = [row for row in ROWS if not numbers or row.number in numbers]
+    return tuple(sorted(chosen, key=lambda row: row.number == LAST))
+
+
+def _judge(board: Probe, rows: tuple[Row, ...]) -> Iterator[Judged]:
+    """Judge row after row; a board that is gone ends it, anything else is a row's own matter."""
+    for row in rows:
+        try:
+            found = row.check(board)
+        except NotApplicableError as why:
+            found = not_applicable(str(why))
+        except RkdError as error:
+            if error.reason in {"UNAVAILABLE", "SHUTTING_DOWN"}:
+                raise
+            found = not_applicable(reason_of(error))
+        if board.stopped:
+            raise KeyboardInterrupt
+        yield Judged(row, Found(found.result, scrubbed(found.seen, board.candidates)))
+
+
+def _print(session: Session, one: Judged) -> None:
+    if session.json:
+        said = {"row": one.row.number, "result": str(one.found.result), "seen": one.found.seen}
+        click.echo(json.dumps(said, ensure_ascii=False))
+        return
+    mark = render.styled(str(one.found.result).ljust(14), fg=_COLOURS[one.found.result])
+    seen = f" ({one.found.seen})" if one.found.seen else ""
+    first, *more = render.lines_of(f"{one.row.assumed}{seen}", 21)
+    click.echo(f"{one.row.number.rjust(3)}  {mark}  {first}")
+    for line in more:
+        click.echo(f"{' ' * 21}{line}")
+
+
+def _end(board: Probe) -> None:
+    try:
+        board.close()
+    except RkdError as error:
+        render.note(f"what was loaded stays in memory: {reason_of(error)}")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failure(
+            f"the report cannot be written to {file}: {error.strerror}",
+            "DISK_FULL",
+            ("name another place: rkctl verify --report FILE",),
+        ) from error

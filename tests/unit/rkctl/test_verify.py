@@ -1,0 +1,73 @@
+"""What `rkctl verify` prints and writes; the boards themselves are in the integration tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rkctl.verify.probe import garbled
+from rkctl.verify.report import MOST_SEEN_CHARACTERS, scrubbed
+from rkctl.verify.table import LAST, ROWS, SECTIONS
+
+from tests.board_page import with_tables
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "board.md"
+
+
+def test_the_page_is_made_of_the_rows() -> None:
+    """Every row of the table is on the page, in the same words."""
+    text = PAGE.read_text(encoding="utf-8")
+
+    assert with_tables(text) == text, "python -m tests.board_page docs/board.md"
+    assert with_tables(text.replace("| 26 |", "| 99 |")) == text
+
+
+def test_rows_have_numbers_of_their_own() -> None:
+    """In the order of the sections."""
+    numbers = [row.number for row in ROWS]
+
+    assert len(set(numbers)) == len(numbers)
+    assert LAST in numbers
+    assert sorted(ROWS, key=lambda row: SECTIONS.index(row.section)) == list(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("failed to open '/home/ada/m.rkllm': no", "failed to open '(path)': no"),
+        ("~/models/x, /etc/rkd", "(path), (path)"),
+        ("at 192.168.1.7:7588 or fe80::1:2:3", "at (address) or (address)"),
+        ("ada@board.lan wrote", "(address) wrote"),
+        ("https://hub.lan/x?y and unix:/run/rkd", "(address) and (address)"),
+        ("my-qwen and qwen and qwen2 are here", "my-qwen and model 1 and qwen2 are here"),
+        ("the worker of big.model died", "the worker of model 2 died"),
+        ("62 ms, then 5 ms; 1783 of 1784 tokens", "62 ms, then 5 ms; 1783 of 1784 tokens"),
+        ("domains 0 and 1", "domains 0 and 1"),
+        ("1.2.1b1, 1.3.1", "1.2.1b1, 1.3.1"),
+    ],
+)
+def test_what_is_seen_names_nobody(text: str, expected: str) -> None:
+    """No path, address, host or model; figures and versions stay."""
+    assert scrubbed(text, ("qwen", "big.model")) == expected
+
+
+def test_what_is_seen_is_short() -> None:
+    """And on one line."""
+    assert len(scrubbed("a b\n" * 1000)) == MOST_SEEN_CHARACTERS
+    assert "\n" not in scrubbed("a\nb")
+
+
+@pytest.mark.parametrize(
+    ("text", "bad"),
+    [
+        ("", True),
+        (" \n", True),
+        ("&&&&", True),
+        ("\ufffd\ufffda", True),
+        ("ab", False),
+        ("&&&", False),
+    ],
+)
+def test_garbage(text: str, *, bad: bool) -> None:
+    """One sign over and over, nothing, or no text."""
+    assert bool(garbled(text)) is bad
