@@ -11,11 +11,13 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from rkd.v1 import models_pb2 as pb
 from rkd_client.ask import Ask, StreamAsk
 from rkd_client.channel import OPTIONS, Caller, codecs, credentials, is_secure, present
 from rkd_client.endpoint import choose
-from rkd_client.errors import RkdError, UnavailableError
+from rkd_client.errors import DataLossError, RkdError, UnavailableError
 from rkd_client.face import Face, Line, Reading, attempts_of
+from rkd_client.passing import Passing
 from rkd_client.upload import Came, Hashed, Pause, Told, ask_of, digest_of, journey, requests
 from rkd_client.values import value_of
 from rkd_client.where import Where
@@ -135,14 +137,14 @@ class AsyncLink(Line):
         return method(ask.request, timeout=bound_s, metadata=caller.pairs(ask.model))
 
     async def send(
-        self, ask: Ask[Answered, Any], pieces: Iterator[Message], caller: Caller
+        self, ask: Ask[Answered, Any], pieces: AsyncIterator[Message], caller: Caller
     ) -> Answered | RkdError:
-        """Send *pieces*, each made in a thread, once, and return what came of it."""
+        """Send *pieces* once, and return what came of it."""
         method = (await self.open()).stream_unary(ask.path, *codecs(ask))
         bound_s = caller.timeout_s or ask.bound_s
         pairs = caller.pairs(ask.model)
         try:
-            return present(await method(_in_thread(pieces), timeout=bound_s, metadata=pairs))
+            return present(await method(pieces, timeout=bound_s, metadata=pairs))
         except grpc.RpcError as error:
             return self.told(error)
 
@@ -164,6 +166,10 @@ class AsyncLink(Line):
             if self._channel is not None:
                 await self._channel.close()
                 self._channel = None
+
+
+async def _once(message: Message) -> AsyncIterator[Message]:
+    yield message
 
 
 async def _in_thread(pieces: Iterator[Message]) -> AsyncIterator[Message]:
@@ -214,8 +220,46 @@ class AsyncClient(Face):
             if isinstance(step, Pause):
                 await asyncio.sleep(step.pause_s)
             else:
-                pieces = requests(one, step, told)
+                pieces = _in_thread(requests(one, step, told))
                 came = await self.link.send(ask_of(one, step), pieces, self.caller)
+
+    async def holds(self, digest: str) -> bool:
+        """Tell whether the board holds the file of *digest*, whole."""
+        return (await self._stands(digest)).complete
+
+    async def send(
+        self, digest: str, pieces: AsyncIterator[bytes], size_bytes: int | None = None
+    ) -> None:
+        """
+        Bring the file that *pieces* are to the board, once, as it comes.
+
+        Args:
+            digest: `sha256:<hex>` of it.
+            pieces: all of it; what the board holds already is read and not sent.
+            size_bytes: of all of it; None where that is not known before the end.
+
+        Raises:
+            RkdError: the board refuses it, or it is not what *digest* says.
+        """
+        held = await self._stands(digest)
+        if held.complete:
+            return
+        passing = Passing(digest, held.committed_bytes, size_bytes)
+        source = aiter(passing.left(pieces))
+        while not passing.ended:
+            came = await self.link.send(passing.ask(), passing.requests(source), self.caller)
+            if isinstance(came, RkdError):
+                raise came
+            held = came
+        if not held.complete:
+            raise DataLossError("DIGEST_MISMATCH", f"the file of {digest} did not come whole")
+
+    async def _stands(self, digest: str) -> pb.UploadResponse:
+        asking = Passing(digest, 0, 1)
+        came = await self.link.send(asking.ask(), _once(asking.first()), self.caller)
+        if isinstance(came, RkdError):
+            raise came
+        return came
 
     async def close(self) -> None:
         """Close the channel; calls still open are cancelled."""

@@ -17,10 +17,10 @@ from rkd_gateway.anthropic.shape import AnthropicDialect
 from rkd_gateway.body import Shelf
 from rkd_gateway.callers import Callers, is_reachable
 from rkd_gateway.door import PREFLIGHT, Door
-from rkd_gateway.endpoint import Answer, Call, Dialect, Endpoint, Handler, headers_in
+from rkd_gateway.endpoint import Answer, BodyWay, Call, Dialect, Endpoint, Handler, headers_in
 from rkd_gateway.llamacpp.routes import LLAMACPP
 from rkd_gateway.meters import MEDIA_TYPE, Meters
-from rkd_gateway.ollama.routes import OLLAMA, OLLAMA_MISSING
+from rkd_gateway.ollama.routes import OLLAMA
 from rkd_gateway.ollama.shape import OllamaDialect
 from rkd_gateway.openai.routes import OPENAI
 from rkd_gateway.openai.shape import OpenAIDialect
@@ -29,6 +29,8 @@ from rkd_gateway.responses.routes import Responses
 from rkd_gateway.settings import Settings
 
 READING = frozenset({"GET", "HEAD"})
+PASSED_ON = frozenset({("POST", "/api/blobs/{digest}")})
+"""Bodies that may be as large as a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def build(settings: Settings, client: AsyncClient) -> Guarded:
     board = Board(Callers(client), Shelf(), Meters())
     made = Responses()
     dialects: tuple[tuple[Any, Any, Dialect], ...] = (
-        (OLLAMA, OLLAMA_MISSING, OllamaDialect()),
+        (OLLAMA, (), OllamaDialect()),
         (OPENAI, (), OpenAIDialect()),
         (LLAMACPP, (), OpenAIDialect()),
         (made.routes, (), OpenAIDialect()),
@@ -62,8 +64,10 @@ def build(settings: Settings, client: AsyncClient) -> Guarded:
 
 
 def _route(board: Board, dialect: Dialect, method: str, path: str, handler: Handler) -> Route:
-    body = method not in READING
-    endpoint = Endpoint(handler, dialect, board.callers, board.shelf, body=body)
+    body: BodyWay = "none" if method in READING else "json"
+    if (method, path) in PASSED_ON:
+        body = "passed on"
+    endpoint = Endpoint(handler, dialect, board.callers, board.shelf, body)
     return Route(path, Counted(endpoint, board.meters, path), methods=[method])
 
 

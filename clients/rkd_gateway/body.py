@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Final
 
 from rkd_client.errors import InvalidInputError, UnavailableError
@@ -82,6 +83,36 @@ async def read(receive: Receive, announced: str | None, shelf: Shelf) -> bytes:
             said = f"the body did not come within {WITHIN_S:.0f} s"
             raise InvalidInputError("BODY_TOO_SLOW", said) from error
     return b"".join(pieces)
+
+
+async def passing(receive: Receive) -> AsyncIterator[bytes]:
+    """
+    Yield the pieces of a body that goes on to somebody else; each within its bound of time.
+
+    Raises:
+        InvalidInputError: BODY_TOO_SLOW.
+        ClientGoneError: it will never be whole.
+    """
+    more = True
+    while more:
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                message = await receive()
+        except TimeoutError as error:
+            said = f"nothing came for {WITHIN_S:.0f} s"
+            raise InvalidInputError("BODY_TOO_SLOW", said) from error
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        more = message.get("more_body", False)
+        if piece := message.get("body", b""):
+            yield piece
+
+
+async def no_pieces() -> AsyncIterator[bytes]:
+    """Yield nothing."""
+    nothing: tuple[bytes, ...] = ()
+    for piece in nothing:
+        yield piece
 
 
 def _too_large() -> InvalidInputError:

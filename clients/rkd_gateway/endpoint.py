@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from rkd_client import AsyncClient
 from rkd_client.errors import InternalError, RkdError
@@ -19,7 +19,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from rkd_gateway.body import ClientGoneError, Shelf, read
+from rkd_gateway.body import ClientGoneError, Shelf, no_pieces, passing, read
 from rkd_gateway.callers import Callers, known_by
 from rkd_gateway.errands import HEADER, priority
 from rkd_gateway.fields import Fields, parse
@@ -33,6 +33,9 @@ PATIENCE_S: Final = 3.0
 
 COMMENT_EVERY_S: Final = 10.0
 """A stream that has nothing to say says so this often; proxies give up after 30 or 60."""
+
+MOST_DIGITS: Final = 16
+"""Of the size of a body that is passed on."""
 
 PARSED_AT_ONCE_BYTES: Final = 64 << 10
 """A longer body is parsed in a thread."""
@@ -50,6 +53,8 @@ class Call:
         priority: how urgent its client says it is, as an option; empty where it says nothing.
         query: parameters behind the path.
         caller: who calls, to know him again by: made from his token, never the token.
+        pieces: of a body that is not read beforehand, as it comes.
+        size_bytes: of that body; None where its head does not say.
     """
 
     client: AsyncClient
@@ -58,6 +63,8 @@ class Call:
     priority: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     caller: str = "nobody"
+    pieces: AsyncIterator[bytes] = field(default_factory=no_pieces)
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,9 @@ class Lines:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+BodyWay = Literal["none", "json", "passed on"]
+"""What becomes of a request's body: nothing, an object, or the handler gets it as it comes."""
+
 Answer: TypeAlias = Lines | Response | dict[str, Any]
 Handler = Callable[[Call], Awaitable[Answer]]
 
@@ -94,7 +104,7 @@ class Endpoint:
     """An ASGI app of one handler."""
 
     def __init__(
-        self, handler: Handler, dialect: Dialect, callers: Callers, shelf: Shelf, *, body: bool
+        self, handler: Handler, dialect: Dialect, callers: Callers, shelf: Shelf, body: BodyWay
     ) -> None:
         self._handler, self._dialect = handler, dialect
         self._callers, self._shelf, self._body = callers, shelf, body
@@ -105,6 +115,9 @@ class Endpoint:
         sending = Sending(send)
         try:
             client = await self._callers.admit(peer_of(scope), headers)
+            if self._body == "passed on":
+                await self._pass_on(client, receive, scope, sending)
+                return
             body = await read(receive, headers.get("content-length"), self._shelf)
             work = self._work(client, body, scope, sending)
             await while_connected(receive, work)
@@ -115,18 +128,22 @@ class Endpoint:
 
     async def _work(self, client: AsyncClient, body: bytes, scope: Scope, send: Sending) -> None:
         given: dict[str, Any] = {}
-        if self._body and body:
+        if self._body == "json" and body:
             long = len(body) > PARSED_AT_ONCE_BYTES
             given = await asyncio.to_thread(parse, body) if long else parse(body)
-        headers = headers_in(scope)
-        call = Call(
-            client,
-            Fields(given),
-            scope.get("path_params", {}),
-            priority(headers.get(HEADER)),
-            QueryParams(scope.get("query_string", b"")),
-            known_by(headers),
+        await self._answer(_call(client, given, scope), scope, send)
+
+    async def _pass_on(
+        self, client: AsyncClient, receive: Receive, scope: Scope, send: Sending
+    ) -> None:
+        announced = headers_in(scope).get("content-length", "")
+        size_bytes = (
+            int(announced) if announced.isdecimal() and len(announced) < MOST_DIGITS else None
         )
+        call = replace(_call(client, {}, scope), pieces=passing(receive), size_bytes=size_bytes)
+        await self._answer(call, scope, send)
+
+    async def _answer(self, call: Call, scope: Scope, send: Sending) -> None:
         try:
             answer: Any = await self._handler(call)
             if isinstance(answer, Lines):
@@ -141,6 +158,18 @@ class Endpoint:
     async def _tell(self, error: RkdError, scope: Scope, send: Sending) -> None:
         response = JSONResponse(self._dialect.error(error), status_of(error), headers_of(error))
         await response(scope, _no_more, send)
+
+
+def _call(client: AsyncClient, given: dict[str, Any], scope: Scope) -> Call:
+    headers = headers_in(scope)
+    return Call(
+        client,
+        Fields(given),
+        scope.get("path_params", {}),
+        priority(headers.get(HEADER)),
+        QueryParams(scope.get("query_string", b"")),
+        known_by(headers),
+    )
 
 
 class Sending:

@@ -21,6 +21,7 @@ from rkd_client.errors import (
 
 _BY_REASON = {
     "TOKEN_INVALID": 401,
+    "DIGEST_MISMATCH": 400,
     "BODY_TOO_LARGE": 413,
     "BODY_TOO_SLOW": 408,
     "PATH_NOT_FOUND": 404,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import ollama
 import pytest
 
 from tests.gateway.conftest import MODELS
+from tests.models import tiny
 
 
 @pytest.fixture
@@ -111,3 +115,55 @@ def test_an_unknown_model_is_a_404_also_of_a_stream(client: ollama.Client) -> No
         with pytest.raises(ollama.ResponseError) as missing:
             list(client.chat("nobody", [{"role": "user", "content": "Hi"}], stream=streamed))  # type: ignore[call-overload]
         assert missing.value.status_code == 404
+
+
+def test_a_model_is_made_of_files_that_were_sent(client: ollama.Client, tmp_path: Path) -> None:
+    """A file is sent once; system, parameters and messages are in its Modelfile."""
+    weights = tiny.write(tmp_path / "sent.gguf", seed=7)
+    digest = client.create_blob(weights)
+    assert client.create_blob(weights) == digest
+    steps = list(
+        client.create(
+            "made",
+            files={"sent.gguf": digest},
+            system='Say "hi"\nand be kind',
+            parameters={"temperature": 0, "stop": ["a", "b c"]},
+            messages=[{"role": "user", "content": "Hi"}],
+            stream=True,
+        )
+    )
+    shown = client.show("made")
+
+    assert steps[-1].status == "success"
+    assert 'Say "hi"' in (shown.modelfile or "")
+    assert shown.parameters is not None
+    assert '"b c"' in shown.parameters
+    assert client.generate("made", "Hi", options={"num_predict": 2}).eval_count == 2
+    assert client.create("child", from_="made", system="Other").status == "success"
+    assert "Other" in (client.show("child").modelfile or "")
+    for name in ("child", "made"):
+        client.delete(name)
+
+
+def test_a_file_comes_without_its_size_as_well(url: str, tmp_path: Path) -> None:
+    """As the asynchronous client sends it; bytes that are others' digest are refused."""
+    weights = tiny.write(tmp_path / "async.gguf", seed=8)
+
+    async def bring() -> str:
+        return await ollama.AsyncClient(host=url).create_blob(weights)
+
+    digest = asyncio.run(bring())
+    assert httpx.head(f"{url}/api/blobs/{digest}").status_code == 200
+    other = "sha256:" + "0" * 64
+    assert httpx.head(f"{url}/api/blobs/{other}").status_code == 404
+    wrong = httpx.post(f"{url}/api/blobs/{other}", content=b"something else")
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "DIGEST_MISMATCH")
+    assert httpx.post(f"{url}/api/blobs/nonsense", content=b"x").status_code == 400
+
+
+def test_a_push_names_its_repository(client: ollama.Client) -> None:
+    """A name alone is no repository of the Hub."""
+    with pytest.raises(ollama.ResponseError) as refused:
+        client.push("tiny")
+
+    assert "user/repo" in refused.value.error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rkd_gateway.ollama import answer, embedding, models
+from rkd_gateway.ollama import answer, blobs, embedding, making, models
 
 OLLAMA: Final = (
     ("GET", "/api/version", models.version),
@@ -18,12 +18,8 @@ OLLAMA: Final = (
     ("POST", "/api/pull", models.pull),
     ("POST", "/api/copy", models.copy),
     ("DELETE", "/api/delete", models.delete),
+    ("POST", "/api/create", making.create),
+    ("POST", "/api/push", making.push),
+    ("HEAD", "/api/blobs/{digest}", blobs.known),
+    ("POST", "/api/blobs/{digest}", blobs.send),
 )
-
-OLLAMA_MISSING: Final = (
-    ("POST", "/api/create"),
-    ("POST", "/api/push"),
-    ("HEAD", "/api/blobs/{digest}"),
-    ("POST", "/api/blobs/{digest}"),
-)
-"""Known to Ollama's clients, not built yet: refused in words."""
