@@ -70,6 +70,7 @@ class Config:
     max_picture_bytes: int
     max_image_tokens: int
     prompt_cache: int
+    session_disk: int
     threads: int
     omp_wait_policy: str
     llama_server: Path | None
@@ -160,6 +161,7 @@ SETTINGS: tuple[Setting, ...] = (
         live=True,
     ),
     _row("prompt_cache", byte_count, "256M", "Caches of waiting chats, a CPU model.", live=True),
+    _row("session_disk", byte_count, "1G", "Disk for named conversations; 0: none.", live=True),
     _row("threads", integer(0, 256), "0", "CPU threads of an engine; 0: the big cores.", live=True),
     _row("omp_wait_policy", choice("passive", "active"), "passive", "How idle threads wait."),
     _row("llama_server", path, "", "A native llama-server to use instead of the wheel."),

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from rkd.model import BackendKind, Media, Message, Part
+from rkd.session import SessionFile
 from rkd.tokens import Count, Int32, Size, TokenLogprobs
 
 
@@ -127,6 +128,7 @@ class Run:
         template_arguments: further variables for the template, a JSON object as text, or "".
         lora: (adapter name, scale) to apply to this run.
         prompt_tokens: token ids to use in place of text; wins over both.
+        session: the cache of the conversation it belongs to; None for none.
         prompt_parts: a raw prompt with pictures, in place of `prompt`.
         context_overflow: what becomes of messages longer than the context.
         own_turns: so many of the first messages, system turns left aside, are the model's own.
@@ -145,7 +147,7 @@ class Run:
     template_arguments: str = ""
     lora: tuple[tuple[str, float], ...] = ()
     prompt_tokens: tuple[Int32, ...] = ()
-    prompt_cache: str = ""
+    session: SessionFile | None = None
     prompt_parts: tuple[Part, ...] = ()
     context_overflow: ContextOverflow = ContextOverflow.REFUSE
     own_turns: Count = 0
@@ -257,6 +259,8 @@ class Outcome:
     """The stop token that ended it, where one did."""
     answers: tuple[Outcome, ...] = ()
     """How each ended, where several were asked for; the rest is then their sum."""
+    keeping: bool = False
+    """The cache of its conversation is written behind it; what came of that follows."""
 
 
 class FirstAnswer(enum.StrEnum):

@@ -161,6 +161,9 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(["refuse", "trim-oldest"]),
         help="Of a conversation longer than the context: refuse it, or leave out old turns.",
     ),
+    click.option(
+        "--session", metavar="NAME", help="Keep what is computed of this conversation on disk."
+    ),
     click.option("--hide-thinking", is_flag=True, help="Do not show what it thinks."),
     click.option("--no-wordwrap", "unwrapped", is_flag=True, help="Break lines anywhere."),
 )
@@ -188,6 +191,7 @@ class Asked:
     effort: str | None = None
     thinking_budget: int | None = None
     overflow: str | None = None
+    session: str | None = None
     unwrapped: bool = False
     choices: tuple[str, ...] = ()
     regex: str | None = None
@@ -239,6 +243,7 @@ class Asked:
             "return_token_ids": self.token_ids or None,
             "priority": self.priority,
             "context_overflow": _overflow(self.overflow),
+            "session": self.session,
         }
         biases = [{"token_id": token, "bias": bias} for token, bias in self.logit_bias]
         return cast("Options", {**self.numbers, **rest, "logit_bias": biases or None})

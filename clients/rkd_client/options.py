@@ -22,7 +22,7 @@ class RunOptions(TypedDict, total=False):
 
     `backend`, `keep_alive_s` (0 leaves at once, negative stays for ever), `context_tokens`,
     `priority`, `queue_timeout_s`, `request_id`, `thinking`, `thinking_budget`,
-    `reasoning_effort`, `return_token_ids`, `lora`, `context_overflow`, `n`.
+    `reasoning_effort`, `return_token_ids`, `lora`, `context_overflow`, `n`, `session`.
     """
 
     backend: Backend | None
@@ -38,6 +38,7 @@ class RunOptions(TypedDict, total=False):
     lora: Mapping[str, float] | None
     context_overflow: Overflow | None
     n: int | None
+    session: str | None
 
 
 class Options(RunOptions, total=False):

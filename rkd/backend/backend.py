@@ -22,6 +22,7 @@ from rkd.inference import (
     RankSpec,
     Run,
 )
+from rkd.session import Kept
 
 Emit = Callable[[Chunk | PrefillProgress], None]
 """Takes one piece of an answer; called on any one thread at a time; never raises."""
@@ -73,6 +74,15 @@ class Backend(Protocol):
             BeyondRangeError: CONTEXT_LENGTH_EXCEEDED.
             PreconditionError: CAPABILITY_UNSUPPORTED.
             InvalidInputError: INVALID_FIELD, for a grammar or template the engine refuses.
+        """
+
+    def keep(self, run: Run) -> Kept:
+        """
+        Write the cache of the conversation of *run*, whose outcome said `keeping`.
+
+        Called once, on the run's thread, before anything else of the run's slot; that is free
+        when it returns. The file is ours to take then, or there is none. What stands in the way
+        (no room, too slow a disk) costs the file and nothing else.
         """
 
     def embed(self, spec: EmbedSpec) -> Embeddings:

@@ -180,6 +180,7 @@ class Daemon:
         self._rooms.in_force = new
         self._rooms.pool.reload(pool_settings(new, self._rooms.board))
         self._rooms.library.blobs.reserve_bytes = new.disk_reserve
+        await self._rooms.pool.sessions.limit(new.session_disk, new.disk_reserve)
         log.set_level(new.log_level)
         self._notifier.status(_told(told))
         self._rooms.publish(Event(Topic.SYSTEM, "reloaded", "configuration"))

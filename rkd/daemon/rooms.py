@@ -33,6 +33,7 @@ from rkd.operations.operation import OperationKind
 from rkd.pool.calibration import Calibration
 from rkd.pool.pairings import Pairings
 from rkd.pool.pool import Pool
+from rkd.pool.sessions import SessionShelf
 from rkd.pool.workers.job import Jobs
 from rkd.pool.workers.launcher import Launcher
 from rkd.service.gate.auth import Guard
@@ -82,6 +83,11 @@ class Rooms:
                 config.state_dir / "runtimes.json", f"{self.board.kernel} {self.board.npu_driver}"
             ),
             publish=self.publish,
+            sessions=SessionShelf(
+                config.state_dir / "sessions",
+                config.session_disk,
+                reserve_bytes=config.disk_reserve,
+            ),
         )
         self.uploads = Uploads(self.library.blobs)
         self.watch = Watch(
@@ -145,6 +151,7 @@ class Rooms:
             self.pool.forget(event.subject.casefold())
         if event.topic is Topic.MODEL and event.action == "removed":
             self.meters.forget(event.subject)
+            self.pool.forget_sessions(event.subject.casefold())
         if event.topic is Topic.OPERATION and event.action in {"finished", "cancelled"}:
             self._count_operation(dict(event.detail))
         if event.topic is Topic.RESIDENT and event.action == "failed":

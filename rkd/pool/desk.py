@@ -269,6 +269,8 @@ class Desk:
             self.done(ticket, served=stream.outcome is not None)
 
     async def _outlast(self, ticket: Ticket, lease: Lease) -> None:
+        # Its answer may be whole, and only its conversation still being written.
+        answered = lease.stream is not None and lease.stream.outcome is not None
         if lease.stream is not None:
             await lease.stream.aclose()
         elif lease.call is not None:
@@ -276,7 +278,7 @@ class Desk:
             if late:
                 lease.worker.kill("it went on with a call nobody waits for")
             await asyncio.gather(lease.call, return_exceptions=True)
-        self.done(ticket, served=False)
+        self.done(ticket, served=answered)
 
     def own(self, work: Coroutine[Any, Any, None]) -> None:
         """Run *work* in a task that `close` waits for."""
@@ -393,7 +395,6 @@ class Desk:
 
     def _measure(self, lease: Lease) -> None:
         # Only a run fills what the engine computes with, and so shows what it takes.
-        if lease.stream is not None and (taken := self._taken(lease.generation)):
-            actions = self._scheduler.on_measured(lease.generation, taken, self.now())
-            if actions:
-                self._do(actions)
+        taken = self._taken(lease.generation) if lease.stream is not None else 0
+        if taken:
+            self._do(self._scheduler.on_measured(lease.generation, taken, self.now()))

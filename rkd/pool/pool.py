@@ -12,11 +12,13 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rkd.errors import Reason, RkdError, UnavailableError
 from rkd.events import Event, Publish, Topic
-from rkd.inference import Chunk, Run
+from rkd.inference import Chunk, Outcome, Run
 from rkd.model import Format, Model
 from rkd.pool import views
 from rkd.pool.calibration import Calibration
@@ -28,9 +30,11 @@ from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.deciding.state import Resident, Waiter
 from rkd.pool.desk import Desk, Memory
 from rkd.pool.pairings import Pairings
+from rkd.pool.sessions import Session, SessionOffer, SessionShelf, mark_of
 from rkd.pool.ticket import Ask, Lease, Served, Ticket, Update
 from rkd.pool.views import Preview
-from rkd.pool.workers.handle import LaunchWorker, Piece, WorkerDiedError
+from rkd.pool.workers.handle import LaunchWorker, Piece, RunStream, WorkerDiedError
+from rkd.weights.estimate import kv_cache_bytes
 
 T = TypeVar("T")
 
@@ -52,6 +56,7 @@ class Pool:
         calibration: what models were seen to take.
         publish: the event log.
         pairings: how NPU libraries got on with weights; None remembers it for this life alone.
+        sessions: the conversations on disk; None keeps none.
         clock: monotonic seconds.
     """
 
@@ -65,9 +70,12 @@ class Pool:
         calibration: Calibration,
         publish: Publish,
         pairings: Pairings | None = None,
+        sessions: SessionShelf | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         pairings = pairings or Pairings(None)
+        self.sessions = sessions or SessionShelf(Path("/nonexistent"), 0)
+        """The conversations on disk."""
         self._obstacle = obstacle
         self._measured = calibration.measured
         self._pairings = pairings
@@ -117,7 +125,8 @@ class Pool:
             async for update in ticket.updates():
                 yield update
             lease = ticket.lease
-            stream = lease.run(run)
+            offer = self._offer(ticket.ask, lease, run)
+            stream = self._begin(lease, run, offer)
             self._desk.own(self._desk.watch(ticket, lease))
             seen = 0
             try:
@@ -126,6 +135,7 @@ class Pool:
                     if isinstance(piece, Chunk):
                         seen += max(1, piece.tokens)
             except WorkerDiedError as error:
+                await self._suspect(offer)
                 if not self._desk.again(ticket, lease, error.death, seen):
                     raise refusals.crashed(lease.plan.model, error.death, seen) from error
                 continue
@@ -134,12 +144,35 @@ class Pool:
                 if error.reason is Reason.WORKER_CRASHED and seen:
                     raise refusals.cut_short(error, seen) from error
                 raise
-            outcome = stream.outcome
-            if outcome is None:
-                raise AssertionError("a run that ended well has an outcome")
-            self._desk.done(ticket, served=True)
+            outcome = _whole(stream)
+            if stream.ended.is_set():  # else the desk ends it once its conversation is kept
+                self._desk.done(ticket, served=True)
             yield Served(outcome, lease.plan, lease.loaded, lease.queue_ms, lease.load_ms)
             return
+
+    def _offer(self, ask: Ask, lease: Lease, run: Run) -> SessionOffer | None:
+        """What is kept of the conversation *ask* belongs to, if to any."""
+        if not ask.session:
+            return None
+        plan, model = lease.plan, ask.model
+        mark = mark_of(plan.version, plan.spec, lease.loaded.runtime, run)
+        token_bytes = kv_cache_bytes(
+            model.details,
+            1,
+            plan.spec.kv_cache_type,
+            weights_bytes=sum(one.size_bytes for one in model.weights),
+        )
+        return self.sessions.offer(Session(ask.client, ask.session), plan.key, mark, token_bytes)
+
+    def _begin(self, lease: Lease, run: Run, offer: SessionOffer | None) -> RunStream:
+        if offer is None:
+            return lease.run(run)
+        return lease.run(replace(run, session=offer.file), partial(self.sessions.keep, offer))
+
+    async def _suspect(self, offer: SessionOffer | None) -> None:
+        """A worker died, perhaps of what it was given to read: that is not given to another."""
+        if offer is not None and offer.file.path:
+            await self.sessions.remove(lambda one: one.key == offer.file.key)
 
     async def use(self, ask: Ask, call: Callable[[Lease], Awaitable[T]]) -> T:
         """
@@ -277,6 +310,10 @@ class Pool:
         """A model changed on disk or is no more: what is resident drains, a failure is cleared."""
         self._desk.forget(key)
 
+    def forget_sessions(self, key: str) -> None:
+        """A model is no more: neither are the conversations with it."""
+        self._desk.own(self.sessions.forget(key))
+
     def in_use(self, key: str) -> bool:
         """Whether somebody runs or waits for the model."""
         table = self._desk.table
@@ -302,6 +339,12 @@ class Pool:
         except RkdError as error:
             detail = (("reason", str(error.reason)), ("message", error.message))
             self._publish(Event(Topic.RESIDENT, "failed", str(ask.model.name), detail))
+
+
+def _whole(stream: RunStream) -> Outcome:
+    if stream.outcome is None:
+        raise AssertionError("a run that ended well has an outcome")
+    return stream.outcome
 
 
 async def _within(bound_s: float | None, work: Coroutine[Any, Any, None]) -> bool:

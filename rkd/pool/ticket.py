@@ -16,7 +16,7 @@ from rkd.inference import Loaded, Outcome, Run
 from rkd.model import BackendKind, Model
 from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.state import LoadPlan, Priority, Residence, Waiter
-from rkd.pool.workers.handle import RunStream, WorkerHandle
+from rkd.pool.workers.handle import Keep, RunStream, WorkerHandle
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Ask:
         keep_alive_s: how long the model stays after; None says nothing, math.inf for ever.
         wait_s: longest wait in the queue, of the call's deadline and its own the less.
         takes_slot: it decodes; False for tokenizing.
+        session: names the conversation it belongs to, among the client's own; "" for none.
         deliberate: the load itself is asked for: a model resting after failures is tried.
     """
 
@@ -42,6 +43,7 @@ class Ask:
     wait_s: float | None = None
     takes_slot: bool = True
     deliberate: bool = False
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +156,11 @@ class Lease:
             return not self.call.done()
         return self.stream is not None and not self.stream.ended.is_set()
 
-    def run(self, run: Run) -> RunStream:
-        """Begin the one run of this lease; leaving the ticket stops it."""
+    def run(self, run: Run, keep: Keep | None = None) -> RunStream:
+        """Begin the one run of this lease, as the worker's `run`; leaving the ticket stops it."""
         if self.stream is not None:
             raise AssertionError("a lease is good for one run")
-        self.stream = self.worker.run(run)
+        self.stream = self.worker.run(run, keep)
         return self.stream
 
 

@@ -305,6 +305,7 @@ def _ask(
         keep_alive_s=options.keep_alive_s,
         wait_s=min(limits_s) if limits_s else None,
         takes_slot=takes_slot,
+        session=options.session,
     )
 
 

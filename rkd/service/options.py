@@ -20,6 +20,8 @@ from rkd.modelfile.sampling import MAX_STOP_BYTES, MAX_STOPS, SAMPLING
 from rkd.v1 import types_pb2 as pb
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SESSION = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
+SESSION_NAMES = "1 to 128 of letters, digits, '.', '_', ':', '@', '-'"
 _EFFORT = re.compile(r"[A-Za-z0-9_-]{1,32}")
 MAX_BIAS = 100.0
 MAX_LORA_SCALE = 2.0
@@ -73,6 +75,7 @@ class Options:
     lora: tuple[tuple[str, float], ...]
     context_overflow: ContextOverflow
     answers: int
+    session: str
 
 
 class Checker:
@@ -136,6 +139,8 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
     budget = options.thinking_budget if options.HasField("thinking_budget") else None
     fine = budget is None or 0 <= budget <= MOST_CONTEXT_TOKENS
     check.need(fine, "options.thinking_budget", f"should be 0 to {MOST_CONTEXT_TOKENS}")
+    fine = not options.session or bool(_SESSION.fullmatch(options.session))
+    check.need(fine, "options.session", f"should be {SESSION_NAMES}")
     effort = options.reasoning_effort
     fine = not effort or bool(_EFFORT.fullmatch(effort))
     check.need(fine, "options.reasoning_effort", "should be 1 to 32 of letters, digits, '_', '-'")
@@ -157,6 +162,7 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
         lora=tuple(sorted(options.lora.items())),
         context_overflow=_OVERFLOWS[options.context_overflow],
         answers=answers,
+        session=options.session,
     )
 
 

@@ -28,6 +28,7 @@ from rkd.inference import (
     RankSpec,
     Run,
 )
+from rkd.session import Kept
 from rkd.tokens import Int32
 
 OWN = 0
@@ -141,6 +142,12 @@ class DoneFrame(Frame, frozen=True):
     outcome: Outcome
 
 
+class KeptFrame(Frame, frozen=True):
+    """Behind a Done that says so: what was written of the run's conversation."""
+
+    kept: Kept
+
+
 class FailedFrame(Frame, frozen=True):
     """A load, run or job failed: everything its error says."""
 
@@ -228,6 +235,7 @@ FromWorker = (
     | ChunkFrame
     | PrefillFrame
     | DoneFrame
+    | KeptFrame
     | FailedFrame
     | EmbeddedFrame
     | RankedFrame

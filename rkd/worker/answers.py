@@ -56,12 +56,17 @@ def summed(outcomes: tuple[Outcome, ...]) -> Outcome:
         ),
         warnings=tuple(dict.fromkeys(said for one in outcomes for said in one.warnings)),
         answers=outcomes,
+        keeping=outcomes[-1].keeping,
     )
 
 
 def _seeded(run: Run, at: int) -> Run:
+    """The run of one answer; its conversation is written behind the last alone."""
     seed = run.sampling.seed
-    one = replace(run, answers=1)
+    session = run.session
+    if session is not None and at < run.answers - 1:
+        session = replace(session, name="")
+    one = replace(run, answers=1, session=session)
     if seed is None:
         return one
     return replace(one, sampling=replace(run.sampling, seed=(seed + at) % SEEDS))

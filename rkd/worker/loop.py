@@ -38,6 +38,7 @@ from rkd.wire.messages import (
     HelloFrame,
     JobDoneFrame,
     JobFrame,
+    KeptFrame,
     LoadedFrame,
     LoadFrame,
     PingFrame,
@@ -194,6 +195,8 @@ class WorkerLoop:
             engine = self._engine()
             outcome = answered(run, lambda one, to: engine.run(one, handle, to), handle, emit)
         outbox.send(DoneFrame(request_id, outcome))
+        if outcome.keeping:
+            outbox.send(KeptFrame(request_id, self._engine().keep(run)))
 
     def _answer(self, asked: EmbedFrame | RankFrame | TokenizeFrame | DetokenizeFrame) -> None:
         engine = self._engine()

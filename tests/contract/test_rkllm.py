@@ -738,25 +738,6 @@ class TestAdapters:
         ):
             pass
 
-    @every_interface
-    def test_prompt_cache(self, version: str, tmp_path: Path) -> None:
-        """The first run writes the cache, later ones read it, another is released before."""
-        one, two = str(tmp_path / "one.bin"), str(tmp_path / "two.bin")
-        with loaded(version, tmp_path) as npu:
-            for path in (one, one, two, two):
-                npu.ask(Run(prompt="prefix", prompt_cache=path))
-            saved = [call["save_prompt_cache"] for call in npu.calls("rkllm_run")]
-            names = [call["call"] for call in npu.calls() if "cache" in call["call"]]
-            with pytest.raises(InvalidInputError, match="absolute"):
-                npu.ask(Run(prompt="prefix", prompt_cache="x.bin"))
-
-        assert saved == [one, None, two, None]
-        assert names == [
-            "rkllm_load_prompt_cache",
-            "rkllm_release_prompt_cache",
-            "rkllm_load_prompt_cache",
-        ]
-
 
 def test_chunks_carry_token_ids(tmp_path: Path) -> None:
     """Each piece names the tokens it stands for."""

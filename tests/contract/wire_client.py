@@ -25,6 +25,7 @@ from rkd.inference import (
     RankSpec,
     Run,
 )
+from rkd.session import Kept
 from rkd.wire import codec, frame
 from rkd.wire.messages import (
     OWN,
@@ -38,6 +39,7 @@ from rkd.wire.messages import (
     FailedFrame,
     FromWorker,
     HelloFrame,
+    KeptFrame,
     LoadedFrame,
     LoadFrame,
     PrefillFrame,
@@ -73,6 +75,7 @@ class WireBackend:
         self._ids = itertools.count(1)
         self._answers: dict[int, queue.Queue[FromWorker | None]] = {0: queue.Queue()}
         self._lock = threading.Lock()
+        self._keeping: dict[Run, int] = {}
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._hello()
@@ -132,6 +135,8 @@ class WireBackend:
         while True:
             message = self._next(request_id)
             if isinstance(message, DoneFrame):
+                if message.outcome.keeping:
+                    self._keeping[run] = request_id
                 return message.outcome
             if handle.cancelled:
                 continue  # on its way before the worker heard of the cancel
@@ -140,6 +145,12 @@ class WireBackend:
             else:
                 assert isinstance(message, PrefillFrame)
                 emit(message.progress)
+
+    def keep(self, run: Run) -> Kept:
+        """Wait for what follows the Done of *run*."""
+        message = self._next(self._keeping.pop(run))
+        assert isinstance(message, KeptFrame)
+        return message.kept
 
     def embed(self, spec: EmbedSpec) -> Embeddings:
         """Send Embed."""

@@ -22,6 +22,7 @@ def main() -> NoReturn:
     parser.add_argument("--model", required=True)
     parser.add_argument("--host", required=True)
     parser.add_argument("--chat-template", required=True)
+    parser.add_argument("--slot-save-path", required=True)
     for name in ("ctx-size", "parallel", "threads", "batch-size", "cache-ram"):
         parser.add_argument(f"--{name}", type=int, required=True)
     for flag in ("no-warmup", "slots", "no-webui"):
@@ -44,6 +45,7 @@ def main() -> NoReturn:
     params.cpuparams.n_threads = given.threads
     params.ui = params.warmup = params.fit_params = False
     params.cache_ram_mib = given.cache_ram
+    params.slot_save_path = given.slot_save_path
     params.verbosity = 3
     params.embedding = given.embeddings
     if given.pooling:

@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"bounds", "capability"}),
     frozenset({"weights", "modelfile", "librkllmrt", "access", "pictures"}),
     frozenset({"inference"}),
-    frozenset({"model", "tokens", "v1"}),
+    frozenset({"model", "tokens", "session", "v1"}),
     frozenset({"config", "shape"}),
     frozenset(
         {"errors", "setting", "durable", "words", "openfiles", "outside", "grammar", "__init__"}

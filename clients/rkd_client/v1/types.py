@@ -285,6 +285,9 @@ class InferenceOptions:
     n: int | None = None
     """How many answers to make, one after the other. `Delta.answer` says which one a piece is of. A seed given is the first answer's, the next has the seed after it. Range 1 to 16. Default 1."""
 
+    session: str = ""
+    """Names the conversation the request belongs to, among the caller's own: 1 to 128 of `[A-Za-z0-9._:@-]`. What the engine has computed of it is kept on disk (RKD_SESSION_DISK) and survives other requests, an unload and a restart; the conversation itself is sent with every turn as ever. It changes how soon the first token comes, and nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capability:

@@ -24,9 +24,17 @@ from rkd.backend.llamacpp.embedder import Embedder
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.native import NativeEngine
 from rkd.backend.llamacpp.ranker import AnswerRanker, HeadRanker
-from rkd.backend.llamacpp.request import body_of, broken_in, no_call, not_kept, refusal_of
+from rkd.backend.llamacpp.request import (
+    body_of,
+    broken_in,
+    no_call,
+    not_kept,
+    refusal_of,
+)
 from rkd.backend.llamacpp.schemas import Schemas
+from rkd.backend.llamacpp.sessions import SlotStates
 from rkd.backend.llamacpp.sight import Seen, Sight
+from rkd.backend.llamacpp.slots import Slot
 from rkd.backend.llamacpp.turns import Means, requests
 from rkd.backend.llamacpp.wheel_engine import WheelEngine
 from rkd.backend.prompt.fitting import fitted
@@ -54,6 +62,7 @@ from rkd.inference import (
     Run,
 )
 from rkd.model import BackendKind
+from rkd.session import Kept
 from rkd.weights import projector
 
 BATCH_TOKENS = 256
@@ -90,6 +99,7 @@ class LlamaCppBackend:
         self._sight = Sight({}, self._http.post)
         self._adds_bos = False
         self._running = 0
+        self._states = SlotStates(self._http, self._folder)
         self._vocabulary = 0
         self._purpose = Purpose()
         self._embedder: Embedder | None = None
@@ -124,6 +134,8 @@ class LlamaCppBackend:
         context = int(props["default_generation_settings"]["n_ctx"])
         self._spec = replace(spec, context_tokens=context)
         self._sight = Sight(props, self._http.post)
+        slots = int(props["total_slots"])
+        self._states = SlotStates(self._http, self._folder, self._spec, slots)
         self._special = (str(props.get("bos_token", "")), str(props.get("eos_token", "")))
         self._embedder = Embedder(self._http, self._purpose, context, self._tokens)
         self._adds_bos = bool(self.tokenize("", add_special=True, parse_special=False))
@@ -158,13 +170,28 @@ class LlamaCppBackend:
         self._schemas.check(run)
         fit = fitted(run, self._spec.context_tokens if self._spec else 0, self._length)
         run, asked = fit.run, self._asked(fit.run)
-        warnings = (*asked.warnings, *fit.warnings)
+        asked = replace(asked, warnings=(*asked.warnings, *fit.warnings))
         stops = {one: self.detokenize((one,)) for one in self._stop_tokens(run)}
         answer = EventAnswer(run, asked.prompt, emit, handle, asked.row, stop_tokens=stops)
+
+        def act(slot: Slot) -> Outcome:
+            return self._served(run, asked, handle, answer, slot)
+
+        done = self._states.serve(run, asked.prompt, handle, act)
+        return done or answer.outcome(asked.way, asked.warnings, reason=FinishReason.CANCELLED)
+
+    def keep(self, run: Run) -> Kept:
+        """Write the state of the slot that *run* still holds."""
+        return self._states.keep(run)
+
+    def _served(
+        self, run: Run, asked: Asked, handle: RunHandle, answer: EventAnswer, slot: Slot
+    ) -> Outcome:
+        """The outcome of *run*, done in *slot*."""
         self._running += 1
         last = run
         try:
-            last = self._ask(run, asked, handle, answer)
+            last = self._ask(run, asked, handle, answer, slot)
         except EngineError as error:
             if not handle.cancelled:
                 raise refusal_of(error) from error
@@ -172,8 +199,8 @@ class LlamaCppBackend:
             self._running -= 1
         if handle.cancelled:
             self._await_free_slot()
-            return answer.outcome(asked.way, warnings, reason=FinishReason.CANCELLED)
-        outcome = self._with_media(answer.outcome(asked.way, warnings), asked.seen)
+            return answer.outcome(asked.way, asked.warnings, reason=FinishReason.CANCELLED)
+        outcome = self._with_media(answer.outcome(asked.way, asked.warnings), asked.seen)
         if run.forces_call and not answer.calls and outcome.reason is FinishReason.STOP_EOS:
             raise no_call(run.tool_choice)
         if answer.ended and (where := broken_in(last.sampling, answer.held, self._schemas)):
@@ -196,17 +223,25 @@ class LlamaCppBackend:
                 raise bad_field(where, f"{what}, not {token_id}")
         return run.sampling.stop_token_ids
 
-    def _ask(self, run: Run, asked: Asked, handle: RunHandle, answer: EventAnswer) -> Run:
+    def _ask(
+        self, run: Run, asked: Asked, handle: RunHandle, answer: EventAnswer, slot: Slot
+    ) -> Run:
         """Put the request or requests of *run* to the engine; return the last one as a run."""
+
+        def body_for(part: Run, prompt: str | list[int]) -> dict[str, Any]:
+            body = body_of(part, prompt, self._spec, answer.seed, self._schemas)
+            # Of one slot there is nothing to choose, whatever an engine makes of its number.
+            return body if self._states.slots.count == 1 else {**body, "id_slot": slot.number}
+
         markers = markers_of(asked.row, tools=bool(run.tools)) if asked.chat else ()
         if isinstance(asked.prompt, list):
-            body = body_of(run, asked.prompt, self._spec, answer.seed, self._schemas)
+            body = body_for(run, asked.prompt)
             self._stream(body, handle, answer)
             answer.finish()
             return run
 
         def choose(left: Run, prompt: str, names: Sequence[str]) -> str:
-            body = asked.seen.onto(body_of(left, prompt, self._spec, answer.seed, self._schemas))
+            body = asked.seen.onto(body_for(left, prompt))
             more = {"grammar": gbnf_of(names), "stream": False, "n_predict": NAME_TOKENS}
             kept = {key: value for key, value in body.items() if key not in _NO_CHOICE}
             said = str(self._http.post("/completion", {**kept, **more}, bound_s=None)["content"])
@@ -216,8 +251,7 @@ class LlamaCppBackend:
         context_tokens = self._spec.context_tokens if self._spec else 0
         means = Means(choose, self._calls.of, context_tokens, asked.opening)
         for part, prompt in requests(run, asked.prompt, asked.row, answer, means):
-            body = body_of(part, prompt, self._spec, answer.seed, self._schemas)
-            body = asked.seen.onto(body)
+            body = asked.seen.onto(body_for(part, prompt))
             if markers:
                 body["preserved_tokens"] = list(markers)
             self._stream(body, handle, answer)
@@ -309,11 +343,13 @@ class LlamaCppBackend:
         require("embed", self._traits)
         if self._embedder is None:
             raise AssertionError("load before anything else")
+        self._states.slots.forget()
         return self._embedder.embed(spec)
 
     def rank(self, spec: RankSpec) -> Ranking:
         """Score documents by the model's head, or by its yes and no."""
         check_rank(spec, self._traits)
+        self._states.slots.forget()
         return self._ranker.rank(spec)
 
     @functools.cached_property

@@ -69,6 +69,7 @@ class NativeEngine:
             *("--threads", str(threads), "--batch-size", str(batch_tokens)),
             *("--no-warmup", "--slots", "--no-webui"),
             *("--cache-ram", str(prompt_cache_mib(spec, purpose))),
+            *("--slot-save-path", f"{self.socket.parent}/"),
             *("--chat-template", UNUSED_TEMPLATE),
         ]
         if spec.kv_cache_type in {"q8_0", "q4_0"}:

@@ -78,9 +78,7 @@ def body_of(
         body["grammar"] = grammar
     if sampling.json_schema is not None:
         body["json_schema"] = (schemas or Schemas()).of(sampling.json_schema)
-    if spec is not None and (run.lora or spec.adapters):
-        body["lora"] = _loras(run, spec)
-    return body
+    return {**body, **adapters_of(run, spec)}
 
 
 def _grammar_of(sampling: Sampling) -> str:
@@ -102,12 +100,18 @@ def _engine_value(name: str, value: float, spec: LoadSpec | None) -> float:
             return value
 
 
-def _loras(run: Run, spec: LoadSpec) -> list[dict[str, float]]:
+def adapters_of(run: Run, spec: LoadSpec | None) -> dict[str, Any]:
     """
     Every adapter with its scale; those a run that names any does not name are off.
 
     Sent with every run: without it the engine goes on with what another client's run had chosen.
+    Nothing where there are none.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD, an adapter the model does not have.
     """
+    if spec is None or not (run.lora or spec.adapters):
+        return {}
     known = [name for name, _path, _scale in spec.adapters]
     asked = dict(run.lora) or {name: scale for name, _path, scale in spec.adapters}
     for name in asked:
@@ -115,7 +119,7 @@ def _loras(run: Run, spec: LoadSpec) -> list[dict[str, float]]:
             has = ", ".join(known) or "none"
             what = f"the model has no adapter {quoted(name)}; it has: {has}"
             raise bad_field("options.lora", what)
-    return [{"id": at, "scale": asked.get(name, 0.0)} for at, name in enumerate(known)]
+    return {"lora": [{"id": at, "scale": asked.get(name, 0.0)} for at, name in enumerate(known)]}
 
 
 def no_call(choice: str) -> RkdError:

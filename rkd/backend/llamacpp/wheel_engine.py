@@ -51,6 +51,7 @@ class WheelEngine:
         params.verbosity = 3  # below 3 it does not say why a load failed
         params.fit_params = False  # what fits is the pool's to decide
         params.cache_ram_mib = prompt_cache_mib(spec, purpose)
+        params.slot_save_path = f"{self.socket.parent}/"
         if spec.kv_cache_type in {"q8_0", "q4_0"}:
             kind = getattr(engine.ggml_type, f"GGML_TYPE_{spec.kv_cache_type.upper()}")
             params.cache_type_k = params.cache_type_v = kind

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.prompt.fitting import fitted
-from rkd.backend.rkllm import evidence, firstanswer
+from rkd.backend.rkllm import evidence, firstanswer, sessions
 from rkd.backend.rkllm.abi_shared import RKLLMInferMode
 from rkd.backend.rkllm.answer import CallbackAnswer, HiddenLayer, LastLogits
 from rkd.backend.rkllm.engine import ABORT_BOUND_S, Engine, Turn
@@ -45,6 +45,7 @@ from rkd.inference import (
 )
 from rkd.librkllmrt import Family, identify
 from rkd.outside import quoted
+from rkd.session import Kept
 
 if TYPE_CHECKING:
     from rkd.backend.prompt.tokenizer import Tokenizer
@@ -94,6 +95,7 @@ class RkllmBackend:
     Args:
         leave: ends the process when the library stops answering.
         abort_bound_s: how long an aborted run may go on.
+        folder: private to this worker; its working folder when None.
     """
 
     def __init__(
@@ -101,11 +103,15 @@ class RkllmBackend:
         *,
         leave: Callable[[int], object] = os._exit,
         abort_bound_s: float = ABORT_BOUND_S,
+        folder: Path | None = None,
     ) -> None:
+        self._folder = folder or Path()
         self._leave = leave
         self._abort_bound_s = abort_bound_s
         self._tap: Tap | None = None
         self._model: _Model | None = None
+        self._asks: dict[str, tuple[str, Prompt]] = {}
+        """By the names of their files: prompts whose caches are about to be taken over."""
 
     def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
         """Load *spec*; what the library prints decides whether it worked."""
@@ -162,6 +168,26 @@ class RkllmBackend:
         """Generate; returns when the library is done, or lost."""
         model = self._loaded()
         prompt, params = self._asked(model, run)
+        outcome: Outcome | None = None
+        try:
+            outcome = self._answered(model, run, (prompt, params), handle, emit)
+        finally:
+            if outcome is None or handle.cancelled:
+                sessions.drop(params.save_cache)
+        if run.session is None or not params.save_cache or handle.cancelled:
+            return outcome
+        self._asks[run.session.name] = (params.save_cache, prompt)
+        return replace(outcome, keeping=True)
+
+    def _answered(
+        self,
+        model: _Model,
+        run: Run,
+        asked: tuple[Prompt, RunParams],
+        handle: RunHandle,
+        emit: Emit,
+    ) -> Outcome:
+        prompt, params = asked
         known = len(prompt.tokens or ())
         if run.sampling.max_tokens == 0:
             return Outcome(FinishReason.LENGTH, Usage(prompt_tokens=known), template_way=prompt.way)
@@ -175,7 +201,9 @@ class RkllmBackend:
                 emit(PrefillProgress(known, 0, 0))
             answer.begin()
             try:
-                model.resident.run(params, answer.on_result, prompt_cache=run.prompt_cache)
+                sessions.recall(model.resident, run.session, prompt)
+                key = run.session.key if run.session else ""
+                model.resident.run(params, answer.on_result, session=key)
                 if model.engine.just_aborted and answer.untouched:
                     # Whether an abort that came too late ends the next run is not documented;
                     # an answer without one token may be its doing, so it is asked for once more.
@@ -211,13 +239,18 @@ class RkllmBackend:
             warnings=tuple(notes),
         )
 
+    def keep(self, run: Run) -> Kept:
+        """Look at what the library wrote when it had read the prompt of *run*."""
+        if run.session is None:
+            return Kept()
+        path, prompt = self._asks.pop(run.session.name)
+        return sessions.kept(path, prompt)
+
     def _asked(self, model: _Model, run: Run) -> tuple[Prompt, RunParams]:
         """What *run* means for the library; raises for what it cannot mean."""
         refuse(run, replace(model.prompts.traits, adapters=tuple(model.adapters.items())))
         sampling = engine_sampling(run.sampling)
         lora = _adapter(run, model.adapters)
-        if run.prompt_cache and not Path(run.prompt_cache).is_absolute():
-            raise bad_field("prompt_cache", "the prompt cache needs an absolute path")
         fit = fitted(run, model.resident.context_tokens, lambda one: _length(model.prompts, one))
         prompt = model.prompts.prompt(fit.run)
         prompt = replace(prompt, warnings=(*prompt.warnings, *fit.warnings))
@@ -233,6 +266,7 @@ class RkllmBackend:
             sampling=sampling,
             max_tokens=run.sampling.max_tokens or 0,
             lora=lora,
+            save_cache=sessions.place(run.session, prompt, self._folder),
         )
 
     def embed(self, spec: EmbedSpec) -> Embeddings:

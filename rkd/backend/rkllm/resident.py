@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from rkd.backend.rkllm import evidence
 from rkd.backend.rkllm.prompt import Prompt
@@ -55,7 +54,8 @@ class LoadedModel:
         self._spoilt = False
         self._silenced = False
         self._tools = ("", "")
-        self._prompt_cache = ""
+        self._recalled = False
+        self._session = ""
         self.warnings: tuple[str, ...] = ()
         """What the library warned of at the last load."""
         self.printed: tuple[str, ...] = ()
@@ -92,7 +92,8 @@ class LoadedModel:
             self._load_adapter(name, path, scale)
         self._spoilt = self._silenced = False
         self._tools = ("", "")
-        self._prompt_cache = ""
+        self._recalled = False
+        self._session = ""
 
     def prepare(self, prompt: Prompt, sampling: EngineSampling | None) -> tuple[str, ...]:
         """
@@ -124,22 +125,40 @@ class LoadedModel:
             self._tools = tools
         return warnings
 
-    def run(self, params: RunParams, sink: Sink, *, prompt_cache: str = "") -> None:
+    def holds(self, session: str) -> bool:
+        """Whether the run before was of *session*, and the library finds what it read."""
+        finds = self._runtime.library.family >= Family.V1_2_0
+        return finds and session == self._session
+
+    def recall(self, path: str) -> None:
         """
-        Run once; the handle is made anew before the next one when this one failed.
+        Read the prompt cache at *path*, for the run to come.
+
+        Raises:
+            StatusError: the library refused.
+        """
+        if self._recalled:
+            self._recalled = False
+            self._runtime.release_prompt_cache()
+        self._runtime.load_prompt_cache(path)
+        self._recalled = True
+
+    def run(self, params: RunParams, sink: Sink, *, session: str = "") -> None:
+        """
+        Run once, for *session*; the handle is made anew before the next one when this one failed.
 
         Raises:
             RkdError: what the library's words say is wrong.
             StatusError: it returned an error and was asked to end: the caller knows which.
         """
         self._tap.forget()
-        if prompt_cache:
-            params = self._cached(params, prompt_cache)
+        self._session = ""
         try:
             self._runtime.run(params, sink)
         except StatusError:
             self._spoilt = True
             raise
+        self._session = session
 
     def failure(self, status: int) -> Exception:
         """Explain the failure of the last run by what the library printed."""
@@ -200,14 +219,3 @@ class LoadedModel:
         if for_template and self._tools != ("", "") and not prompt.tools_json:
             return "tools of another request were set"
         return ""
-
-    def _cached(self, params: RunParams, path: str) -> RunParams:
-        """Read the prompt cache at *path*, or have the run write it where there is none yet."""
-        if not Path(path).exists():
-            return replace(params, save_cache=path)
-        if path != self._prompt_cache:
-            if self._prompt_cache:
-                self._runtime.release_prompt_cache()
-            self._runtime.load_prompt_cache(path)
-            self._prompt_cache = path
-        return params

@@ -16,6 +16,7 @@ from rkd.inference import LoadProgress
 from rkd.pool.deciding.state import Death
 from rkd.pool.workers.handle import WorkerDiedError
 from rkd.pool.workers.stream import PieceStream
+from rkd.session import Kept
 from rkd.wire import codec, frame
 from rkd.wire.frame import FrameError
 from rkd.wire.messages import (
@@ -26,6 +27,7 @@ from rkd.wire.messages import (
     Frame,
     FromWorker,
     HelloFrame,
+    KeptFrame,
     PongFrame,
     PrefillFrame,
     ProgressFrame,
@@ -94,11 +96,24 @@ class Exchange:
         return self._last_id
 
     def stream(
-        self, request_id: int, stop: Callable[[], Awaitable[None]], *, constrained: bool = False
+        self,
+        request_id: int,
+        stop: Callable[[], Awaitable[None]],
+        *,
+        constrained: bool = False,
+        keep: Callable[[Kept], Awaitable[None]] | None = None,
     ) -> PieceStream:
-        """Begin to listen to a run; a *constrained* one follows a grammar or schema."""
+        """
+        Begin to listen to a run.
+
+        Args:
+            request_id: the run's.
+            stop: as of `PieceStream`.
+            constrained: it follows a grammar or schema.
+            keep: as of `PieceStream`.
+        """
         silence_s = CONSTRAINED_SILENCE_S if constrained else RUN_SILENCE_S
-        stream = self._streams[request_id] = PieceStream(stop, silence_s)
+        stream = self._streams[request_id] = PieceStream(stop, silence_s, keep)
         return stream
 
     def streaming(self, request_id: int) -> PieceStream | None:
@@ -180,12 +195,19 @@ class Exchange:
                 stream.push(message.chunk)
             case PrefillFrame():
                 stream.push(message.progress)
-            case DoneFrame():
-                del self._streams[message.id]
+            case DoneFrame() if stream.outcome is None:
+                if not message.outcome.keeping:
+                    del self._streams[message.id]
                 stream.finish(message.outcome)
+            case KeptFrame() if stream.outcome is not None:
+                del self._streams[message.id]
+                stream.keep(message.kept)
             case FailedFrame():
                 del self._streams[message.id]
-                stream.fail(message.error())
+                if stream.outcome is None:
+                    stream.fail(message.error())
+                else:
+                    stream.keep(Kept())  # the answer is whole; its conversation is not kept
             case _:
                 raise FrameError("this is no answer to a run")
 

@@ -7,7 +7,8 @@ The pool owns every handle it gets from `LaunchWorker` and closes it exactly onc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Protocol
 
 from rkd.inference import (
@@ -24,9 +25,14 @@ from rkd.inference import (
     Run,
 )
 from rkd.pool.deciding.state import Death, LoadPlan
+from rkd.session import Kept
 
 Piece = Chunk | PrefillProgress
 """What a run says while it goes on."""
+
+
+Keep = Callable[[Path, Kept], Awaitable[None]]
+"""Takes over what a worker wrote of a conversation, in its folder; never raises."""
 
 
 class WorkerDiedError(Exception):
@@ -91,8 +97,14 @@ class WorkerHandle(Protocol):
             WorkerDiedError: the process ended.
         """
 
-    def run(self, run: Run) -> RunStream:
-        """Begin a run; nothing is sent before the first iteration is awaited or at once."""
+    def run(self, run: Run, keep: Keep | None = None) -> RunStream:
+        """
+        Begin a run; nothing is sent before the first iteration is awaited or at once.
+
+        Args:
+            run: what is asked.
+            keep: takes what is written of its conversation, once, before the run has ended.
+        """
 
     async def embed(self, spec: EmbedSpec) -> Embeddings:
         """Embed texts; raises as `load`. Cancelling it gives the worker's answer up."""

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,7 +31,7 @@ from rkd.inference import (
 from rkd.pool.deciding.state import Death
 from rkd.pool.workers import kernel
 from rkd.pool.workers.exchange import Exchange, Tell
-from rkd.pool.workers.handle import WorkerDiedError
+from rkd.pool.workers.handle import Keep, WorkerDiedError
 from rkd.pool.workers.lastwords import LastWords
 from rkd.pool.workers.pulse import Pulse
 from rkd.pool.workers.stream import PieceStream
@@ -61,6 +62,8 @@ from rkd.wire.messages import (
 CANCEL_BOUND_S = 30.0
 """Longest an engine may go on after Cancel; then its process is killed. Source: rknn-llm #400,
 an abort during prefill took 1.4 s; prefill of a long prompt on the NPU takes longer."""
+KEEP_BOUND_S = 90.0
+"""Longest the cache of a conversation may take to be written; the backend gives up before."""
 CALL_BOUND_S = 60.0
 """Longest wait for an answer to Tokenize or Detokenize; 16 MB of text take some seconds."""
 READ_BYTE_S = 0.1
@@ -249,8 +252,8 @@ class WorkerProcess(asyncio.Protocol):
         asked = JobFrame(OWN, kind, dict(arguments))
         return (await self._ask(asked, JobDoneFrame, JOB_SILENCE_S, progress)).results
 
-    def run(self, run: Run) -> PieceStream:
-        """Begin a run at once."""
+    def run(self, run: Run, keep: Keep | None = None) -> PieceStream:
+        """Begin a run at once; *keep* takes what is written of its conversation."""
         self._check_backlog()
         if self.died.done():
             stream = PieceStream(_nothing)
@@ -259,7 +262,10 @@ class WorkerProcess(asyncio.Protocol):
         request_id = self._next_id()
         constrained = run.sampling.constrained
         stream = self._exchange.stream(
-            request_id, lambda: self._stop(request_id), constrained=constrained
+            request_id,
+            lambda: self._stop(request_id),
+            constrained=constrained,
+            keep=None if keep is None else partial(keep, self._folder),
         )
         self._send(RunFrame(request_id, run))
         return stream
@@ -268,9 +274,12 @@ class WorkerProcess(asyncio.Protocol):
         stream = self._exchange.streaming(request_id)
         if stream is None:
             return
-        self._send(CancelFrame(request_id))
+        bound_s = KEEP_BOUND_S
+        if stream.outcome is None:
+            self._send(CancelFrame(request_id))
+            bound_s = CANCEL_BOUND_S
         try:
-            async with asyncio.timeout(CANCEL_BOUND_S):
+            async with asyncio.timeout(bound_s):
                 await stream.ended.wait()
         except TimeoutError:
             self._kill()

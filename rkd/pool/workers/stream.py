@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from rkd.inference import Chunk, Outcome
 from rkd.pool.deciding.state import Death
 from rkd.pool.workers.handle import Piece, WorkerDiedError
+from rkd.session import Kept
 
 
 class PieceStream:
@@ -24,10 +25,18 @@ class PieceStream:
     Args:
         stop: tells the worker to stop the run and returns once it has, or was killed for it.
         silence_s: how long it may say nothing.
+        keep: takes over what was written of its conversation; never raises.
     """
 
-    def __init__(self, stop: Callable[[], Awaitable[None]], silence_s: float = math.inf) -> None:
+    def __init__(
+        self,
+        stop: Callable[[], Awaitable[None]],
+        silence_s: float = math.inf,
+        keep: Callable[[Kept], Awaitable[None]] | None = None,
+    ) -> None:
         self._stop = stop
+        self._keep = keep or _keep_nothing
+        self._keeping: asyncio.Future[None] | None = None
         self._waiting: deque[Piece] = deque()
         self._arrived = asyncio.Event()
         self._error: Exception | None = None
@@ -52,9 +61,22 @@ class PieceStream:
         self._arrived.set()
 
     def finish(self, outcome: Outcome) -> None:
-        """The run ended well."""
+        """The run ended well; if its conversation is still to be kept, the worker is not done."""
         self.outcome = outcome
-        self._end()
+        if outcome.keeping:
+            self._arrived.set()
+        else:
+            self._end()
+
+    def keep(self, kept: Kept) -> None:
+        """The worker is done with that too; the run has ended once it is taken over."""
+        self._keeping = asyncio.ensure_future(self._take_over(kept))
+
+    async def _take_over(self, kept: Kept) -> None:
+        try:
+            await self._keep(kept)
+        finally:
+            self._end()
 
     def fail(self, error: Exception) -> None:
         """The run failed."""
@@ -75,7 +97,7 @@ class PieceStream:
 
     async def __anext__(self) -> Piece:
         while not self._waiting:
-            if self.ended.is_set():
+            if self.ended.is_set() or self.outcome is not None:
                 self._raise_end()
             self._arrived.clear()
             await self._arrived.wait()
@@ -97,6 +119,8 @@ class PieceStream:
         return chunk
 
     def _raise_end(self) -> None:
+        if self.outcome is not None:
+            raise StopAsyncIteration
         if self._death is not None:
             raise WorkerDiedError(self._death, self._given_tokens)
         if self._error is not None:
@@ -111,3 +135,7 @@ class PieceStream:
         if self._stopping is None:
             self._stopping = asyncio.ensure_future(self._stop())
         await asyncio.shield(self._stopping)
+
+
+async def _keep_nothing(_kept: Kept) -> None:
+    """Nobody asked for it."""

@@ -124,6 +124,7 @@ EFFECTS: dict[str, tuple[str, Callable[[Board], object]]] = {
     "max_picture_bytes": ("'1M'", lambda board: picture_limits(board.rooms.in_force).total_bytes),
     "max_image_tokens": ("64", lambda board: _spec(board).image_tokens),
     "kv_cache_type": ("'q8_0'", lambda board: _spec(board).kv_cache_type),
+    "session_disk": ("'1M'", lambda board: board.rooms.pool.sessions.most_bytes),
     "prompt_cache": ("'1M'", lambda board: _spec(board).prompt_cache_bytes),
     "threads": ("3", lambda board: _spec(board).threads),
     "first_answer": ("3", lambda board: board.rooms.pool._placement._settings.first_answer),

@@ -38,7 +38,7 @@ from rkd.pool.deciding.budget import GIB, MIB, Need
 from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.deciding.state import Death, LoadPlan, Moment, Waiter
 from rkd.pool.pool import Pool
-from rkd.pool.workers.handle import Piece, WorkerDiedError
+from rkd.pool.workers.handle import Keep, Piece, WorkerDiedError
 
 DEAD = Death("killed by SIGSEGV", signal="SIGSEGV")
 
@@ -183,8 +183,9 @@ class FakeWorker:
             raise trouble.pop(0)
         return loaded(spec.slots, spec.context_tokens)
 
-    def run(self, run: Run) -> FakeStream:
-        """Begin a run; it answers at once when the machine is told to."""
+    def run(self, run: Run, keep: Keep | None = None) -> FakeStream:
+        """Begin a run; it answers at once when the machine is told to, and keeps nothing."""
+        del keep
         stream = FakeStream(self, run)
         self.streams.append(stream)
         if self.died.done():

@@ -30,6 +30,7 @@ from rkd.inference import (
     Usage,
 )
 from rkd.model import BackendKind, Media, Message, ToolCall
+from rkd.session import Kept, SessionFile
 from rkd.tokens import Logprob, TokenLogprobs
 from rkd.wire import messages
 
@@ -86,7 +87,12 @@ RUNS = st.builds(
     template_arguments=TEXT,
     lora=few(st.tuples(TEXT, NUMBERS)),
     prompt_tokens=few(IDS),
-    prompt_cache=TEXT,
+    session=st.none()
+    | st.builds(
+        SessionFile,
+        **dict.fromkeys(("key", "name", "path", "sha256", "prefix"), TEXT),
+        most_tokens=COUNTS,
+    ),
     context_overflow=st.sampled_from(ContextOverflow),
     own_turns=COUNTS,
     prompt_parts=PARTS,
@@ -117,6 +123,10 @@ OUTCOMES = st.builds(
     seed=st.integers(0, 2**32 - 1),
     template_way=st.sampled_from(TemplateWay),
     warnings=few(TEXT),
+    keeping=st.booleans(),
+)
+KEPTS = st.builds(
+    Kept, size_bytes=st.integers(0, 2**64 - 1), sha256=TEXT, tokens=COUNTS, prefix=TEXT
 )
 LOADS = st.builds(
     LoadSpec,
@@ -182,6 +192,7 @@ _BODIES: dict[type, tuple[st.SearchStrategy[Any], ...]] = {
     messages.ChunkFrame: (CHUNKS,),
     messages.PrefillFrame: (st.builds(PrefillProgress, COUNTS, COUNTS, COUNTS),),
     messages.DoneFrame: (OUTCOMES,),
+    messages.KeptFrame: (KEPTS,),
     messages.EmbeddedFrame: (st.builds(Embeddings, few(few(NUMBERS)), COUNTS),),
     messages.RankedFrame: (st.builds(Ranking, few(NUMBERS), COUNTS),),
     messages.TokenizedFrame: (few(IDS),),

@@ -29,6 +29,7 @@ from rkd.inference import (
     Usage,
 )
 from rkd.model import BackendKind, Media, Message, ToolCall
+from rkd.session import SessionFile
 from rkd.tokens import Logprob, TokenLogprobs
 from rkd.wire import codec, frame
 from rkd.wire.frame import FrameError
@@ -60,7 +61,8 @@ WHOLE: tuple[Any, ...] = (
     SAMPLING,
     Run(
         SAMPLING, "p", (TURN,), (Tool("n", "d", "{}"),), "t", "required", True, 1, "e", "{}",
-        (("l", 0.1),), (1, 2), "c", (Media(b"\xff", 3, 4, "m"), "x"),
+        (("l", 0.1),), (1, 2), SessionFile("k", "n", 1, "/p", "s", "x"),
+        (Media(b"\xff", 3, 4, "m"), "x"),
         ContextOverflow.TRIM_OLDEST, 9, 2,
     ),
     LoadSpec(
@@ -77,7 +79,7 @@ WHOLE: tuple[Any, ...] = (
     ),
     Outcome(
         FinishReason.LENGTH, Usage(1, 2, 3, 4, 5), EngineTimings(0.1, 0.2), "s", 5,
-        TemplateWay.MODEL, ("w",), 6, (Outcome(FinishReason.STOP_EOS),),
+        TemplateWay.MODEL, ("w",), 6, (Outcome(FinishReason.STOP_EOS),), True,
     ),
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from rkd.errors import InternalError, Reason
 from rkd.inference import (
     Chunk,
     FinishReason,
@@ -23,14 +24,17 @@ from rkd.pool.workers.exchange import (
 )
 from rkd.pool.workers.handle import WorkerDiedError
 from rkd.pool.workers.stream import PieceStream
+from rkd.session import Kept
 from rkd.wire import codec, frame
 from rkd.wire.frame import FrameError
 from rkd.wire.messages import (
     OWN,
     ChunkFrame,
     DoneFrame,
+    FailedFrame,
     FromWorker,
     HelloFrame,
+    KeptFrame,
     LoadedFrame,
     PongFrame,
     PrefillFrame,
@@ -98,6 +102,64 @@ async def test_a_frame_out_of_place_breaks_the_protocol(said: FromWorker) -> Non
     it.ask(it.next_id(), TokenizedFrame, None)
     with pytest.raises(FrameError):
         it.take(codec.pack(said))
+
+
+KEEPING = DoneFrame(1, Outcome(FinishReason.STOP_EOS, keeping=True))
+KEPT = KeptFrame(1, Kept(7, "s", 3, "p"))
+
+
+async def test_a_conversation_is_kept_behind_the_answer() -> None:
+    """The reader has its end at once; the run has ended when it is taken over."""
+    it = greeted()
+    taken: list[Kept] = []
+    may_take = asyncio.Event()
+
+    async def keep(kept: Kept) -> None:
+        await may_take.wait()
+        taken.append(kept)
+
+    stream = it.stream(it.next_id(), nothing, keep=keep)
+    it.take(codec.pack(CHUNK) + codec.pack(KEEPING))
+
+    assert [piece async for piece in stream] == [CHUNK.chunk]
+    assert stream.outcome == KEEPING.outcome
+    assert it.busy
+    it.take(codec.pack(KEPT))
+    assert not stream.ended.is_set()
+    may_take.set()
+    await stream.ended.wait()
+    assert taken == [KEPT.kept]
+    assert not it.busy
+
+
+@pytest.mark.parametrize("end", ["failed", "death"])
+async def test_what_keeps_a_conversation_from_being_kept_spoils_no_answer(end: str) -> None:
+    """A defect in the worker, or its death, behind a whole answer."""
+    it = greeted()
+    taken: list[Kept] = []
+
+    async def keep(kept: Kept) -> None:
+        taken.append(kept)
+
+    stream = it.stream(it.next_id(), nothing, keep=keep)
+    it.take(codec.pack(CHUNK) + codec.pack(KEEPING))
+    if end == "failed":
+        it.take(codec.pack(FailedFrame.of(1, InternalError(Reason.INTERNAL, "x"))))
+    else:
+        it.end(Death("killed"), frozenset())
+    await stream.ended.wait()
+
+    assert [piece async for piece in stream] == [CHUNK.chunk]
+    assert all(kept == Kept() for kept in taken)
+
+
+@pytest.mark.parametrize("before", [[], [KEEPING, KEPT], [DONE]])
+async def test_what_was_kept_has_its_place(before: list[FromWorker]) -> None:
+    """Once, behind a Done that says so."""
+    it = greeted()
+    running(it)
+    with pytest.raises(FrameError):
+        it.take(b"".join(map(codec.pack, [*before, KEPT])))
 
 
 async def test_hello_comes_first() -> None:
