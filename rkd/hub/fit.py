@@ -21,7 +21,7 @@ _SMALLER_IS_BETTER = {"Q4_K_M": 0, "w8a8": 0, "IQ4_XS": 1, "Q4_K_S": 2, "Q5_K_M"
 
 
 class FitVerdict(enum.Enum):
-    """Whether weights run on this board."""
+    """Whether weights run on this board; the numbers are the proto's."""
 
     UNKNOWN = 0
     FITS = 1

@@ -5,24 +5,12 @@ from __future__ import annotations
 import hashlib
 
 from rkd.library.facts import Facts
-from rkd.model import Format, Model, ModelState, WeightsFile
+from rkd.model import Model, WeightsFile
 from rkd.outside import escaped, shown
 from rkd.pool.deciding.runtimes import LibraryReport
 from rkd.service import onwire
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
-
-STATES = {
-    ModelState.READY: types.MODEL_STATE_READY,
-    ModelState.NEEDS_MODELFILE: types.MODEL_STATE_NEEDS_MODELFILE,
-    ModelState.INCOMING: types.MODEL_STATE_INCOMING,
-    ModelState.INVALID: types.MODEL_STATE_INVALID,
-}
-FORMATS = {
-    Format.RKLLM: types.WEIGHTS_FORMAT_RKLLM,
-    Format.GGUF: types.WEIGHTS_FORMAT_GGUF,
-}
-
 
 SUMMARY_BYTES = 1024
 """Longest text of a summary: the reason of a model that cannot be used."""
@@ -30,19 +18,15 @@ SUMMARY_BYTES = 1024
 
 def summary(model: Model, *, resident: bool = False) -> types.ModelSummary:
     """Write *model* in short."""
-    details = model.details
-    message = onwire.message(
+    message = onwire.like(
         types.ModelSummary,
+        model.details,
         SUMMARY_BYTES,
         name=model.name.text,
-        state=STATES[model.state],
+        state=model.state,
         reason=model.reason,
         size_bytes=model.size_bytes,
-        formats=[FORMATS[file.format] for file in model.weights],
-        architecture=details.architecture,
-        parameters=details.parameters,
-        quantization=details.quantization,
-        context_tokens=details.context_tokens,
+        formats=[file.format for file in model.weights],
         digest=digest(model),
         resident=resident,
     )
@@ -106,7 +90,7 @@ def _weights(file: WeightsFile, recorded: dict[str, str]) -> types.WeightsFile:
     return onwire.message(
         types.WeightsFile,
         name=shown(file.path.name),
-        format=FORMATS[file.format],
+        format=file.format,
         size_bytes=file.size_bytes,
         digest=recorded.get(file.path.name, ""),
     )

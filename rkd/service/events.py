@@ -8,7 +8,7 @@ from rkd.outside import escaped
 from rkd.pool.deciding.state import LoadPlan
 from rkd.pool.ticket import Loading, Queued, Served
 from rkd.service import onwire
-from rkd.tokens import TokenLogprobs
+from rkd.tokens import Logprob, TokenLogprobs
 from rkd.v1 import types_pb2 as pb
 
 BACKENDS = {BackendKind.NPU: pb.BACKEND_NPU, BackendKind.CPU: pb.BACKEND_CPU}
@@ -22,7 +22,7 @@ def accepted(
         pb.Accepted,
         request_id=request_id,
         model=plan.model,
-        backend=BACKENDS[plan.backend],
+        backend=plan.backend,
         backend_reason=plan.reason,
         template_source=way.value,
         capabilities=capabilities,
@@ -42,7 +42,7 @@ def loading(update: Loading) -> pb.Loading:
     event = onwire.message(
         pb.Loading,
         stage=update.stage,
-        backend=BACKENDS[update.backend],
+        backend=update.backend,
         evicting=update.evicting,
         detail=update.detail,
     )
@@ -53,12 +53,7 @@ def loading(update: Loading) -> pb.Loading:
 
 def prefill(progress: PrefillProgress) -> pb.Prefill:
     """Reading the prompt."""
-    return onwire.message(
-        pb.Prefill,
-        total_tokens=progress.total_tokens,
-        processed_tokens=progress.processed_tokens,
-        cached_tokens=progress.cached_tokens,
-    )
+    return onwire.like(pb.Prefill, progress)
 
 
 def delta(chunk: Chunk, *, with_ids: bool) -> pb.Delta:
@@ -79,23 +74,19 @@ def delta(chunk: Chunk, *, with_ids: bool) -> pb.Delta:
 
 def _logprobs(entry: TokenLogprobs) -> pb.TokenLogprobs:
     return pb.TokenLogprobs(
-        chosen=pb.Logprob(
-            token_id=entry.chosen.token_id,
-            text=entry.chosen.text,
-            logprob=entry.chosen.logprob,
-        ),
-        alternatives=[
-            pb.Logprob(token_id=one.token_id, text=one.text, logprob=one.logprob)
-            for one in entry.alternatives
-        ],
+        chosen=_logprob(entry.chosen), alternatives=map(_logprob, entry.alternatives)
     )
+
+
+def _logprob(one: Logprob) -> pb.Logprob:
+    return pb.Logprob(token_id=one.token_id, text=one.text, logprob=one.logprob)
 
 
 def finished(served: Served, first_token_s: float) -> pb.Finished:
     """Last event."""
     outcome = served.outcome
     event = _ended(outcome, served.plan, first_token_s)
-    event.usage.CopyFrom(_usage(outcome))
+    event.usage.CopyFrom(onwire.like(pb.Usage, outcome.usage))
     event.answers.extend(map(_answer_end, outcome.answers))
     onwire.span(event.timings.queue, served.queue_ms / 1000)
     onwire.span(event.timings.load, served.load_ms / 1000)
@@ -107,24 +98,13 @@ def finished(served: Served, first_token_s: float) -> pb.Finished:
     return event
 
 
-def _usage(outcome: Outcome) -> pb.Usage:
-    usage = outcome.usage
-    return pb.Usage(
-        prompt_tokens=usage.prompt_tokens,
-        cached_tokens=usage.cached_tokens,
-        completion_tokens=usage.completion_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        media_tokens=usage.media_tokens,
-    )
-
-
 def _answer_end(outcome: Outcome) -> pb.AnswerEnd:
     return onwire.message(
         pb.AnswerEnd,
         finish_reason=f"FINISH_REASON_{outcome.reason.value}",
         matched_stop=outcome.matched_stop,
         matched_token_id=outcome.matched_token_id,
-        usage=_usage(outcome),
+        usage=onwire.like(pb.Usage, outcome.usage),
         seed=outcome.seed,
     )
 
@@ -142,7 +122,7 @@ def _ended(outcome: Outcome, plan: LoadPlan, first_token_s: float) -> pb.Finishe
         finish_reason=f"FINISH_REASON_{outcome.reason.value}",
         matched_stop=outcome.matched_stop,
         matched_token_id=outcome.matched_token_id,
-        backend=BACKENDS[plan.backend],
+        backend=plan.backend,
         backend_reason=plan.reason,
         seed=outcome.seed,
         template_source=outcome.template_way.value,

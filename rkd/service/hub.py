@@ -11,13 +11,13 @@ from rkd.errors import bad_field
 from rkd.hub.browse import CARD_BYTES, Browser
 from rkd.hub.cache import AnswerCache
 from rkd.hub.connection import Connection
-from rkd.hub.fit import FitVerdict, Headroom, Judgement
+from rkd.hub.fit import Headroom, Judgement
 from rkd.hub.listing import Listing
 from rkd.hub.reference import Reference, parse, with_revision
 from rkd.hub.search import Found, Query, Sort, search
 from rkd.hub.threads import asking
 from rkd.model import Format
-from rkd.service.onwire import message, stamp
+from rkd.service.onwire import like, message, stamp
 from rkd.v1 import hub_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from rkd.v1.hub_pb2_grpc import HubServiceServicer
@@ -49,18 +49,7 @@ SORTS = {
     pb.SEARCH_SORT_UPDATED: Sort.UPDATED,
     pb.SEARCH_SORT_CREATED: Sort.CREATED,
 }
-FORMATS = {
-    Format.GGUF: types.WEIGHTS_FORMAT_GGUF,
-    Format.RKLLM: types.WEIGHTS_FORMAT_RKLLM,
-}
-VERDICTS = {
-    FitVerdict.UNKNOWN: pb.VERDICT_UNSPECIFIED,
-    FitVerdict.FITS: pb.VERDICT_FITS,
-    FitVerdict.FITS_ALONE: pb.VERDICT_FITS_ALONE,
-    FitVerdict.TOO_LARGE: pb.VERDICT_TOO_LARGE,
-    FitVerdict.WRONG_PLATFORM: pb.VERDICT_WRONG_PLATFORM,
-    FitVerdict.UNSUPPORTED: pb.VERDICT_UNSUPPORTED,
-}
+FORMATS = {types.WEIGHTS_FORMAT_GGUF: Format.GGUF, types.WEIGHTS_FORMAT_RKLLM: Format.RKLLM}
 
 
 class HubService(HubServiceServicer):
@@ -159,14 +148,13 @@ def _query(request: pb.SearchRequest) -> Query:
             raise bad_field(field, f"should have at most {LONGEST_WORDS} characters")
     if request.sort not in SORTS:
         raise bad_field("sort", "is not known")
-    formats = {number: format_ for format_, number in FORMATS.items()}
     return Query(
         words=request.query.strip(),
         author=request.author.strip(),
         min_parameters=request.min_parameters,
         max_parameters=request.max_parameters,
         quantization=request.quantization.strip(),
-        format=formats.get(request.format),
+        format=FORMATS.get(request.format),
         sort=SORTS[request.sort],
         min_downloads=request.min_downloads,
         license=request.license.strip(),
@@ -185,45 +173,38 @@ def _page(request: pb.SearchRequest) -> tuple[int, int]:
 
 def _found(found: Found) -> pb.Repository:
     guesses = [guessed_bytes(found.parameters, kind) for kind in found.quantizations]
-    sizes = [guess for guess in guesses if guess]
-    made = message(
-        pb.Repository,
-        ONE_BYTES,
-        id=found.id,
-        downloads=found.downloads,
-        likes=found.likes,
-        license=found.license,
-        gated=found.gated,
-        formats=[FORMATS[Format(name)] for name in found.formats],
-        quantizations=found.quantizations,
-        parameters=found.parameters,
-        min_size_bytes=min(sizes, default=0),
-        max_size_bytes=max(sizes, default=0),
-    )
-    stamp(made.updated, found.updated)
-    stamp(made.created, found.created)
-    return made
+    formats = [Format(name) for name in found.formats]
+    return _described(found, found.id, formats, found.quantizations, guesses)
 
 
 def _repository(listing: Listing, judgements: tuple[Judgement, ...]) -> pb.Repository:
     variants = [one.variant for one in judgements]
+    kinds = dict.fromkeys(one.quantization for one in variants if one.quantization)
     sizes = [variant.size_bytes for variant in variants]
-    made = message(
+    formats = sorted({variant.format for variant in variants})
+    return _described(listing, listing.repository, formats, kinds, sizes)
+
+
+def _described(
+    told: Found | Listing,
+    name: str,
+    formats: list[Format],
+    quantizations: Iterable[str],
+    sizes: Iterable[int],
+) -> pb.Repository:
+    known = [size for size in sizes if size]
+    made = like(
         pb.Repository,
+        told,
         ONE_BYTES,
-        id=listing.repository,
-        downloads=listing.downloads,
-        likes=listing.likes,
-        license=listing.license,
-        gated=listing.gated,
-        formats=[FORMATS[form] for form in sorted({variant.format for variant in variants})],
-        quantizations=dict.fromkeys(one.quantization for one in variants if one.quantization),
-        parameters=listing.parameters,
-        min_size_bytes=min(sizes, default=0),
-        max_size_bytes=max(sizes, default=0),
+        id=name,
+        formats=formats,
+        quantizations=quantizations,
+        min_size_bytes=min(known, default=0),
+        max_size_bytes=max(known, default=0),
     )
-    stamp(made.updated, listing.updated)
-    stamp(made.created, listing.created)
+    stamp(made.updated, told.updated)
+    stamp(made.created, told.created)
     return made
 
 
@@ -242,19 +223,13 @@ def _within(variants: Iterable[pb.Variant], most_bytes: int) -> list[pb.Variant]
 
 def _variant(judgement: Judgement) -> pb.Variant:
     variant = judgement.variant
-    return message(
+    return like(
         pb.Variant,
+        variant,
         ONE_BYTES,
         files=[file.path for file in variant.files],
-        tag=variant.tag,
-        format=FORMATS[variant.format],
-        size_bytes=variant.size_bytes,
-        quantization=variant.quantization,
-        platform=variant.platform,
         toolkit_version=variant.toolkit,
-        parameters=variant.parameters,
-        context_tokens=variant.context_tokens,
-        verdict=VERDICTS[judgement.verdict],
+        verdict=judgement.verdict.value,
         verdict_detail=judgement.detail,
         needed_bytes=judgement.needed_bytes,
         advice=judgement.advice,

@@ -7,10 +7,12 @@ list for the sake of one item. Pure.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -46,9 +48,15 @@ def message(kind: type[M], most_bytes: int = ITEM_BYTES, /, **fields: Any) -> M:
     Make a message of *kind* whose texts together hardly exceed *most_bytes*.
 
     Numbers too big for their field become the biggest it holds, what is no number 0; text that is
-    no UTF-8 is escaped, and what is too long cut. A field given None stays unset.
+    no UTF-8 is escaped, and what is too long cut. A field given None stays unset; a member of an
+    enum of ours becomes the value of that name.
     """
-    given = {name: value for name, value in fields.items() if value is not None}
+    enums = _enums(kind.DESCRIPTOR)
+    given = {
+        name: _numbered(value, enums[name]) if name in enums else value
+        for name, value in fields.items()
+        if value is not None
+    }
     try:
         made = kind(**given)
         if made.ByteSize() <= most_bytes:
@@ -57,6 +65,23 @@ def message(kind: type[M], most_bytes: int = ITEM_BYTES, /, **fields: Any) -> M:
         pass
     known: Any = kind.DESCRIPTOR.fields_by_name
     return kind(**{name: _fitting(value, known[name], most_bytes) for name, value in given.items()})
+
+
+def like(kind: type[M], source: object, most_bytes: int = ITEM_BYTES, /, **fields: Any) -> M:
+    """
+    Make a message of *kind* as `message` does, of *fields* and of what *source* has by their names.
+
+    Messages in it (times, lengths of time) are left unset where they are not among *fields*.
+
+    Raises:
+        AttributeError: a field that is in neither.
+    """
+    alike = {
+        one.name: getattr(source, one.name)
+        for one in kind.DESCRIPTOR.fields
+        if one.name not in fields and one.message_type is None
+    }
+    return message(kind, most_bytes, **alike, **fields)
 
 
 def stamp(target: Timestamp, moment: datetime | None) -> None:
@@ -79,6 +104,24 @@ def span(target: Duration, seconds: float) -> None:
     fitting = 0.0 if math.isnan(seconds) else max(-LONGEST_S, min(seconds, LONGEST_S))
     whole = int(fitting)
     target.seconds, target.nanos = whole, int((fitting - whole) * 1_000_000) * 1000
+
+
+@functools.cache
+def _enums(kind: Any) -> dict[str, dict[str, int]]:
+    """Return, of each enum field of *kind*, the numbers by name; the fields' prefix left out."""
+    found = {}
+    for field in kind.fields:
+        if field.enum_type is not None:
+            prefix = field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
+            values = field.enum_type.values
+            found[field.name] = {one.name.removeprefix(prefix): one.number for one in values}
+    return found
+
+
+def _numbered(value: Any, numbers: Mapping[str, int]) -> Any:
+    if isinstance(value, Enum):
+        return numbers[value.name]
+    return [_numbered(one, numbers) for one in value] if isinstance(value, list) else value
 
 
 def _fitting(value: Any, field: FieldDescriptor, most_bytes: int) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rkd.errors import NotFoundError
 from rkd.events import EventLog, Topic
-from rkd.operations.operation import Operation, OperationKind, OperationState, Progress
+from rkd.operations.operation import Operation, OperationKind, Progress
 from rkd.operations.operations import Operations
 from rkd.service import onwire
 from rkd.service.paging import page
@@ -16,23 +16,9 @@ from rkd.v1 import operations_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from rkd.v1.operations_pb2_grpc import OperationServiceServicer
 
-KINDS = {
-    OperationKind.PULL: types.OPERATION_KIND_PULL,
-    OperationKind.CREATE: types.OPERATION_KIND_CREATE,
-    OperationKind.PUSH: types.OPERATION_KIND_PUSH,
-}
 MAX_FILES = 100
 FILE_NAME_BYTES = 512
 """What an operation tells of its files: all of them, where they are as many as any model has."""
-
-STATES = {
-    OperationState.PENDING: types.OPERATION_STATE_PENDING,
-    OperationState.RUNNING: types.OPERATION_STATE_RUNNING,
-    OperationState.PAUSED: types.OPERATION_STATE_PAUSED,
-    OperationState.SUCCEEDED: types.OPERATION_STATE_SUCCEEDED,
-    OperationState.FAILED: types.OPERATION_STATE_FAILED,
-    OperationState.CANCELLED: types.OPERATION_STATE_CANCELLED,
-}
 
 
 class OperationService(OperationServiceServicer):
@@ -161,10 +147,10 @@ def encode(operation: Operation) -> types.Operation:
     message = onwire.message(
         types.Operation,
         id=operation.id,
-        kind=KINDS[operation.kind],
+        kind=operation.kind,
         model=named or operation.subject,
         source=source,
-        state=STATES[operation.state],
+        state=operation.state,
         progress=_progress(operation.progress),
         error_reason=str(failure.reason) if failure else "",
         error_message=failure.message if failure else "",

@@ -28,14 +28,6 @@ from rkd.service.paging import page
 from rkd.v1 import pool_pb2 as pb
 from rkd.v1.pool_pb2_grpc import PoolServiceServicer
 
-STATES = {
-    Phase.LOADING: pb.RESIDENT_STATE_LOADING,
-    Phase.READY: pb.RESIDENT_STATE_READY,
-    Phase.DRAINING: pb.RESIDENT_STATE_DRAINING,
-    Phase.UNLOADING: pb.RESIDENT_STATE_UNLOADING,
-    Phase.FAILED: pb.RESIDENT_STATE_FAILED,
-}
-
 
 class PoolService(PoolServiceServicer):
     """
@@ -109,20 +101,15 @@ class PoolService(PoolServiceServicer):
         ask = await self._ask(request, context, None)
         preview = self._pool.plan(ask.model, ask.wish)
         plan = preview.plan
-        return onwire.message(
+        return onwire.like(
             pb.PlanResponse,
-            fits=preview.fits,
-            resident=preview.resident,
-            backend=events.BACKENDS[plan.backend],
+            preview,
+            backend=plan.backend,
             backend_reason=plan.reason,
             needed_bytes=plan.need.ram_bytes,
             needed_measured=plan.measured,
-            available_bytes=preview.available_bytes,
-            evicting=preview.evicting,
-            explanation=preview.explanation,
             context_tokens=plan.spec.context_tokens,
             slots=plan.spec.slots,
-            npu_domain=preview.npu_domain,
         )
 
     async def _ask(self, request: Any, context: Any, keep_s: float | None) -> Ask:
@@ -141,27 +128,12 @@ class PoolService(PoolServiceServicer):
 
 
 def _resident(one: Resident) -> pb.Resident:
-    shown = onwire.message(
+    shown = onwire.like(
         pb.Resident,
-        model=one.model,
-        state=STATES[one.phase],
-        backend=events.BACKENDS[one.backend],
+        one,
+        state=one.phase,
         backend_reason="" if one.phase is Phase.FAILED else one.reason,
-        size_bytes=one.size_bytes,
-        size_measured=one.size_measured,
-        context_tokens=one.context_tokens,
-        slots=one.slots,
-        slots_used=one.slots_used,
-        queued=one.queued,
-        pinned=one.pinned,
-        pid=one.pid,
-        runtime=one.runtime,
         reason=one.reason if one.phase is Phase.FAILED else "",
-        served=one.served,
-        npu_domain=one.npu_domain,
-        prompt_cache_bytes=one.prompt_cache_bytes,
-        prompt_cache_used_bytes=one.prompt_cache_used_bytes,
-        engine_lines=one.engine_lines,
     )
     now_s, now = time.monotonic(), datetime.now(UTC)
     for at_s, field in (

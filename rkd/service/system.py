@@ -127,13 +127,9 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
         meters = self._meters
         for stream in meters.streams.values():
             view = stream.view()
-            added = response.streams.add(
-                request_id=view.request_id,
-                model=view.model,
-                tokens=view.tokens,
-                tokens_per_s=view.tokens_per_s,
-            )
-            onwire.span(added.age, view.age_s)
+            told = onwire.like(system_pb2.StreamStatus, view)
+            onwire.span(told.age, view.age_s)
+            response.streams.append(told)
         completed = [n for (_, kind), n in meters.tokens.items() if kind == "completion"]
         response.tokens_total = sum(completed)
         response.requests_total = sum(meters.answers.values())
@@ -145,14 +141,7 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
         findings = await asyncio.to_thread(self._diagnose)
         return system_pb2.DoctorResponse(
             findings=[
-                onwire.message(
-                    system_pb2.Finding,
-                    check=one.check,
-                    severity=system_pb2.Severity.Name(one.severity.value),
-                    message=one.message,
-                    remedy=one.remedy,
-                )
-                for one in findings
+                onwire.like(system_pb2.Finding, one, severity=one.severity) for one in findings
             ]
         )
 
@@ -161,9 +150,7 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
     ) -> system_pb2.ReloadResponse:
         """Read the configuration anew; all or nothing."""
         done = await self._reload()
-        return onwire.message(
-            system_pb2.ReloadResponse, applied=done.applied, needs_restart=done.needs_restart
-        )
+        return onwire.like(system_pb2.ReloadResponse, done)
 
 
 def npu_status(

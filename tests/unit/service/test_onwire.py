@@ -10,9 +10,15 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from rkd.hub.fit import FitVerdict
+from rkd.inference import Usage
+from rkd.model import BackendKind, Format, ModelState
+from rkd.operations.operation import OperationKind, OperationState
+from rkd.pool.deciding.state import Phase
 from rkd.service import onwire
+from rkd.telemetry.doctor import Severity
+from rkd.v1 import hub_pb2, pool_pb2, system_pb2
 from rkd.v1 import models_pb2 as pb
-from rkd.v1 import pool_pb2, system_pb2
 from rkd.v1 import types_pb2 as types
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -112,3 +118,36 @@ def test_every_field_of_every_answer_takes_the_worst() -> None:
                 continue
             for value in ["\ud83d" * 3] if field.type == field.TYPE_STRING else worst:
                 onwire.message(kind, **{field.name: value}).SerializeToString()
+
+
+def test_an_enum_of_ours_becomes_the_value_of_its_name() -> None:
+    """One or a list of them; every member has its value."""
+    made = onwire.message(types.ModelSummary, state=ModelState.NEEDS_MODELFILE, formats=[*Format])
+
+    assert made.state == types.MODEL_STATE_NEEDS_MODELFILE
+    assert list(made.formats) == [types.WEIGHTS_FORMAT_RKLLM, types.WEIGHTS_FORMAT_GGUF]
+    for kind, field, ours in (
+        (types.ModelSummary, "state", ModelState),
+        (types.Operation, "state", OperationState),
+        (types.Operation, "kind", OperationKind),
+        (pool_pb2.Resident, "state", Phase),
+        (pool_pb2.Resident, "backend", BackendKind),
+        (system_pb2.Finding, "severity", Severity),
+    ):
+        for member in ours:
+            assert getattr(onwire.message(kind, **{field: member}), field) > 0, member
+    for verdict in FitVerdict:
+        assert hub_pb2.Verdict.Name(verdict.value).removeprefix("VERDICT_") in {
+            verdict.name,
+            "UNSPECIFIED",
+        }
+
+
+def test_what_is_called_alike_is_taken_and_nothing_left_out() -> None:
+    """A field that the source lacks is a mistake, not an empty field; what is given goes first."""
+    usage = Usage(prompt_tokens=3, completion_tokens=4)
+    made = onwire.like(types.Usage, usage, completion_tokens=5)
+
+    assert (made.prompt_tokens, made.completion_tokens) == (3, 5)
+    with pytest.raises(AttributeError):
+        onwire.like(types.Logprob, usage)
