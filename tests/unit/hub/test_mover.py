@@ -399,6 +399,12 @@ class TestPieces:
         assert self.read(bench, len(CONTENT) - 5, 100) == CONTENT[-5:]
         assert bench.hub.sent_bytes() == 70_015
 
+    def test_a_server_that_sends_more_is_cut_short(self, bench: Bench) -> None:
+        """Exactly the piece comes back."""
+        bench.hub.break_with(ranged(1000, CONTENT[1000:1100]))
+
+        assert self.read(bench, 1000, 10) == CONTENT[1000:1010]
+
     def test_a_server_without_ranges_is_read_up_to_the_piece(self, bench: Bench) -> None:
         """And not to its end, which may be gigabytes away: here it never comes."""
         long = (("Content-Length", str(len(CONTENT))),)
