@@ -89,12 +89,13 @@ def judge(variant: Variant, details: Details, capacity: Headroom) -> Judgement:
         slots=capacity.slots,
         kv_type=capacity.kv_cache_type,
         prompt_cache_bytes=capacity.prompt_cache_bytes,
+        projector_bytes=variant.sight.size_bytes if variant.sight else 0,
     )
     needed = sum_.total_bytes
     detail = (
         f"{size(sum_.weights_bytes, digits=2)} weights + "
         f"{size(sum_.kv_bytes, digits=2)} context of {context} tokens "
-        f"{_cache_words(sum_)}"
+        f"{_sight_words(sum_)}{_cache_words(sum_)}"
         f"+ {size(sum_.overhead_bytes, digits=2)} engine = {size(needed, digits=2)}, of "
         f"{size(capacity.available_bytes, digits=2)} available"
     )
@@ -114,6 +115,11 @@ def judge(variant: Variant, details: Details, capacity: Headroom) -> Judgement:
     if unsupported and verdict is not FitVerdict.WRONG_PLATFORM:
         verdict, detail = FitVerdict.UNSUPPORTED, unsupported
     return Judgement(variant, verdict, detail, needed, _advice(variant, capacity))
+
+
+def _sight_words(sum_: Estimate) -> str:
+    sees = sum_.projector_bytes
+    return f"+ {size(sees, digits=2)} sight " if sees else ""
 
 
 def _cache_words(sum_: Estimate) -> str:

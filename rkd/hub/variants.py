@@ -15,6 +15,7 @@ from typing import TypeVar
 from rkd.errors import NotFoundError, Reason
 from rkd.hub.listing import Listing, RemoteFile
 from rkd.hub.naming import Tuning, stem_of, tuning_in
+from rkd.hub.sight import sight_of
 from rkd.model import Format
 from rkd.weights import rkllm, shards
 from rkd.weights.company import companion
@@ -22,6 +23,8 @@ from rkd.weights.quantization import in_file_name, own_mix
 
 _CHECKPOINTS = frozenset({".safetensors", ".bin", ".pth", ".pt"})
 _MOST_TOLD = 30
+MOST_SIGHTS = 16
+"""Projectors and encoders of one repository that are looked at for each of its weights."""
 _Value = TypeVar("_Value")
 
 
@@ -38,6 +41,7 @@ class Variant:
         parameters, context_tokens: 0 where unknown.
         mix: mark of a publisher's own mix before the quantization: `UD-`.
         tuning: how a .rkllm was made, where its name says so.
+        sight: what lets it see, in a file of its own: a projector, or an encoder for the NPU.
     """
 
     files: tuple[RemoteFile, ...]
@@ -50,6 +54,7 @@ class Variant:
     context_tokens: int = 0
     mix: str = ""
     tuning: Tuning | None = None
+    sight: RemoteFile | None = None
 
     @property
     def kind(self) -> str:
@@ -169,6 +174,7 @@ def _ggufs(listing: Listing) -> Iterable[Variant]:
     parsed = {path: shards.parse(path) for path in by_path}
     # Counted first: each of many names may speak of a thousand shards.
     present = Counter((one.stem, one.count) for one in parsed.values() if one is not None)
+    others = [file for file in listing.files if companion(file.path) == "a projector"]
     for file in listing.files:
         name = PurePosixPath(file.path).name
         if not _is_weights(name, ".gguf") or companion(file.path):
@@ -190,10 +196,12 @@ def _ggufs(listing: Listing) -> Iterable[Variant]:
             mix=own_mix(told_by),
             parameters=listing.parameters,
             context_tokens=listing.context_tokens,
+            sight=sight_of(others[:MOST_SIGHTS], file, Format.GGUF),
         )
 
 
 def _rkllms(listing: Listing, card: str) -> Iterable[Variant]:
+    encoders = [one for one in listing.files if one.path.lower().endswith(".rknn")]
     for file in listing.files:
         if not _is_weights(PurePosixPath(file.path).name, ".rkllm") or companion(file.path):
             continue
@@ -203,11 +211,13 @@ def _rkllms(listing: Listing, card: str) -> Iterable[Variant]:
         platforms = [one.platform for one in facts] + [
             rkllm.platform_in(text) for text in (" ".join(listing.tags), card)
         ]
+        platform = _first(platforms) or ""
         yield Variant(
             files=(file,),
             format=Format.RKLLM,
             quantization=_first(one.details.quantization for one in facts) or "",
-            platform=_first(platforms) or "",
+            platform=platform,
+            sight=sight_of(encoders[:MOST_SIGHTS], file, Format.RKLLM, platform),
             parameters=_first(one.details.parameters for one in facts) or 0,
             context_tokens=_first(one.details.context_tokens for one in facts) or 0,
             tuning=tuning_in(file.path),

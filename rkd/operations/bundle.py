@@ -75,16 +75,17 @@ class Item:
 
 def items_of(listing: Listing, variant: Variant, base: Listing | None) -> tuple[Item, ...]:
     """
-    Say what to bring for *variant*: weights, tokenizer and template, licence, Modelfile.
+    Say what to bring for *variant*: weights, what sees, tokenizer and template, licence, Modelfile.
 
     Args:
         listing: the repository.
         variant: the weights chosen in it.
         base: the model it was made from, to take a missing tokenizer from.
     """
+    files = (*variant.files, *([variant.sight] if variant.sight else []))
     taken = {
         PurePosixPath(file.path).name: Item(listing, file, PurePosixPath(file.path).name)
-        for file in variant.files
+        for file in reversed(files)
     }
     for file in company(listing):
         taken.setdefault(file.path, Item(listing, file, file.path))
@@ -273,7 +274,8 @@ def modelfile_of(items: tuple[Item, ...], listing: Listing, variant: Variant) ->
     """Write the Modelfile of a model that brought none: rkllama's form for a .rkllm."""
     first = PurePosixPath(variant.name).name
     if variant.format is Format.GGUF:
-        return render(compose(Recipe(), (f"./{first}",)))
+        sees = [f"./{PurePosixPath(variant.sight.path).name}"] if variant.sight else []
+        return render(compose(Recipe(), (f"./{first}", *sees)))
     source = next((item.listing.repository for item in items if item.name == "tokenizer.json"), "")
     recipe = Recipe(huggingface_path=source or listing.repository, system="")
     return render(compose(recipe, (first,), Dialect.ENV))
@@ -296,5 +298,6 @@ def _names_weights(content: bytes, variant: Variant) -> bool:
         sources = parse(content).values("FROM")
     except InvalidInputError:
         return False
-    names = {PurePosixPath(file.path).name for file in variant.files}
+    files = (*variant.files, *([variant.sight] if variant.sight else []))
+    names = {PurePosixPath(file.path).name for file in files}
     return bool(sources) and {PurePosixPath(source).name for source in sources} <= names

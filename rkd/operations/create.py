@@ -142,6 +142,7 @@ class _Draft:
 
     Args:
         weights: names in the stage that FROM will name.
+        sight: the name of what lets them see, if there is any; FROM names it too.
         made: those of them that were converted or quantized here.
         digests: of files whose digest is known, by name.
         warnings: what the caller should know but did not fail.
@@ -152,6 +153,7 @@ class _Draft:
     stage: Path
     report: Report
     weights: tuple[str, ...] = ()
+    sight: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
     digests: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -238,10 +240,13 @@ class CreateRunner:
         draft.report.stage("checking")
         order, blobs = draft.order, self._library.blobs
         files = order.weights(draft.modelfile)
-        names = await asyncio.to_thread(workshop.take_weights, draft.stage, files, blobs)
-        draft.weights = names
-        for name in names:
+        draft.weights, draft.sight = await asyncio.to_thread(
+            workshop.take_weights, draft.stage, files, blobs
+        )
+        for name in draft.weights:
             draft.warnings += await asyncio.to_thread(workshop.check, draft.stage / name)
+        if draft.sight:
+            await asyncio.to_thread(workshop.check_sight, draft.stage, draft.weights, draft.sight)
         draft.digests |= _digests(files)
 
     async def _derive(self, draft: _Draft) -> None:
@@ -251,13 +256,14 @@ class CreateRunner:
         base = await asyncio.to_thread(parse, parent.modelfile_text)
         draft.modelfile = await asyncio.to_thread(inherit, base, draft.modelfile)
         draft.weights = _named(parent, base)
+        draft.sight = (parent.projector.path.name,) if parent.projector else ()
 
     async def _convert(self, draft: _Draft) -> None:
         order, report = draft.order, draft.report
         files = order.weights(draft.modelfile)
         blobs = self._library.blobs
         source = await asyncio.to_thread(workshop.take_checkpoint, draft.stage, files, blobs)
-        size = await asyncio.to_thread(_size_of, source)
+        size = await asyncio.to_thread(workshop.size_of, source)
         self._check_room(size)
         kind = order.quantize.upper() if order.quantize.upper() in FLOATS else "F16"
         target = draft.stage / workshop.quantized_name(f"{order.name}.gguf", kind)
@@ -306,7 +312,7 @@ class CreateRunner:
         blobs = self._library.blobs
         placed = await asyncio.to_thread(workshop.take_adapters, stage, adapters, blobs)
         draft.digests |= _digests(adapters)
-        text = modelfiles.kept(draft.modelfile, draft.weights, placed)
+        text = modelfiles.kept(draft.modelfile, (*draft.weights, *draft.sight), placed)
         kept = await asyncio.to_thread(_recipe_of, text)
         await asyncio.to_thread(workshop.check_adapters, stage, kept.adapters)
         await asyncio.to_thread(write_file, stage / MODELFILE, text.encode())
@@ -377,10 +383,6 @@ def _named(parent: Model, base: Modelfile) -> tuple[str, ...]:
     wanted = {file_name(source) for source in base.values("FROM")}
     names = tuple(file.path.name for file in parent.weights)
     return tuple(name for name in names if name in wanted) or names[:1]
-
-
-def _size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _file_of(model: Model, wanted: str) -> str:

@@ -357,6 +357,8 @@ def _is_the_same(present: Model, listing: Listing, variant: Variant) -> bool:
     if (origin.repository, origin.revision) != (listing.repository, listing.commit):
         return False
     recorded = dict(origin.digests)
+    if variant.sight and PurePosixPath(variant.sight.path).name not in recorded:
+        return False
     return all(
         recorded.get(PurePosixPath(file.path).name) == f"{file.algorithm}:{file.digest}"
         or file.algorithm != "sha256"

@@ -20,7 +20,7 @@ from rkd.library.layout import format_of
 from rkd.model import Format, Provenance
 from rkd.operations.order import file_name, inside, refuse
 from rkd.outside import open_regular
-from rkd.weights import details, gguf, rkllm, shards
+from rkd.weights import details, gguf, projector, rkllm, shards
 
 SOURCE = ".source"
 """Folder of the stage that holds a checkpoint until it is converted."""
@@ -34,12 +34,17 @@ _TYPE_IN_NAME = re.compile(
 Files = tuple[tuple[str, str], ...]
 
 
-def take_weights(stage: Path, files: Files, blobs: Blobs) -> tuple[str, ...]:
+def take_weights(
+    stage: Path, files: Files, blobs: Blobs
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
-    Put uploaded weights and what came with them into *stage*; returns the weights' names.
+    Put uploaded weights and what came with them into *stage*.
+
+    Returns:
+        The names of the weights, and that of what lets them see, if it came.
 
     Raises:
-        InvalidInputError: INVALID_FIELD: not uploaded, or two files of one name.
+        InvalidInputError: INVALID_FIELD: not uploaded, two files of one name, several projectors.
     """
     taken = []
     for name, digest in files:
@@ -53,10 +58,38 @@ def take_weights(stage: Path, files: Files, blobs: Blobs) -> tuple[str, ...]:
     weights = [name for name in taken if format_of(name)]
     if not weights:
         raise refuse("files", "none of them is a .gguf or .rkllm")
-    first = tuple(name for name in weights if _is_first(name))
+    sight = tuple(name for name in weights if _is_projector(stage / name))
+    first = tuple(name for name in weights if _is_first(name) and name not in sight)
+    if len(sight) > 1:
+        raise refuse("files", f"one model has one projector, not {', '.join(sight)}")
+    if not any(format_of(name) is Format.GGUF for name in first) and sight:
+        raise refuse("files", f"{sight[0]} is a projector, and the GGUF it belongs to is missing")
     if len({format_of(name) for name in first}) < len(first):
         raise refuse("files", f"one model has one file of a format, not {', '.join(first)}")
-    return first
+    return first, sight
+
+
+def _is_projector(path: Path) -> bool:
+    """Whether *path* is a projector by its header; what cannot be read is judged as weights."""
+    if format_of(path.name) is not Format.GGUF:
+        return False
+    try:
+        return projector.is_projector(gguf.read_header(path))
+    except InvalidInputError:
+        return False
+
+
+def check_sight(stage: Path, weights: tuple[str, ...], sight: tuple[str, ...]) -> None:
+    """
+    Judge projectors by their headers, and against the model they are to see for.
+
+    Raises:
+        InvalidInputError: WEIGHTS_INVALID.
+    """
+    model = next(stage / name for name in weights if format_of(name) is Format.GGUF)
+    width = details.describe(gguf.read_header(model)).embedding_size
+    for name in sight:
+        projector.inspect(stage / name, width)
 
 
 def take_checkpoint(stage: Path, files: Files, blobs: Blobs) -> Path:
@@ -141,6 +174,11 @@ def quantized_name(name: str, kind: str) -> str:
     shard = shards.parse(name)
     stem = shard.stem if shard else name[: name.rfind(".")]
     return f"{_TYPE_IN_NAME.sub('', stem) or 'model'}-{kind}.gguf"
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files below *folder*."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def drop_weights(stage: Path, name: str) -> None:

@@ -229,6 +229,8 @@ def _variant(judgement: Judgement) -> pb.Variant:
         ONE_BYTES,
         files=[file.path for file in variant.files],
         toolkit_version=variant.toolkit,
+        projector=variant.sight.path if variant.sight else "",
+        projector_bytes=variant.sight.size_bytes if variant.sight else 0,
         verdict=judgement.verdict.value,
         verdict_detail=judgement.detail,
         needed_bytes=judgement.needed_bytes,

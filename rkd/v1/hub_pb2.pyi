@@ -134,7 +134,7 @@ class ListFilesRequest(_message.Message):
     def __init__(self, repository: _Optional[str] = ..., revision: _Optional[str] = ..., context_tokens: _Optional[int] = ...) -> None: ...
 
 class Variant(_message.Message):
-    __slots__ = ("files", "tag", "format", "size_bytes", "quantization", "platform", "toolkit_version", "parameters", "context_tokens", "verdict", "verdict_detail", "needed_bytes", "advice", "recommended")
+    __slots__ = ("files", "tag", "format", "size_bytes", "quantization", "platform", "toolkit_version", "parameters", "context_tokens", "verdict", "verdict_detail", "needed_bytes", "advice", "recommended", "projector", "projector_bytes")
     FILES_FIELD_NUMBER: _ClassVar[int]
     TAG_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
@@ -149,6 +149,8 @@ class Variant(_message.Message):
     NEEDED_BYTES_FIELD_NUMBER: _ClassVar[int]
     ADVICE_FIELD_NUMBER: _ClassVar[int]
     RECOMMENDED_FIELD_NUMBER: _ClassVar[int]
+    PROJECTOR_FIELD_NUMBER: _ClassVar[int]
+    PROJECTOR_BYTES_FIELD_NUMBER: _ClassVar[int]
     files: _containers.RepeatedScalarFieldContainer[str]
     tag: str
     format: _types_pb2.WeightsFormat
@@ -163,7 +165,9 @@ class Variant(_message.Message):
     needed_bytes: int
     advice: str
     recommended: bool
-    def __init__(self, files: _Optional[_Iterable[str]] = ..., tag: _Optional[str] = ..., format: _Optional[_Union[_types_pb2.WeightsFormat, str]] = ..., size_bytes: _Optional[int] = ..., quantization: _Optional[str] = ..., platform: _Optional[str] = ..., toolkit_version: _Optional[str] = ..., parameters: _Optional[int] = ..., context_tokens: _Optional[int] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., verdict_detail: _Optional[str] = ..., needed_bytes: _Optional[int] = ..., advice: _Optional[str] = ..., recommended: _Optional[bool] = ...) -> None: ...
+    projector: str
+    projector_bytes: int
+    def __init__(self, files: _Optional[_Iterable[str]] = ..., tag: _Optional[str] = ..., format: _Optional[_Union[_types_pb2.WeightsFormat, str]] = ..., size_bytes: _Optional[int] = ..., quantization: _Optional[str] = ..., platform: _Optional[str] = ..., toolkit_version: _Optional[str] = ..., parameters: _Optional[int] = ..., context_tokens: _Optional[int] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., verdict_detail: _Optional[str] = ..., needed_bytes: _Optional[int] = ..., advice: _Optional[str] = ..., recommended: _Optional[bool] = ..., projector: _Optional[str] = ..., projector_bytes: _Optional[int] = ...) -> None: ...
 
 class ListFilesResponse(_message.Message):
     __slots__ = ("variants", "revision", "repository")

@@ -15,6 +15,7 @@ import pytest
 from rkd.errors import Reason, UnavailableError
 from rkd.inference import LoadProgress
 from rkd.library.library import Library
+from rkd.model import ModelName
 from rkd.operations.create import CreateRunner
 from rkd.operations.journal import Journal
 from rkd.operations.operation import OperationKind
@@ -22,6 +23,7 @@ from rkd.operations.operations import Operations
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from tests.integration.library_server import Served, details, served
+from tests.models import tiny_sight
 from tests.unit.library.folders import put, tree
 from tests.unit.weights.gguf_bytes import build
 
@@ -406,3 +408,57 @@ class TestExisting:
 
         assert details(caught.value)[0] == "INVALID_FIELD"
         assert "x.rkllm" in (caught.value.details() or "")
+
+
+async def test_a_projector_comes_with_its_model(tmp_path: Path) -> None:
+    """A second FROM names it, as in Ollama; a model made of that one sees too."""
+    text = tiny_sight.write_text(tmp_path / "t.gguf").read_bytes()
+    eyes = tiny_sight.write_projector(tmp_path / "p.gguf").read_bytes()
+    async with board(tmp_path) as here:
+        files = [
+            pb.UploadedFile(name=name, digest=await here.upload(data))
+            for name, data in (("./a.gguf", text), ("./eyes.gguf", eyes))
+        ]
+        await here.create("FROM ./eyes.gguf\nFROM ./a.gguf\n", files=files)
+        model = here.server.library.find(ModelName("x"))
+        request = pb.CreateRequest(model="y", modelfile="FROM x\nSYSTEM Look.\n")
+        _ = [step async for step in here.server.models.Create(request)]
+        child = here.server.library.find(ModelName("y"))
+
+    assert model.modelfile_text == "FROM ./a.gguf\nFROM ./eyes.gguf\n"
+    for one in (model, child):
+        assert one.projector is not None
+        assert one.projector.path.name == "eyes.gguf"
+    assert "FROM ./eyes.gguf" in child.modelfile_text
+    assert dict(model.provenance.digests)["eyes.gguf"].startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        (("wide",), "makes 128 numbers of a patch, and the model reads 64"),
+        (("broken",), "mm.2.weight is missing"),
+        (("eyes", "wide"), "one model has one projector"),
+    ],
+)
+async def test_a_projector_that_does_not_fit_is_refused(
+    tmp_path: Path, sources: tuple[str, ...], said: str
+) -> None:
+    """Before anything appears under the name."""
+    text = tiny_sight.write_text(tmp_path / "t.gguf").read_bytes()
+    made = {
+        "eyes": tiny_sight.write_projector(tmp_path / "e.gguf"),
+        "wide": tiny_sight.write_projector(tmp_path / "w.gguf", width=128),
+        "broken": tiny_sight.write_projector(tmp_path / "b.gguf", without=["mm.2.weight"]),
+    }
+    async with board(tmp_path) as here:
+        named = {"a": text, **{name: made[name].read_bytes() for name in sources}}
+        files = [
+            pb.UploadedFile(name=f"./{name}.gguf", digest=await here.upload(named[name]))
+            for name in named
+        ]
+        lines = "".join(f"FROM ./{name}.gguf\n" for name in named)
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await here.create(lines, files=files)
+
+    assert said in (error.value.details() or "")

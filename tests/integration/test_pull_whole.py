@@ -62,9 +62,11 @@ async def test_a_pull_brings_the_recommended_weights_and_their_company(
         assert operation.detail["model"] == "tiny-1b-q4_k_m"
         assert operation.detail["license"] == "apache-2.0"
         assert operation.progress.completed_bytes == operation.progress.total_bytes
-        assert names == [".rkd.json", "LICENSE", "Modelfile", "tiny-1b-Q4_K_M.gguf"]
+        sees = "mmproj-f16.gguf"
+        assert names == [".rkd.json", "LICENSE", "Modelfile", sees, "tiny-1b-Q4_K_M.gguf"]
         assert (model.folder / "tiny-1b-Q4_K_M.gguf").read_bytes() == WEIGHTS
-        assert model.modelfile_text == "FROM ./tiny-1b-Q4_K_M.gguf\n"
+        assert model.modelfile_text == f"FROM ./tiny-1b-Q4_K_M.gguf\nFROM ./{sees}\n"
+        assert dict(model.provenance.digests)[sees].startswith("sha256:")
         assert model.provenance.repository == REPOSITORY
         assert dict(model.provenance.digests)["tiny-1b-Q4_K_M.gguf"] == f"sha256:{sha256(WEIGHTS)}"
         assert rooms.hidden() == []

@@ -202,6 +202,9 @@ def files(session: Session, repository: str, *, revision: str, context_tokens: i
         return
     columns = ("", "TAG", ">SIZE", "QUANT", ">PARAMS", ">CONTEXT", ">NEEDS", "VERDICT", "ADVICE")
     render.table(columns, (_variant(one) for one in answer.variants))
+    seeing = {(one.projector, one.projector_bytes) for one in answer.variants if one.projector}
+    for name, size_bytes in sorted(seeing):
+        render.note(f"sees pictures: {name} ({render.size(size_bytes)}) comes with it")
     for one in answer.variants:
         if one.verdict_detail and (one.recommended or one.verdict != hub.VERDICT_FITS):
             render.paragraph(f"{one.tag}: {one.verdict_detail}")

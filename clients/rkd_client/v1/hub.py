@@ -144,6 +144,12 @@ class Variant:
     recommended: bool = False
     """The one to take on this board."""
 
+    projector: str = ""
+    """What comes with it so that it sees: a projector (mmproj) for a GGUF, an encoder (.rknn) for a .rkllm; empty where there is none."""
+
+    projector_bytes: int = 0
+    """Its size; counted in `needed_bytes`."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListFilesResponse:
