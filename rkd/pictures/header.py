@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 MAX_STEPS = 65_536
 """Segments or blocks before the one that says the size; a GIF with XMP has some thousand."""
+MAX_SCANS = 256
+"""Of a JPEG, thumbnails included: a progressive one has some ten, and each goes over all pixels, so
+that a file of twelve megabytes could be decoded for hours."""
 
 _WHAT = "no picture this daemon reads: JPEG, PNG, WebP, GIF or BMP"
 _TOO_MANY = "has more in front of its size than a picture has"
@@ -80,6 +83,10 @@ _FILL, _SCAN, _END = 0xFF, 0xDA, 0xD9
 
 def _jpeg(data: bytes) -> tuple[int, int]:
     # Source: ITU-T T.81, B.1.1 and B.2.2.
+    if data.count(b"\xff\xda") > MAX_SCANS:
+        raise PictureError(
+            f"is a JPEG of more than {MAX_SCANS} scans, each as long to decode as it"
+        )
     at = 2
     for _ in range(MAX_STEPS):
         if data[at] != _FILL:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rkd.pictures.header import MAX_STEPS, PictureError, PictureHeader, read_header
+from rkd.pictures.header import MAX_SCANS, MAX_STEPS, PictureError, PictureHeader, read_header
 from tests.pictures import plain, png
 
 
@@ -124,6 +124,15 @@ def test_a_long_way_to_the_size_is_not_gone(data: bytes) -> None:
 
     with pytest.raises(PictureError, match="more in front of its size"):
         read_header(data)
+
+
+def test_a_jpeg_of_scans_without_end_is_refused() -> None:
+    """Each goes over all pixels; a progressive one, thumbnail and all, passes."""
+    whole = plain("JPEG", 61, 43, progressive=True)
+    assert read_header(whole).width == 61
+
+    with pytest.raises(PictureError, match="scans"):
+        read_header(whole[:-2] + b"\xff\xda\0\x08\x01\x01\0\0\x3f\0\0" * (MAX_SCANS + 1))
 
 
 def test_a_jpeg_that_tells_no_length_does_not_stand_still() -> None:
