@@ -76,6 +76,7 @@ class Config:
     llama_server: Path | None
     confine: bool
     first_answer: int
+    loop_guard: int
     load_timeout: float
     stop_grace: float
     preload: tuple[str, ...]
@@ -171,6 +172,13 @@ SETTINGS: tuple[Setting, ...] = (
         integer(0, 64),
         "8",
         "Tokens heard when a model first meets an NPU library; 0: none.",
+        live=True,
+    ),
+    _row(
+        "loop_guard",
+        integer(0, 100_000),
+        "400",
+        "Tokens of a circle after which an NPU answer is ended; 0: never.",
         live=True,
     ),
     _row("load_timeout", wait(1, 86_400), "5m", "Longest silence of a load.", live=True),

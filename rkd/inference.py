@@ -296,6 +296,7 @@ class LoadSpec:
         blind_because: why there is none, where the library knows more than that.
         image_tokens: most tokens a picture becomes; 0 leaves it to the model.
         prompt_cache_bytes: memory for the caches of conversations without a slot; 0 for none.
+        loop_guard: end an answer that runs in a circle for so many tokens; 0 lets it run.
         first_answer: hear so many tokens before the load is called done, and say what they were.
     """
 
@@ -322,6 +323,7 @@ class LoadSpec:
     image_tokens: Count = 0
     prompt_cache_bytes: Size = 0
     first_answer: Count = 0
+    loop_guard: Count = 0
     blind_because: str = ""
 
 

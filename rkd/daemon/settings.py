@@ -47,6 +47,7 @@ def pool_settings(config: Config, board: Board) -> PoolSettings:
         libraries=named,
         libraries_given=bool(config.rkllm_library),
         first_answer=config.first_answer,
+        loop_guard=config.loop_guard,
         llama_server=str(config.llama_server or ""),
         runtime_version_override=config.rkllm_version,
         cpu_mask=board.cpu.big_mask,

@@ -11,6 +11,7 @@
  *   answer   echo (default) | count | params | a text with \n, \\ and \xNN
  *   tokens   length of `count`                piece    bytes of text a token stands for (4)
  *   token_id the id of every token (each its own)
+ *   token_ids so many in turn, from 100
  *   utf8     whole (default: NORMAL is whole characters, else WAITING) | bytes (cut anywhere)
  *   thread   foreign (default) | caller       finish   1 (default) | 0: never says FINISH
  *   load_ms prefill_ms token_us abort_ms     durations
@@ -655,6 +656,7 @@ static void something_at_token(Job *job) {
 static int generate(Job *job, int limit) {
   long piece = number(job->settings, "piece", 4), token_us = number(job->settings, "token_us", 0);
   long at_token = number(job->settings, "at_token", -1);
+  long ids = number(job->settings, "token_ids", 1L << 30);
   int whole = !is(job->settings, "utf8", "bytes"), error = is(job->settings, "at", "error");
   char *buffer = malloc(job->n_answer + 16);
   size_t at = 0, held = 0;
@@ -684,7 +686,7 @@ static int generate(Job *job, int limit) {
     char rest[4];
     memcpy(rest, buffer + ready, tail);
     buffer[ready] = 0;
-    result.token_id = (int32_t)number(job->settings, "token_id", 100 + n);
+    result.token_id = (int32_t)number(job->settings, "token_id", 100 + n % ids);
     /* The text of WAITING is not to be shown: something that would be noticed. */
     result.text = ready ? buffer : "<waiting>";
     if (call(job, &result, ready ? RUN_NORMAL : RUN_WAITING) == 1) {

@@ -12,6 +12,7 @@ from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.rkllm.abi_shared import LLMCallState
+from rkd.backend.text.circle import LoopGuard
 from rkd.backend.text.splitter import AnswerSplitter, Split
 from rkd.backend.text.text import StopCutter, Utf8Assembler
 from rkd.inference import Chunk
@@ -35,6 +36,7 @@ class CallbackAnswer:
         stop: asks the engine to end this run; called once, returns at once.
         hidden: special tokens, by id, whose text is for nobody to see.
         stop_tokens: tokens that end the answer; their text is no part of it.
+        loop_guard: end it when so many tokens are a circle; 0 never does.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class CallbackAnswer:
         stop: Callable[[], None],
         hidden: Mapping[int, str] | None = None,
         stop_tokens: tuple[int, ...] = (),
+        loop_guard: int = 0,
     ) -> None:
         self._handle = handle
         self._emit = emit
@@ -59,6 +62,8 @@ class CallbackAnswer:
         self._assembler = Utf8Assembler()
         self._cutter = StopCutter(stops)
         self._stop_tokens = frozenset(stop_tokens)
+        self._guard = LoopGuard(loop_guard)
+        self._said: list[str] = []
         self.matched_token_id: int | None = None
         self.closed = False
         """Nothing more comes out: cancelled, stopped, or long enough."""
@@ -92,6 +97,17 @@ class CallbackAnswer:
         return 0 < self._max_tokens <= self.tokens
 
     @property
+    def circle_tokens(self) -> int:
+        """How long the circle is it ran in when it was ended; 0 for none."""
+        return self._guard.period
+
+    @property
+    def lost_in_thought(self) -> bool:
+        """Whether the model ended it inside its reasoning: nothing of the answer has come."""
+        mine = self.tokens and not (self.closed or self.failed or self._handle.cancelled)
+        return bool(mine) and self._splitter is not None and self._splitter.in_reasoning
+
+    @property
     def untouched(self) -> bool:
         """Whether nothing came, nothing failed, and nobody asked for the end."""
         return not (self.tokens or self.failed or self.closed or self._handle.cancelled)
@@ -118,6 +134,13 @@ class CallbackAnswer:
             self._figures(result)
         elif state == _ERROR:
             self.failed = True
+
+    def end_reasoning(self) -> str:
+        """End the reasoning in the model's place; return what was said, that end included."""
+        self._show(self._cut(self._assembler.flush()) + self._cutter.flush())
+        ending = self._splitter.ending if self._splitter else ""
+        self._show(ending)
+        return "".join(self._said)
 
     def finish(self) -> None:
         """Emit what was held back, once the library is done and the run still wanted."""
@@ -149,7 +172,8 @@ class CallbackAnswer:
             return
         if data and token_id not in self._hidden and data not in self._hidden_texts:
             self._show(self._cut(self._assembler.feed(data)))
-        if self.limit_reached or self._cutter.matched is not None:
+        circles = self._guard.feed(token_id)
+        if circles or self.limit_reached or self._cutter.matched is not None:
             self._end()
 
     def _cut(self, text: str) -> str:
@@ -157,6 +181,8 @@ class CallbackAnswer:
 
     def _show(self, text: str) -> None:
         if text:
+            if self._splitter is not None and (self._splitter.in_reasoning or not self._said):
+                self._said.append(text)
             self._put(self._splitter.feed(text) if self._splitter else Split(text))
 
     def _put(self, split: Split, *, flush: bool = False) -> None:
@@ -172,11 +198,13 @@ class CallbackAnswer:
     def _figures(self, result: Any) -> None:
         perf = getattr(result, "perf", None)
         if perf is not None:
+            # An answer that was continued behind its reasoning is two runs of the library.
+            before = self.perf or (0.0, 0, 0.0, 0)
             self.perf = (
-                perf.prefill_time_ms,
-                perf.prefill_tokens,
-                perf.generate_time_ms,
-                perf.generate_tokens,
+                before[0] + perf.prefill_time_ms,
+                before[1] + perf.prefill_tokens,
+                before[2] + perf.generate_time_ms,
+                before[3] + perf.generate_tokens,
             )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,9 @@ from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.prompt.fitting import fitted
 from rkd.backend.rkllm import evidence, firstanswer, sessions
 from rkd.backend.rkllm.abi_shared import RKLLMInferMode
-from rkd.backend.rkllm.answer import CallbackAnswer, HiddenLayer, LastLogits
+from rkd.backend.rkllm.answer import CallbackAnswer, HiddenLayer
 from rkd.backend.rkllm.engine import ABORT_BOUND_S, Engine, Turn
+from rkd.backend.rkllm.npumodel import NpuModel
 from rkd.backend.rkllm.outcome import outcome_of
 from rkd.backend.rkllm.prompt import Prompt, Prompts
 from rkd.backend.rkllm.ranker import NpuRanker
@@ -43,7 +44,7 @@ from rkd.inference import (
     Run,
     Usage,
 )
-from rkd.librkllmrt import Family, identify
+from rkd.librkllmrt import identify
 from rkd.outside import quoted
 from rkd.session import Kept
 
@@ -55,37 +56,6 @@ DEFAULT_CONTEXT_TOKENS = 4096
 
 CORES_USED = 4
 """How many cores the runtime computes on: its own default, and no fewer than its NPU cores."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """Everything a loaded model consists of."""
-
-    resident: LoadedModel
-    engine: Engine
-    prompts: Prompts
-    family: Family
-    adapters: dict[str, float]
-
-    def give(self, prompt: Prompt, mode: RKLLMInferMode, taken: HiddenLayer | LastLogits) -> None:
-        """
-        Let the library give what it made of *prompt*, in place of an answer.
-
-        Raises:
-            RkdError: it failed.
-        """
-        params = RunParams(tokens=prompt.tokens, text=prompt.text, mode=mode)
-
-        def work() -> None:
-            self.resident.prepare(prompt, None)
-            try:
-                self.resident.run(params, taken.on_result)
-            except StatusError as error:
-                raise self.resident.failure(error.status) from error
-
-        self.engine.perform(Turn(work))
-        if taken.failed:
-            raise self.resident.failure(0)
 
 
 class RkllmBackend:
@@ -109,7 +79,7 @@ class RkllmBackend:
         self._leave = leave
         self._abort_bound_s = abort_bound_s
         self._tap: Tap | None = None
-        self._model: _Model | None = None
+        self._model: NpuModel | None = None
         self._asks: dict[str, tuple[str, Prompt]] = {}
         """By the names of their files: prompts whose caches are about to be taken over."""
 
@@ -148,7 +118,7 @@ class RkllmBackend:
             abort_bound_s=self._abort_bound_s,
         )
         adapters = {name: scale for name, _, scale in spec.adapters}
-        self._model = _Model(resident, engine, prompts, library.family, adapters)
+        self._model = NpuModel(resident, engine, prompts, library.family, adapters, spec.loop_guard)
         heard, detail = FirstAnswer.NOT_HEARD, ""
         if spec.first_answer:
             progress(LoadProgress("first answer"))
@@ -181,7 +151,7 @@ class RkllmBackend:
 
     def _answered(
         self,
-        model: _Model,
+        model: NpuModel,
         run: Run,
         asked: tuple[Prompt, RunParams],
         handle: RunHandle,
@@ -203,11 +173,7 @@ class RkllmBackend:
             try:
                 sessions.recall(model.resident, run.session, prompt)
                 key = run.session.key if run.session else ""
-                model.resident.run(params, answer.on_result, session=key)
-                if model.engine.just_aborted and answer.untouched:
-                    # Whether an abort that came too late ends the next run is not documented;
-                    # an answer without one token may be its doing, so it is asked for once more.
-                    model.resident.run(params, answer.on_result)
+                notes.extend(model.answer(prompt, params, answer, key))
             except StatusError as error:
                 # What an aborted run returns is not documented; it was asked to end.
                 if not (answer.closed or handle.cancelled):
@@ -223,6 +189,7 @@ class RkllmBackend:
             hidden=_hidden_tokens(model.prompts, prompt, run),
             stop=turn.stop,
             stop_tokens=run.sampling.stop_token_ids,
+            loop_guard=model.loop_guard,
         )
         handle.on_cancel(turn.stop)
         if not model.engine.perform(turn) and model.engine.lost and handle.cancelled:
@@ -246,7 +213,7 @@ class RkllmBackend:
         path, prompt = self._asks.pop(run.session.name)
         return sessions.kept(path, prompt)
 
-    def _asked(self, model: _Model, run: Run) -> tuple[Prompt, RunParams]:
+    def _asked(self, model: NpuModel, run: Run) -> tuple[Prompt, RunParams]:
         """What *run* means for the library; raises for what it cannot mean."""
         refuse(run, replace(model.prompts.traits, adapters=tuple(model.adapters.items())))
         sampling = engine_sampling(run.sampling)
@@ -330,7 +297,7 @@ class RkllmBackend:
             self._tap.close()
             self._tap = None
 
-    def _loaded(self) -> _Model:
+    def _loaded(self) -> NpuModel:
         if self._model is None:
             raise AssertionError("load before anything else")
         return self._model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rkd.backend.rkllm.answer import CallbackAnswer
 from rkd.inference import EngineTimings, FinishReason, Outcome, TemplateWay, Usage
 
+CIRCLE = "the answer ran in a circle of {} tokens and was ended (loop_guard)"
 UNCOUNTED = "this runtime does not count the prompt, and there is no tokenizer beside the weights"
 
 
@@ -35,6 +36,8 @@ def outcome_of(
         prefill_ms, computed, decode_ms, _ = answer.perf
     prompt = prompt_tokens or computed
     cached = max(prompt - computed, 0) if answer.perf else 0
+    if answer.circle_tokens:
+        warnings = (*warnings, CIRCLE.format(answer.circle_tokens))
     if not prompt:
         warnings = (*warnings, UNCOUNTED)
     return Outcome(
@@ -57,7 +60,7 @@ def _reason(
         return FinishReason.STOP_SEQUENCE
     if answer.calls:
         return FinishReason.TOOL_CALL
-    if answer.limit_reached:
+    if answer.limit_reached or answer.circle_tokens:
         return FinishReason.LENGTH
     if prompt_tokens and prompt_tokens + answer.tokens >= context_tokens:
         return FinishReason.CONTEXT_FULL

@@ -208,6 +208,7 @@ class Placement:
             npu_lease_path=self._settings.npu_lease_path,
             sampling=_sampling(model),
             embeddings=True,
+            loop_guard=self._settings.loop_guard,
             first_answer=self._settings.first_answer if way.first else 0,
         )
         # NPU buffers are not in the memory of the worker, so a measurement only raises.

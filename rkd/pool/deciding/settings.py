@@ -36,6 +36,7 @@ class PoolSettings:
         libraries: RKLLM runtimes, the preferred first.
         libraries_given: they were named by the configuration, not found in the usual folders: an
             explicit `npu` is then always tried.
+        loop_guard: tokens of a circle after which an NPU answer is ended; 0 for never.
         first_answer: tokens heard when a model first meets an NPU library; 0 for none.
         llama_server: a native llama-server in place of the wheel, or "".
         runtime_version_override: see `rkd.inference.LoadSpec`.
@@ -64,6 +65,7 @@ class PoolSettings:
     libraries: tuple[RuntimeLibrary, ...] = ()
     libraries_given: bool = False
     first_answer: int = 8
+    loop_guard: int = 400
     llama_server: str = ""
     runtime_version_override: str = ""
     cpu_mask: int = 0

@@ -128,6 +128,7 @@ EFFECTS: dict[str, tuple[str, Callable[[Board], object]]] = {
     "prompt_cache": ("'1M'", lambda board: _spec(board).prompt_cache_bytes),
     "threads": ("3", lambda board: _spec(board).threads),
     "first_answer": ("3", lambda board: board.rooms.pool._placement._settings.first_answer),
+    "loop_guard": ("0", lambda board: board.rooms.pool._placement._settings.loop_guard),
     "load_timeout": ("'9s'", lambda board: board.rooms.pool._desk._crew.load_timeout_s),
     "stop_grace": ("'2s'", lambda board: board.daemon.stop_bound_s),
     "log_level": ("'error'", lambda _: logging.getLogger().level),

@@ -147,6 +147,7 @@ LOADS = st.builds(
     sampling=SAMPLINGS,
     embeddings=st.booleans(),
     first_answer=COUNTS,
+    loop_guard=COUNTS,
 )  # fmt: skip
 LOADEDS = st.builds(
     Loaded,

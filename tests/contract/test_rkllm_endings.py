@@ -1,0 +1,104 @@
+"""How answers of the NPU end that would not end well by themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rkd.inference import FinishReason, Run, Sampling, TemplateWay
+from rkd.model import Message
+from tests.contract.npu import loaded
+from tests.native.tokenizer import write_tokenizer
+
+TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}<think>\n"
+USER = Message("user", "why?")
+GUARD = {"loop_guard": 100}
+
+
+@pytest.mark.parametrize("version", ["1.1.4", "1.3.1"])
+@pytest.mark.parametrize("circle", [1, 7, 25])
+def test_an_answer_that_runs_in_a_circle_is_ended(
+    version: str, circle: int, tmp_path: Path
+) -> None:
+    """Soon after the tokens of the guard, said in the outcome; the next answer is its own."""
+    with loaded(version, tmp_path, change=GUARD, answer="count", tokens=900) as npu:
+        found = npu.ask(Run(prompt=f"go [[token_ids={circle}]]"))
+        after = npu.ask(Run(prompt="[[answer=fine]]"))
+
+    assert found.outcome.reason is FinishReason.LENGTH
+    assert 100 <= found.outcome.usage.completion_tokens <= 125
+    assert f"a circle of {circle} tokens" in " ".join(found.outcome.warnings)
+    assert (after.text, after.outcome.warnings) == ("fine", after.outcome.warnings)
+
+
+@pytest.mark.parametrize(("guard", "ids"), [(0, 3), (100, 26), (100, 1000)])
+def test_what_is_no_circle_or_not_watched_goes_on(guard: int, ids: int, tmp_path: Path) -> None:
+    """Off, or a circle too long to be gone round four times: to the end."""
+    change = {"loop_guard": guard}
+    with loaded("1.3.1", tmp_path, change=change, answer="count", tokens=300) as npu:
+        found = npu.ask(Run(prompt=f"go [[token_ids={ids}]]"))
+
+    assert found.outcome.usage.completion_tokens == 300
+    assert "circle" not in " ".join(found.outcome.warnings)
+
+
+@pytest.mark.parametrize("version", ["1.1.4", "1.2.3", "1.3.1"])
+def test_an_answer_lost_in_thought_is_continued(version: str, tmp_path: Path) -> None:
+    """With a template of ours: the reasoning is closed, and the answer comes behind it."""
+    change = {"template": TEMPLATE}
+    settings = {"answer": "I wonder", "answer?</think>": "Because."}
+    with loaded(version, tmp_path, change=change, **settings) as npu:
+        found = npu.ask(Run(messages=(USER,)))
+        prompts = [call["prompt"] for call in npu.calls("rkllm_run")]
+
+    assert (found.whole.reasoning, found.text) == ("I wonder", "Because.")
+    assert found.outcome.reason is FinishReason.STOP_EOS
+    assert found.outcome.usage.completion_tokens == 4
+    assert "asked to go on" in " ".join(found.outcome.warnings)
+    assert prompts[1].startswith(prompts[0] + "I wonder")
+    assert prompts[1].rstrip().endswith("</think>")
+
+
+def test_it_is_continued_with_token_ids(tmp_path: Path) -> None:
+    """A tokenizer beside the weights: the same, as tokens."""
+    write_tokenizer(tmp_path)
+    config = json.dumps({"chat_template": TEMPLATE})
+    (tmp_path / "tokenizer_config.json").write_text(config, encoding="utf-8")
+    change = {"tokenizer_folder": str(tmp_path)}
+    with loaded("1.3.1", tmp_path, change=change, answer="I wonder") as npu:
+        found = npu.ask(Run(messages=(USER,)))
+        first, second = (call["tokens"] for call in npu.calls("rkllm_run"))
+
+    assert found.outcome.template_way is TemplateWay.MODEL
+    assert (found.whole.reasoning, found.text) == ("I wonder", "I wonder")
+    assert second[: len(first)] == first
+    assert len(second) > len(first)
+
+
+def test_it_is_not_where_the_limit_or_the_room_ended_it(tmp_path: Path) -> None:
+    """Long enough, no context left, stopped: it ends as it would."""
+    long = {"answer": "count", "tokens": 1000}
+    with loaded("1.3.1", tmp_path, change={"template": TEMPLATE}, **long) as npu:
+        cut = npu.ask(Run(messages=(USER,), sampling=Sampling(max_tokens=5)))
+        full = npu.ask(Run(messages=(USER,)))
+        stopped = npu.ask(Run(messages=(USER,), sampling=Sampling(stop=("tok tok",))))
+        runs = npu.calls("rkllm_run")
+
+    assert len(runs) == 3
+    assert cut.outcome.reason is FinishReason.LENGTH
+    assert stopped.outcome.reason is FinishReason.STOP_SEQUENCE
+    for one in (cut, full, stopped):
+        assert "inside the reasoning" in " ".join(one.outcome.warnings)
+
+
+def test_without_a_template_of_ours_it_is_told(tmp_path: Path) -> None:
+    """The library's own cannot be continued: the warning is all."""
+    with loaded("1.3.1", tmp_path, answer="<think>I wonder") as npu:
+        found = npu.ask(Run(messages=(USER,)))
+        runs = npu.calls("rkllm_run")
+
+    assert len(runs) == 1
+    assert found.text == ""
+    assert "inside the reasoning" in " ".join(found.outcome.warnings)
