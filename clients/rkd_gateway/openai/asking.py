@@ -16,8 +16,10 @@ HARMLESS: Final = (
     "prompt_cache_key",
     "prompt_cache_retention",
     "service_tier",
+    "timings_per_token",
+    "cache_prompt",
 )
-"""About the caller's account: nothing here depends on them."""
+"""About the caller's account, or what llama.cpp's server is told: no answer depends on them."""
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "best_of": (1,),
