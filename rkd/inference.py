@@ -133,6 +133,8 @@ class Run:
         context_overflow: what becomes of messages longer than the context.
         own_turns: so many of the first messages, system turns left aside, are the model's own.
         answers: how many to make, one after the other.
+        suffix: what stands behind the gap to fill in; the prompt stands before it, and is the one
+            message too, for templates. None for no gap.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -152,6 +154,7 @@ class Run:
     context_overflow: ContextOverflow = ContextOverflow.REFUSE
     own_turns: Count = 0
     answers: Count = 1
+    suffix: str | None = None
 
     @property
     def media(self) -> tuple[Media, ...]:
@@ -367,20 +370,14 @@ class EmbedSpec:
 
 @dataclass(frozen=True, slots=True)
 class RankSpec:
-    """
-    Documents to score, each against the one query.
-
-    Args:
-        normalize: scores are probabilities, else log-odds.
-        truncate: read only the beginning of a document that does not fit, instead of refusing it.
-        instruction: what makes a document relevant, or "" for the template's own words.
-    """
+    """Documents to score against one query: as probabilities when normalized, else log-odds."""
 
     query: str
     documents: tuple[str, ...]
     normalize: bool = True
     truncate: bool = False
     instruction: str = ""
+    """What makes a document relevant, or "" for the template's own words."""
 
 
 @dataclass(frozen=True, slots=True)

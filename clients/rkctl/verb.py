@@ -38,6 +38,7 @@ SPELLINGS = {
 
 _PATHS = frozenset(
     {"endpoint", "ca", "cert", "key", "file", "files", "origin", "messages", "tools", "shape"}
+    | {"suffix_file"}
 )
 """Arguments that name files of this machine, in whatever bytes those are named."""
 

@@ -208,6 +208,24 @@ def truncate(traits: Traits) -> Ability:
     return ability if not ability.supported else _by_tokens(traits, yes())
 
 
+def fim(traits: Traits) -> Ability:
+    """By a template that reads `suffix`, or by the vocabulary's tokens for it."""
+    ability = generate(traits)
+    if not ability.supported:
+        return ability
+    if traits.fills_by_template:
+        return yes(filled_by="template")
+    if traits.infill is None:
+        return no(
+            "its vocabulary has no tokens for a beginning, an end and what is between, and its "
+            "template reads no `suffix`",
+            "Use a model trained to fill in (Qwen2.5-Coder, StarCoder2, DeepSeek-Coder …), or give "
+            "it a TEMPLATE that reads `.Suffix`.",
+        )
+    first = "suffix" if traits.infill.suffix_first else "prefix"
+    return _by_tokens(traits, yes(filled_by="tokens", first=first))
+
+
 def rerank(traits: Traits) -> Ability:
     """By a head that scores, or by yes and no behind a template of query and document."""
     if traits.head:

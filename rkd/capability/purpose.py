@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from pathlib import Path
 
+from rkd.capability.infill import Infill, of_gguf
 from rkd.capability.rerank import NAMES
 from rkd.errors import InvalidInputError
 from rkd.weights.gguf import read_header
@@ -44,6 +45,7 @@ class Purpose:
         probability: that one gives probabilities, in place of log-odds.
         rank_template: what puts query and document together for the head, or for an answer of
             yes or no, or "".
+        infill: its tokens for filling in, or None.
         template: its chat template, or "".
         tool_template: another one for conversations with tools, or "".
         vector_size: components of a vector; 0 where the file does not tell.
@@ -57,6 +59,7 @@ class Purpose:
         head: bool = False,
         probability: bool = False,
         rank_template: str = "",
+        infill: Infill | None = None,
         template: str = "",
         tool_template: str = "",
         vector_size: int = 0,
@@ -66,6 +69,7 @@ class Purpose:
         self.head = head
         self.probability = probability
         self.rank_template = rank_template
+        self.infill = infill
         self.template = template
         self.tool_template = tool_template
         self.vector_size = vector_size
@@ -75,6 +79,7 @@ class Purpose:
         """What the GGUF *weights* says; nothing where it is none, for the engine to refuse."""
         try:
             header = read_header(weights)
+            infill = of_gguf(weights, header)
         except (InvalidInputError, OSError):
             return cls()
         architecture = header.text("general.architecture")
@@ -93,6 +98,7 @@ class Purpose:
             head=said is Pooling.RANK and head,
             probability=architecture in _SOFTMAX,
             rank_template=next((text for text in named if text), ""),
+            infill=infill,
             template=header.text("tokenizer.chat_template"),
             tool_template=header.text("tokenizer.chat_template.tool_use"),
             vector_size=header.number(f"{architecture}.embedding_length"),

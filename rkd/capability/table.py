@@ -93,6 +93,8 @@ ROWS: tuple[CapabilityRow, ...] = (
          judges.reasoning_effort, lambda run, _traits: bool(run.reasoning_effort)),
     _ROW("context_overflow", "a conversation longer than the context trimmed", judges.tokenize,
          judges.asks_trimming),
+    _ROW("fim", "a gap between a beginning and an end filled in (`suffix`)", judges.fim,
+         lambda run, _traits: run.suffix is not None),
     _cpu_only("grammar", "an answer held to a GBNF grammar",
               lambda run, _traits: bool(run.sampling.grammar)),
     _cpu_only("json_schema", "an answer held to a JSON schema",

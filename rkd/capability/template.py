@@ -26,6 +26,7 @@ class TemplateTraits:
         switch: the variable that turns reasoning on and off, or "".
         think: how it marks reasoning, or None.
         effort: it reads `reasoning_effort`.
+        suffix: it reads `suffix`, and so fills in.
     """
 
     tools: bool = False
@@ -33,6 +34,7 @@ class TemplateTraits:
     switch: str = ""
     think: Think | None = None
     effort: bool = False
+    suffix: bool = False
 
     @staticmethod
     @functools.lru_cache(maxsize=8)
@@ -47,4 +49,5 @@ class TemplateTraits:
             switch=next((name for name in _SWITCHES if name in names), ""),
             think=next((one for one in THINKS if one.open in text), None),
             effort="reasoning_effort" in names,
+            suffix="suffix" in names,
         )

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rkd.capability.chat_files import TOKENIZER, ChatFiles, read_chat_files
+from rkd.capability.infill import Infill, of_tokenizer
 from rkd.capability.purpose import Pooling, Purpose
 from rkd.capability.rerank import first_of
 from rkd.capability.template import TemplateTraits
 from rkd.errors import PreconditionError
-from rkd.inference import LoadSpec, TemplateWay
+from rkd.inference import LoadSpec, Run, TemplateWay
 from rkd.librkllmrt import FAMILIES, Family, identify
 from rkd.model import BackendKind
 
@@ -36,6 +37,7 @@ class Traits:
         encoder: it keeps no cache and cannot generate.
         head: it scores pairs of texts.
         rank_template: what asks it whether a document answers a query, or "".
+        infill: its tokens for filling in, or None.
         embeddings: the load makes the engine ready to embed.
         vector_size: components of a vector; 0 where nobody tells before the load.
         adapters: (name, scale) of its LoRA adapters.
@@ -53,6 +55,7 @@ class Traits:
     encoder: bool = False
     head: bool = False
     rank_template: str = ""
+    infill: Infill | None = None
     embeddings: bool = True
     vector_size: int = 0
     adapters: tuple[tuple[str, float], ...] = ()
@@ -63,6 +66,17 @@ class Traits:
     def on_npu(self) -> bool:
         """Whether Rockchip's runtime serves it."""
         return self.backend is BackendKind.NPU
+
+    @property
+    def fills_by_template(self) -> bool:
+        """Whether a gap is filled in by the template, not by tokens for it."""
+        return self.plain is not None and self.plain.suffix
+
+    def way_of(self, run: Run) -> TemplateWay:
+        """Which template makes the prompt of *run*."""
+        own = self.overridden(run.template)
+        by_tokens = run.suffix is not None and not own.fills_by_template
+        return own.way if run.messages and not by_tokens else TemplateWay.RAW
 
     def template(self, *, tools: bool = False) -> TemplateTraits | None:
         """The template of a conversation, with or without tools."""
@@ -108,6 +122,7 @@ def cpu_traits(spec: LoadSpec) -> Traits:
         encoder=purpose.encoder,
         head=purpose.head,
         rank_template=_rank_template(spec, purpose),
+        infill=purpose.infill,
         embeddings=spec.embeddings,
         vector_size=purpose.vector_size,
         adapters=_adapters(spec),
@@ -135,6 +150,7 @@ def npu_traits(spec: LoadSpec, family: Family) -> Traits:
         for_tools=for_tools,
         tokenizer=folder is not None and (folder / TOKENIZER).is_file(),
         rank_template=first_of((spec.template, files.rank_template)),
+        infill=of_tokenizer(folder / TOKENIZER) if folder is not None else None,
         adapters=_adapters(spec),
     )
 

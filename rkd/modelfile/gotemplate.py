@@ -6,7 +6,8 @@ Two styles exist. One walks `.Messages`. The older one shows a single turn (`.Sy
 `.Response` is cut, since the model writes that. All text goes through string literals, so that a
 renderer's whitespace settings (`trim_blocks` …) change nothing.
 
-The variables read are those of HuggingFace's templates: `messages`, `tools`, `enable_thinking`.
+The variables read are those of HuggingFace's templates: `messages`, `tools`, `enable_thinking`;
+and `prompt` and `suffix`, what stands before and behind a gap to fill in.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ _SYSTEM = (
 _ROOT_OF_MESSAGES = {
     "System": ("ns.system", "text"),
     "Messages": ("messages", "messages"),
-    "Prompt": ("''", "text"),
+    "Prompt": ("(prompt|default(''))", "text"),
     "Response": ("''", "text"),
 }
 _ROOT_OF_TURN = {
@@ -91,7 +92,7 @@ _ROOT_OF_TURN = {
     "Response": ("turn.response", "text"),
 }
 _ROOT = {
-    "Suffix": ("''", "text"),
+    "Suffix": ("(suffix|default(''))", "text"),
     "Tools": ("(tools or [])", "tools"),
     "Think": ("(enable_thinking|default(false))", "value"),
     "ThinkLevel": ("''", "text"),

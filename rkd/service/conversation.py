@@ -58,12 +58,13 @@ def generate_run(
     )
     both = bool(request.prompt and request.parts)
     check.need(not both, "parts", "should not be given beside `prompt`")
-    check.need(request.prompt or request.parts, "prompt", "should not be empty")
+    check.need(request.prompt or request.parts or request.suffix, "prompt", "should not be empty")
     check.need(parts or not request.parts or both, "parts", "should not be empty")
-    for name in _OF_TEMPLATES if request.raw else ():
-        asked = request.options
-        given = getattr(asked, name) if name in _NOT_OPTIONAL else asked.HasField(name)
-        check.need(not given, f"options.{name}", "has no meaning with `raw`: no template is used")
+    if request.raw:
+        _check_untemplated(request, "`raw`: no template is used", check)
+    if request.HasField("suffix"):
+        _check_gap(request, check)
+        check.need(not kept(parts), "parts", "should have no pictures with `suffix`")
     _check_length(request, _media_bytes(request.parts), check)
     check.finish()
     prompt = request.prompt or text_of(parts)
@@ -76,6 +77,8 @@ def generate_run(
             prompt_parts=pictured,
             answers=options.answers,
         )
+    if request.HasField("suffix"):
+        return _gap_run(request, prompt, options)
     system = request.system if request.HasField("system") else recipe.system or ""
     messages = [*_system(system), *recipe.messages, Message("user", prompt, parts=pictured)]
     return Run(
@@ -90,6 +93,31 @@ def generate_run(
         own_turns=sum(one.role != "system" for one in recipe.messages),
         answers=options.answers,
     )
+
+
+def _gap_run(request: pb.GenerateRequest, prompt: str, options: Options) -> Run:
+    return Run(
+        sampling=options.sampling,
+        prompt=prompt,
+        messages=(Message("user", prompt),),
+        template=request.template if request.HasField("template") else None,
+        lora=options.lora,
+        suffix=request.suffix,
+    )
+
+
+def _check_untemplated(request: pb.GenerateRequest, why: str, check: Checker) -> None:
+    for name in _OF_TEMPLATES:
+        asked = request.options
+        given = getattr(asked, name) if name in _NOT_OPTIONAL else asked.HasField(name)
+        check.need(not given, f"options.{name}", f"has no meaning with {why}")
+
+
+def _check_gap(request: pb.GenerateRequest, check: Checker) -> None:
+    check.need(not request.raw, "suffix", "has no meaning with `raw`")
+    check.need(not request.system, "system", "has no meaning with `suffix`")
+    if not request.raw:
+        _check_untemplated(request, "`suffix`: no turn is answered", check)
 
 
 def chat_run(

@@ -126,7 +126,7 @@ class InferenceService(InferenceServiceServicer):
         entered = self._running.entered(options.request_id, str(model.name))
         with self._held.entered(run), entered as running:
             told = _Told(self._meters.stream(running.request_id, str(model.name)))
-            way = judged.traits.overridden(run.template).way if run.messages else TemplateWay.RAW
+            way = judged.traits.way_of(run)
             try:
                 refuse(run, judged.traits)
                 running.let_go = ticket.give_up

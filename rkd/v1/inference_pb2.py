@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from rkd.v1 import types_pb2 as rkd_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16rkd/v1/inference.proto\x12\x06rkd.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x12rkd/v1/types.proto\"\xc9\x01\n\x0fGenerateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x13\n\x06system\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0b\n\x03raw\x18\x04 \x01(\x08\x12\x15\n\x08template\x18\x05 \x01(\tH\x01\x88\x01\x01\x12)\n\x07options\x18\x06 \x01(\x0b\x32\x18.rkd.v1.InferenceOptions\x12\x1b\n\x05parts\x18\x07 \x03(\x0b\x32\x0c.rkd.v1.PartB\t\n\x07_systemB\x0b\n\t_template\"\x83\x02\n\x10GenerateResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12$\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x10.rkd.v1.AcceptedH\x00\x12 \n\x06queued\x18\x03 \x01(\x0b\x32\x0e.rkd.v1.QueuedH\x00\x12\"\n\x07loading\x18\x04 \x01(\x0b\x32\x0f.rkd.v1.LoadingH\x00\x12\"\n\x07prefill\x18\x05 \x01(\x0b\x32\x0f.rkd.v1.PrefillH\x00\x12\x1e\n\x05\x64\x65lta\x18\x06 \x01(\x0b\x32\r.rkd.v1.DeltaH\x00\x12$\n\x08\x66inished\x18\x07 \x01(\x0b\x32\x10.rkd.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"\xf5\x01\n\x0b\x43hatRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12!\n\x08messages\x18\x02 \x03(\x0b\x32\x0f.rkd.v1.Message\x12\x1b\n\x05tools\x18\x03 \x03(\x0b\x32\x0c.rkd.v1.Tool\x12\x15\n\x08template\x18\x04 \x01(\tH\x00\x88\x01\x01\x12)\n\x07options\x18\x05 \x01(\x0b\x32\x18.rkd.v1.InferenceOptions\x12\x13\n\x0btool_choice\x18\x06 \x01(\t\x12\x33\n\x12template_arguments\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructB\x0b\n\t_template\"\xff\x01\n\x0c\x43hatResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12$\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x10.rkd.v1.AcceptedH\x00\x12 \n\x06queued\x18\x03 \x01(\x0b\x32\x0e.rkd.v1.QueuedH\x00\x12\"\n\x07loading\x18\x04 \x01(\x0b\x32\x0f.rkd.v1.LoadingH\x00\x12\"\n\x07prefill\x18\x05 \x01(\x0b\x32\x0f.rkd.v1.PrefillH\x00\x12\x1e\n\x05\x64\x65lta\x18\x06 \x01(\x0b\x32\r.rkd.v1.DeltaH\x00\x12$\n\x08\x66inished\x18\x07 \x01(\x0b\x32\x10.rkd.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"\xca\x01\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12\x16\n\tnormalize\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12)\n\x07options\x18\x05 \x01(\x0b\x32\x18.rkd.v1.InferenceOptions\x12\x15\n\x08truncate\x18\x06 \x01(\x08H\x02\x88\x01\x01\x42\x0c\n\n_normalizeB\r\n\x0b_dimensionsB\x0b\n\t_truncate\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\"v\n\rEmbedResponse\x12%\n\nembeddings\x18\x01 \x03(\x0b\x32\x11.rkd.v1.Embedding\x12\x1c\n\x05usage\x18\x02 \x01(\x0b\x32\r.rkd.v1.Usage\x12 \n\x07\x62\x61\x63kend\x18\x03 \x01(\x0e\x32\x0f.rkd.v1.Backend\"\xe8\x01\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tdocuments\x18\x03 \x03(\t\x12\x12\n\x05top_n\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tnormalize\x18\x05 \x01(\x08H\x01\x88\x01\x01\x12\x15\n\x08truncate\x18\x06 \x01(\x08H\x02\x88\x01\x01\x12\x13\n\x0binstruction\x18\x07 \x01(\t\x12)\n\x07options\x18\x08 \x01(\x0b\x32\x18.rkd.v1.InferenceOptionsB\x08\n\x06_top_nB\x0c\n\n_normalizeB\x0b\n\t_truncate\".\n\x0eRankedDocument\x12\r\n\x05index\x18\x01 \x01(\x05\x12\r\n\x05score\x18\x02 \x01(\x02\"y\n\x0eRerankResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.rkd.v1.RankedDocument\x12\x1c\n\x05usage\x18\x02 \x01(\x0b\x32\r.rkd.v1.Usage\x12 \n\x07\x62\x61\x63kend\x18\x03 \x01(\x0e\x32\x0f.rkd.v1.Backend\"\x9c\x01\n\x0fTokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x64\x64_special\x18\x03 \x01(\x08\x12\x1a\n\rparse_special\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12)\n\x07options\x18\x05 \x01(\x0b\x32\x18.rkd.v1.InferenceOptionsB\x10\n\x0e_parse_special\"%\n\x10TokenizeResponse\x12\x11\n\ttoken_ids\x18\x01 \x03(\x05\"`\n\x11\x44\x65tokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\x05\x12)\n\x07options\x18\x03 \x01(\x0b\x32\x18.rkd.v1.InferenceOptions\"\"\n\x12\x44\x65tokenizeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"$\n\rCancelRequest\x12\x13\n\x0brequest_ids\x18\x01 \x03(\t\"#\n\x0e\x43\x61ncelResponse\x12\x11\n\tcancelled\x18\x01 \x03(\t2\xb4\x03\n\x10InferenceService\x12?\n\x08Generate\x12\x17.rkd.v1.GenerateRequest\x1a\x18.rkd.v1.GenerateResponse0\x01\x12\x33\n\x04\x43hat\x12\x13.rkd.v1.ChatRequest\x1a\x14.rkd.v1.ChatResponse0\x01\x12\x34\n\x05\x45mbed\x12\x14.rkd.v1.EmbedRequest\x1a\x15.rkd.v1.EmbedResponse\x12\x37\n\x06Rerank\x12\x15.rkd.v1.RerankRequest\x1a\x16.rkd.v1.RerankResponse\x12=\n\x08Tokenize\x12\x17.rkd.v1.TokenizeRequest\x1a\x18.rkd.v1.TokenizeResponse\x12\x43\n\nDetokenize\x12\x19.rkd.v1.DetokenizeRequest\x1a\x1a.rkd.v1.DetokenizeResponse\x12\x37\n\x06\x43\x61ncel\x12\x15.rkd.v1.CancelRequest\x1a\x16.rkd.v1.CancelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16rkd/v1/inference.proto\x12\x06rkd.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x12rkd/v1/types.proto\"\xe9\x01\n\x0fGenerateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x13\n\x06system\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0b\n\x03raw\x18\x04 \x01(\x08\x12\x15\n\x08template\x18\x05 \x01(\tH\x01\x88\x01\x01\x12)\n\x07options\x18\x06 \x01(\x0b\x32\x18.rkd.v1.InferenceOptions\x12\x1b\n\x05parts\x18\x07 \x03(\x0b\x32\x0c.rkd.v1.Part\x12\x13\n\x06suffix\x18\x08 \x01(\tH\x02\x88\x01\x01\x42\t\n\x07_systemB\x0b\n\t_templateB\t\n\x07_suffix\"\x83\x02\n\x10GenerateResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12$\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x10.rkd.v1.AcceptedH\x00\x12 \n\x06queued\x18\x03 \x01(\x0b\x32\x0e.rkd.v1.QueuedH\x00\x12\"\n\x07loading\x18\x04 \x01(\x0b\x32\x0f.rkd.v1.LoadingH\x00\x12\"\n\x07prefill\x18\x05 \x01(\x0b\x32\x0f.rkd.v1.PrefillH\x00\x12\x1e\n\x05\x64\x65lta\x18\x06 \x01(\x0b\x32\r.rkd.v1.DeltaH\x00\x12$\n\x08\x66inished\x18\x07 \x01(\x0b\x32\x10.rkd.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"\xf5\x01\n\x0b\x43hatRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12!\n\x08messages\x18\x02 \x03(\x0b\x32\x0f.rkd.v1.Message\x12\x1b\n\x05tools\x18\x03 \x03(\x0b\x32\x0c.rkd.v1.Tool\x12\x15\n\x08template\x18\x04 \x01(\tH\x00\x88\x01\x01\x12)\n\x07options\x18\x05 \x01(\x0b\x32\x18.rkd.v1.InferenceOptions\x12\x13\n\x0btool_choice\x18\x06 \x01(\t\x12\x33\n\x12template_arguments\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructB\x0b\n\t_template\"\xff\x01\n\x0c\x43hatResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12$\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x0b\x32\x10.rkd.v1.AcceptedH\x00\x12 \n\x06queued\x18\x03 \x01(\x0b\x32\x0e.rkd.v1.QueuedH\x00\x12\"\n\x07loading\x18\x04 \x01(\x0b\x32\x0f.rkd.v1.LoadingH\x00\x12\"\n\x07prefill\x18\x05 \x01(\x0b\x32\x0f.rkd.v1.PrefillH\x00\x12\x1e\n\x05\x64\x65lta\x18\x06 \x01(\x0b\x32\r.rkd.v1.DeltaH\x00\x12$\n\x08\x66inished\x18\x07 \x01(\x0b\x32\x10.rkd.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"\xca\x01\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06inputs\x18\x02 \x03(\t\x12\x16\n\tnormalize\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x17\n\ndimensions\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12)\n\x07options\x18\x05 \x01(\x0b\x32\x18.rkd.v1.InferenceOptions\x12\x15\n\x08truncate\x18\x06 \x01(\x08H\x02\x88\x01\x01\x42\x0c\n\n_normalizeB\r\n\x0b_dimensionsB\x0b\n\t_truncate\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\"v\n\rEmbedResponse\x12%\n\nembeddings\x18\x01 \x03(\x0b\x32\x11.rkd.v1.Embedding\x12\x1c\n\x05usage\x18\x02 \x01(\x0b\x32\r.rkd.v1.Usage\x12 \n\x07\x62\x61\x63kend\x18\x03 \x01(\x0e\x32\x0f.rkd.v1.Backend\"\xe8\x01\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tdocuments\x18\x03 \x03(\t\x12\x12\n\x05top_n\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tnormalize\x18\x05 \x01(\x08H\x01\x88\x01\x01\x12\x15\n\x08truncate\x18\x06 \x01(\x08H\x02\x88\x01\x01\x12\x13\n\x0binstruction\x18\x07 \x01(\t\x12)\n\x07options\x18\x08 \x01(\x0b\x32\x18.rkd.v1.InferenceOptionsB\x08\n\x06_top_nB\x0c\n\n_normalizeB\x0b\n\t_truncate\".\n\x0eRankedDocument\x12\r\n\x05index\x18\x01 \x01(\x05\x12\r\n\x05score\x18\x02 \x01(\x02\"y\n\x0eRerankResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.rkd.v1.RankedDocument\x12\x1c\n\x05usage\x18\x02 \x01(\x0b\x32\r.rkd.v1.Usage\x12 \n\x07\x62\x61\x63kend\x18\x03 \x01(\x0e\x32\x0f.rkd.v1.Backend\"\x9c\x01\n\x0fTokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x64\x64_special\x18\x03 \x01(\x08\x12\x1a\n\rparse_special\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12)\n\x07options\x18\x05 \x01(\x0b\x32\x18.rkd.v1.InferenceOptionsB\x10\n\x0e_parse_special\"%\n\x10TokenizeResponse\x12\x11\n\ttoken_ids\x18\x01 \x03(\x05\"`\n\x11\x44\x65tokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\x05\x12)\n\x07options\x18\x03 \x01(\x0b\x32\x18.rkd.v1.InferenceOptions\"\"\n\x12\x44\x65tokenizeResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"$\n\rCancelRequest\x12\x13\n\x0brequest_ids\x18\x01 \x03(\t\"#\n\x0e\x43\x61ncelResponse\x12\x11\n\tcancelled\x18\x01 \x03(\t2\xb4\x03\n\x10InferenceService\x12?\n\x08Generate\x12\x17.rkd.v1.GenerateRequest\x1a\x18.rkd.v1.GenerateResponse0\x01\x12\x33\n\x04\x43hat\x12\x13.rkd.v1.ChatRequest\x1a\x14.rkd.v1.ChatResponse0\x01\x12\x34\n\x05\x45mbed\x12\x14.rkd.v1.EmbedRequest\x1a\x15.rkd.v1.EmbedResponse\x12\x37\n\x06Rerank\x12\x15.rkd.v1.RerankRequest\x1a\x16.rkd.v1.RerankResponse\x12=\n\x08Tokenize\x12\x17.rkd.v1.TokenizeRequest\x1a\x18.rkd.v1.TokenizeResponse\x12\x43\n\nDetokenize\x12\x19.rkd.v1.DetokenizeRequest\x1a\x1a.rkd.v1.DetokenizeResponse\x12\x37\n\x06\x43\x61ncel\x12\x15.rkd.v1.CancelRequest\x1a\x16.rkd.v1.CancelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,37 +34,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rkd.v1.inference_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GENERATEREQUEST']._serialized_start=85
-  _globals['_GENERATEREQUEST']._serialized_end=286
-  _globals['_GENERATERESPONSE']._serialized_start=289
-  _globals['_GENERATERESPONSE']._serialized_end=548
-  _globals['_CHATREQUEST']._serialized_start=551
-  _globals['_CHATREQUEST']._serialized_end=796
-  _globals['_CHATRESPONSE']._serialized_start=799
-  _globals['_CHATRESPONSE']._serialized_end=1054
-  _globals['_EMBEDREQUEST']._serialized_start=1057
-  _globals['_EMBEDREQUEST']._serialized_end=1259
-  _globals['_EMBEDDING']._serialized_start=1261
-  _globals['_EMBEDDING']._serialized_end=1288
-  _globals['_EMBEDRESPONSE']._serialized_start=1290
-  _globals['_EMBEDRESPONSE']._serialized_end=1408
-  _globals['_RERANKREQUEST']._serialized_start=1411
-  _globals['_RERANKREQUEST']._serialized_end=1643
-  _globals['_RANKEDDOCUMENT']._serialized_start=1645
-  _globals['_RANKEDDOCUMENT']._serialized_end=1691
-  _globals['_RERANKRESPONSE']._serialized_start=1693
-  _globals['_RERANKRESPONSE']._serialized_end=1814
-  _globals['_TOKENIZEREQUEST']._serialized_start=1817
-  _globals['_TOKENIZEREQUEST']._serialized_end=1973
-  _globals['_TOKENIZERESPONSE']._serialized_start=1975
-  _globals['_TOKENIZERESPONSE']._serialized_end=2012
-  _globals['_DETOKENIZEREQUEST']._serialized_start=2014
-  _globals['_DETOKENIZEREQUEST']._serialized_end=2110
-  _globals['_DETOKENIZERESPONSE']._serialized_start=2112
-  _globals['_DETOKENIZERESPONSE']._serialized_end=2146
-  _globals['_CANCELREQUEST']._serialized_start=2148
-  _globals['_CANCELREQUEST']._serialized_end=2184
-  _globals['_CANCELRESPONSE']._serialized_start=2186
-  _globals['_CANCELRESPONSE']._serialized_end=2221
-  _globals['_INFERENCESERVICE']._serialized_start=2224
-  _globals['_INFERENCESERVICE']._serialized_end=2660
+  _globals['_GENERATEREQUEST']._serialized_end=318
+  _globals['_GENERATERESPONSE']._serialized_start=321
+  _globals['_GENERATERESPONSE']._serialized_end=580
+  _globals['_CHATREQUEST']._serialized_start=583
+  _globals['_CHATREQUEST']._serialized_end=828
+  _globals['_CHATRESPONSE']._serialized_start=831
+  _globals['_CHATRESPONSE']._serialized_end=1086
+  _globals['_EMBEDREQUEST']._serialized_start=1089
+  _globals['_EMBEDREQUEST']._serialized_end=1291
+  _globals['_EMBEDDING']._serialized_start=1293
+  _globals['_EMBEDDING']._serialized_end=1320
+  _globals['_EMBEDRESPONSE']._serialized_start=1322
+  _globals['_EMBEDRESPONSE']._serialized_end=1440
+  _globals['_RERANKREQUEST']._serialized_start=1443
+  _globals['_RERANKREQUEST']._serialized_end=1675
+  _globals['_RANKEDDOCUMENT']._serialized_start=1677
+  _globals['_RANKEDDOCUMENT']._serialized_end=1723
+  _globals['_RERANKRESPONSE']._serialized_start=1725
+  _globals['_RERANKRESPONSE']._serialized_end=1846
+  _globals['_TOKENIZEREQUEST']._serialized_start=1849
+  _globals['_TOKENIZEREQUEST']._serialized_end=2005
+  _globals['_TOKENIZERESPONSE']._serialized_start=2007
+  _globals['_TOKENIZERESPONSE']._serialized_end=2044
+  _globals['_DETOKENIZEREQUEST']._serialized_start=2046
+  _globals['_DETOKENIZEREQUEST']._serialized_end=2142
+  _globals['_DETOKENIZERESPONSE']._serialized_start=2144
+  _globals['_DETOKENIZERESPONSE']._serialized_end=2178
+  _globals['_CANCELREQUEST']._serialized_start=2180
+  _globals['_CANCELREQUEST']._serialized_end=2216
+  _globals['_CANCELRESPONSE']._serialized_start=2218
+  _globals['_CANCELRESPONSE']._serialized_end=2253
+  _globals['_INFERENCESERVICE']._serialized_start=2256
+  _globals['_INFERENCESERVICE']._serialized_end=2692
 # @@protoc_insertion_point(module_scope)

@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("model", "prompt", "system", "raw", "template", "options", "parts")
+    __slots__ = ("model", "prompt", "system", "raw", "template", "options", "parts", "suffix")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     SYSTEM_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,7 @@ class GenerateRequest(_message.Message):
     TEMPLATE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
+    SUFFIX_FIELD_NUMBER: _ClassVar[int]
     model: str
     prompt: str
     system: str
@@ -24,7 +25,8 @@ class GenerateRequest(_message.Message):
     template: str
     options: _types_pb2.InferenceOptions
     parts: _containers.RepeatedCompositeFieldContainer[_types_pb2.Part]
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., system: _Optional[str] = ..., raw: _Optional[bool] = ..., template: _Optional[str] = ..., options: _Optional[_Union[_types_pb2.InferenceOptions, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[_types_pb2.Part, _Mapping]]] = ...) -> None: ...
+    suffix: str
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., system: _Optional[str] = ..., raw: _Optional[bool] = ..., template: _Optional[str] = ..., options: _Optional[_Union[_types_pb2.InferenceOptions, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[_types_pb2.Part, _Mapping]]] = ..., suffix: _Optional[str] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("sequence", "accepted", "queued", "loading", "prefill", "delta", "finished")

@@ -308,7 +308,7 @@ class Capability(_message.Message):
     def __init__(self, supported: _Optional[bool] = ..., reason: _Optional[str] = ..., remedy: _Optional[str] = ..., details: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Capabilities(_message.Message):
-    __slots__ = ("backend", "available", "reason", "remedy", "runtime", "sampling", "generate", "chat", "history", "tools", "tool_choice", "thinking", "thinking_budget", "reasoning_effort", "context_overflow", "grammar", "json_schema", "logit_bias", "lora", "lora_scale", "lora_mix", "embed", "truncate", "tokenize", "detokenize", "vision", "rerank", "instruction", "regex", "choices", "ignore_eos", "n")
+    __slots__ = ("backend", "available", "reason", "remedy", "runtime", "sampling", "generate", "chat", "history", "tools", "tool_choice", "thinking", "thinking_budget", "reasoning_effort", "context_overflow", "grammar", "json_schema", "logit_bias", "lora", "lora_scale", "lora_mix", "embed", "truncate", "tokenize", "detokenize", "vision", "rerank", "instruction", "regex", "choices", "ignore_eos", "n", "fim")
     class SamplingEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -348,6 +348,7 @@ class Capabilities(_message.Message):
     CHOICES_FIELD_NUMBER: _ClassVar[int]
     IGNORE_EOS_FIELD_NUMBER: _ClassVar[int]
     N_FIELD_NUMBER: _ClassVar[int]
+    FIM_FIELD_NUMBER: _ClassVar[int]
     backend: Backend
     available: bool
     reason: str
@@ -380,7 +381,8 @@ class Capabilities(_message.Message):
     choices: Capability
     ignore_eos: Capability
     n: Capability
-    def __init__(self, backend: _Optional[_Union[Backend, str]] = ..., available: _Optional[bool] = ..., reason: _Optional[str] = ..., remedy: _Optional[str] = ..., runtime: _Optional[str] = ..., sampling: _Optional[_Mapping[str, Capability]] = ..., generate: _Optional[_Union[Capability, _Mapping]] = ..., chat: _Optional[_Union[Capability, _Mapping]] = ..., history: _Optional[_Union[Capability, _Mapping]] = ..., tools: _Optional[_Union[Capability, _Mapping]] = ..., tool_choice: _Optional[_Union[Capability, _Mapping]] = ..., thinking: _Optional[_Union[Capability, _Mapping]] = ..., thinking_budget: _Optional[_Union[Capability, _Mapping]] = ..., reasoning_effort: _Optional[_Union[Capability, _Mapping]] = ..., context_overflow: _Optional[_Union[Capability, _Mapping]] = ..., grammar: _Optional[_Union[Capability, _Mapping]] = ..., json_schema: _Optional[_Union[Capability, _Mapping]] = ..., logit_bias: _Optional[_Union[Capability, _Mapping]] = ..., lora: _Optional[_Union[Capability, _Mapping]] = ..., lora_scale: _Optional[_Union[Capability, _Mapping]] = ..., lora_mix: _Optional[_Union[Capability, _Mapping]] = ..., embed: _Optional[_Union[Capability, _Mapping]] = ..., truncate: _Optional[_Union[Capability, _Mapping]] = ..., tokenize: _Optional[_Union[Capability, _Mapping]] = ..., detokenize: _Optional[_Union[Capability, _Mapping]] = ..., vision: _Optional[_Union[Capability, _Mapping]] = ..., rerank: _Optional[_Union[Capability, _Mapping]] = ..., instruction: _Optional[_Union[Capability, _Mapping]] = ..., regex: _Optional[_Union[Capability, _Mapping]] = ..., choices: _Optional[_Union[Capability, _Mapping]] = ..., ignore_eos: _Optional[_Union[Capability, _Mapping]] = ..., n: _Optional[_Union[Capability, _Mapping]] = ...) -> None: ...
+    fim: Capability
+    def __init__(self, backend: _Optional[_Union[Backend, str]] = ..., available: _Optional[bool] = ..., reason: _Optional[str] = ..., remedy: _Optional[str] = ..., runtime: _Optional[str] = ..., sampling: _Optional[_Mapping[str, Capability]] = ..., generate: _Optional[_Union[Capability, _Mapping]] = ..., chat: _Optional[_Union[Capability, _Mapping]] = ..., history: _Optional[_Union[Capability, _Mapping]] = ..., tools: _Optional[_Union[Capability, _Mapping]] = ..., tool_choice: _Optional[_Union[Capability, _Mapping]] = ..., thinking: _Optional[_Union[Capability, _Mapping]] = ..., thinking_budget: _Optional[_Union[Capability, _Mapping]] = ..., reasoning_effort: _Optional[_Union[Capability, _Mapping]] = ..., context_overflow: _Optional[_Union[Capability, _Mapping]] = ..., grammar: _Optional[_Union[Capability, _Mapping]] = ..., json_schema: _Optional[_Union[Capability, _Mapping]] = ..., logit_bias: _Optional[_Union[Capability, _Mapping]] = ..., lora: _Optional[_Union[Capability, _Mapping]] = ..., lora_scale: _Optional[_Union[Capability, _Mapping]] = ..., lora_mix: _Optional[_Union[Capability, _Mapping]] = ..., embed: _Optional[_Union[Capability, _Mapping]] = ..., truncate: _Optional[_Union[Capability, _Mapping]] = ..., tokenize: _Optional[_Union[Capability, _Mapping]] = ..., detokenize: _Optional[_Union[Capability, _Mapping]] = ..., vision: _Optional[_Union[Capability, _Mapping]] = ..., rerank: _Optional[_Union[Capability, _Mapping]] = ..., instruction: _Optional[_Union[Capability, _Mapping]] = ..., regex: _Optional[_Union[Capability, _Mapping]] = ..., choices: _Optional[_Union[Capability, _Mapping]] = ..., ignore_eos: _Optional[_Union[Capability, _Mapping]] = ..., n: _Optional[_Union[Capability, _Mapping]] = ..., fim: _Optional[_Union[Capability, _Mapping]] = ...) -> None: ...
 
 class Accepted(_message.Message):
     __slots__ = ("request_id", "model", "backend", "backend_reason", "template_source", "capabilities")

@@ -21,6 +21,7 @@ import pytest
 from rkd.backend.backend import Backend
 from rkd.backend.llamacpp.backend import LlamaCppBackend
 from rkd.backend.rkllm.backend import RkllmBackend
+from rkd.capability.infill import FAMILIES as FAMILIES_OF_TOKENS
 from rkd.capability.table import ROWS, abilities
 from rkd.capability.traits import Traits, traits_of
 from rkd.errors import PreconditionError, Reason
@@ -67,6 +68,7 @@ RUNS: dict[str, Run] = {
     "thinking_budget": replace(CHAT, thinking_budget=1),
     "reasoning_effort": replace(CHAT, reasoning_effort="low"),
     "context_overflow": replace(CHAT, context_overflow=ContextOverflow.TRIM_OLDEST),
+    "fim": replace(CHAT, prompt="ab", suffix="cd"),
     "grammar": sampled(grammar='root ::= "yes"', max_tokens=8),
     "json_schema": sampled(json_schema='{"enum": [1]}', max_tokens=8),
     "regex": sampled(regex="yes|no", max_tokens=8),
@@ -144,6 +146,7 @@ def test_every_row_is_tried() -> None:
 
 CPU_MODELS: dict[str, Callable[[Path], Path]] = {
     "plain": tiny.write,
+    "filling in": partial(tiny.write, markers=FAMILIES_OF_TOKENS[0].markers),
     "all known": partial(tiny.write, template=ALL_KNOWN),
     "no template": partial(tiny.write, template=None),
     "encoder": partial(tiny.write, pooling=gguf.PoolingType.MEAN, causal=False),

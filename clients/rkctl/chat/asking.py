@@ -18,10 +18,19 @@ from rkctl.session import Session
 from rkd.v1 import types_pb2 as types
 
 
-def generate(session: Session, model: str, prompt: str | list[Piece], asked: Asked) -> Reply:
+def generate(
+    session: Session,
+    model: str,
+    prompt: str | list[Piece],
+    asked: Asked,
+    *,
+    suffix: str | None = None,
+) -> Reply:
     """Continue *prompt* with *model* and print the answer; Ctrl-C cancels it on the board."""
     asked.check(as_json=session.json)
-    request = ask.generate(model, prompt, raw=asked.raw, system=asked.system, **asked.options())
+    request = ask.generate(
+        model, prompt, raw=asked.raw, system=asked.system, suffix=suffix, **asked.options()
+    )
     reply = Reply()
     printer = Printer(reply, model, asked, as_json=session.json)
     with session.stream(request) as events:
@@ -90,6 +99,17 @@ def prompt_of(words: tuple[str, ...]) -> str | list[Piece]:
     if not piped.strip():
         raise click.UsageError("there is no prompt: give one after the model's name or on stdin")
     return piped
+
+
+def beginning_of(words: tuple[str, ...]) -> str:
+    """
+    Return what stands before a gap: the words, with `-` standing for stdin; without words, stdin.
+
+    It is taken to its last character, and may be empty.
+    """
+    asked = words or ("-",)
+    piped = sys.stdin.read() if "-" in asked else ""
+    return " ".join(piped if word == "-" else word for word in asked)
 
 
 def _piped() -> str | bytes:

@@ -406,6 +406,9 @@ class Capabilities:
     n: Capability = Capability()
     """Several answers to one request."""
 
+    fim: Capability = Capability()
+    """A gap between a beginning and an end filled in (`suffix`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

@@ -26,13 +26,15 @@ def generate(
     system: str | None = None,
     raw: bool = False,
     template: str | None = None,
+    suffix: str | None = None,
     **options: Unpack[Options],
 ) -> StreamAsk[pb.GenerateResponse, v1.GenerateResponse]:
     """
     Continue *prompt* with *model*, piece by piece; each piece has its `.text`.
 
-    *system* and *template* take the place of the model's; *raw* sends the prompt as it is. A list
-    holds texts and pictures: `["What is this?", Path("cat.jpg")]`, see `rkd_client.parts`.
+    *system* and *template* take the place of the model's; *raw* sends the prompt as it is. With
+    *suffix* the gap between prompt and suffix is filled in. A list holds texts and pictures:
+    `["What is this?", Path("cat.jpg")]`, see `rkd_client.parts`.
     """
     plain = isinstance(prompt, str)
     request = fill(
@@ -41,6 +43,7 @@ def generate(
         parts=None if plain else parts_of(prompt),
         system=system,
         template=template,
+        suffix=suffix,
         options=options_of(options),
     )
     return StreamAsk(request, follow=FollowAnswer)

@@ -60,7 +60,7 @@ class EventAnswer:
         self._run = run
         self._emit = emit
         self._handle = handle
-        chat = bool(run.messages) and not run.prompt_tokens
+        chat = bool(run.messages) and not run.prompt_tokens and run.suffix is None
         self._splitter = (
             splitter_for(run, prompt if isinstance(prompt, str) else "", row)
             if chat

@@ -38,6 +38,7 @@ from rkd.backend.llamacpp.slots import Slot
 from rkd.backend.llamacpp.turns import Means, requests
 from rkd.backend.llamacpp.wheel_engine import WheelEngine
 from rkd.backend.prompt.fitting import fitted
+from rkd.backend.prompt.infill import gap_of
 from rkd.backend.prompt.rank_template import RerankTemplate
 from rkd.backend.prompt.templates import Templates
 from rkd.backend.schema.parameters import parameters_of
@@ -313,6 +314,8 @@ class LlamaCppBackend:
     def _asked(self, run: Run) -> Asked:
         if run.prompt_tokens:
             return Asked(list(run.prompt_tokens))
+        if (gap := gap_of(run, self._traits, self._plain_tokens, self._tokens)) is not None:
+            return Asked(gap)
         marks = self._sight.marks(run)
         written = self._written(marks.run)
         pieces = marks.pieces(written.text)
@@ -336,7 +339,7 @@ class LlamaCppBackend:
             # The engine puts one before the text itself; two confuse the model.
             text = text.removeprefix(bos)
         opening = think.opening if think else ""
-        return Written(text, way, template.format, chat=True, opening=opening)
+        return Written(text, way, template.format, chat=run.suffix is None, opening=opening)
 
     def embed(self, spec: EmbedSpec) -> Embeddings:
         """Embed, pooled as the file says."""

@@ -107,7 +107,7 @@ class ChatTemplate:
             run.messages if turn is None else run.messages[:-1],
             run.tools,
             thinking=run.thinking,
-            variables=self._variables(run),
+            variables={**self._variables(run), **_gap(run)},
         )
         return text if turn is None else begun(text, turn, self.format, self._source)
 
@@ -248,6 +248,10 @@ class ChatTemplate:
         """Refuse `thinking=False` where the template opens the reasoning all the same."""
         if thinking is False and opened(text):
             raise refusal("thinking", ALWAYS_THINKS)
+
+
+def _gap(run: Run) -> dict[str, object]:
+    return {} if run.suffix is None else {"prompt": run.prompt, "suffix": run.suffix}
 
 
 def _refused(error: TemplateError) -> InvalidInputError:

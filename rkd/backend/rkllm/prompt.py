@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rkd.backend.prompt.infill import gap_of
 from rkd.backend.text.calls.table import HERMES, CallFormat
 from rkd.capability.chat_files import TOKENIZER, read_chat_files
 from rkd.capability.table import refuse, supports
@@ -150,15 +151,35 @@ class Prompts:
         refuse(run, self.traits)
         if run.prompt_tokens:
             return Prompt(TemplateWay.RAW, run.prompt_tokens, split=False)
+        if run.suffix is not None and (gap := self._gap(run)) is not None:
+            return Prompt(TemplateWay.RAW, tuple(gap), split=False)
         if not run.messages:
             return self._text(TemplateWay.RAW, run.prompt, special=True, split=False)
+        return self._templated(run)
+
+    def _templated(self, run: Run) -> Prompt:
         template, way = self._template(run)
         if template is not None:
             text = template.prompt(run)
+            if run.suffix is not None:
+                return self._text(way, text, special=False, split=False)
             return self._text(way, text, special=False, row=template.format)
         if way is TemplateWay.RAW:
             return self._untemplated(run)
         return self._for_runtime(run)
+
+    def _gap(self, run: Run) -> list[int] | None:
+        tokenizer = self.tokenizer
+        if tokenizer is None:
+            return None  # then its template fills it in, or it was refused
+
+        def encode(text: str, special: bool) -> tuple[int, ...]:  # noqa: FBT001 - `Encode`
+            return tokenizer.encode(text, add_special=False, parse_special=special)
+
+        def whole(text: str) -> tuple[int, ...]:
+            return tokenizer.encode(text, add_special=True, parse_special=False)
+
+        return gap_of(run, self.traits, encode, whole)
 
     def _template(self, run: Run) -> tuple[ChatTemplate | None, TemplateWay]:
         if run.template:

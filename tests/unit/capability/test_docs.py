@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rkd.capability.infill import FAMILIES as FAMILIES_OF_TOKENS
 from rkd.capability.table import ROWS, CapabilityRow, abilities
 from rkd.capability.template import TemplateTraits
 from rkd.capability.think import THINKS
@@ -27,6 +28,7 @@ BEST = Traits(
     adapters=(("a", 1.0),),
     rank_template="{{ instruction }}{{ query }}{{ document }}",
     projector=True,
+    infill=FAMILIES_OF_TOKENS[0],
 )
 """A model that has all that files can bring."""
 

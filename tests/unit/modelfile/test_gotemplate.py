@@ -55,6 +55,16 @@ def test_older_style_repeats_for_every_turn() -> None:
     )
 
 
+@pytest.mark.parametrize("chat", ["{{ .Prompt }}", "{{ range .Messages }}{{ .Content }}{{ end }}"])
+def test_a_gap_is_filled_in_by_both_styles(chat: str) -> None:
+    """`.Prompt` and `.Suffix` are what stands around it; without one the chat is as ever."""
+    gap = "<p>{{ .Prompt }}<s>{{ .Suffix }}<m>"
+    source = f"{{{{ if .Suffix }}}}{gap}{{{{ else }}}}{chat}{{{{ end }}}}"
+
+    assert rendered(source, [HI], prompt="hi", suffix="end") == "<p>hi<s>end<m>"
+    assert rendered(source, [HI]) == "hi"
+
+
 def test_response_is_added_where_it_is_missing() -> None:
     """A template without .Response gets it at its end, as in Ollama."""
     assert rendered("[{{ .Prompt }}]", [HI, YO, BYE]) == "[hi]yo[bye]"

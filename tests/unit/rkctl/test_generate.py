@@ -34,6 +34,25 @@ def test_the_prompt_may_come_from_stdin(rkctl: Rkctl, board: FakeBoard) -> None:
     assert [r.prompt for r in board.requests(METHOD)] == ["from stdin", "sum up:\ntwo\nlines"]
 
 
+def test_a_gap_is_filled_in(rkctl: Rkctl, board: FakeBoard, tmp_path: Path) -> None:
+    """The end from the command line or a file; the beginning of stdin keeps its blanks."""
+    board.answers[METHOD] = canned.answer("x")
+    file = tmp_path / "end"
+    file.write_text("  end\n")
+
+    rkctl("generate", "tiny", "--suffix", "end", stdin="\n\nbegin\n  ")
+    rkctl("generate", "tiny", "begin", "--suffix-file", str(file))
+    rkctl("generate", "tiny", "--suffix", "end")
+    both = rkctl("generate", "tiny", "--suffix", "a", "--suffix-file", str(file))
+    none = rkctl("generate", "tiny", "a", "--suffix-file", str(tmp_path / "none"))
+
+    asked = [(one.prompt, one.suffix) for one in board.requests(METHOD)]
+    assert asked == [("\n\nbegin\n  ", "end"), ("begin", "  end\n"), ("", "end")]
+    assert (both.exit_code, none.exit_code) == (2, 2)
+    rkctl("generate", "tiny", "plain")
+    assert not board.requests(METHOD)[-1].HasField("suffix")
+
+
 def test_no_prompt_at_all_is_a_usage_error(rkctl: Rkctl) -> None:
     """Nothing on stdin either: exit 2."""
     result = rkctl("run", "tiny")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from google.protobuf import struct_pb2
@@ -22,6 +23,12 @@ def generate(recipe: Recipe = OWN, **fields: object) -> Run:
     """The run of a Generate."""
     options = read_options(types.InferenceOptions(lora={"l": 1.0}, thinking=True), recipe)
     return generate_run(pb.GenerateRequest(**fields), recipe, options)
+
+
+def gap(**fields: Any) -> Run:
+    """The run of a Generate that asks nothing of templates by itself."""
+    request = pb.GenerateRequest(**fields)
+    return generate_run(request, OWN, read_options(request.options, OWN))
 
 
 def chat(*turns: tuple[str, str], recipe: Recipe = OWN, **fields: object) -> Run:
@@ -50,6 +57,34 @@ def test_a_prompt_stands_behind_the_models_turns() -> None:
 def test_raw_is_the_prompt_alone() -> None:
     """No template, no turns; adapters stay."""
     assert generate(prompt="p", raw=True) == Run(prompt="p", lora=(("l", 1.0),))
+
+
+def test_a_gap_has_a_beginning_and_an_end() -> None:
+    """Neither SYSTEM nor MESSAGE; the beginning may be empty, and the end too."""
+    run = gap(prompt="a", suffix="b", template="t")
+
+    assert (run.prompt, run.suffix, run.template, told(run)) == ("a", "b", "t", [("user", "a")])
+    assert (gap(suffix="b").prompt, gap(prompt="a", suffix="").suffix) == ("", "")
+    assert gap(prompt="a").suffix is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"raw": True}, "suffix"),
+        ({"system": "s"}, "system"),
+        ({"options": types.InferenceOptions(thinking=True)}, "options.thinking"),
+        ({"options": types.InferenceOptions(thinking_budget=1)}, "options.thinking_budget"),
+        ({"options": types.InferenceOptions(reasoning_effort="low")}, "options.reasoning_effort"),
+        ({"prompt": "", "suffix": ""}, "prompt"),
+    ],
+)
+def test_what_has_no_meaning_beside_a_gap_is_refused(fields: dict[str, Any], named: str) -> None:
+    """By its name, and not dropped."""
+    with pytest.raises(InvalidInputError) as caught:
+        gap(**{"prompt": "a", "suffix": "b", **fields})
+
+    assert [one.field for one in caught.value.violations] == [named]
 
 
 def test_an_empty_prompt_is_refused() -> None:

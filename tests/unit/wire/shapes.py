@@ -96,6 +96,7 @@ RUNS = st.builds(
     context_overflow=st.sampled_from(ContextOverflow),
     own_turns=COUNTS,
     prompt_parts=PARTS,
+    suffix=st.none() | TEXT,
 )
 LOGPROBS = st.builds(Logprob, token_id=IDS, text=TEXT, logprob=NUMBERS)
 CHUNKS = st.builds(
