@@ -44,7 +44,7 @@ def compose(made: Recipe, sources: tuple[str, ...], dialect: Dialect = Dialect.O
         commands.append(Command("SYSTEM", made.system or ""))
     if made.template is not None:
         commands.append(Command("TEMPLATE", made.template))
-    commands += [Command("PARAMETER", _text(value), key) for key, value in made.parameters]
+    commands += [Command("PARAMETER", text_of(value), key) for key, value in made.parameters]
     commands += [Command("MESSAGE", turn.content, turn.role) for turn in made.messages]
     commands += [Command("ADAPTER", text) for text in made.adapters]
     commands += [Command("LICENSE", text) for text in made.licenses]
@@ -128,5 +128,6 @@ def _spelled(value: str) -> str:
     )
 
 
-def _text(value: float | bool | str) -> str:  # noqa: FBT001 - a parameter's value, one type of four
+def text_of(value: float | bool | str) -> str:  # noqa: FBT001 - a parameter's value, one type of four
+    """Return a parameter's value as a Modelfile says it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

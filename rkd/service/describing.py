@@ -6,6 +6,7 @@ import hashlib
 
 from rkd.library.facts import Facts
 from rkd.model import Model, WeightsFile
+from rkd.modelfile.render import text_of
 from rkd.outside import escaped, shown
 from rkd.pool.deciding.runtimes import LibraryReport
 from rkd.service import onwire
@@ -47,7 +48,7 @@ def everything(model: Model, facts: Facts) -> pb.ShowResponse:
         system=recipe.system or "",
         template=facts.template,
         parameters=[
-            onwire.message(pb.Parameter, key=key, value=_text(value))
+            onwire.message(pb.Parameter, key=key, value=text_of(value))
             for key, value in recipe.parameters
         ],
         messages=[
@@ -94,7 +95,3 @@ def _weights(file: WeightsFile, recorded: dict[str, str]) -> types.WeightsFile:
         size_bytes=file.size_bytes,
         digest=recorded.get(file.path.name, ""),
     )
-
-
-def _text(value: float | bool | str) -> str:  # noqa: FBT001 - a value of a Modelfile
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -15,21 +15,19 @@ daemon's staging to sweep.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
+from rkd.durable import disk_is_full
 from rkd.errors import ExhaustedError, InvalidInputError, Reason
 from rkd.inference import LoadProgress
 from rkd.weights import details, rkllm
 
 Arguments = dict[str, str]
 Tell = Callable[[LoadProgress], None]
-
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def run(kind: str, arguments: Arguments, progress: Tell) -> dict[str, str]:
@@ -51,7 +49,7 @@ def run(kind: str, arguments: Arguments, progress: Tell) -> dict[str, str]:
     try:
         return task(arguments, progress)
     except OSError as trouble:
-        if trouble.errno in _NO_SPACE:
+        if disk_is_full(trouble):
             raise ExhaustedError(
                 Reason.DISK_FULL,
                 f"the disk filled up while writing {Path(arguments['target']).name}",
