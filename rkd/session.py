@@ -22,6 +22,7 @@ class SessionFile:
         most_tokens: of a longer one none is written.
         path: absolute path of what an earlier run left, or "".
         sha256: of its content; it is not read when it has another.
+        tokens: how long a conversation it is.
         prefix: what the backend said of it when it was written.
     """
 
@@ -30,6 +31,7 @@ class SessionFile:
     most_tokens: Amount = 0
     path: str = ""
     sha256: str = ""
+    tokens: Amount = 0
     prefix: str = ""
 
 

@@ -139,7 +139,9 @@ class SessionShelf:
         known = self._kept.get(key)
         if known is not None and known.mark == mark and self.most_bytes:
             data = str(self._data(key))
-            file = replace(file, path=data, sha256=known.sha256, prefix=known.prefix)
+            file = replace(
+                file, path=data, sha256=known.sha256, tokens=known.tokens, prefix=known.prefix
+            )
         return SessionOffer(session, model, mark, file)
 
     async def keep(self, offer: SessionOffer, folder: Path, kept: Kept) -> None:

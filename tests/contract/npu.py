@@ -84,7 +84,7 @@ def loaded(
     version: str, folder: Path, *, change: Mapping[str, Any] | None = None, **settings: object
 ) -> Iterator[Npu]:
     """Load, and close at the end; *change* replaces fields of the load."""
-    backend = RkllmBackend()
+    backend = RkllmBackend(folder=folder)
     try:
         asked = replace(spec(version, folder, **settings), **(change or {}))
         yield Npu(backend, backend.load(asked, lambda _: None), folder / "calls.jsonl")

@@ -9,6 +9,7 @@ import pytest
 
 from rkd.inference import FinishReason, Run, Sampling, TemplateWay
 from rkd.model import Message
+from rkd.session import SessionFile
 from tests.contract.npu import loaded
 from tests.native.tokenizer import write_tokenizer
 
@@ -59,6 +60,22 @@ def test_an_answer_lost_in_thought_is_continued(version: str, tmp_path: Path) ->
     assert "asked to go on" in " ".join(found.outcome.warnings)
     assert prompts[1].startswith(prompts[0] + "I wonder")
     assert prompts[1].rstrip().endswith("</think>")
+
+
+def test_what_is_kept_of_it_is_of_its_own_prompt(tmp_path: Path) -> None:
+    """The run that goes on behind the reasoning saves nothing over it."""
+    settings = {"answer": "I wonder", "answer?</think>": "Because."}
+    long = Message("user", "why? " * 60)
+    file = SessionFile("k", "kept", most_tokens=1000)
+    with loaded("1.3.1", tmp_path, change={"template": TEMPLATE}, **settings) as npu:
+        run = Run(messages=(long,), session=file)
+        outcome = npu.ask(run).outcome
+        kept = npu.backend.keep(run)
+        saved = [call["save_prompt_cache"] for call in npu.calls("rkllm_run")]
+
+    assert outcome.keeping
+    assert kept.size_bytes > 0
+    assert [bool(one) for one in saved] == [True, False]
 
 
 def test_it_is_continued_with_token_ids(tmp_path: Path) -> None:

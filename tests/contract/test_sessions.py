@@ -85,7 +85,9 @@ class Case:
         """Move what was written, as the daemon does; how it is offered from then on."""
         path = self.kept_folder / file.key
         (self.folder / file.name).replace(path)
-        return replace(file, path=str(path), sha256=kept.sha256, prefix=kept.prefix)
+        return replace(
+            file, path=str(path), sha256=kept.sha256, tokens=kept.tokens, prefix=kept.prefix
+        )
 
 
 @pytest.fixture(params=["cpu", "worker", "npu"])
@@ -116,6 +118,21 @@ def test_another_process_goes_on(case: Case) -> None:
     assert cached(told) >= outcome.usage.prompt_tokens - 1
     assert cached(plain) == 0
     assert told[0].usage.prompt_tokens == plain[0].usage.prompt_tokens
+
+
+def test_a_title_under_its_name_replaces_no_conversation(case: Case) -> None:
+    """Whatever a client calls it: what is longer stays, and is found behind it."""
+    file = case.file()
+    with case.engine() as first:
+        offered = case.take_over(file, case.ask(first, LONG, file)[1])
+        title, nothing = case.ask(first, "a title of this: " * 5, offered)
+        told = case.ask(first, MORE, offered)
+        anew = case.ask(first, "quite another, and longer " * 15, offered)
+
+    assert not title.keeping
+    assert nothing == Kept()
+    assert cached(told) >= len(LONG) - 1
+    assert anew[1].size_bytes > 0
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone", "empty", "folder"])

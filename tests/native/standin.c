@@ -14,7 +14,7 @@
  *   token_ids so many in turn, from 100
  *   utf8     whole (default: NORMAL is whole characters, else WAITING) | bytes (cut anywhere)
  *   thread   foreign (default) | caller       finish   1 (default) | 0: never says FINISH
- *   load_ms prefill_ms token_us abort_ms     durations
+ *   load_ms prefill_ms token_us abort_ms     durations; prefill_token_us of each token read
  *   log      file for one JSON line per call
  *   context_limit cores target platform toolkit driver device=none     what the file and board are
  *   npu_mb npu_total_mb ledger               memory of this model, of the NPU, shared file
@@ -761,7 +761,9 @@ static void *work(void *argument) {
   double t0 = now_s();
   int read = number(job->settings, "no_reuse", 0) ? job->n_tokens : job->n_tokens - cached;
   sleep_us(number(job->settings, "read_us", 0) * read);
-  sleep_us(number(job->settings, "prefill_ms", 0) * 1000); /* an abort waits for the prefill */
+  /* an abort waits for the prefill */
+  sleep_us(number(job->settings, "prefill_ms", 0) * 1000 +
+           (long)(job->n_tokens - cached) * number(job->settings, "prefill_token_us", 0));
   double t1 = now_s();
   if (!aborted(job)) {
     if (job->infer->mode == INFER_HIDDEN) {

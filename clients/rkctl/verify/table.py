@@ -218,6 +218,15 @@ ROWS: tuple[Row, ...] = (
         answering.prefix,
     ),
     Row(
+        "24b",
+        ANSWERING,
+        "a prompt cache saved by one process is read by another, for a prompt that begins with it",
+        '`rkctl run qwen "$(cat long.txt)" --session s; rkctl stop qwen; '
+        'rkctl run qwen "$(cat long.txt) Go on." --session s --json`, a tokenizer beside it',
+        "the second `cached_tokens` is near the prompt's, and the answer is sensible",
+        by_hand("the model has to leave in between"),
+    ),
+    Row(
         "25",
         ANSWERING,
         "a request never sees the one before it",

@@ -79,7 +79,7 @@ class SlotStates:
         keeping = False
         try:
             if file:
-                self._recall(slot, file, adapters_of(run, self._spec))
+                self._recall(slot, file, prompt, adapters_of(run, self._spec))
             outcome = act(slot)
             self._ran(outcome)
             if file and not handle.cancelled:
@@ -102,14 +102,17 @@ class SlotStates:
         finally:
             self.slots.give_back(slot, prompt, run.session.key)
 
-    def _recall(self, slot: Slot, file: SessionFile, adapters: dict[str, Any]) -> None:
+    def _recall(
+        self, slot: Slot, file: SessionFile, prompt: Prompt, adapters: dict[str, Any]
+    ) -> None:
         """
         Bring the state in *file* into *slot*, unless the engine has it still.
 
         A request of one token goes first: what the slot held is laid aside for it, and the slot
         has the *adapters* of the run to come; a state is void in one that had others.
         """
-        if slot.session == file.key or self._in_memory(file.key) or not is_whole(file):
+        here = slot.session == file.key and slot.goes_on(prompt)
+        if here or self._in_memory(file.key) or not is_whole(file):
             return
         link = self._folder / f"recall-{slot.number}"
         with suppress(EngineError, OSError):
@@ -122,8 +125,16 @@ class SlotStates:
         link.unlink(missing_ok=True)
 
     def _wants(self, file: SessionFile, outcome: Outcome) -> bool:
-        """Whether the conversation is to be written behind a run that ended so."""
-        tokens = outcome.usage.prompt_tokens + outcome.usage.completion_tokens
+        """
+        Whether the conversation is to be written behind a run that ended so, and well.
+
+        A request for a title, say, under its name is none of its turns, and replaces nothing
+        longer.
+        """
+        usage = outcome.usage
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        if file.tokens > tokens and usage.cached_tokens < file.tokens // 2:
+            return False
         return bool(file.name) and LEAST_TOKENS <= tokens <= file.most_tokens
 
     def _write(self, slot: Slot, file: SessionFile, outcome: Outcome) -> Kept:

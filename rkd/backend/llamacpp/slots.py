@@ -29,6 +29,10 @@ class Slot:
     prompt: Prompt = ""
     session: str = ""
 
+    def goes_on(self, prompt: Prompt) -> bool:
+        """Whether *prompt* begins with most of what it holds."""
+        return shared(self.prompt, prompt) * 10 >= len(self.prompt) * 9
+
 
 class Slots:
     """
@@ -75,10 +79,10 @@ class Slots:
 
 
 def _fits(slot: Slot, prompt: Prompt, session: str) -> tuple[bool, int]:
-    return (bool(session) and slot.session == session, _shared(slot.prompt, prompt))
+    return (bool(session) and slot.session == session, shared(slot.prompt, prompt))
 
 
-def _shared(one: Prompt, other: Prompt) -> int:
+def shared(one: Prompt, other: Prompt) -> int:
     """How long the beginning is that two prompts have in common; halving, since slices are fast."""
     if type(one) is not type(other):
         return 0

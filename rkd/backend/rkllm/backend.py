@@ -172,8 +172,7 @@ class RkllmBackend:
             answer.begin()
             try:
                 sessions.recall(model.resident, run.session, prompt)
-                key = run.session.key if run.session else ""
-                notes.extend(model.answer(prompt, params, answer, key))
+                notes.extend(model.answer(prompt, params, answer))
             except StatusError as error:
                 # What an aborted run returns is not documented; it was asked to end.
                 if not (answer.closed or handle.cancelled):

@@ -10,6 +10,7 @@ from rkd.backend.rkllm.engine import Engine, Turn
 from rkd.backend.rkllm.prompt import Prompt, Prompts
 from rkd.backend.rkllm.resident import LoadedModel
 from rkd.backend.rkllm.runtime import RunParams, StatusError
+from rkd.backend.rkllm.sessions import prefix_of
 from rkd.librkllmrt import Family
 
 CONTINUED = "the model ended inside its reasoning: that was closed, and it was asked to go on"
@@ -30,11 +31,9 @@ class NpuModel:
     adapters: dict[str, float]
     loop_guard: int
 
-    def answer(
-        self, prompt: Prompt, params: RunParams, answer: CallbackAnswer, session: str
-    ) -> tuple[str, ...]:
+    def answer(self, prompt: Prompt, params: RunParams, answer: CallbackAnswer) -> tuple[str, ...]:
         """Let the library answer *prompt*, in as many runs as it takes; what to warn of."""
-        self.resident.run(params, answer.on_result, session=session)
+        self.resident.run(params, answer.on_result, read=prefix_of(prompt))
         if self.engine.just_aborted and answer.untouched:
             # Whether an abort that came too late ends the next run is not documented; an answer
             # without one token may be its doing, so it is asked for once more.
@@ -57,7 +56,8 @@ class NpuModel:
         if self.prompts.tokenizer is not None and prompt.tokens is not None:
             tokens = self.prompts.tokenizer.encode(text, add_special=False, parse_special=True)
         left = max(params.max_tokens - answer.tokens, 1) if params.max_tokens > 0 else 0
-        return replace(params, tokens=tokens, text=text, max_tokens=left)
+        # What is kept of the conversation is of its own prompt, and is written by now.
+        return replace(params, tokens=tokens, text=text, max_tokens=left, save_cache="")
 
     def give(self, prompt: Prompt, mode: RKLLMInferMode, taken: HiddenLayer | LastLogits) -> None:
         """

@@ -55,7 +55,8 @@ class LoadedModel:
         self._silenced = False
         self._tools = ("", "")
         self._recalled = False
-        self._session = ""
+        self.last = ""
+        """What the prompt of the last run was called, if it went well."""
         self.warnings: tuple[str, ...] = ()
         """What the library warned of at the last load."""
         self.printed: tuple[str, ...] = ()
@@ -93,7 +94,7 @@ class LoadedModel:
         self._spoilt = self._silenced = False
         self._tools = ("", "")
         self._recalled = False
-        self._session = ""
+        self.last = ""
 
     def prepare(self, prompt: Prompt, sampling: EngineSampling | None) -> tuple[str, ...]:
         """
@@ -125,10 +126,10 @@ class LoadedModel:
             self._tools = tools
         return warnings
 
-    def holds(self, session: str) -> bool:
-        """Whether the run before was of *session*, and the library finds what it read."""
-        finds = self._runtime.library.family >= Family.V1_2_0
-        return finds and session == self._session
+    @property
+    def finds_last(self) -> bool:
+        """Whether the library itself finds what it read for the run before."""
+        return self._runtime.library.family >= Family.V1_2_0
 
     def recall(self, path: str) -> None:
         """
@@ -143,22 +144,24 @@ class LoadedModel:
         self._runtime.load_prompt_cache(path)
         self._recalled = True
 
-    def run(self, params: RunParams, sink: Sink, *, session: str = "") -> None:
+    def run(self, params: RunParams, sink: Sink, *, read: str = "") -> None:
         """
-        Run once, for *session*; the handle is made anew before the next one when this one failed.
+        Run once, a prompt that is called *read*.
+
+        The handle is made anew before the next one when this one failed.
 
         Raises:
             RkdError: what the library's words say is wrong.
             StatusError: it returned an error and was asked to end: the caller knows which.
         """
         self._tap.forget()
-        self._session = ""
+        self.last = ""
         try:
             self._runtime.run(params, sink)
         except StatusError:
             self._spoilt = True
             raise
-        self._session = session
+        self.last = read
 
     def failure(self, status: int) -> Exception:
         """Explain the failure of the last run by what the library printed."""

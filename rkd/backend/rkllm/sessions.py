@@ -26,15 +26,19 @@ def place(session: SessionFile | None, prompt: Prompt, folder: Path) -> str:
     """Where the run of *prompt* is to save its cache, an absolute path; "" for nowhere."""
     if session is None or not session.name or not _read(prompt):
         return ""
-    fits = LEAST_TOKENS <= _tokens(prompt) <= session.most_tokens
+    tokens = _tokens(prompt)
+    fits = LEAST_TOKENS <= tokens <= session.most_tokens
+    # A request for a title, say, under its name is none of its turns, and replaces nothing longer.
+    fits = fits and (tokens >= session.tokens or _goes_on(prompt, session.prefix))
     return str(folder.absolute() / session.name) if fits else ""
 
 
 def recall(resident: LoadedModel, session: SessionFile | None, prompt: Prompt) -> None:
     """Give the library what is kept of *session*, if *prompt* goes on from it."""
-    if session is None or resident.holds(session.key):
+    if session is None or not _goes_on(prompt, session.prefix):
         return
-    if _goes_on(prompt, session.prefix) and is_whole(session):
+    here = resident.finds_last and _goes_on(prompt, resident.last)
+    if not (here and _size(resident.last) >= _size(session.prefix)) and is_whole(session):
         with suppress(StatusError):  # it reads the prompt from the beginning then
             resident.recall(session.path)
 
@@ -45,7 +49,7 @@ def kept(path: str, prompt: Prompt) -> Kept:
     with suppress(OSError):
         size_bytes = file.stat().st_size
         if size_bytes:
-            return Kept(size_bytes, digest_of(file), _tokens(prompt), _prefix(prompt))
+            return Kept(size_bytes, digest_of(file), _tokens(prompt), prefix_of(prompt))
     drop(path)
     return Kept()
 
@@ -70,17 +74,25 @@ def _tokens(prompt: Prompt) -> int:
     return len(prompt.text) // CHARACTERS_A_TOKEN
 
 
-def _prefix(prompt: Prompt) -> str:
+def prefix_of(prompt: Prompt) -> str:
+    """What tells a prompt that begins with *prompt* from others; "" where nothing can."""
     read = _read(prompt)
-    return f"{read[0]} {len(read[1])} {hashlib.sha256(read[1]).hexdigest()}" if read else ""
+    return _told(*read) if read else ""
 
 
 def _goes_on(prompt: Prompt, prefix: str) -> bool:
     """Whether *prompt* begins with what *prefix* was made of."""
-    read = _read(prompt)
-    kind, _, rest = prefix.partition(" ")
-    length, _, digest = rest.partition(" ")
-    if read is None or kind != read[0] or not length.isascii() or not length.isdigit():
+    read, size = _read(prompt), _size(prefix)
+    if read is None or not size or len(read[1]) < size:
         return False
-    size = int(length[:12])
-    return size <= len(read[1]) and hashlib.sha256(read[1][:size]).hexdigest() == digest
+    return prefix == _told(read[0], read[1][:size])
+
+
+def _told(kind: str, data: bytes) -> str:
+    return f"{kind} {len(data)} {hashlib.sha256(data).hexdigest()}"
+
+
+def _size(prefix: str) -> int:
+    """Bytes of what *prefix* was made of; 0 where that cannot be told."""
+    length = prefix.partition(" ")[2].partition(" ")[0][:12]
+    return int(length) if length.isascii() and length.isdigit() else 0

@@ -91,7 +91,7 @@ RUNS = st.builds(
     | st.builds(
         SessionFile,
         **dict.fromkeys(("key", "name", "path", "sha256", "prefix"), TEXT),
-        most_tokens=COUNTS,
+        **dict.fromkeys(("most_tokens", "tokens"), COUNTS),
     ),
     context_overflow=st.sampled_from(ContextOverflow),
     own_turns=COUNTS,

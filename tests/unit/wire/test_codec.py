@@ -61,7 +61,7 @@ WHOLE: tuple[Any, ...] = (
     SAMPLING,
     Run(
         SAMPLING, "p", (TURN,), (Tool("n", "d", "{}"),), "t", "required", True, 1, "e", "{}",
-        (("l", 0.1),), (1, 2), SessionFile("k", "n", 1, "/p", "s", "x"),
+        (("l", 0.1),), (1, 2), SessionFile("k", "n", 1, "/p", "s", 2, "x"),
         (Media(b"\xff", 3, 4, "m"), "x"),
         ContextOverflow.TRIM_OLDEST, 9, 2, "s",
     ),

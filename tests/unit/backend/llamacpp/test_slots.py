@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rkd.backend.llamacpp.slots import Prompt, Slot, Slots, _shared
+from rkd.backend.llamacpp.slots import Prompt, Slot, Slots, shared
 from rkd.worker.handle import Handle
 
 
@@ -97,6 +97,6 @@ def test_the_beginning_in_common(common: str, one: str, other: str) -> None:
     while same < min(len(first), len(second)) and first[same] == second[same]:
         same += 1
 
-    assert _shared(first, second) == same
-    assert _shared([*map(ord, first)], [*map(ord, second)]) == same
-    assert _shared(first, [*map(ord, second)]) == 0
+    assert shared(first, second) == same
+    assert shared([*map(ord, first)], [*map(ord, second)]) == same
+    assert shared(first, [*map(ord, second)]) == 0
