@@ -71,8 +71,8 @@ class Board:
 
     Args:
         model: as the maker wrote it (`Radxa ROCK 5B`).
-        soc: `rk3588`, `rk3588s`, `rk3576` …; empty off a Rockchip board or in a container that
-            masks the device tree.
+        soc: `rk3588`, `rk3588s`, `rk3576` …; empty off a Rockchip board.
+        soc_source: where that is known from, see `soc.soc_of`.
         kernel: release of the kernel.
         architecture: `aarch64`, `x86_64` ….
         npu_driver: version of Rockchip's kernel driver, `0.9.8`.
@@ -94,6 +94,7 @@ class Board:
     cpu: Cpu
     memory_total_bytes: int
     runtimes: tuple[RuntimeLibrary, ...]
+    soc_source: str = ""
 
     @property
     def platform(self) -> str:

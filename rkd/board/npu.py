@@ -7,8 +7,25 @@ from typing import Final
 from rkd.board.facts import Board
 from rkd.errors import PreconditionError, Reason
 
-SUPPORTED_SOCS: Final = frozenset({"rk3588", "rk3588s", "rk3576", "rk3562"})
-"""SoCs librkllmrt.so is made for. **Source:** the runtime's own documentation."""
+_W8, _W4 = "w8a8", "w4a16"
+QUANTIZATIONS: Final = {
+    "rk3588": (_W8, "w8a8_g128", "w8a8_g256", "w8a8_g512"),
+    "rk3588s": (_W8, "w8a8_g128", "w8a8_g256", "w8a8_g512"),
+    "rk3576": (_W4, "w4a16_g32", "w4a16_g64", "w4a16_g128", _W8),
+    "rk3562": (_W8, "w4a16_g32", "w4a16_g64", "w4a16_g128", "w4a8_g32"),
+    "rv1126b": (_W4, "w4a16_g32", "w4a16_g64", "w4a16_g128", _W8),
+}
+"""
+SoCs librkllmrt.so is made for, and what it takes on each, the advised first.
+**Source:** the vendor's guide to 1.3.0.
+"""
+
+SUPPORTED_SOCS: Final = frozenset(QUANTIZATIONS)
+
+VISION_ONLY: Final = frozenset(
+    {"rk3566", "rk3568", "rk3567", "rv1103", "rv1106", "rv1109", "rv1126"}
+)
+"""SoCs with an NPU that runs convolutions alone: librknnrt drives it, no language model does."""
 
 MINIMUM_DRIVER: Final = (0, 9, 7)
 """
@@ -33,9 +50,16 @@ def npu_obstacle(board: Board) -> PreconditionError | None:
     if not board.soc:
         return PreconditionError(
             Reason.NPU_UNAVAILABLE,
-            "no Rockchip SoC is named in the device tree",
+            "no Rockchip SoC is named in the device tree, by a driver or in /proc/cpuinfo",
             remedy="Run on an RK3588 board; in a container, unmask /proc/device-tree or ask for "
             "the NPU explicitly with RKD_BACKEND=npu and RKD_RKLLM_LIBRARY.",
+        )
+    if board.soc in VISION_ONLY:
+        return PreconditionError(
+            Reason.PLATFORM_MISMATCH,
+            f"the NPU of the {board.soc} runs vision models (librknnrt.so), no language model",
+            remedy="Use GGUF models on the CPU; Q4_0 of up to 2 billion parameters answer well.",
+            metadata={"soc": board.soc},
         )
     if board.soc not in SUPPORTED_SOCS:
         return PreconditionError(

@@ -11,6 +11,7 @@ from typing import Final
 
 from rkd.board import memory, tree
 from rkd.board.facts import Board, Cpu, DeviceNode, RuntimeLibrary
+from rkd.board.soc import device_tree, soc_of
 
 DRIVER_VERSION_FILES: Final = (
     "sys/module/rknpu/version",
@@ -24,7 +25,6 @@ binds it. **Source:** MODULE_VERSION and the debugger of Rockchip's rknpu driver
 """
 
 _VERSION = re.compile(r"\d{1,5}\.\d{1,5}\.\d{1,5}")
-_SOC = re.compile(r"rockchip,(rk\d{4}s?|rv\d{4}b?)$")
 _KNOWN_BIG: Final = {"rk3588": range(4, 8), "rk3588s": range(4, 8), "rk3576": range(4, 8)}
 """Fast cores where the kernel does not tell (A76, A72). **Source:** the SoCs' manuals."""
 
@@ -52,11 +52,12 @@ def read_board(
         architecture: as `uname -m`; asked of the running kernel when empty.
         access: tells whether a device file may be used.
     """
-    soc = _soc(root)
+    soc, soc_source = soc_of(root)
     total, _ = memory.total_and_available(root)
     return Board(
-        model=_device_tree(root, "model"),
+        model=device_tree(root, "model"),
         soc=soc,
+        soc_source=soc_source,
         kernel=tree.read_text(root, "proc/sys/kernel/osrelease"),
         architecture=architecture or os.uname().machine,
         npu_driver=_npu_driver(root),
@@ -67,20 +68,6 @@ def read_board(
         memory_total_bytes=total,
         runtimes=runtimes,
     )
-
-
-def _device_tree(root: Path, name: str) -> str:
-    # /proc/device-tree is a link that leaves a replaced root, so its target is tried as well
-    for folder in ("proc/device-tree", "sys/firmware/devicetree/base"):
-        if data := tree.read_bytes(root, f"{folder}/{name}"):
-            return data.decode(errors="replace").rstrip("\0")
-    return ""
-
-
-def _soc(root: Path) -> str:
-    """Return the SoC of the compatible list, which is separated by NUL; most exact first."""
-    found = map(_SOC.match, _device_tree(root, "compatible").split("\0"))
-    return next((match.group(1) for match in found if match), "")
 
 
 def _npu_driver(root: Path) -> str:

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Final
 
 from rkd.board.facts import Board, Telemetry
-from rkd.board.npu import MINIMUM_DRIVER, SUPPORTED_SOCS, npu_obstacle, version_numbers
+from rkd.board.npu import (
+    MINIMUM_DRIVER,
+    QUANTIZATIONS,
+    SUPPORTED_SOCS,
+    VISION_ONLY,
+    npu_obstacle,
+    version_numbers,
+)
 from rkd.setting import Listen
 from rkd.words import size
 
@@ -116,9 +123,20 @@ def examine(facts: Condition) -> tuple[Finding, ...]:
 
 def _soc(facts: Condition) -> Finding:
     board = facts.board
+    known = board.soc_source not in {"", "device tree"}
+    told = f", as {board.soc_source} tell: the device tree is masked" if known else ""
+    named = f"{board.model or 'a board'} with {board.soc}{told}"
     if board.soc in SUPPORTED_SOCS:
-        return Finding("soc", Severity.OK, f"{board.model or 'a board'} with {board.soc}")
+        takes = ", ".join(QUANTIZATIONS[board.soc][:2])
+        return Finding("soc", Severity.OK, f"{named}; .rkllm files of {takes} and more run on it")
     bad = Severity.ERROR if facts.backend == "npu" else Severity.NOTE
+    if board.soc in VISION_ONLY:
+        return Finding(
+            "soc",
+            bad,
+            f"{named}, whose NPU runs vision models alone; models run on the CPU",
+            "Nothing to do: use GGUF files, Q4_0 where there is a choice.",
+        )
     what = f"{board.soc} has no NPU rkd drives" if board.soc else "no Rockchip SoC recognised"
     return Finding(
         "soc",

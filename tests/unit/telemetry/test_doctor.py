@@ -201,3 +201,21 @@ def test_models_no_library_gets_on_with() -> None:
     assert (note.severity, bad.severity) == (Severity.NOTE, Severity.WARNING)
     assert "1.3.1 garbage" in note.message
     assert bad.message.endswith("m4: 1.3.1 crashed; and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("tree", "severity", "words"),
+    [
+        ("rock-4d", Severity.OK, "w4a16"),
+        ("rk3562-evb", Severity.OK, "w8a8"),
+        ("rv1126b-evb", Severity.OK, "rv1126b"),
+        ("container", Severity.OK, "the device tree is masked"),
+        ("rock-3a", Severity.NOTE, "vision models alone"),
+    ],
+)
+def test_each_chip_is_told_with_what_runs_on_it(tree: str, severity: Severity, words: str) -> None:
+    """What its library takes, or that the CPU it is; and how it was recognised."""
+    found = finding(facts(tree), "soc")
+
+    assert found.severity is severity
+    assert words in found.message
