@@ -190,11 +190,13 @@ def _check_fields(config: Json, name: str, architecture: Architecture) -> None:
     for key, value in config.items():
         if key not in _HANDLED | _NEUTRAL and value not in (None, False, [], {}, "", 0):
             raise unsupported(name, f"the field {quoted(key)} of its config.json is unknown to rkd")
-    activation = config.get("hidden_activation") or config.get("hidden_act")
+    # Gemma's newer field wins over the older one, as in transformers.
+    field = "hidden_activation" if config.get("hidden_activation") else "hidden_act"
+    activation = config.get(field)
     if activation is not None and activation not in architecture.activations:
-        raise unsupported(
-            name, f"its activation {quoted(activation)} is not {architecture.activations[0]}"
-        )
+        known = architecture.activations[0]
+        what = f"its {field} is {quoted(activation)}; the engine computes {known} for {name}"
+        raise unsupported(name, what)
 
 
 def _method(value: object) -> str:

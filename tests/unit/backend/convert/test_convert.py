@@ -141,7 +141,7 @@ def test_sixteen_bit_checkpoints(tmp_path: Path) -> None:
         ({"auto_map": {"AutoModel": "x.py"}}, "Python code of its own"),
         ({"logits_scaling": 2.0}, "the field 'logits_scaling'"),
         ({"attn_logit_softcapping": 50.0}, "the field 'attn_logit_softcapping'"),
-        ({"hidden_act": "relu"}, "its activation 'relu' is not silu"),
+        ({"hidden_act": "relu"}, "its hidden_act is 'relu'; the engine computes silu"),
         ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "rope scaling is 'dynamic'"),
         ({"rope_scaling": {"rope_type": "longrope"}}, "rope scaling is 'longrope'"),
         ({"rope_scaling": {"rope_type": "linear", "factor": "x"}}, "its factor is x"),
