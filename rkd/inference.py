@@ -301,6 +301,7 @@ class LoadSpec:
         prompt_cache_bytes: memory for the caches of conversations without a slot; 0 for none.
         loop_guard: end an answer that runs in a circle for so many tokens; 0 lets it run.
         first_answer: hear so many tokens before the load is called done, and say what they were.
+        vocabulary_only: no weights, to tokenize alone.
     """
 
     backend: BackendKind
@@ -328,6 +329,7 @@ class LoadSpec:
     first_answer: Count = 0
     loop_guard: Count = 0
     blind_because: str = ""
+    vocabulary_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ Every implementation passes `tests/contract/backend_suite.py`, directly and thro
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rkd.inference import (
     Chunk,
@@ -41,6 +41,19 @@ class RunHandle(Protocol):
 
         It is called from another thread than `run`'s and must return quickly: close a connection,
         call the engine's abort.
+        """
+
+
+@runtime_checkable
+class Spells(Protocol):
+    """What can tell the bytes of single tokens: vocabularies loaded without weights."""
+
+    def spell(self, token_ids: tuple[int, ...]) -> tuple[bytes, ...]:
+        """
+        Return the bytes of each token; those of special ones too.
+
+        Raises:
+            InvalidInputError: INVALID_FIELD, the model has no such token.
         """
 
 

@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rkd.errors import Reason, RkdError, UnavailableError
+from rkd.errors import PreconditionError, Reason, RkdError, UnavailableError
 from rkd.events import Event, Publish, Topic
-from rkd.inference import Chunk, Outcome, Run
+from rkd.inference import Chunk, LoadSpec, Outcome, Run
 from rkd.model import Format, Model
 from rkd.pool import views
 from rkd.pool.calibration import Calibration
@@ -27,17 +27,20 @@ from rkd.pool.deciding.placement import Placement, Wish
 from rkd.pool.deciding.prospect import Prospect
 from rkd.pool.deciding.runtimes import LibraryReport
 from rkd.pool.deciding.settings import PoolSettings
-from rkd.pool.deciding.state import Resident, Waiter
+from rkd.pool.deciding.state import Phase, Resident, Waiter
 from rkd.pool.desk import Desk, Memory
 from rkd.pool.pairings import Pairings
 from rkd.pool.sessions import Session, SessionOffer, SessionShelf, mark_of
 from rkd.pool.ticket import Ask, Lease, Served, Ticket, Update
 from rkd.pool.views import Preview
-from rkd.pool.workers.handle import LaunchWorker, Piece, RunStream, WorkerDiedError
+from rkd.pool.vocabularies import Vocabularies
+from rkd.pool.workers.handle import LaunchWorker, Piece, RunStream, WorkerDiedError, WorkerHandle
 from rkd.weights.estimate import kv_cache_bytes
 
 T = TypeVar("T")
 
+NO_VOCABULARY = "vocabulary"
+"""Capability an engine's library lacks that cannot read a vocabulary without its weights."""
 END_BOUND_S = 5.0
 """Longest a worker nobody reads from may take to end by itself when the daemon stops."""
 KILL_BOUND_S = 5.0
@@ -90,6 +93,7 @@ class Pool:
             publish=publish,
             clock=clock,
         )
+        self._vocabularies = Vocabularies(launch, self.job)
 
     # What the service asks.
 
@@ -196,6 +200,39 @@ class Pool:
                     self._desk.done(ticket, served=True)
                     return answer
 
+    async def spell(
+        self, ask: Ask, call: Callable[[WorkerHandle], Awaitable[T]], *, exact: bool = False
+    ) -> T:
+        """
+        Do *call* with the vocabulary alone: tokenize, detokenize, spell; no weights are loaded.
+
+        A model that is in memory answers itself, unless *exact* (it cannot spell). One whose
+        vocabulary cannot be had without it is loaded, as for every other call.
+
+        Raises:
+            RkdError: any refusal; WORKER_CRASHED.
+        """
+        specs = self._placement.vocabularies(ask.model, ask.wish)
+        if not exact and self._answers(ask.model.name.key, specs):
+            return await self.use(ask, lambda lease: call(lease.worker))
+        refused: RkdError | None = None
+        for spec in specs:
+            try:
+                return await self._vocabularies.use(ask.model, spec, call)
+            except PreconditionError as error:
+                if error.reason is not Reason.CAPABILITY_UNSUPPORTED:
+                    raise
+                refused = refused or error
+        if refused is not None and (exact or refused.metadata.get("capability") != NO_VOCABULARY):
+            raise refused
+        return await self.use(ask, lambda lease: call(lease.worker))
+
+    def _answers(self, key: str, specs: tuple[LoadSpec, ...]) -> bool:
+        """Whether the model is in memory, on the backend that is asked first."""
+        here = self._desk.table.residents.get(key)
+        ready = here is not None and here.phase is Phase.READY and not here.outdated
+        return ready and here is not None and here.plan.backend is specs[0].backend
+
     async def load(self, ask: Ask) -> AsyncGenerator[Update | Resident, None]:
         """Make a model resident; the Resident comes last. Close it to give up waiting."""
         wanted = replace(ask, takes_slot=False, deliberate=True)
@@ -300,6 +337,7 @@ class Pool:
         at any time, twice too.
         """
         self._desk.shut()
+        await self._vocabularies.close()
         if await _within(grace_s, self._desk.until_unread()):
             await _within(END_BOUND_S, self._desk.until_empty())
         for key in tuple(self._desk.table.residents):

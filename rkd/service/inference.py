@@ -15,6 +15,8 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from google.protobuf.message import Message
+
 from rkd import bounds
 from rkd.capability.table import beyond_npu, refuse
 from rkd.errors import AbortedError, Reason, RkdError, bad_field
@@ -34,6 +36,7 @@ from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.state import Priority
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served, Ticket
+from rkd.pool.workers.handle import WorkerHandle
 from rkd.service import events
 from rkd.service.capabilities import Capabilities
 from rkd.service.conversation import chat_run, generate_run
@@ -198,13 +201,18 @@ class InferenceService(InferenceServiceServicer):
         options = read_options(request.options, model.recipe)
         parse = request.parse_special if request.HasField("parse_special") else True
 
-        async def tokenize(lease: Lease) -> tuple[int, ...]:
-            return await lease.worker.tokenize(
+        async def tokenize(worker: WorkerHandle) -> pb.TokenizeResponse:
+            ids = await worker.tokenize(
                 request.text, add_special=request.add_special, parse_special=parse
             )
+            pieces = await worker.spell(ids) if request.with_pieces else ()
+            return pb.TokenizeResponse(token_ids=ids, count=len(ids), pieces=pieces)
 
         ask = _ask(model, options, context, takes_slot=False)
-        return pb.TokenizeResponse(token_ids=await self._pool.use(ask, tokenize))
+        answer = await self._pool.spell(ask, tokenize, exact=request.with_pieces)
+        if request.with_pieces:  # of ids alone a text that was let in makes no more than fits
+            _check_sendable(answer, "text", "tokens and pieces: send less at a time")
+        return answer
 
     async def Detokenize(
         self, request: pb.DetokenizeRequest, context: Any
@@ -214,15 +222,14 @@ class InferenceService(InferenceServiceServicer):
         options = read_options(request.options, model.recipe)
         ids = tuple(request.token_ids)
 
-        async def detokenize(lease: Lease) -> str:
-            return await lease.worker.detokenize(ids)
+        async def detokenize(worker: WorkerHandle) -> pb.DetokenizeResponse:
+            data = b"".join(await worker.spell(ids)) if request.with_data else b""
+            return pb.DetokenizeResponse(text=await worker.detokenize(ids), data=data)
 
         ask = _ask(model, options, context, takes_slot=False)
-        text = await self._pool.use(ask, detokenize)
-        if len(text.encode()) > MAX_ANSWER_BYTES:
-            what = f"make more than {MAX_ANSWER_BYTES} bytes of text: send fewer at a time"
-            raise bad_field("token_ids", what)
-        return pb.DetokenizeResponse(text=text)
+        answer = await self._pool.spell(ask, detokenize, exact=request.with_data)
+        _check_sendable(answer, "token_ids", "text: send fewer at a time")
+        return answer
 
     async def Cancel(self, request: pb.CancelRequest, context: Any) -> pb.CancelResponse:
         """Stop inferences by their ids."""
@@ -232,6 +239,11 @@ class InferenceService(InferenceServiceServicer):
         check.finish()
         stopped = [one for one in request.request_ids if self._running.cancel(one)]
         return pb.CancelResponse(cancelled=stopped)
+
+
+def _check_sendable(answer: Message, field: str, what: str) -> None:
+    if answer.ByteSize() > MAX_ANSWER_BYTES:
+        raise bad_field(field, f"make more than {MAX_ANSWER_BYTES} bytes of {what}")
 
 
 class _Told:

@@ -55,9 +55,11 @@ class InferenceServiceStub:
     Fails with CAPABILITY_UNSUPPORTED for all others.
     """
     Tokenize: _grpc.UnaryUnaryMultiCallable[_inference_pb2.TokenizeRequest, _inference_pb2.TokenizeResponse]
-    """Turns text into the model's token ids."""
+    """Turns text into the model's token ids. No weights are loaded for it: the vocabulary alone is
+    read, and kept for a moment; a model in memory answers itself.
+    """
     Detokenize: _grpc.UnaryUnaryMultiCallable[_inference_pb2.DetokenizeRequest, _inference_pb2.DetokenizeResponse]
-    """Turns token ids into text."""
+    """Turns token ids into text, without weights as Tokenize."""
     Cancel: _grpc.UnaryUnaryMultiCallable[_inference_pb2.CancelRequest, _inference_pb2.CancelResponse]
     """Stops a running or waiting request of any client by its id. Its own stream ends OK with
     FINISH_REASON_CANCELLED.
@@ -90,9 +92,11 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     Fails with CAPABILITY_UNSUPPORTED for all others.
     """
     Tokenize: _aio.UnaryUnaryMultiCallable[_inference_pb2.TokenizeRequest, _inference_pb2.TokenizeResponse]  # type: ignore[assignment]
-    """Turns text into the model's token ids."""
+    """Turns text into the model's token ids. No weights are loaded for it: the vocabulary alone is
+    read, and kept for a moment; a model in memory answers itself.
+    """
     Detokenize: _aio.UnaryUnaryMultiCallable[_inference_pb2.DetokenizeRequest, _inference_pb2.DetokenizeResponse]  # type: ignore[assignment]
-    """Turns token ids into text."""
+    """Turns token ids into text, without weights as Tokenize."""
     Cancel: _aio.UnaryUnaryMultiCallable[_inference_pb2.CancelRequest, _inference_pb2.CancelResponse]  # type: ignore[assignment]
     """Stops a running or waiting request of any client by its id. Its own stream ends OK with
     FINISH_REASON_CANCELLED.
@@ -152,7 +156,9 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.TokenizeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.TokenizeResponse, _abc.Awaitable[_inference_pb2.TokenizeResponse]]:
-        """Turns text into the model's token ids."""
+        """Turns text into the model's token ids. No weights are loaded for it: the vocabulary alone is
+        read, and kept for a moment; a model in memory answers itself.
+        """
 
     @_abc_1.abstractmethod
     def Detokenize(
@@ -160,7 +166,7 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.DetokenizeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.DetokenizeResponse, _abc.Awaitable[_inference_pb2.DetokenizeResponse]]:
-        """Turns token ids into text."""
+        """Turns token ids into text, without weights as Tokenize."""
 
     @_abc_1.abstractmethod
     def Cancel(

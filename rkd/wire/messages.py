@@ -88,6 +88,12 @@ class TokenizeFrame(Frame, frozen=True):
     parse_special: bool
 
 
+class SpellFrame(Frame, frozen=True):
+    """The bytes of tokens; a vocabulary loaded without weights answers."""
+
+    token_ids: tuple[Int32, ...]
+
+
 class DetokenizeFrame(Frame, frozen=True):
     """Token ids to text."""
 
@@ -201,6 +207,12 @@ class TokenizedFrame(Frame, frozen=True):
     token_ids: tuple[Int32, ...]
 
 
+class SpelledFrame(Frame, frozen=True):
+    """Answer to Spell: one a token, in order."""
+
+    pieces: tuple[bytes, ...]
+
+
 class DetokenizedFrame(Frame, frozen=True):
     """Answer to Detokenize."""
 
@@ -224,6 +236,7 @@ ToWorker = (
     | EmbedFrame
     | RankFrame
     | TokenizeFrame
+    | SpellFrame
     | DetokenizeFrame
     | JobFrame
     | PingFrame
@@ -240,6 +253,7 @@ FromWorker = (
     | EmbeddedFrame
     | RankedFrame
     | TokenizedFrame
+    | SpelledFrame
     | DetokenizedFrame
     | JobDoneFrame
     | PongFrame

@@ -14,7 +14,9 @@ from rkd.worker.leash import die_with_parent
 def make_backend(spec: LoadSpec) -> Backend:
     """Make the engine *spec* asks for; a worker imports no other."""
     made: Backend
-    if spec.backend is BackendKind.NPU:
+    if spec.vocabulary_only:
+        made = import_module("rkd.backend.vocabulary").VocabularyBackend()
+    elif spec.backend is BackendKind.NPU:
         made = import_module("rkd.backend.rkllm.backend").RkllmBackend()
     else:
         made = import_module("rkd.backend.llamacpp.backend").LlamaCppBackend(

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 
 from rkd import bounds
-from rkd.backend.backend import Backend
+from rkd.backend.backend import Backend, Spells
 from rkd.errors import InternalError, PreconditionError, Reason, RkdError
 from rkd.inference import (
     Chunk,
@@ -48,6 +48,8 @@ from rkd.wire.messages import (
     RankedFrame,
     RankFrame,
     RunFrame,
+    SpelledFrame,
+    SpellFrame,
     TokenizedFrame,
     TokenizeFrame,
     ToWorker,
@@ -62,6 +64,9 @@ CLOSE_BOUND_S = 2.0
 
 MakeBackend = Callable[[LoadSpec], Backend]
 RunJob = Callable[[str, dict[str, str], Callable[[LoadProgress], None]], dict[str, str]]
+
+
+Question = EmbedFrame | RankFrame | TokenizeFrame | SpellFrame | DetokenizeFrame
 
 
 class WorkerLoop:
@@ -198,7 +203,7 @@ class WorkerLoop:
         if outcome.keeping:
             outbox.send(KeptFrame(request_id, self._engine().keep(run)))
 
-    def _answer(self, asked: EmbedFrame | RankFrame | TokenizeFrame | DetokenizeFrame) -> None:
+    def _answer(self, asked: Question) -> None:
         engine = self._engine()
         answer: FromWorker
         match asked:
@@ -211,6 +216,13 @@ class WorkerLoop:
                     asked.text, add_special=asked.add_special, parse_special=asked.parse_special
                 )
                 answer = TokenizedFrame(asked.id, ids)
+            case SpellFrame():
+                answer = SpelledFrame(asked.id, _spelled(engine, asked.token_ids))
             case DetokenizeFrame():
                 answer = DetokenizedFrame(asked.id, engine.detokenize(asked.token_ids))
         self._outbox.send(answer)
+
+
+def _spelled(engine: Backend, token_ids: tuple[int, ...]) -> tuple[bytes, ...]:
+    assert isinstance(engine, Spells)  # noqa: S101 - asked of vocabularies alone
+    return engine.spell(token_ids)

@@ -47,6 +47,8 @@ from rkd.wire.messages import (
     RankedFrame,
     RankFrame,
     RunFrame,
+    SpelledFrame,
+    SpellFrame,
     TokenizedFrame,
     TokenizeFrame,
     ToWorker,
@@ -175,6 +177,14 @@ class WireBackend:
         answer = self._next(request_id)
         assert isinstance(answer, TokenizedFrame)
         return answer.token_ids
+
+    def spell(self, token_ids: tuple[int, ...]) -> tuple[bytes, ...]:
+        """Send Spell."""
+        request_id = self._begin()
+        self._send(SpellFrame(request_id, token_ids))
+        answer = self._next(request_id)
+        assert isinstance(answer, SpelledFrame)
+        return answer.pieces
 
     def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Send Detokenize."""

@@ -53,6 +53,7 @@ ALLOWED_IN: dict[str, tuple[str, ...]] = {
         "rkd/backend/rkllm/",
         "rkd/backend/quantize/ggml.py",
         "rkd/backend/llamacpp/llguidance.py",
+        "rkd/backend/llamacpp/vocabulary.py",
         "rkd/backend/openmp.py",
         "rkd/worker/",
     ),

@@ -120,6 +120,8 @@ def rerank(
 @click.argument("text", required=False)
 @click.option("--special", is_flag=True, help="Add the tokens the model wants at the beginning.")
 @click.option("--plain", is_flag=True, help="Read <|im_start|> and the like as plain text.")
+@click.option("--pieces", is_flag=True, help="A line for each token: id, bytes, text.")
+@click.option("--count", is_flag=True, help="Print only how many there are.")
 @flags.BACKEND
 @flags.KEEP_ALIVE
 def tokenize(
@@ -129,21 +131,39 @@ def tokenize(
     *,
     special: bool,
     plain: bool,
+    pieces: bool,
+    count: bool,
     backend: Backend | None,
     keep_alive: float | None,
 ) -> None:
     """Print the token ids of TEXT, or of stdin to its last character."""
+    if pieces and count:
+        raise click.UsageError("--pieces and --count: give one of them")
     asked = ask.tokenize(
         model,
         sys.stdin.read() if text is None else text,
         add_special=special,
         parse_special=False if plain else None,
+        with_pieces=pieces or None,
         backend=backend,
         keep_alive_s=keep_alive,
     )
     answer = session.call(asked)
-    ids = " ".join(str(token) for token in answer.token_ids)
-    render.out(render.to_json(answer) if session.json else ids)
+    if session.json:
+        render.out(render.to_json(answer))
+    elif count:
+        render.out(str(answer.count))
+    elif pieces:
+        for token, piece in zip(answer.token_ids, answer.pieces, strict=True):
+            render.out(
+                f"{token}\t{piece.hex(' ')}\t{json.dumps(_shown(piece), ensure_ascii=False)}"
+            )
+    else:
+        render.out(" ".join(str(token) for token in answer.token_ids))
+
+
+def _shown(piece: bytes) -> str:
+    return piece.decode("utf-8", "backslashreplace")
 
 
 @verb("detokenize")

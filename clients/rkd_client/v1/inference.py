@@ -113,6 +113,12 @@ class TokenizeResponse:
     token_ids: tuple[int, ...] = ()
     """In order."""
 
+    count: int = 0
+    """How many."""
+
+    pieces: tuple[bytes, ...] = ()
+    """The bytes of each, in order: with `with_pieces`. A character may be parted among tokens; blanks a tokenizer puts before a text are among them."""
+
 
 @dataclass(frozen=True, slots=True)
 class DetokenizeResponse:
@@ -120,6 +126,9 @@ class DetokenizeResponse:
 
     text: str = ""
     """Bytes that are no whole character are U+FFFD."""
+
+    data: bytes = b""
+    """The bytes of the tokens, whole characters or not: with `with_data`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,23 +132,32 @@ def tokenize(
     *,
     add_special: bool = False,
     parse_special: bool | None = None,
+    with_pieces: bool | None = None,
     **options: Unpack[RunOptions],
 ) -> Ask[pb.TokenizeResponse, v1.TokenizeResponse]:
-    """Turn *text* into the model's token ids."""
+    """Turn *text* into the model's token ids; *with_pieces* tells the bytes of each."""
     request = fill(
         pb.TokenizeRequest(model=model, text=text, add_special=add_special),
         parse_special=parse_special,
+        with_pieces=with_pieces,
         options=options_of(options),
     )
     return Ask(request, bound_s=SLOW_S, repeatable=True)
 
 
 def detokenize(
-    model: str, token_ids: Sequence[int], **options: Unpack[RunOptions]
+    model: str,
+    token_ids: Sequence[int],
+    *,
+    with_data: bool | None = None,
+    **options: Unpack[RunOptions],
 ) -> Ask[pb.DetokenizeResponse, v1.DetokenizeResponse]:
-    """Turn *token_ids* into text."""
+    """Turn *token_ids* into text; *with_data* tells the bytes, whole characters or not."""
     request = fill(
-        pb.DetokenizeRequest(model=model), token_ids=token_ids, options=options_of(options)
+        pb.DetokenizeRequest(model=model),
+        token_ids=token_ids,
+        with_data=with_data,
+        options=options_of(options),
     )
     return Ask(request, bound_s=SLOW_S, repeatable=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from pathlib import Path
 
@@ -13,6 +14,19 @@ from rkd.outside import whole
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """Largest file read; tokenizers of 250k tokens have some 35 MB."""
+
+
+_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+
+
+def _letters() -> dict[str, int]:
+    """Each byte by the letter byte-level vocabularies write it with: itself where it is printed."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    spare = [byte for byte in range(256) if byte not in plain]
+    return {chr(one): one for one in plain} | {chr(256 + at): one for at, one in enumerate(spare)}
+
+
+_BYTES = _letters()
 
 
 class Tokenizer:
@@ -60,6 +74,30 @@ class Tokenizer:
             self._tokenizer.encode_special_tokens = not parse_special
             encoding = self._tokenizer.encode(whole(text), add_special_tokens=add_special)
         return tuple(encoding.ids)
+
+    def piece(self, token_id: int) -> bytes:
+        """Return the bytes a token stands for, those of special ones too."""
+        added = self._added.get(token_id)
+        if added is not None:
+            return added.encode()
+        text = str(self._tokenizer.id_to_token(token_id) or "")
+        if "ByteLevel" in self._decoder:
+            return bytes(_BYTES.get(letter, ord("?")) for letter in text)
+        if "WordPiece" in self._decoder:
+            return (text[2:] if text.startswith("##") else f" {text}").encode()
+        if found := _BYTE.fullmatch(text):
+            return bytes([int(found[1], 16)])
+        return text.replace("\u2581", " ").encode()
+
+    @functools.cached_property
+    def _decoder(self) -> str:
+        """What turns tokens into text, in words."""
+        return str(self._tokenizer.decoder)
+
+    @functools.cached_property
+    def _added(self) -> dict[int, str]:
+        added = self._tokenizer.get_added_tokens_decoder()
+        return {token: one.content for token, one in added.items()}
 
     def decode(self, token_ids: tuple[int, ...]) -> str:
         """Turn token ids into text, special tokens included; ids out of range give nothing."""

@@ -136,6 +136,37 @@ class Placement:
         plan = self._cpu_plan(model, wish, choice, gguf, reason="")
         return npu, Prospect(BackendKind.CPU, plan.spec)
 
+    def vocabularies(self, model: Model, wish: Wish) -> tuple[LoadSpec, ...]:
+        """
+        Give the files of which the tokens of *model* can be read, best first, at least one.
+
+        Those of the NPU are files beside its weights: neither board nor library is needed.
+
+        Raises:
+            PreconditionError: as `candidates`, but for what the NPU lacks.
+        """
+        choice = self._choice(model, wish)
+        gguf, npu = model.weights_of(Format.GGUF), model.weights_of(Format.RKLLM)
+        if choice is BackendChoice.NPU and npu is None:
+            self.candidates(model, wish)  # which says why
+        found = []
+        if npu is not None and choice is not BackendChoice.CPU:
+            found.append((BackendKind.NPU, npu))
+        if gguf is not None and choice is not BackendChoice.NPU:
+            found.append((BackendKind.CPU, gguf))
+        if not found:
+            raise nowhere.no_gguf(model) if model.weights else nowhere.no_weights(model)
+        return tuple(
+            LoadSpec(
+                kind,
+                str(weights.path),
+                model=str(model.name),
+                tokenizer_folder=str(model.folder),
+                vocabulary_only=True,
+            )
+            for kind, weights in found
+        )
+
     def _choice(self, model: Model, wish: Wish) -> BackendChoice:
         if wish.backend is not None:
             return wish.backend

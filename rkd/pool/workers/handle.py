@@ -117,6 +117,9 @@ class WorkerHandle(Protocol):
     ) -> tuple[int, ...]:
         """Text to token ids; raises as `load`."""
 
+    async def spell(self, token_ids: tuple[int, ...]) -> tuple[bytes, ...]:
+        """The bytes of each token, by a vocabulary alone; raises as `load`."""
+
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Token ids to text; raises as `load`."""
 

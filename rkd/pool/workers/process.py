@@ -54,6 +54,8 @@ from rkd.wire.messages import (
     RankedFrame,
     RankFrame,
     RunFrame,
+    SpelledFrame,
+    SpellFrame,
     TokenizedFrame,
     TokenizeFrame,
     ToWorker,
@@ -303,6 +305,11 @@ class WorkerProcess(asyncio.Protocol):
         """Text to token ids; raises as `load`."""
         asked = TokenizeFrame(self._next_id(), text, add_special, parse_special)
         return (await self._ask(asked, TokenizedFrame, CALL_BOUND_S)).token_ids
+
+    async def spell(self, token_ids: tuple[int, ...]) -> tuple[bytes, ...]:
+        """The bytes of each token, by a vocabulary alone; raises as `load`."""
+        asked = SpellFrame(self._next_id(), token_ids)
+        return (await self._ask(asked, SpelledFrame, CALL_BOUND_S)).pieces
 
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """Token ids to text; raises as `load`."""

@@ -214,6 +214,10 @@ class FakeWorker:
         del add_special, parse_special
         return tuple(map(ord, text))
 
+    async def spell(self, token_ids: tuple[int, ...]) -> tuple[bytes, ...]:
+        """One character a token."""
+        return tuple(chr(one).encode() for one in token_ids)
+
     async def detokenize(self, token_ids: tuple[int, ...]) -> str:
         """The way back."""
         return "".join(map(chr, token_ids))

@@ -192,6 +192,25 @@ class TestTokens:
         assert (asked.text, asked.parse_special) == ("a\n", False)
         assert list(board.requests("InferenceService.Detokenize")[0].token_ids) == [1, 22]
 
+    def test_tokens_may_be_spelt_or_counted(self, rkctl: Rkctl, board: FakeBoard) -> None:
+        """A line for each: id, bytes, text; parts of a character are shown as bytes."""
+        ids = inference_pb2.TokenizeResponse(
+            token_ids=[1, 22, 3], count=3, pieces=[b" a", b"\xf0\x9f", b"\n"]
+        )
+        board.answers["InferenceService.Tokenize"] = ids
+
+        spelt = rkctl("tokenize", "tiny", "--pieces", "x")
+        counted = rkctl("tokenize", "tiny", "--count", "x")
+
+        lines = ['1\t20 61\t" a"', '22\tf0 9f\t"\\\\xf0\\\\x9f"', '3\t0a\t"\\n"']
+        assert spelt.stdout.splitlines() == lines
+        assert counted.stdout == "3\n"
+        assert [one.with_pieces for one in board.requests("InferenceService.Tokenize")] == [
+            True,
+            False,
+        ]
+        assert rkctl("tokenize", "tiny", "--pieces", "--count", "x").exit_code == 2
+
 
 class TestLint:
     """`rkctl lint`: no daemon."""

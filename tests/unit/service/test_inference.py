@@ -183,6 +183,35 @@ async def test_the_short_calls() -> None:
     assert (list(tokens.token_ids), text.text) == ([97, 98], "a")
 
 
+async def test_tokens_are_counted_and_spelt() -> None:
+    """The bytes only where they are asked for; nothing becomes resident for it."""
+    board, context = Board(), FakeContext()
+    asked = pb.TokenizeRequest(model="alpha", text="aß", with_pieces=True)
+    spelt = await board.service.Tokenize(asked, context)
+    asked.with_pieces = False
+    plain = await board.service.Tokenize(asked, context)
+    back = pb.DetokenizeRequest(model="alpha", token_ids=[97, 223], with_data=True)
+    text = await board.service.Detokenize(back, context)
+    resident = board.pool.residents()
+    await board.pool.close(0)
+
+    assert (spelt.count, list(spelt.pieces)) == (2, [b"a", "ß".encode()])
+    assert (plain.count, list(plain.token_ids), list(plain.pieces)) == (2, [97, 223], [])
+    assert (text.text, text.data) == ("aß", "aß".encode())
+    assert resident == ()
+
+
+async def test_pieces_that_cannot_be_sent_are_refused() -> None:
+    """A client takes four megabytes; ids alone of such a text fit."""
+    board, context = Board(), FakeContext()
+    asked = pb.TokenizeRequest(model="alpha", text="a" * 1_000_000, with_pieces=True)
+    with pytest.raises(InvalidInputError, match="pieces"):
+        await board.service.Tokenize(asked, context)
+    asked.with_pieces = False
+    assert (await board.service.Tokenize(asked, context)).count == 1_000_000
+    await board.pool.close(0)
+
+
 async def test_documents_come_back_best_first() -> None:
     """As many as asked for, by their places; those of equal score in their order."""
     board, context = Board(), FakeContext()

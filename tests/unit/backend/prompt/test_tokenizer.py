@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tokenizers
 
 from rkd.backend.prompt.tokenizer import Tokenizer
 from rkd.capability.chat_files import ChatFiles, read_chat_files
@@ -119,3 +121,38 @@ def test_a_link_out_of_the_folder_is_not_read(name: str, tmp_path: Path) -> None
     (folder / name).symlink_to(secret)
     with pytest.raises(PreconditionError, match="leads out of its folder"):
         read_chat_files(folder)
+
+
+class TestPieces:
+    """The bytes a token stands for, however its vocabulary writes them."""
+
+    @staticmethod
+    def made(folder: Path, vocabulary: list[str], decoder: Any) -> Tokenizer:
+        """A tokenizer of whole words, one of them special."""
+        ids = {word: at for at, word in enumerate(vocabulary)}
+        whole = tokenizers.Tokenizer(tokenizers.models.WordLevel(ids, unk_token=vocabulary[0]))
+        whole.decoder = decoder
+        whole.add_special_tokens(["<s>"])
+        path = folder / "tokenizer.json"
+        whole.save(str(path))
+        return Tokenizer(path)
+
+    def test_of_bytes(self, tmp_path: Path) -> None:
+        """Each letter is one, printed or not."""
+        kept = self.made(tmp_path, ["Ġa", "Ċ", "Ã", "<s>x"], tokenizers.decoders.ByteLevel())
+        pieces = [kept.piece(at) for at in range(4)]
+        assert pieces == [b" a", b"\n", b"\xc3", b"<s>x"]
+        assert kept.piece(4) == b"<s>"
+
+    def test_of_pieces_of_sentences(self, tmp_path: Path) -> None:
+        """A low line is a blank, and bytes stand in angle brackets."""
+        decoder = tokenizers.decoders.Sequence(
+            [tokenizers.decoders.Replace("\u2581", " "), tokenizers.decoders.ByteFallback()]
+        )
+        kept = self.made(tmp_path, ["\u2581a", "b", "<0xC3>", "<0xc3"], decoder)
+        assert [kept.piece(at) for at in range(4)] == [b" a", b"b", b"\xc3", b"<0xc3"]
+
+    def test_of_pieces_of_words(self, tmp_path: Path) -> None:
+        """What goes on has no blank."""
+        kept = self.made(tmp_path, ["a", "##b"], tokenizers.decoders.WordPiece())
+        assert [kept.piece(at) for at in range(2)] == [b" a", b"b"]
