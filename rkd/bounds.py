@@ -67,7 +67,9 @@ def check_inputs(inputs: Sequence[str]) -> None:
         raise bad_field(f"inputs[{inputs.index('')}]", "should not be empty")
 
 
-def check_token_ids(token_ids: Sequence[int], vocabulary_size: int) -> None:
+def check_token_ids(
+    token_ids: Sequence[int], vocabulary_size: int, field: str = "token_ids"
+) -> None:
     """
     Refuse token ids the model does not have; a *vocabulary_size* of 0 is unknown.
 
@@ -77,7 +79,7 @@ def check_token_ids(token_ids: Sequence[int], vocabulary_size: int) -> None:
     for at, token_id in enumerate(token_ids):
         if token_id < 0 or 0 < vocabulary_size <= token_id:
             what = f"should be a token of this model, 0 to {vocabulary_size - 1}, not {token_id}"
-            raise bad_field(f"token_ids[{at}]", what)
+            raise bad_field(f"{field}[{at}]", what)
 
 
 def judge(run: Run) -> Iterator[Violation]:

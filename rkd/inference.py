@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from rkd.model import BackendKind, Media, Message, Part
 from rkd.session import SessionFile
-from rkd.tokens import Count, Int32, Size, TokenLogprobs
+from rkd.tokens import Count, Int32, Size, TokenLogprobs, ToolCallDelta
 
 
 class FinishReason(enum.StrEnum):
@@ -135,6 +135,7 @@ class Run:
         answers: how many to make, one after the other.
         suffix: what stands behind the gap to fill in; the prompt stands before it, and is the one
             message too, for templates. None for no gap.
+        token_ids: the ids of all its tokens are wanted.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -155,6 +156,7 @@ class Run:
     own_turns: Count = 0
     answers: Count = 1
     suffix: str | None = None
+    token_ids: bool = False
 
     @property
     def media(self) -> tuple[Media, ...]:
@@ -172,16 +174,6 @@ class Run:
     def forces_call(self) -> bool:
         """Whether the answer is to be a tool call."""
         return bool(self.tools) and self.tool_choice not in {"", "auto", "none"}
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCallDelta:
-    """A piece of a tool call: id and name come once, then argument text in pieces."""
-
-    index: Count
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is told of one token, and the ranges in which engines count."""
+"""The smallest pieces of an answer, and the ranges in which engines count."""
 
 from __future__ import annotations
 
@@ -30,3 +30,13 @@ class TokenLogprobs:
 
     chosen: Logprob
     alternatives: tuple[Logprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call: id and name come once, then argument text in pieces."""
+
+    index: Count
+    id: str = ""
+    name: str = ""
+    arguments: str = ""

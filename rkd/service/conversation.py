@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
@@ -70,38 +71,44 @@ def generate_run(
     prompt = request.prompt or text_of(parts)
     pictured = kept(parts)
     if request.raw:
-        return Run(
-            sampling=options.sampling,
+        return _run(
+            options,
             prompt="" if pictured else prompt,
-            lora=options.lora,
             prompt_parts=pictured,
-            answers=options.answers,
         )
     if request.HasField("suffix"):
         return _gap_run(request, prompt, options)
     system = request.system if request.HasField("system") else recipe.system or ""
     messages = [*_system(system), *recipe.messages, Message("user", prompt, parts=pictured)]
-    return Run(
-        sampling=options.sampling,
+    return _run(
+        options,
         messages=tuple(messages),
         template=request.template if request.HasField("template") else None,
         thinking=options.thinking,
         thinking_budget=options.thinking_budget,
         reasoning_effort=options.reasoning_effort,
-        lora=options.lora,
         context_overflow=options.context_overflow,
         own_turns=sum(one.role != "system" for one in recipe.messages),
+    )
+
+
+def _run(options: Options, **more: Any) -> Run:
+    """A run with what every request may ask, and *more*."""
+    return Run(
+        sampling=options.sampling,
+        lora=options.lora,
         answers=options.answers,
+        token_ids=options.return_token_ids,
+        **more,
     )
 
 
 def _gap_run(request: pb.GenerateRequest, prompt: str, options: Options) -> Run:
-    return Run(
-        sampling=options.sampling,
+    return _run(
+        options,
         prompt=prompt,
         messages=(Message("user", prompt),),
         template=request.template if request.HasField("template") else None,
-        lora=options.lora,
         suffix=request.suffix,
     )
 
@@ -151,8 +158,8 @@ def chat_run(
     offered = () if request.tool_choice == "none" else request.tools
     turns = [_message(one, read) for one, read in zip(request.messages, parts, strict=True)]
     leading = [turns.pop(0)] if turns[0].role == "system" else _system(recipe.system or "")
-    return Run(
-        sampling=options.sampling,
+    return _run(
+        options,
         messages=(*leading, *recipe.messages, *turns),
         tools=tuple(Tool(one.name, one.description, one.parameters_json) for one in offered),
         tool_choice=request.tool_choice,
@@ -161,10 +168,8 @@ def chat_run(
         thinking_budget=options.thinking_budget,
         reasoning_effort=options.reasoning_effort,
         template_arguments=arguments,
-        lora=options.lora,
         context_overflow=options.context_overflow,
         own_turns=sum(one.role != "system" for one in recipe.messages),
-        answers=options.answers,
     )
 
 

@@ -24,9 +24,9 @@ from rkd.inference import (
     Run,
     Sampling,
     Tool,
-    ToolCallDelta,
 )
 from rkd.model import BackendKind, Message
+from rkd.tokens import ToolCallDelta
 from rkd.worker.handle import Handle
 from tests.models import schemas, tiny
 

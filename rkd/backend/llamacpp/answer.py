@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rkd.backend.backend import Emit, RunHandle
+from rkd.backend.llamacpp.fragments import Fragments
 from rkd.backend.llamacpp.http import Json
+from rkd.backend.llamacpp.record import TokenRecord
 from rkd.backend.llamacpp.turns import ReasoningTurn
 from rkd.backend.text.calls.table import HERMES, CallFormat
 from rkd.backend.text.splitter import AnswerSplitter, Split, splitter_for
@@ -26,10 +28,12 @@ from rkd.inference import (
     TemplateWay,
     Usage,
 )
-from rkd.tokens import Logprob, TokenLogprobs
 
 SEED_VALUES = 2**32 - 1
 """The engine reads 2^32-1 as "draw one", so seeds stay below."""
+
+MOST_ENTRIES = 256
+"""Of probabilities told at once: some 200 kB with twenty rivals each."""
 
 _REASONS = {"eos": FinishReason.STOP_EOS, "word": FinishReason.STOP_SEQUENCE}
 
@@ -45,6 +49,7 @@ class EventAnswer:
         handle: after a cancel nothing is emitted any more.
         row: how the model writes tool calls.
         stop_tokens: the tokens that end it, with their text.
+        fragments: finds tokens that are no whole character, where they are wanted.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class EventAnswer:
         row: CallFormat = HERMES,
         *,
         stop_tokens: Mapping[int, str] | None = None,
+        fragments: Fragments | None = None,
     ) -> None:
         self._run = run
         self._emit = emit
@@ -76,8 +82,11 @@ class EventAnswer:
         self._tokens = 0
         self._told = 0
         self._reasoning_tokens = 0
-        self._ids: list[int] = []
-        self._logprobs: list[TokenLogprobs] = []
+        self.fragments = fragments
+        self.alternatives = run.sampling.logprobs or 0
+        """How many rivals of each token are wanted."""
+        self.record = TokenRecord(run.sampling.logprobs, fragments)
+        """Ids and probabilities of its tokens."""
         self._held: list[str] | None = None
         self._arguments: list[str] = []
         self.called = ""
@@ -86,6 +95,7 @@ class EventAnswer:
             self._held = []
         self._stop_tokens = stop_tokens or {}
         self._matched: int | None = None
+        self._warnings: list[str] = []
 
     def take(self, event: Json) -> None:
         """Take the next event."""
@@ -99,17 +109,11 @@ class EventAnswer:
         self._last = event
         if not self._wants_tokens:
             return
-        # The engine sends no event, and so no id, for a token that only began a character.
         counted = self._base + int(event["tokens_predicted"])
         if self._splitter.in_reasoning:
             self._reasoning_tokens += counted - self._tokens
+        self.record.take(event, counted - self._tokens)
         self._tokens = counted
-        self._ids.extend(event.get("tokens") or ())
-        if "completion_probabilities" in event:
-            self._logprobs.extend(
-                _token_logprobs(one, self._run.sampling.logprobs or 0)
-                for one in event["completion_probabilities"]
-            )
         text = self._turn.heard(self._before_stop(event))
         if text:
             if self._held is not None:
@@ -189,18 +193,26 @@ class EventAnswer:
         if self._handle.cancelled or not (visible or (last and counted)):
             return
         self._told = self._tokens
-        ids, self._ids = self._ids, []
-        logprobs, self._logprobs = self._logprobs, []
-        self._emit(
-            Chunk(
-                split.text,
-                split.reasoning,
-                split.tool_calls,
-                tuple(ids),
-                tuple(logprobs),
-                counted,
+        ids, logprobs = self.record.new_ids(), self.record.new_logprobs()
+        self._emit(Chunk(split.text, split.reasoning, split.tool_calls, ids, logprobs, counted))
+
+    @property
+    def single(self) -> bool:
+        """Whether one request made it: what stands before each token is the prompt and the rest."""
+        return not self._base
+
+    def tell_rest(self) -> None:
+        """Tell the probabilities that had to wait; those nobody knows are left out, and said."""
+        if gone := self.record.give_up():
+            self._warnings.append(
+                f"the probabilities of {gone} tokens that are no whole character are not known"
             )
-        )
+        if self.record.lost:
+            self._warnings.append(
+                f"the ids of {self.record.lost} tokens that are no whole character are not known"
+            )
+        while not self._handle.cancelled and (entries := self.record.new_logprobs(MOST_ENTRIES)):
+            self._emit(Chunk(logprobs=entries))
 
     def outcome(
         self,
@@ -231,7 +243,10 @@ class EventAnswer:
             matched_token_id=self._matched,
             seed=self.seed,
             template_way=way,
-            warnings=(*warnings, *self._turn.warnings, *self._splitter.warnings),
+            warnings=(
+                *(*warnings, *self._turn.warnings),
+                *(*self._splitter.warnings, *self._warnings),
+            ),
         )
 
     def _matched_stop(self) -> str:
@@ -257,13 +272,3 @@ class EventAnswer:
             return known
         reached = limit is not None and self._completion() >= limit
         return FinishReason.LENGTH if reached else FinishReason.CONTEXT_FULL
-
-
-def _token_logprobs(entry: Json, alternatives: int) -> TokenLogprobs:
-    best = tuple(_logprob(one) for one in entry.get("top_logprobs", ())[:alternatives])
-    return TokenLogprobs(_logprob(entry), best)
-
-
-def _logprob(entry: Json) -> Logprob:
-    text = bytes(entry.get("bytes", ())).decode(errors="replace")
-    return Logprob(int(entry["id"]), text, float(entry["logprob"]))

@@ -20,7 +20,9 @@ from rkd.backend.backend import Emit, RunHandle
 from rkd.backend.llamacpp.answer import EventAnswer
 from rkd.backend.llamacpp.asked import NO_TEMPLATE, Asked, Written
 from rkd.backend.llamacpp.calls import CallGrammars
+from rkd.backend.llamacpp.chances import complete
 from rkd.backend.llamacpp.embedder import Embedder
+from rkd.backend.llamacpp.fragments import Fragments
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.native import NativeEngine
 from rkd.backend.llamacpp.ranker import AnswerRanker, HeadRanker
@@ -48,7 +50,6 @@ from rkd.bounds import check_token_ids
 from rkd.capability.purpose import Purpose
 from rkd.capability.table import refuse, require
 from rkd.capability.traits import Traits, cpu_traits
-from rkd.errors import bad_field
 from rkd.grammar.choices import gbnf_of
 from rkd.inference import (
     Embeddings,
@@ -61,10 +62,12 @@ from rkd.inference import (
     Ranking,
     RankSpec,
     Run,
+    Sampling,
 )
 from rkd.model import BackendKind
 from rkd.session import Kept
 from rkd.weights import projector
+from rkd.weights.vocabulary import read_vocabulary
 
 BATCH_TOKENS = 256
 """Prompt tokens computed at once: a cancel is seen between batches, and other streams get their
@@ -102,6 +105,7 @@ class LlamaCppBackend:
         self._running = 0
         self._states = SlotStates(self._http, self._folder)
         self._vocabulary = 0
+        self._fragments = Fragments(lambda: ())
         self._purpose = Purpose()
         self._embedder: Embedder | None = None
         self._traits = Traits(BackendKind.CPU)
@@ -134,6 +138,7 @@ class LlamaCppBackend:
         props = self._http.get("/props")
         context = int(props["default_generation_settings"]["n_ctx"])
         self._spec = replace(spec, context_tokens=context)
+        self._fragments = Fragments(lambda: read_vocabulary(Path(spec.weights)))
         self._sight = Sight(props, self._http.post)
         slots = int(props["total_slots"])
         self._states = SlotStates(self._http, self._folder, self._spec, slots)
@@ -172,8 +177,15 @@ class LlamaCppBackend:
         fit = fitted(run, self._spec.context_tokens if self._spec else 0, self._length)
         run, asked = fit.run, self._asked(fit.run)
         asked = replace(asked, warnings=(*asked.warnings, *fit.warnings))
-        stops = {one: self.detokenize((one,)) for one in self._stop_tokens(run)}
-        answer = EventAnswer(run, asked.prompt, emit, handle, asked.row, stop_tokens=stops)
+        ends = run.sampling.stop_token_ids
+        check_token_ids(ends, self._vocabulary, "options.sampling.stop_token_ids")
+        stops = {one: self.detokenize((one,)) for one in ends}
+        wanted = run.token_ids or run.sampling.logprobs is not None
+        answer = EventAnswer(
+            *(run, asked.prompt, emit, handle, asked.row),
+            stop_tokens=stops,
+            fragments=self._fragments if wanted else None,
+        )
 
         def act(slot: Slot) -> Outcome:
             return self._served(run, asked, handle, answer, slot)
@@ -193,6 +205,10 @@ class LlamaCppBackend:
         last = run
         try:
             last = self._ask(run, asked, handle, answer, slot)
+            if not (asked.seen.pngs or handle.cancelled):
+                body = self._body(replace(run, sampling=Sampling()), "", 0, slot)
+                complete(answer, self._http, body, asked.prompt, self._tokens)
+            answer.tell_rest()
         except EngineError as error:
             if not handle.cancelled:
                 raise refusal_of(error) from error
@@ -210,29 +226,13 @@ class LlamaCppBackend:
             raise not_kept("its constraint: it ended inside its reasoning")
         return outcome
 
-    def _stop_tokens(self, run: Run) -> tuple[int, ...]:
-        """
-        Return the tokens that end *run*.
-
-        Raises:
-            InvalidInputError: INVALID_FIELD, one the model does not have.
-        """
-        for at, token_id in enumerate(run.sampling.stop_token_ids):
-            if 0 < self._vocabulary <= token_id:
-                where = f"options.sampling.stop_token_ids[{at}]"
-                what = f"should be a token of this model, 0 to {self._vocabulary - 1}"
-                raise bad_field(where, f"{what}, not {token_id}")
-        return run.sampling.stop_token_ids
-
     def _ask(
         self, run: Run, asked: Asked, handle: RunHandle, answer: EventAnswer, slot: Slot
     ) -> Run:
         """Put the request or requests of *run* to the engine; return the last one as a run."""
 
         def body_for(part: Run, prompt: str | list[int]) -> dict[str, Any]:
-            body = body_of(part, prompt, self._spec, answer.seed, self._schemas)
-            # Of one slot there is nothing to choose, whatever an engine makes of its number.
-            return body if self._states.slots.count == 1 else {**body, "id_slot": slot.number}
+            return self._body(part, prompt, answer.seed, slot)
 
         markers = markers_of(asked.row, tools=bool(run.tools)) if asked.chat else ()
         if isinstance(asked.prompt, list):
@@ -264,6 +264,11 @@ class LlamaCppBackend:
             return part
         sampling = replace(part.sampling.free(), json_schema=parameters_of(called))
         return replace(part, sampling=sampling)
+
+    def _body(self, run: Run, prompt: str | list[int], seed: int, slot: Slot) -> dict[str, Any]:
+        body = body_of(run, prompt, self._spec, seed, self._schemas)
+        # Of one slot there is nothing to choose, whatever an engine makes of its number.
+        return body if self._states.slots.count == 1 else {**body, "id_slot": slot.number}
 
     def _token(self, marker: str) -> int | None:
         """Return the id of *marker*, where it is one token."""

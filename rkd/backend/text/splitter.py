@@ -17,7 +17,8 @@ from rkd.backend.text.calls.sink import Sink, new_call_id, schemas_of
 from rkd.backend.text.calls.table import HERMES, CallFormat, Reader
 from rkd.backend.text.calls.tape import BLANK, CutError, NoCallError, Reading, Tape
 from rkd.capability.think import THINKS, Think
-from rkd.inference import Run, ToolCallDelta
+from rkd.inference import Run
+from rkd.tokens import ToolCallDelta
 
 ENDED_IN_REASONING = "the answer ended inside the reasoning: there is no text"
 ENDED_IN_CALL = "the answer ended inside a tool call, which is not whole"

@@ -10,13 +10,12 @@ from rkd.inference import (
     Outcome,
     PrefillProgress,
     TemplateWay,
-    ToolCallDelta,
     Usage,
 )
 from rkd.model import BackendKind
 from rkd.pool.ticket import Loading, Queued, Served
 from rkd.service import events
-from rkd.tokens import Logprob, TokenLogprobs
+from rkd.tokens import Logprob, TokenLogprobs, ToolCallDelta
 from rkd.v1 import types_pb2 as pb
 from tests.unit.pool.fakes import plan
 

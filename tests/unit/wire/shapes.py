@@ -26,12 +26,11 @@ from rkd.inference import (
     Sampling,
     TemplateWay,
     Tool,
-    ToolCallDelta,
     Usage,
 )
 from rkd.model import BackendKind, Media, Message, ToolCall
 from rkd.session import Kept, SessionFile
-from rkd.tokens import Logprob, TokenLogprobs
+from rkd.tokens import Logprob, TokenLogprobs, ToolCallDelta
 from rkd.wire import messages
 
 TEXT = st.text(max_size=6)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rkd.backend.text.calls.kinds import followed, kinds_of
 from rkd.backend.text.calls.tape import NoCallError, Tape
-from rkd.inference import Tool, ToolCallDelta
+from rkd.inference import Tool
 from rkd.outside import quoted
+from rkd.tokens import ToolCallDelta
 
 ID_CHARACTERS = string.ascii_letters + string.digits
 ID_LENGTH = 9

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from hypothesis import strategies as st
 
 from rkd.backend.text.splitter import Split
-from rkd.inference import ToolCallDelta
+from rkd.tokens import ToolCallDelta
 
 CUTS = st.lists(st.integers(min_value=0, max_value=200), max_size=12)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rkd.backend.text.calls.sink import new_call_id
 from rkd.backend.text.splitter import AnswerSplitter, Split
 from rkd.capability.think import opened
-from rkd.inference import ToolCallDelta
+from rkd.tokens import ToolCallDelta
 from tests.unit.backend.text.cutting import CUTS, merged, pieces_of
 
 
