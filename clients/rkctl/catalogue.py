@@ -55,6 +55,7 @@ VERBS: dict[str, Verb] = {
     "stop": Verb("residents:stop", MEMORY, "Let models leave memory."),
     "pin": Verb("residents:pin", MEMORY, "Keep a model in memory."),
     "unpin": Verb("residents:unpin", MEMORY, "Take the pin of a model away."),
+    "sessions": Verb("sessions:sessions", MEMORY, "List and remove what is kept of chats."),
     "search": Verb("hub:search", HUB, "Find models on the Hub."),
     "files": Verb("hub:files", HUB, "List a repository's weights, with a verdict for this board."),
     "card": Verb("hub:card", HUB, "Show a repository's model card."),

@@ -212,6 +212,8 @@ class Face:
     pin = _one(pool.pin)
     unpin = _one(pool.unpin)
     plan = _one(pool.plan)
+    sessions = _one(pool.sessions)
+    forget = _one(pool.forget)
     search = _one(hub.search)
     files = _one(hub.files)
     card = _one(hub.card)

@@ -29,6 +29,8 @@ from rkd.session import Kept, SessionFile
 FORMAT = 1
 MOST_SESSIONS = 1024
 MAX_NOTE_BYTES = 4096
+LATEST_S = 1e11
+"""Times a note may name end here, in the year 5138."""
 LEAST_BYTES = 1 << 20
 """Where less room is left, nothing is written."""
 MOST_FILE_BYTES = 1 << 30
@@ -272,6 +274,8 @@ def _note_in(path: Path) -> Iterator[Conversation]:
                 return
         data = path.with_suffix(".cache").lstat()
     except (OSError, ValueError, TypeError):
+        return
+    if not 0 <= conversation.used_s < LATEST_S:
         return
     right = stat.S_ISREG(data.st_mode) and data.st_size == conversation.size_bytes
     if right and path.stem == conversation.key:

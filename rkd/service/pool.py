@@ -12,6 +12,7 @@ from rkd.model import ModelName
 from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.state import Phase, Resident
 from rkd.pool.pool import Pool
+from rkd.pool.sessions import Conversation
 from rkd.pool.ticket import Ask, Queued
 from rkd.service import events, onwire
 from rkd.service.gate.caller import identity
@@ -112,6 +113,29 @@ class PoolService(PoolServiceServicer):
             slots=plan.spec.slots,
         )
 
+    async def ListSessions(
+        self, request: pb.ListSessionsRequest, context: Any
+    ) -> pb.ListSessionsResponse:
+        """List what is kept of the caller's conversations, and of nobody else's."""
+        own = self._pool.sessions.kept(identity())
+        shown, following = page(
+            sorted(own, key=_place), _place, request.page_size, request.page_token
+        )
+        return pb.ListSessionsResponse(
+            sessions=[_session(one) for one in shown], next_page_token=following
+        )
+
+    async def DeleteSession(
+        self, request: pb.DeleteSessionRequest, context: Any
+    ) -> pb.DeleteSessionResponse:
+        """Remove what is kept of one of the caller's conversations."""
+        owner, name = identity(), request.session
+        model = self._named(request.model).key if request.model else ""
+        deleted = await self._pool.sessions.remove(
+            lambda one: (one.owner, one.name) == (owner, name) and model in {"", one.model}
+        )
+        return pb.DeleteSessionResponse(deleted=deleted)
+
     async def _ask(self, request: Any, context: Any, keep_s: float | None) -> Ask:
         model = await self._resolve(self._named(request.model))
         tokens = request.context_tokens if request.HasField("context_tokens") else None
@@ -125,6 +149,22 @@ class PoolService(PoolServiceServicer):
             keep_alive_s=keep_s,
             wait_s=context.time_remaining(),
         )
+
+
+def _place(one: Conversation) -> str:
+    return f"{one.name} {one.model}"
+
+
+def _session(one: Conversation) -> pb.Session:
+    shown = onwire.message(
+        pb.Session,
+        name=one.name,
+        model=one.model,
+        tokens=one.tokens,
+        size_bytes=one.size_bytes,
+    )
+    onwire.stamp(shown.used, datetime.fromtimestamp(one.used_s, UTC))
+    return shown
 
 
 def _resident(one: Resident) -> pb.Resident:

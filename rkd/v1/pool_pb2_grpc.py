@@ -65,6 +65,16 @@ class PoolServiceStub:
                 request_serializer=rkd_dot_v1_dot_pool__pb2.PlanRequest.SerializeToString,
                 response_deserializer=rkd_dot_v1_dot_pool__pb2.PlanResponse.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/rkd.v1.PoolService/ListSessions',
+                request_serializer=rkd_dot_v1_dot_pool__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=rkd_dot_v1_dot_pool__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.DeleteSession = channel.unary_unary(
+                '/rkd.v1.PoolService/DeleteSession',
+                request_serializer=rkd_dot_v1_dot_pool__pb2.DeleteSessionRequest.SerializeToString,
+                response_deserializer=rkd_dot_v1_dot_pool__pb2.DeleteSessionResponse.FromString,
+                _registered_method=True)
 
 
 class PoolServiceServicer:
@@ -115,6 +125,20 @@ class PoolServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSessions(self, request, context):
+        """Lists the caller's own conversations of which something is kept (`InferenceOptions.session`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSession(self, request, context):
+        """Removes what is kept of one of the caller's conversations.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PoolServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -147,6 +171,16 @@ def add_PoolServiceServicer_to_server(servicer, server):
                     servicer.Plan,
                     request_deserializer=rkd_dot_v1_dot_pool__pb2.PlanRequest.FromString,
                     response_serializer=rkd_dot_v1_dot_pool__pb2.PlanResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=rkd_dot_v1_dot_pool__pb2.ListSessionsRequest.FromString,
+                    response_serializer=rkd_dot_v1_dot_pool__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'DeleteSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSession,
+                    request_deserializer=rkd_dot_v1_dot_pool__pb2.DeleteSessionRequest.FromString,
+                    response_serializer=rkd_dot_v1_dot_pool__pb2.DeleteSessionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -312,6 +346,60 @@ class PoolService:
             '/rkd.v1.PoolService/Plan',
             rkd_dot_v1_dot_pool__pb2.PlanRequest.SerializeToString,
             rkd_dot_v1_dot_pool__pb2.PlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rkd.v1.PoolService/ListSessions',
+            rkd_dot_v1_dot_pool__pb2.ListSessionsRequest.SerializeToString,
+            rkd_dot_v1_dot_pool__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rkd.v1.PoolService/DeleteSession',
+            rkd_dot_v1_dot_pool__pb2.DeleteSessionRequest.SerializeToString,
+            rkd_dot_v1_dot_pool__pb2.DeleteSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,10 @@ class PoolServiceStub:
     """Takes a pin away; the keep-alive counts from now."""
     Plan: _grpc.UnaryUnaryMultiCallable[_pool_pb2.PlanRequest, _pool_pb2.PlanResponse]
     """Says what loading would do, without doing it."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_pool_pb2.ListSessionsRequest, _pool_pb2.ListSessionsResponse]
+    """Lists the caller's own conversations of which something is kept (`InferenceOptions.session`)."""
+    DeleteSession: _grpc.UnaryUnaryMultiCallable[_pool_pb2.DeleteSessionRequest, _pool_pb2.DeleteSessionResponse]
+    """Removes what is kept of one of the caller's conversations."""
 
 @_typing.type_check_only
 class PoolServiceAsyncStub(PoolServiceStub):
@@ -71,6 +75,10 @@ class PoolServiceAsyncStub(PoolServiceStub):
     """Takes a pin away; the keep-alive counts from now."""
     Plan: _aio.UnaryUnaryMultiCallable[_pool_pb2.PlanRequest, _pool_pb2.PlanResponse]  # type: ignore[assignment]
     """Says what loading would do, without doing it."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_pool_pb2.ListSessionsRequest, _pool_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """Lists the caller's own conversations of which something is kept (`InferenceOptions.session`)."""
+    DeleteSession: _aio.UnaryUnaryMultiCallable[_pool_pb2.DeleteSessionRequest, _pool_pb2.DeleteSessionResponse]  # type: ignore[assignment]
+    """Removes what is kept of one of the caller's conversations."""
 
 class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
     """The pool of resident models."""
@@ -126,5 +134,21 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_pool_pb2.PlanResponse, _abc.Awaitable[_pool_pb2.PlanResponse]]:
         """Says what loading would do, without doing it."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _pool_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pool_pb2.ListSessionsResponse, _abc.Awaitable[_pool_pb2.ListSessionsResponse]]:
+        """Lists the caller's own conversations of which something is kept (`InferenceOptions.session`)."""
+
+    @_abc_1.abstractmethod
+    def DeleteSession(
+        self,
+        request: _pool_pb2.DeleteSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pool_pb2.DeleteSessionResponse, _abc.Awaitable[_pool_pb2.DeleteSessionResponse]]:
+        """Removes what is kept of one of the caller's conversations."""
 
 def add_PoolServiceServicer_to_server(servicer: PoolServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

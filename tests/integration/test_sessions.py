@@ -13,6 +13,7 @@ from rkd.v1 import models_pb2 as models
 from rkd.v1 import pool_pb2 as pool
 from rkd.v1 import types_pb2 as types
 from rkd.v1.inference_pb2_grpc import InferenceServiceStub
+from rkd.v1.pool_pb2_grpc import PoolServiceStub
 from tests.integration.daemon_process import DaemonProcess, wait_for
 from tests.models import tiny
 
@@ -77,6 +78,34 @@ def test_of_two_callers_each_has_his_own(daemon: DaemonProcess) -> None:
     with grpc.insecure_channel(address) as channel:
         other = InferenceServiceStub(channel)
         assert cached(ask(other, MORE)) == 0
+
+
+def test_each_caller_sees_and_removes_his_own(daemon: DaemonProcess) -> None:
+    """Listed with their model, paged, removed by name; nobody else's is touched or shown."""
+    address = next(one for one in daemon.addresses if "unix" not in one)
+    with daemon.stubs() as stubs, grpc.insecure_channel(address) as channel:
+        other = PoolServiceStub(channel)
+        for name in ("one", "two"):
+            ask(stubs.inference, LONG, name)
+        everything = pool.ListSessionsRequest()
+        wait_for(  # each is written behind its answer
+            lambda: len(stubs.pool.ListSessions(everything).sessions) == 2, "both to be kept"
+        )
+        listing = pool.ListSessionsRequest(page_size=1)
+        first = stubs.pool.ListSessions(listing)
+        listing.page_token = first.next_page_token
+        second = stubs.pool.ListSessions(listing)
+        nothing = other.DeleteSession(pool.DeleteSessionRequest(session="one"))
+        gone = stubs.pool.DeleteSession(pool.DeleteSessionRequest(session="one", model="m"))
+        left = stubs.pool.ListSessions(everything)
+
+        assert [one.name for one in (*first.sessions, *second.sessions)] == ["one", "two"]
+        assert first.sessions[0].model == "m"
+        assert first.sessions[0].tokens >= len(LONG)
+        assert first.sessions[0].size_bytes > 0
+        assert list(other.ListSessions(everything).sessions) == []
+        assert (nothing.deleted, gone.deleted) == (0, 1)
+        assert [one.name for one in left.sessions] == ["two"]
 
 
 def test_a_changed_model_and_a_damaged_file_are_read_from_the_beginning(

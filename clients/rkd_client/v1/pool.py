@@ -140,6 +140,45 @@ class UnpinResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """What is kept of a conversation."""
+
+    name: str = ""
+    """As its requests call it."""
+
+    model: str = ""
+    """The model it is with."""
+
+    tokens: int = 0
+    """How long it is."""
+
+    size_bytes: int = 0
+    """What it takes on disk."""
+
+    used: datetime | None = None
+    """When it was last written."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListSessionsResponse:
+    """The caller's conversations."""
+
+    sessions: tuple[Session, ...] = ()
+    """Sorted by name, then model."""
+
+    next_page_token: str = ""
+    """Asks for the next page; empty when this was the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSessionResponse:
+    """What was removed."""
+
+    deleted: int = 0
+    """How many: one for each model it was with; 0 when nothing was kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlanResponse:
     """What loading would do."""
 

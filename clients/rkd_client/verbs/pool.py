@@ -53,6 +53,18 @@ def unpin(model: str) -> Ask[pb.UnpinResponse, v1.UnpinResponse]:
     return Ask(pb.UnpinRequest(model=model))
 
 
+def sessions() -> Ask[pb.ListSessionsResponse, v1.ListSessionsResponse]:
+    """List the caller's own conversations of which something is kept."""
+    return Ask(pb.ListSessionsRequest(page_size=PAGE_SIZE), repeatable=True, paged=True)
+
+
+def forget(
+    session: str, *, model: str = ""
+) -> Ask[pb.DeleteSessionResponse, v1.DeleteSessionResponse]:
+    """Remove what is kept of *session*, with *model* or with whichever."""
+    return Ask(pb.DeleteSessionRequest(session=session, model=model), repeatable=True)
+
+
 def plan(
     model: str, *, backend: Backend | None = None, context_tokens: int | None = None
 ) -> Ask[pb.PlanResponse, v1.PlanResponse]:

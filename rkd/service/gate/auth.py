@@ -43,7 +43,7 @@ _BY_ROLE: Final = {
     },
     Role.GENERATE: {
         "rkd.v1.InferenceService": "Generate Chat Embed Rerank Tokenize Detokenize Cancel",
-        "rkd.v1.PoolService": "Load",
+        "rkd.v1.PoolService": "Load ListSessions DeleteSession",
     },
     Role.MANAGE: {
         "rkd.v1.ModelService": "Pull Create Push Copy Delete Upload Migrate",

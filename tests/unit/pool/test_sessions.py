@@ -262,6 +262,18 @@ async def test_a_note_that_is_none_goes(place: Place, note: bytes) -> None:
     }
 
 
+@pytest.mark.parametrize("used", ["1e300", "-1", "NaN", "1e11", '"now"', "null", "true"])
+async def test_a_note_of_no_time_is_not_believed(place: Place, used: str) -> None:
+    """Whatever it names has to be shown somewhere as a moment."""
+    it = place.open()
+    await place.write(it, MINE)
+    note = place.kept / f"{key_of(MINE, 'model')}.json"
+    note.write_text(note.read_text().replace('"used_s": 1.0', f'"used_s": {used}'))
+    assert used in note.read_text()
+
+    assert place.open().kept() == ()
+
+
 async def test_a_note_of_another_place_is_not_believed(place: Place) -> None:
     """A file that was copied under another's key stays nobody's."""
     it = place.open()
