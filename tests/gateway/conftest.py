@@ -13,6 +13,7 @@ from pathlib import Path
 import gguf
 import pytest
 
+from rkd.capability.infill import FAMILIES
 from tests.integration.daemon_process import DaemonProcess, wait_for
 from tests.models import tiny, tiny_bert, tiny_sight
 
@@ -68,8 +69,9 @@ CALLING = (
 """A chat template with a place for tools, as the Hermes family has it."""
 
 
-MODELS = ["caller", "ranker", "seer", "tiny"]
-"""The daemon's: `caller` has a place for tools, `ranker` scores, `seer` looks at pictures."""
+MODELS = ["caller", "filler", "ranker", "seer", "tiny"]
+"""The daemon's: `caller` has a place for tools, `filler` fills gaps in, `ranker` scores, `seer`
+looks at pictures."""
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
         (made.models / name).mkdir()
     tiny.write(made.models / "tiny" / "tiny.gguf")
     tiny.write(made.models / "caller" / "caller.gguf", template=CALLING)
+    tiny.write(made.models / "filler" / "filler.gguf", markers=FAMILIES[0].markers)
     tiny_bert.write(made.models / "ranker" / "ranker.gguf", pooling=gguf.PoolingType.RANK)
     tiny_sight.write_text(made.models / "seer" / "seer.gguf")
     tiny_sight.write_projector(made.models / "seer" / "seer-mmproj.gguf")

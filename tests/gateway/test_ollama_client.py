@@ -94,7 +94,8 @@ def test_vectors_of_both_kinds(client: ollama.Client) -> None:
         ({"think": "high"}, "knows no reasoning_effort"),
         ({"think": "much"}, "think should be true, false"),
         ({"keep_alive": "soon"}, "keep_alive should be seconds"),
-        ({"suffix": "end"}, "suffix: is not built yet"),
+        ({"suffix": "end"}, "fim cannot be used with this model"),
+        ({"suffix": "end", "raw": True}, "suffix has no meaning with `raw`"),
         ({"images": ["aGk="]}, "picture"),
     ],
 )
@@ -107,6 +108,16 @@ def test_what_cannot_be_done_is_refused_in_words(
 
     assert refused.value.status_code == 400
     assert said in refused.value.error
+
+
+def test_a_gap_is_filled_in(client: ollama.Client) -> None:
+    """Three tokens of the model's stand around both texts; the beginning may be empty."""
+    few = {"num_predict": 4, "temperature": 0}
+    said = client.generate("filler", "abc", suffix="de", options=few)
+    bare = client.generate("filler", "", suffix="de", options=few)
+
+    assert (said.prompt_eval_count, said.eval_count) == (3 + 3 + 2, 4)
+    assert bare.prompt_eval_count == 3 + 2
 
 
 def test_an_unknown_model_is_a_404_also_of_a_stream(client: ollama.Client) -> None:

@@ -31,6 +31,17 @@ def test_models_are_listed_and_found(client: openai.OpenAI) -> None:
     assert missing.value.code == "MODEL_NOT_FOUND"
 
 
+def test_a_gap_is_filled_in(client: openai.OpenAI) -> None:
+    """A suffix stands behind it, and the model's own tokens around both texts; "" is none."""
+    asked: dict[str, Any] = {"model": "filler", "prompt": "abc", "max_tokens": 4}
+    said = client.completions.create(**asked, suffix="de")
+    plain = client.completions.create(**asked, suffix="")
+
+    assert said.usage is not None
+    assert plain.usage is not None
+    assert (said.usage.prompt_tokens, plain.usage.prompt_tokens) == (3 + 3 + 2, 3)
+
+
 def test_a_chat_comes_whole_and_in_events(client: openai.OpenAI) -> None:
     """Both say the same; a stream ends with its usage when that is asked for."""
     asked: Any = {"model": "tiny", "messages": HI, "max_tokens": 8, "temperature": 0, "seed": 3}

@@ -97,7 +97,8 @@ async def generate(call: Call) -> Answer:
     shown = str(fields.take("model") or "")
     model = Fields({"model": shown}).name_of_model("model")
     streamed = fields.yes("stream") is not False
-    refuse_unbuilt(fields, "suffix", "context", "template")
+    refuse_unbuilt(fields, "context", "template")
+    suffix = fields.text("suffix") or None
     seen = pictures(fields)
     prompt = fields.text("prompt") or ""
     system, raw = fields.text("system"), fields.yes("raw") or False
@@ -105,10 +106,12 @@ async def generate(call: Call) -> Answer:
     fields.skip("truncate", "shift")
     fields.end()
     telling = Telling(shown, _text_piece, watch)
-    if not prompt and not seen:
+    if not (prompt or seen or suffix):
         return await _reside(call, telling, model, given, streamed=streamed)
     pieces = [*seen, types.Part(text=prompt)] if seen else prompt
-    answer = call.client.generate(model, pieces, system=system or None, raw=raw, **given)
+    answer = call.client.generate(
+        model, pieces, system=system or None, raw=raw, suffix=suffix, **given
+    )
     return await _told(answer, telling, streamed=streamed)
 
 

@@ -1,4 +1,4 @@
-"""`/v1/completions`: a prompt continued as it is, without a template."""
+"""`/v1/completions`: a prompt continued as it is, without a template; or a gap filled in."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ async def completions(call: Call) -> Answer:
     model = fields.name_of_model("model")
     prompt = _prompt(fields.take("prompt"))
     streamed = fields.yes("stream") or False
+    suffix = fields.text("suffix") or None
     counted = with_usage(fields, streamed=streamed)
     given = {**call.priority, **options(fields), "logprobs": fields.whole("logprobs")}
     given["n"] = fields.whole("n")
     fields.end()
-    answer = call.client.generate(model, prompt, raw=True, **given)
+    answer = call.client.generate(model, prompt, raw=suffix is None, suffix=suffix, **given)
     if streamed:
         lines = _events(answer, model, counted=counted)
         return Lines(lines, SSE, failed, comment=COMMENT)
