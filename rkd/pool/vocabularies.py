@@ -26,6 +26,8 @@ KEPT_S = 20.0
 """How long one stays after its last use."""
 MOST_KEPT = 2
 """How many stay: beyond, the one unused the longest leaves."""
+MOST_AT_ONCE = 4
+"""Questions answered at the same time, and so the most processes beside those that stay."""
 LOAD_BOUND_S = 60.0
 START_BYTES = 256 << 20
 """Counted until one is there and can be measured. Measured: 61 MB for 49,000 tokens, its process
@@ -72,6 +74,7 @@ class Vocabularies:
         self._admit = admit
         self._later = later
         self._held: dict[Key, _Held] = {}
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def use(
@@ -88,6 +91,12 @@ class Vocabularies:
         Raises:
             RkdError: its refusal; WORKER_CRASHED.
         """
+        async with self._turns:
+            return await self._used(model, spec, call)
+
+    async def _used(
+        self, model: Model, spec: LoadSpec, call: Callable[[WorkerHandle], Awaitable[T]]
+    ) -> T:
         key = (model.name.key, model.version, str(spec.backend))
         held = self._held.setdefault(key, _Held())
         held.users += 1

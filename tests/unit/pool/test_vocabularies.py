@@ -15,7 +15,7 @@ from rkd.model import BackendChoice, BackendKind, Model
 from rkd.pool.deciding.budget import MIB
 from rkd.pool.deciding.placement import Wish
 from rkd.pool.ticket import Ask
-from rkd.pool.vocabularies import KEPT_S, MOST_KEPT, START_BYTES, Vocabularies
+from rkd.pool.vocabularies import KEPT_S, MOST_AT_ONCE, MOST_KEPT, START_BYTES, Vocabularies
 from rkd.pool.workers.handle import WorkerDiedError, WorkerHandle
 from tests.unit.pool.fakes import FakeMachine, model, settled
 
@@ -115,6 +115,28 @@ async def test_few_stay() -> None:
     assert [one.plan.model for one in board.machine.alive] == ["b", "c"]
     await board.ask("c", version="2")
     await settled()
+    assert len(board.machine.alive) == MOST_KEPT
+    await board.it.close()
+
+
+async def test_few_are_asked_at_once() -> None:
+    """The others wait, whatever number of models is asked for."""
+    board = Board()
+    answer = asyncio.Event()
+
+    async def slow(worker: WorkerHandle) -> int:
+        await answer.wait()
+        return worker.pid
+
+    models = [model(f"m{at}") for at in range(3 * MOST_AT_ONCE)]
+    asking = [asyncio.create_task(board.it.use(one, spec_of(one), slow)) for one in models]
+    await settled()
+    alive = len(board.machine.alive)
+    answer.set()
+    await asyncio.gather(*asking)
+    await settled()
+
+    assert alive == MOST_AT_ONCE
     assert len(board.machine.alive) == MOST_KEPT
     await board.it.close()
 
