@@ -19,6 +19,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,8 +30,11 @@ from _pytest.runner import runtestprotocol
 
 from tests.mutation.mutants import Mutant, mutants
 
-HANGS_S = 40
-"""Plain tests of a room take a quarter of it: a fork that takes longer hangs, which is noticed."""
+HANGS_S = 40.0
+PATIENCE = 5
+"""A fork that takes so many times as long as the right file, and HANGS_S, hangs: it is noticed."""
+MEMORY = Path("/dev/shm")
+"""Where there is one, the tests' files lie there: most of their time they wait for a disk."""
 _SURVIVED, _KILLED, _UNSWAPPED = range(3)
 _WORDS = ("survived", "killed", "unswapped")
 
@@ -51,14 +55,17 @@ class Forks:
         self._said = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)  # what pytest says itself is no verdict
         self._forks: dict[int, tuple[int, int, str]] = {}
+        self._hangs_s = 600.0
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Try the file as it is, which has to pass, then every mutant."""
         if session.testsfailed:
             raise session.Failed("collection failed")
+        begun_s = time.monotonic()
         self._begin(session, -1, None)
         self._end_one()
+        self._hangs_s = max(HANGS_S, PATIENCE * (time.monotonic() - begun_s))
         for index, mutant in enumerate(mutants(self._source.read_text(encoding="utf-8"))):
             while len(self._forks) >= self._jobs:
                 self._end_one()
@@ -68,7 +75,7 @@ class Forks:
         return True
 
     def _begin(self, session: pytest.Session, index: int, mutant: Mutant | None) -> None:
-        folder = tempfile.mkdtemp(prefix="mutant-")
+        folder = tempfile.mkdtemp(prefix="mutant-", dir=MEMORY if MEMORY.is_dir() else None)
         read, write = os.pipe()
         child = os.fork()
         if child:
@@ -76,7 +83,7 @@ class Forks:
             self._forks[child] = (index, read, folder)
             return
         verdict = _KILLED
-        faulthandler.dump_traceback_later(HANGS_S, exit=True)  # ends with 1, which is _KILLED
+        faulthandler.dump_traceback_later(self._hangs_s, exit=True)  # ends with 1, which is _KILLED
         with contextlib.suppress(BaseException):
             nowhere = os.open(os.devnull, os.O_RDWR)
             for stream in range(3):
