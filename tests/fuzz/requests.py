@@ -87,9 +87,12 @@ def _set(random: Random, made: Any, field: FieldDescriptor, depth: int) -> None:
         setattr(made, field.name, _value(random, field))
 
 
+SPANS = ("google.protobuf.Duration", "google.protobuf.Timestamp")
+
+
 def _span(random: Random, field: FieldDescriptor) -> Message | None:
     kind = field.message_type
-    if kind is None or kind.file.package != "google.protobuf":
+    if kind is None or kind.full_name not in SPANS:
         return None
     made: Any = GetMessageClass(kind)()
     made.seconds = random.choice(SECONDS)

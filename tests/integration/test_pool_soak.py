@@ -25,9 +25,10 @@ SOAK_S = 12.0
 LONG_SOAK_S = 180.0
 
 
-async def clients(it: Board, models: list[Model], seconds: float, *, cancel: bool) -> Tally:
+async def clients(
+    it: Board, models: list[Model], seconds: float, tally: Tally, *, cancel: bool
+) -> None:
     """Fifty clients asking six models for *seconds*, some of them impatient."""
-    tally = Tally()
     until = time.monotonic() + seconds
     dice = random.Random(20261121)  # noqa: S311 - a choice of tests, not a secret
 
@@ -46,13 +47,18 @@ async def clients(it: Board, models: list[Model], seconds: float, *, cancel: boo
                 request.result()
 
     await asyncio.gather(*(client(number) for number in range(CLIENTS)))
-    return tally
 
 
-async def killer(it: Board, dice: random.Random) -> None:
-    """Kill a random worker now and then."""
+async def killer(it: Board, dice: random.Random, tally: Tally) -> None:
+    """
+    Kill a random worker whenever some requests were answered since.
+
+    By answers and not by time: where loading takes long, killing by the clock leaves nobody alive.
+    """
     while True:
-        await asyncio.sleep(0.5 + dice.random() * 1.5)
+        wanted = tally.answered + dice.randint(15, 45)
+        while tally.answered < wanted:  # noqa: ASYNC110 - the clients count, nobody tells
+            await asyncio.sleep(0.05)
         pids = it.workers()
         if pids:
             with suppress(ProcessLookupError):
@@ -68,9 +74,10 @@ async def soak(folder: Path, seconds: float, *, kills: bool) -> tuple[Tally, Boa
             for number in range(MODELS)
         ]
         dice = random.Random(7)  # noqa: S311 - a choice of tests, not a secret
-        killing = asyncio.ensure_future(killer(it, dice)) if kills else None
+        tally = Tally()
+        killing = asyncio.ensure_future(killer(it, dice, tally)) if kills else None
         try:
-            tally = await clients(it, models, seconds, cancel=True)
+            await clients(it, models, seconds, tally, cancel=True)
         finally:
             if killing is not None:
                 killing.cancel()

@@ -12,6 +12,8 @@ from pathlib import Path
 from tests.integration.daemon_process import DaemonProcess
 
 BOUND_S = 60
+LONG = ("--max-tokens", "100000", "--n", "16", "--ignore-eos")
+"""As long as the model can: sixteen times its context."""
 
 
 def start(daemon: DaemonProcess, *arguments: str) -> subprocess.Popen[str]:
@@ -68,7 +70,7 @@ def test_the_events_of_a_run_are_those_of_the_contract(daemon: DaemonProcess) ->
 
 def test_ctrl_c_frees_the_slot(daemon: DaemonProcess) -> None:
     """The next request is served at once and `ps` shows no slot in use."""
-    with start(daemon, "run", "tiny", "go on", "--max-tokens", "100000", "--json") as child:
+    with start(daemon, "run", "tiny", "go on", *LONG, "--json") as child:
         assert child.stdout is not None
         while '"delta"' not in child.stdout.readline():
             pass
