@@ -111,6 +111,16 @@ class TestHeads:
         assert cut == fits
         assert query.value.violations[0].field == "query"
 
+    def test_a_query_that_names_a_place_is_text(
+        self, load: Callable[..., Backend], tmp_path: Path
+    ) -> None:
+        """The engine would put the document there as well."""
+        texts = {"tokenizer.chat_template.rerank": TEMPLATE}
+        weights = tiny.write(tmp_path / "rank.gguf", pooling=RANK, labels=2, texts=texts)
+        read = load(weights).rank(RankSpec("a{document}b", ("c" * 100,))).prompt_tokens
+
+        assert read == len("Q: a{ document }b\nD: ") + 100 + 2
+
     def test_an_encoder_reads_as_much_as_its_context(
         self, load: Callable[..., Backend], tmp_path: Path
     ) -> None:

@@ -27,6 +27,7 @@ enough that a float still tells them apart to 1.5e-5."""
 TOGETHER = 16
 """Documents of one request to the engine: a slot is never idle, a query is not held 1,000 times."""
 
+_PLACE = "{document}"
 Tokens = Callable[[str, bool], tuple[int, ...]]
 """The tokens of a text without any around it; whether special ones are read in it."""
 
@@ -63,6 +64,9 @@ class HeadRanker:
         return Ranking(tuple(scores), read)
 
     def _ask(self, query: str, documents: list[str]) -> Any:
+        if self._template:
+            # The engine fills the places one after the other, those in the query too.
+            query = query.replace(_PLACE, "{ document }")
         body = {"query": query, "documents": documents}
         return _asked(self._http, "/rerank", body)
 
@@ -73,8 +77,8 @@ class HeadRanker:
 
     def _count(self, query: str, document: str) -> int:
         if self._template:
-            # As the engine does it: one after the other.
-            text = self._template.replace("{query}", query).replace("{document}", document)
+            query = query.replace(_PLACE, "{ document }")
+            text = self._template.replace("{query}", query).replace(_PLACE, document)
             return _short(text, self._limit) or len(self._tokens(text, True))
         if sure := _short(query + document, self._limit):
             return sure
