@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rkd.capability.ability import Ability, no, yes
+from rkd.capability.call_formats import USUAL
 from rkd.capability.purpose import Pooling
 from rkd.capability.rerank import reads_instruction
 from rkd.capability.traits import Traits
@@ -94,7 +95,7 @@ def tools(traits: Traits) -> Ability:
     template = traits.template(tools=True)
     if template is not None:
         if template.tools:
-            return yes()
+            return yes(format=template.calls)
         return no(
             "this model's chat template has no place for tools",
             "Ask without tools, or use a model made for them.",
@@ -103,7 +104,7 @@ def tools(traits: Traits) -> Ability:
         return no(NO_TEMPLATE, f"Ask without tools, or {_ADD_TEMPLATE} that shows them.")
     if _old(traits):
         return no(OLD_RUNTIME, f"Ask without tools; or {_FILES}, or {_NEWER_RUNTIME}.")
-    return yes()
+    return yes(format=USUAL)
 
 
 def tool_choice(traits: Traits) -> Ability:
@@ -161,6 +162,13 @@ def reasoning_effort(traits: Traits) -> Ability:
         "its chat template knows no reasoning_effort",
         "Leave `reasoning_effort` unset, or limit it with `thinking_budget`.",
     )
+
+
+def session(traits: Traits) -> Ability:
+    """A hint: where nothing can be kept, nothing is, and the answer is the same."""
+    if not traits.on_npu:
+        return yes(keeps="prompt and answer")
+    return yes(keeps="nothing" if traits.way is TemplateWay.RUNTIME else "prompt")
 
 
 def lora(traits: Traits) -> Ability:

@@ -9,7 +9,7 @@ itself); tests hold both and docs/capabilities.md together, and try each ability
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rkd.capability import judges
@@ -37,7 +37,6 @@ class CapabilityRow:
         judge: says yes or no of a model.
         asked: whether a run needs it.
         sampling: it is a parameter of `SamplingOptions`.
-        cpu_only: no NPU runtime has it, whatever the model.
     """
 
     name: str
@@ -45,7 +44,6 @@ class CapabilityRow:
     judge: Callable[[Traits], Ability]
     asked: Callable[[Run, Traits], bool] = _never
     sampling: bool = False
-    cpu_only: bool = False
 
     def of(self, traits: Traits) -> Ability:
         """Say yes or no of a model; what a run asks for takes a model that generates."""
@@ -68,7 +66,7 @@ def _of_sampling(row: SamplingParameter) -> CapabilityRow:
 def _cpu_only(
     name: str, help_: str, asked: Callable[[Run, Traits], bool], *, sampling: bool = False
 ) -> CapabilityRow:
-    return CapabilityRow(name, help_, judges.cpu_only, asked, sampling=sampling, cpu_only=True)
+    return CapabilityRow(name, help_, judges.cpu_only, asked, sampling=sampling)
 
 
 _ROW = CapabilityRow
@@ -84,11 +82,11 @@ ROWS: tuple[CapabilityRow, ...] = (
     _ROW("tools", "tools the model may call", judges.tools,
          lambda run, _traits: bool(run.tools)),
     _ROW("tool_choice", "a call that is made in any case, and keeps its schema", judges.tool_choice,
-         lambda run, _traits: run.forces_call, cpu_only=True),
+         lambda run, _traits: run.forces_call),
     _ROW("thinking", "reasoning apart from the answer, asked for", judges.thinking,
          judges.asks_thinking),
     _ROW("thinking_budget", "reasoning ended after so many tokens", judges.thinking_budget,
-         lambda run, _traits: run.thinking_budget is not None, cpu_only=True),
+         lambda run, _traits: run.thinking_budget is not None),
     _ROW("reasoning_effort", "how much to reason, in the template's own words",
          judges.reasoning_effort, lambda run, _traits: bool(run.reasoning_effort)),
     _ROW("context_overflow", "a conversation longer than the context trimmed", judges.tokenize,
@@ -110,6 +108,8 @@ ROWS: tuple[CapabilityRow, ...] = (
     _ROW("n", "several answers to one request", judges.served,
          lambda run, _traits: run.answers > 1),
     *(_of_sampling(row) for row in SAMPLING),
+    _ROW("session", "a named conversation's cache kept on disk", judges.session,
+         lambda run, _traits: run.session is not None),
     _ROW("lora", "LoRA adapters chosen by a request", judges.lora,
          lambda run, _traits: bool(run.lora)),
     _ROW("lora_scale", "another scale of an adapter than the Modelfile's", judges.lora_scale,
@@ -159,6 +159,18 @@ def require_of_template(name: str, template: TemplateTraits) -> None:
     require(name, Traits(BackendKind.CPU, way=TemplateWay.MODEL, plain=template))
 
 
+def lacking(run: Run, traits: Traits) -> tuple[str, ...]:
+    """Name what *run* itself needs and is not there; what is only the Modelfile's wish is left."""
+    own = traits.overridden(run.template)
+    asked = (row.name for row in ROWS if row.asked(run, own))
+    return missing((name for name in asked if name not in run.sampling.of_model), own)
+
+
+def missing(names: Iterable[str], traits: Traits) -> tuple[str, ...]:
+    """Those of *names* that are not there, in their order."""
+    return tuple(name for name in names if not supports(name, traits))
+
+
 def refuse(run: Run, traits: Traits) -> None:
     """
     Refuse *run* when it needs what is not there.
@@ -166,20 +178,8 @@ def refuse(run: Run, traits: Traits) -> None:
     Raises:
         PreconditionError: CAPABILITY_UNSUPPORTED, the first such capability of the table.
     """
-    own = traits.overridden(run.template)
-    for row in ROWS:
-        if row.asked(run, own) and row.name not in run.sampling.of_model:
-            require(row.name, own)
-
-
-def beyond_npu(run: Run) -> tuple[str, ...]:
-    """Name what *run* itself asks that no NPU runtime can do; what is the Modelfile's is left."""
-    npu = Traits(BackendKind.NPU)
-    return tuple(
-        row.name
-        for row in ROWS
-        if row.cpu_only and row.asked(run, npu) and row.name not in run.sampling.of_model
-    )
+    for name in lacking(run, traits)[:1]:
+        require(name, traits.overridden(run.template))
 
 
 def in_vain(run: Run, traits: Traits) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import functools
 import re
 from dataclasses import dataclass
 
+from rkd.capability.call_formats import USUAL, call_format
 from rkd.capability.jinja_names import names_read
 from rkd.capability.think import THINKS, Think
 
@@ -26,6 +27,7 @@ class TemplateTraits:
         switch: the variable that turns reasoning on and off, or "".
         think: how it marks reasoning, or None.
         effort: it reads `reasoning_effort`.
+        calls: the format in which its model writes tool calls.
         suffix: it reads `suffix`, and so fills in.
     """
 
@@ -34,6 +36,7 @@ class TemplateTraits:
     switch: str = ""
     think: Think | None = None
     effort: bool = False
+    calls: str = USUAL
     suffix: bool = False
 
     @staticmethod
@@ -49,5 +52,6 @@ class TemplateTraits:
             switch=next((name for name in _SWITCHES if name in names), ""),
             think=next((one for one in THINKS if one.open in text), None),
             effort="reasoning_effort" in names,
+            calls=call_format(text),
             suffix="suffix" in names,
         )

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rkd.capability.ability import Ability
 from rkd.capability.table import ROWS, abilities
 from rkd.capability.traits import Traits, traits_of
 from rkd.inference import LoadSpec
 from rkd.model import BackendKind, Model, ModelState
+from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.prospect import Prospect
 from rkd.service import onwire
 from rkd.v1 import types_pb2 as types
@@ -68,6 +69,32 @@ class Capabilities:
                 self._judged.popitem(last=False)
         self._judged.move_to_end(key)
         return found
+
+    async def placed(
+        self, model: Model, wish: Wish, lacks: Callable[[Traits], tuple[str, ...]]
+    ) -> Wish:
+        """
+        Send *wish* past the NPU where the CPU alone can do all of it; only `auto` heeds that.
+
+        Args:
+            model: what is asked.
+            wish: what is said of the load.
+            lacks: names what of the request a model cannot do; vision has a way of its own.
+        """
+        loads = {
+            one.backend: one.load
+            for one in self._prospects(model)
+            if one.load is not None and one.obstacle is None
+        }
+        if len(loads) < len(BACKENDS):
+            return wish
+        there, here = [
+            lacks((await self.of(loads[one], model.version)).traits)
+            for one in (BackendKind.NPU, BackendKind.CPU)
+        ]
+        if here or not there:
+            return wish
+        return replace(wish, beyond_npu=tuple(name for name in there if name != "vision"))
 
     async def everywhere(self, model: Model) -> tuple[types.Capabilities, ...]:
         """Say what *model* can be asked for on each backend, NPU first, and what is in the way."""

@@ -18,7 +18,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from rkd import bounds
-from rkd.capability.table import beyond_npu, refuse
+from rkd.capability.table import lacking, missing, refuse, require
 from rkd.errors import AbortedError, Reason, RkdError, bad_field
 from rkd.inference import (
     Chunk,
@@ -122,9 +122,9 @@ class InferenceService(InferenceServiceServicer):
         """Yield events of one inference, `{field of the oneof: message}`."""
         await _check(run)
         ask = _ask(model, options, context)
-        asked = replace(ask.wish, beyond_npu=beyond_npu(run), pictures=bool(run.media))
-        ask = replace(ask, wish=asked)
-        ticket = self._pool.request(ask)
+        wish = replace(ask.wish, pictures=bool(run.media))
+        wish = await self._capabilities.placed(model, wish, lambda one: lacking(run, one))
+        ticket = self._pool.request(replace(ask, wish=wish))
         judged = await self._capabilities.of(ticket.plan.spec, model.version)
         entered = self._running.entered(options.request_id, str(model.name))
         with self._held.entered(run), entered as running:
@@ -172,7 +172,8 @@ class InferenceService(InferenceServiceServicer):
         async def embed(lease: Lease) -> tuple[Embeddings, BackendKind]:
             return await lease.worker.embed(spec), lease.plan.backend
 
-        ask = _ask(model, options, context)
+        names = ("embed", *(("truncate",) if spec.truncate else ()))
+        ask = await self._able(_ask(model, options, context), *names)
         with self._running.entered(options.request_id, str(model.name)):
             found, backend = await self._pool.use(ask, embed)
         return pb.EmbedResponse(
@@ -190,7 +191,8 @@ class InferenceService(InferenceServiceServicer):
         async def rank(lease: Lease) -> tuple[Ranking, BackendKind]:
             return await lease.worker.rank(spec), lease.plan.backend
 
-        ask = _ask(model, options, context)
+        names = ("rerank", *(("instruction",) if spec.instruction else ()))
+        ask = await self._able(_ask(model, options, context), *names)
         with self._running.entered(options.request_id, str(model.name)):
             ranking, backend = await self._pool.use(ask, rank)
         return ranked(ranking, request.top_n, backend)
@@ -230,6 +232,22 @@ class InferenceService(InferenceServiceServicer):
         answer = await self._pool.spell(ask, detokenize, exact=request.with_data)
         _check_sendable(answer, "token_ids", "text: send fewer at a time")
         return answer
+
+    async def _able(self, ask: Ask, *names: str) -> Ask:
+        """
+        Place *ask* where all of *names* can be done.
+
+        Raises:
+            PreconditionError: CAPABILITY_UNSUPPORTED, one of them cannot, before anything waits.
+        """
+        model = ask.model
+        wish = await self._capabilities.placed(model, ask.wish, lambda one: missing(names, one))
+        placed = replace(ask, wish=wish)
+        plan = self._pool.request(placed).plan
+        judged = await self._capabilities.of(plan.spec, model.version)
+        for name in names:
+            require(name, judged.traits)
+        return placed
 
     async def Cancel(self, request: pb.CancelRequest, context: Any) -> pb.CancelResponse:
         """Stop inferences by their ids."""

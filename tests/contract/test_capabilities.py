@@ -28,6 +28,7 @@ from rkd.errors import PreconditionError, Reason
 from rkd.inference import ContextOverflow, EmbedSpec, LoadSpec, RankSpec, Run, Sampling, Tool
 from rkd.model import BackendKind, Media, Message
 from rkd.modelfile.sampling import SAMPLING
+from rkd.session import SessionFile
 from tests.contract.backend_suite import carried_out
 from tests.contract.npu import spec as npu_spec
 from tests.models import tiny, tiny_bert, tiny_sight
@@ -74,6 +75,7 @@ RUNS: dict[str, Run] = {
     "regex": sampled(regex="yes|no", max_tokens=8),
     "choices": sampled(choices=("yes", "no"), max_tokens=8),
     "ignore_eos": sampled(ignore_eos=True),
+    "session": Run(sampling=FEW, prompt="ab", session=SessionFile("key", "")),
     "n": Run(sampling=FEW, prompt="ab", answers=2),
     "logit_bias": sampled(logit_bias=((7, 1.0),)),
     "lora": Run(sampling=FEW, prompt="ab", lora=((ADAPTER, 1.0),)),

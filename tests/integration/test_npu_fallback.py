@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from rkd.v1 import types_pb2
+from rkd.v1 import inference_pb2, types_pb2
 from tests.integration.npu_daemon import NpuDaemon, add_model, make_board, running
 from tests.models import tiny
 
@@ -114,6 +114,23 @@ def test_memory_of_the_npu(tmp_path: Path) -> None:
         answers = [daemon.ask(name, "hi")[0] for name in ("one", "two", "one")]
 
     assert answers == ["hi", "hi", "hi"]
+
+
+def test_a_conversation_the_npu_cannot_read_goes_to_the_cpu(board: NpuDaemon) -> None:
+    """As do tokens, where only the GGUF has a tokenizer; asked for there, the NPU says why not."""
+    turns = [types_pb2.Message(role=role, content="hi") for role in ("user", "assistant", "user")]
+    said = inference_pb2.ChatRequest(model="both", messages=turns)
+    events = list(board.inference.Chat(said, timeout=30))
+    tokens = board.inference.Tokenize(
+        inference_pb2.TokenizeRequest(model="both", text="hi"), timeout=30
+    )
+    said.options.backend = NPU
+    with pytest.raises(grpc.RpcError, match="history cannot be used"):
+        list(board.inference.Chat(said, timeout=30))
+
+    assert events[0].accepted.backend == CPU
+    assert "cannot do history" in events[0].accepted.backend_reason
+    assert len(tokens.token_ids) == 2
 
 
 def test_show_tells_each_backend_and_accepted_the_planned_one(board: NpuDaemon) -> None:

@@ -409,6 +409,9 @@ class Capabilities:
     fim: Capability = Capability()
     """A gap between a beginning and an end filled in (`suffix`)."""
 
+    session: Capability = Capability()
+    """A named conversation's cache kept on disk."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

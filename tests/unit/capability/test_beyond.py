@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from rkd.capability.table import beyond_npu, in_vain, refuse
+from rkd.capability.table import in_vain, lacking, refuse
+from rkd.capability.template import TemplateTraits
 from rkd.capability.traits import Traits
 from rkd.errors import PreconditionError
-from rkd.inference import Run, Sampling, Tool
+from rkd.inference import Run, Sampling, TemplateWay, Tool
 from rkd.model import BackendKind
 
 TOOLS = (Tool("a", "", "{}"),)
 NPU, CPU = Traits(BackendKind.NPU), Traits(BackendKind.CPU)
+KNOWING = replace(NPU, way=TemplateWay.MODEL, plain=TemplateTraits(tools=True))
+"""A model for the NPU whose template shows tools."""
 
 
 @pytest.mark.parametrize(
@@ -35,7 +40,7 @@ NPU, CPU = Traits(BackendKind.NPU), Traits(BackendKind.CPU)
 )
 def test_what_is_named(run: Run, named: tuple[str, ...]) -> None:
     """What the request itself asks, and nothing that asks for nothing."""
-    assert beyond_npu(run) == named
+    assert lacking(run, KNOWING) == named
 
 
 def test_the_models_own_is_no_refusal() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from rkd.capability.table import ROWS, abilities
-from rkd.capability.traits import traits_of
+from rkd.capability.traits import Traits, traits_of
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import LoadSpec
 from rkd.model import BackendKind, ModelState
+from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.prospect import Prospect
 from rkd.service.capabilities import MOST_REMEMBERED, Capabilities, Judged, judge, still_true
 from rkd.v1 import types_pb2 as pb
@@ -87,6 +90,35 @@ async def test_a_model_that_cannot_be_used_is_available_nowhere() -> None:
     (npu,) = await judged.everywhere(broken)
 
     assert (npu.available, npu.reason) == (False, "it has no Modelfile")
+
+
+@pytest.mark.parametrize(
+    ("npu_lacks", "cpu_lacks", "beyond"),
+    [
+        ((), (), ()),
+        (("history", "vision"), (), ("history",)),
+        (("history",), ("history",), ()),
+        ((), ("rerank",), ()),
+    ],
+)
+async def test_only_what_the_cpu_alone_can_do_goes_past_the_npu(
+    npu_lacks: tuple[str, ...], cpu_lacks: tuple[str, ...], beyond: tuple[str, ...]
+) -> None:
+    """And only where both could be loaded."""
+    cpu = Prospect(BackendKind.CPU, LoadSpec(BackendKind.CPU, "m.gguf"))
+    away = PreconditionError(Reason.NPU_UNAVAILABLE, "no driver")
+
+    def lacks(traits: Traits) -> tuple[str, ...]:
+        return npu_lacks if traits.on_npu else cpu_lacks
+
+    for npu, expected in (
+        (Prospect(BackendKind.NPU, NPU), beyond),
+        (Prospect(BackendKind.NPU, NPU, away), ()),
+        (Prospect(BackendKind.NPU), ()),
+    ):
+        both = (npu, cpu)
+        capabilities = Capabilities(lambda _model, both=both: both, Counted())
+        assert (await capabilities.placed(model(), Wish(), lacks)).beyond_npu == expected
 
 
 def test_words_the_table_does_not_bear_out_are_left_out() -> None:

@@ -37,6 +37,7 @@ from rkd.backend.text.calls.pythonic import gemma, pythonic
 from rkd.backend.text.calls.sink import Sink, new_call_id
 from rkd.backend.text.calls.tagged import functions, glm, invokes
 from rkd.backend.text.calls.tape import Reading, Tape
+from rkd.capability.call_formats import SHOWN, USUAL, call_format
 from rkd.capability.think import ANALYSIS, THINK_MARKERS, Think
 
 Reader = Callable[[Tape, Sink], Reading]
@@ -50,7 +51,6 @@ class CallFormat:
     Args:
         name: of the row.
         families: whose it is, for people.
-        detect: a template is of this format when it holds all of one of these.
         readers: what opens a block of calls, and what reads it from there.
         markers: what else is a token and has to come as text.
         drops: marks around the text for people that are none of it.
@@ -58,7 +58,6 @@ class CallFormat:
         starts: what opens calls at the very start of the answer only, and is itself part of them.
         prompt_end: the prompt opens a block by ending so.
         whole: reads the whole answer, reasoning and text too.
-        absent: a template with this is of another format.
         think: how reasoning is marked, where *whole* reads it.
         answers: what an answer for people begins with, where *whole* wants that.
         form: how a call is written; the template chooses it where its family has several.
@@ -66,7 +65,6 @@ class CallFormat:
 
     name: str
     families: str
-    detect: tuple[tuple[str, ...], ...]
     readers: tuple[tuple[str, Reader], ...] = ()
     markers: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
@@ -74,16 +72,14 @@ class CallFormat:
     starts: tuple[tuple[str, Reader], ...] = ()
     prompt_end: str = ""
     whole: Reader | None = None
-    absent: str = ""
     think: Think | None = None
     answers: str = ""
     form: CallForm = HERMES_FORM
 
-    def suits(self, template: str) -> bool:
-        """Whether *template*, its Jinja text, shows this format."""
-        if self.absent and self.absent in template:
-            return False
-        return any(all(part in template for part in one) for one in self.detect)
+    @property
+    def detect(self) -> tuple[tuple[str, ...], ...]:
+        """A template is of this format when it holds all of one of these."""
+        return SHOWN[self.name]
 
 
 _HERMES = partial(json_calls, closes=("</tool_call>",))
@@ -96,7 +92,6 @@ _ROWS = (
     CallFormat(
         "gpt-oss",
         "gpt-oss",
-        (("<|channel|>",),),
         markers=("<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|constrain|>"),
         whole=harmony,
         think=ANALYSIS,
@@ -105,7 +100,6 @@ _ROWS = (
     CallFormat(
         "gemma-4",
         "Gemma 4",
-        (("<|tool_call>call:",),),
         (
             (
                 "<|tool_call>call:",
@@ -118,7 +112,6 @@ _ROWS = (
     CallFormat(
         "function-gemma",
         "FunctionGemma",
-        (("<start_function_call>",),),
         (
             (
                 "<start_function_call>call:",
@@ -135,21 +128,18 @@ _ROWS = (
     CallFormat(
         "functionary-3.2",
         "Functionary 3.2",
-        ((">>>all",),),
         ((">>>", functionary_recipient),),
         prompt_end=">>>",
     ),
     CallFormat(
         "functionary-3.1",
         "Functionary 3.1",
-        (("has_code_interpreter",),),
         (("<function=", functionary), ("<|python_tag|>", llama)),
         markers=("<|python_tag|>",),
     ),
     CallFormat(
         "kimi-k2",
         "Kimi K2",
-        (("<|tool_calls_section_begin|>",),),
         (("<|tool_calls_section_begin|>", kimi),),
         markers=(KIMI_BEGIN, KIMI_ARGUMENTS, KIMI_END, KIMI_ALL_END),
         ends_thinking=True,
@@ -157,7 +147,6 @@ _ROWS = (
     CallFormat(
         "command",
         "Command R7B, Command A",
-        (("<|START_ACTION|>",),),
         (("<|START_ACTION|>", partial(json_calls, closes=("<|END_ACTION|>",))),),
         markers=("<|END_ACTION|>",),
         drops=("<|START_RESPONSE|>", "<|END_RESPONSE|>"),
@@ -165,21 +154,18 @@ _ROWS = (
     CallFormat(
         "lfm2",
         "LFM2, LFM2.5",
-        (("<|tool_list_start|>",), ("List of tools: [",)),
         (("<|tool_call_start|>", partial(pythonic, closes=("<|tool_call_end|>",))),),
         markers=("<|tool_call_end|>",),
     ),
     CallFormat(
         "apertus",
         "Apertus",
-        (("<|tools_prefix|>",),),
         (("<|tools_prefix|>", partial(json_calls, closes=("<|tools_suffix|>",), keyed=True)),),
         markers=("<|tools_suffix|>",),
     ),
     CallFormat(
         "minimax-m2",
         "MiniMax M2",
-        (("<minimax:tool_call>",),),
         (
             (
                 "<minimax:tool_call>",
@@ -192,7 +178,6 @@ _ROWS = (
     CallFormat(
         "seed-oss",
         "Seed-OSS",
-        (("<seed:tool_call>",),),
         (
             (
                 "<seed:tool_call>",
@@ -205,7 +190,6 @@ _ROWS = (
     CallFormat(
         "deepseek-3.2",
         "DeepSeek V3.2, V4",
-        (("DSML",),),
         tuple(
             (
                 f"<{_DSML}{block}>",
@@ -219,7 +203,6 @@ _ROWS = (
     CallFormat(
         "deepseek",
         "DeepSeek V3, V3.1, R1 and its distillates",
-        ((ALL_BEGIN,),),
         ((ALL_BEGIN, deepseek), (BEGIN, deepseek)),
         markers=(SEPARATOR, END, ALL_END),
         ends_thinking=True,
@@ -227,21 +210,18 @@ _ROWS = (
     CallFormat(
         "mistral",
         "Mistral 7B v0.3 and later, Nemo, Small, Devstral, Ministral, Magistral",
-        (("[TOOL_CALLS]",),),
         (("[TOOL_CALLS]", mistral),),
         markers=("[CALL_ID]", "[ARGS]"),
     ),
     CallFormat(
         "nemotron-2",
         "Nemotron Nano v2",
-        (("<TOOLCALL>",),),
         (("<TOOLCALL>", partial(json_calls, closes=("</TOOLCALL>",))),),
         markers=("</TOOLCALL>",),
     ),
     CallFormat(
         "glm-4.5",
         "GLM-4.5 to 4.7",
-        (("<arg_key>",),),
         (("<tool_call>", partial(glm, close="</tool_call>")),),
         markers=("</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
         ends_thinking=True,
@@ -249,7 +229,6 @@ _ROWS = (
     CallFormat(
         "qwen3-coder",
         "Qwen3-Coder, Qwen3.5, Nemotron 3",
-        (("<tool_call>", "<function=", "<parameter="),),
         tuple(
             (opener, partial(functions, opener=opener, closes=_QWEN_CLOSE))
             for opener in ("<tool_call>", "<function=")
@@ -260,7 +239,6 @@ _ROWS = (
     CallFormat(
         "granite-3",
         "Granite 3.x",
-        (("<|tool_call|>", "available_tools"),),
         (
             ("<|tool_call|>", json_calls),
             ("<tool_call>", _HERMES),
@@ -270,7 +248,6 @@ _ROWS = (
     CallFormat(
         "phi-4-mini",
         "Phi-4-mini",
-        (("<|tool|>",),),
         (
             ("functools", json_calls),
             ("<|tool_call|>", partial(json_calls, closes=("<|/tool_call|>",))),
@@ -280,14 +257,12 @@ _ROWS = (
     CallFormat(
         "smollm3",
         "SmolLM3",
-        (("xml_tools",),),
         (("<tool_call>", _HERMES),),
         markers=("</tool_call>",),
     ),
     CallFormat(
         "hunyuan",
         "Hunyuan A13B",
-        (("<tool_calls>[",),),
         (("<tool_calls>", partial(json_calls, closes=("</tool_calls>",))),),
         markers=("</tool_calls>",),
         drops=("<answer>", "</answer>"),
@@ -295,15 +270,12 @@ _ROWS = (
     CallFormat(
         "hermes",
         "Hermes 2 and 3, Qwen2.5, Qwen3, QwQ, Granite 4, and templates of no other row",
-        (("<tool_call>",),),
         (("<tool_call>", _HERMES),),
         markers=("</tool_call>",),
-        absent="]<]minimax[>[",
     ),
     CallFormat(
         "pythonic",
         "Llama 3.2 and 4 with a template that asks for Python",
-        (("[func_name1(",),),
         (("<|python_start|>", partial(pythonic, closes=("<|python_end|>",))),),
         markers=("<|python_end|>",),
         starts=(("[", pythonic), ("{", _LLAMA)),
@@ -311,14 +283,12 @@ _ROWS = (
     CallFormat(
         "llama-3",
         "Llama 3.1 to 3.3",
-        (("<|start_header_id|>", '"parameters": '),),
         (("<|python_tag|>", llama),),
         starts=(("{", _LLAMA), ("[", pythonic)),
     ),
     CallFormat(
         "llama-4",
         "Llama 4 and others that write Python",
-        (("<|header_start|>",),),
         (("<|python_start|>", partial(pythonic, closes=("<|python_end|>",))),),
         markers=("<|python_end|>",),
         starts=(("{", _LLAMA), ("[", pythonic)),
@@ -326,14 +296,15 @@ _ROWS = (
 )
 
 FORMATS = tuple(replace(row, form=form_of(row.name)) for row in _ROWS)
-"""In the order templates are tried: the first that suits is it."""
+"""In the order in which templates are tried."""
+_BY_NAME = {row.name: row for row in FORMATS}
 
-HERMES = next(row for row in FORMATS if row.name == "hermes")
+HERMES = _BY_NAME[USUAL]
 
 
 def format_of(template: str) -> CallFormat:
     """The format *template*, a Jinja text, shows; Hermes, the most spread, where it shows none."""
-    row = next((row for row in FORMATS if row.suits(template)), HERMES)
+    row = _BY_NAME[call_format(template)]
     form = form_of(row.name, template)
     return row if form is row.form else replace(row, form=form)
 
