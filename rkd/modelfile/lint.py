@@ -57,17 +57,16 @@ def _warning(command: Command, seen: set[tuple[str, str]]) -> str:
         what = "means nothing to rkd" if known else "is unknown"
         hint = "" if known else did_you_mean(command.name, KNOWN_KEYS)
         return f"key {excerpt(command.name)} {what}{hint}: kept as it is"
-    repeatable = command.keyword in _REPEATABLE or command.name == "stop"
+    parameter = PARAMETERS.get(command.name) if command.keyword == "PARAMETER" else None
+    repeatable = command.keyword in _REPEATABLE or (parameter is not None and parameter.adds_up)
     key = command.keyword, command.name
     again = key in seen and not repeatable
     seen.add(key)
     if again:
         said = f"{command.keyword} {excerpt(command.name)}".rstrip()
         return f"{said} was given before: the last one wins"
-    if command.keyword == "PARAMETER":
-        parameter = PARAMETERS.get(command.name)
-        idle = parameter is not None and parameter.effect is Effect.NONE
-        return f"parameter {command.name} has no effect in rkd" if idle else ""
+    if parameter is not None and parameter.effect is Effect.NONE:
+        return f"parameter {command.name} has no effect in rkd{parameter.instead}"
     return _of_template(command.value) if command.keyword == "TEMPLATE" else ""
 
 

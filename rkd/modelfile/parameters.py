@@ -53,6 +53,8 @@ class Parameter:
     effect: Effect = Effect.LOAD
     adds_up: bool = False
     """Said again, it adds a value and does not replace one."""
+    instead: str = ""
+    """What happens here instead of what people may expect of it, for behind a warning."""
 
 
 def _int(low: int, high: int, effect: Effect = Effect.LOAD) -> Parameter:
@@ -71,8 +73,11 @@ PARAMETERS: dict[str, Parameter] = {
     "use_mmap": Parameter(_BOOL, Effect.NONE),
     "num_thread": _int(0, 256),
     "draft_num_predict": _int(0, 64, Effect.NONE),
-    # Of what a full context keeps when it is shifted; rkd ends the answer there.
-    "num_keep": _int(-1, TOKENS_AT_MOST, Effect.NONE),
+    "num_keep": Parameter(
+        Domain(ValueKind.INT, -1, TOKENS_AT_MOST),
+        Effect.NONE,
+        instead=": an answer ends where the context is full, and nothing is shifted out of it",
+    ),
     **{row.key: Parameter(row.domain, Effect.REQUEST) for row in SAMPLING if row.key},
     "stop": Parameter(_TEXT, Effect.REQUEST, adds_up=True),
     # rkd's own

@@ -7,6 +7,8 @@ import pytest
 from rkd import bounds
 from rkd.errors import InvalidInputError
 from rkd.model import Message, Recipe
+from rkd.modelfile.commands import ProblemSeverity
+from rkd.modelfile.lint import lint
 from rkd.modelfile.parameters import MAX_VALUE_BYTES, PARAMETERS
 from rkd.modelfile.parse import parse
 from rkd.modelfile.recipe import MAX_MESSAGES
@@ -239,5 +241,16 @@ def test_lists_add_up() -> None:
     assert made.listed("dry_sequence_breakers") == (":",)
     assert made.parameter("ignore_eos") is True
     assert parse(render_env(parse(text))).recipe() == made
+    assert not [one for one in lint(text) if "given before" in one.message]
     child = derive(made, parse("FROM y\nPARAMETER stop_token_ids 9\n"))
     assert child.listed("stop_token_ids") == (9,)
+
+
+def test_what_people_may_expect_and_does_not_happen_is_told() -> None:
+    """A Modelfile of Ollama's is taken as it is, and its num_keep is a warning, not silence."""
+    text = "FROM x\nPARAMETER num_keep 24\n"
+    (said,) = lint(text)
+
+    assert said.severity is ProblemSeverity.WARNING
+    assert "num_keep has no effect in rkd: an answer ends where the context is full" in said.message
+    assert parse(text).recipe().parameter("num_keep") == 24
