@@ -74,6 +74,7 @@ class Config:
     threads: int
     omp_wait_policy: str
     llama_server: Path | None
+    llama_server_npu: bool
     confine: bool
     first_answer: int
     loop_guard: int
@@ -166,6 +167,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("threads", integer(0, 256), "0", "CPU threads of an engine; 0: the big cores.", live=True),
     _row("omp_wait_policy", choice("passive", "active"), "passive", "How idle threads wait."),
     _row("llama_server", path, "", "A native llama-server to use instead of the wheel."),
+    _row("llama_server_npu", boolean, "false", "Let a llama-server that can compute on the NPU."),
     _row("confine", boolean, "true", "Models' workers write and connect nowhere else (Landlock)."),
     _row(
         "first_answer",

@@ -292,6 +292,7 @@ class LoadSpec:
         image_tokens: most tokens a picture becomes; 0 leaves it to the model.
         prompt_cache_bytes: memory for the caches of conversations without a slot; 0 for none.
         loop_guard: end an answer that runs in a circle for so many tokens; 0 lets it run.
+        llama_device: the NPU of a native llama-server, `none` not to use it, "" where it has none.
         first_answer: hear so many tokens before the load is called done, and say what they were.
         vocabulary_only: no weights, to tokenize alone.
     """
@@ -319,6 +320,7 @@ class LoadSpec:
     image_tokens: Count = 0
     prompt_cache_bytes: Size = 0
     first_answer: Count = 0
+    llama_device: str = ""
     loop_guard: Count = 0
     blind_because: str = ""
     vocabulary_only: bool = False

@@ -178,7 +178,7 @@ class Daemon:
         told = changes(self._config, read)
         self._config = new
         self._rooms.in_force = new
-        self._rooms.pool.reload(pool_settings(new, self._rooms.board))
+        self._rooms.pool.reload(pool_settings(new, self._rooms.board, self._rooms.llama_device))
         self._rooms.library.blobs.reserve_bytes = new.disk_reserve
         await self._rooms.pool.sessions.limit(new.session_disk, new.disk_reserve)
         log.set_level(new.log_level)

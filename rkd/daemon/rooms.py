@@ -20,7 +20,7 @@ from rkd.board.npu import SUPPORTED_SOCS, npu_obstacle
 from rkd.board.read import read_board
 from rkd.board.runtime import find_libraries
 from rkd.config import Config
-from rkd.daemon.settings import pool_settings, worker_environment
+from rkd.daemon.settings import llama_device, pool_settings, worker_environment
 from rkd.daemon.transfers import HubRooms
 from rkd.errors import PreconditionError, Reason
 from rkd.events import Event, EventLog, Topic
@@ -66,6 +66,7 @@ class Rooms:
         libraries = find_libraries(config.rkllm_library, version_override=config.rkllm_version)
         self.board = read_board(config.sysroot, libraries)
         self.obstacle = npu_obstacle(self.board)
+        self.llama_device = llama_device(config, self.board)
         self.library = Library(
             config.models, publish=self.publish, reserve_bytes=config.disk_reserve
         )
@@ -74,7 +75,7 @@ class Rooms:
             config.state_dir / "workers", environment, _worker_said, confined=config.confine
         )
         self.pool = Pool(
-            pool_settings(config, self.board),
+            pool_settings(config, self.board, self.llama_device),
             obstacle=self.obstacle,
             launch=self.launcher,
             memory=lambda: total_and_available(config.sysroot),

@@ -16,6 +16,7 @@ from typing import Any
 from rkd.board.facts import Board, Telemetry
 from rkd.config import SETTINGS, Config
 from rkd.model import BackendChoice
+from rkd.pool.deciding.llamaserver import npu_in
 from rkd.pool.deciding.settings import PoolSettings
 from rkd.service.parts import PictureLimits
 from rkd.service.system import Reloaded
@@ -23,8 +24,21 @@ from rkd.telemetry import engine
 from rkd.telemetry.doctor import Condition
 
 
-def pool_settings(config: Config, board: Board) -> PoolSettings:
-    """The pool's part."""
+def llama_device(config: Config, board: Board) -> str:
+    """
+    The NPU of the native llama-server, `none` where it is not to use it, "" where there is none.
+
+    Runs the server once, in a child, where one is configured on a board with Rockchip's NPU.
+    """
+    if config.llama_server is None or not board.npu_nodes:
+        return ""
+    listed = engine.listed_devices(config.llama_server, worker_environment(config, os.environ))
+    found = npu_in(listed)
+    return found if config.llama_server_npu or not found else "none"
+
+
+def pool_settings(config: Config, board: Board, llama_device: str = "") -> PoolSettings:
+    """The pool's part; *llama_device* as of the function of that name."""
     usable = tuple(one for one in board.runtimes if one.problem is None)
     # A library named by the configuration is offered even when it looks wrong: the error a
     # request for the NPU gets then says what is wrong with it.
@@ -49,6 +63,7 @@ def pool_settings(config: Config, board: Board) -> PoolSettings:
         first_answer=config.first_answer,
         loop_guard=config.loop_guard,
         llama_server=str(config.llama_server or ""),
+        llama_device=llama_device,
         runtime_version_override=config.rkllm_version,
         cpu_mask=board.cpu.big_mask,
         load_timeout_s=config.load_timeout,

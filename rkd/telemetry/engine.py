@@ -52,6 +52,25 @@ def probe(
     return _told(done.stdout) or Trouble(_ended(done.returncode), _AGAIN)
 
 
+DEVICES_BOUND_S = 10.0
+
+
+def listed_devices(llama_server: Path, environment: Mapping[str, str]) -> str:
+    """Return what a native server lists of its devices; "" when it does not. Blocks for that."""
+    try:
+        done = subprocess.run(
+            [str(llama_server), "--list-devices"],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=DEVICES_BOUND_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""  # what is wrong with it the doctor says
+    return (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")
+
+
 _AGAIN = "Install it again (`sudo ./install.sh`), or build one for this processor: --native-engine."
 
 

@@ -3,11 +3,14 @@ Stand in for a natively built `llama-server`: its command line, the wheel's engi
 
 What this proves is our half: arguments, readiness, life and death of the child. That the real
 program takes the same arguments was read in its source (b11549, common/arg.cpp).
+LLAMA_STANDIN_DEVICES is what it lists of devices, LLAMA_STANDIN_LOG where it writes its arguments.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -18,8 +21,16 @@ import xllamacpp
 
 def main() -> NoReturn:
     """Serve until SIGTERM."""
+    if sys.argv[1:] == ["--list-devices"]:
+        sys.stdout.write(f"Available devices:\n{os.environ.get('LLAMA_STANDIN_DEVICES', '')}\n")
+        sys.exit(0)
+    if log := os.environ.get("LLAMA_STANDIN_LOG"):
+        with Path(log).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(sys.argv[1:]) + "\n")
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
+    parser.add_argument("--no-repack", action="store_true")
+    parser.add_argument("--device")
     parser.add_argument("--host", required=True)
     parser.add_argument("--chat-template", required=True)
     parser.add_argument("--slot-save-path", required=True)

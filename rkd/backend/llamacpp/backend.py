@@ -131,6 +131,7 @@ class LlamaCppBackend:
         self._calls = CallGrammars(self._schemas, self._token, self._engine.refuses_grammar)
         if spec.projector:
             projector.inspect(Path(spec.projector), self._purpose.vector_size)
+        self._http.lease_path = spec.npu_lease_path
         self._engine.start(spec, threads, batch_tokens, self._purpose)
         # Only the loop that runs requests answers this. The wheel's server never ends when it is
         # told to before that loop has begun: about one of fifty that were let go at once.
@@ -159,16 +160,9 @@ class LlamaCppBackend:
         return Loaded(
             context_tokens=spec.context_tokens,
             slots=int(props["total_slots"]),
-            runtime=f"{self._engine.name if self._engine else ''} {self._build()}".strip(),
+            runtime=self._engine.name if self._engine else "",
             template_way=self._templates.way,
         )
-
-    def _build(self) -> str:
-        if isinstance(self._engine, NativeEngine):
-            return ""
-        from importlib.metadata import version  # noqa: PLC0415 - only a worker of the wheel asks
-
-        return f"b{version('xllamacpp').rpartition('.')[2]}"
 
     def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
         """Generate through `/completion`; a cancel cuts the connection."""

@@ -12,10 +12,15 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from rkd.backend.lease import take
 
 REQUEST_BOUND_S = 60.0
 """Longest wait for a short answer (tokenize, props); streams are bounded by cancellation."""
+
+_AT_REST = ("/tokenize", "/detokenize", "/apply-template", "/slots")
+"""What an engine answers without computing."""
 
 Json = Mapping[str, Any]
 
@@ -57,9 +62,15 @@ class _UnixConnection(http.client.HTTPConnection):
 class EventStream:
     """One streamed answer; iterate it on one thread, `cut` it from another."""
 
-    def __init__(self, connection: _UnixConnection, response: http.client.HTTPResponse) -> None:
+    def __init__(
+        self,
+        connection: _UnixConnection,
+        response: http.client.HTTPResponse,
+        lease: IO[str] | None = None,
+    ) -> None:
         self._connection = connection
         self._response = response
+        self._lease = lease
 
     def cut(self) -> None:
         """Close the connection: the engine stops the task within its current batch."""
@@ -71,8 +82,10 @@ class EventStream:
                 return  # it had ended by itself
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back, and the NPU where the engine computes on it."""
         self._connection.close()
+        if self._lease is not None:
+            self._lease.close()
 
     def __iter__(self) -> Iterator[Json]:
         """
@@ -108,6 +121,8 @@ class EngineHttp:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.lease_path = ""
+        """Locked while the engine computes; "" where that is not on the NPU."""
 
     def get(self, path: str) -> Any:
         """GET *path* and return its JSON."""
@@ -115,7 +130,12 @@ class EngineHttp:
 
     def post(self, path: str, body: Json, *, bound_s: float | None = REQUEST_BOUND_S) -> Any:
         """POST *body* to *path* and return the answer's JSON."""
-        return self._exchange("POST", path, body, bound_s)
+        lease = self._leased(path)
+        try:
+            return self._exchange("POST", path, body, bound_s)
+        finally:
+            if lease is not None:
+                lease.close()
 
     def stream(self, path: str, body: Json) -> EventStream:
         """
@@ -124,6 +144,7 @@ class EngineHttp:
         Raises:
             EngineError: the engine refused, with its reason.
         """
+        lease = self._leased(path)
         connection = _UnixConnection(self._path, None)
         try:
             response = self._send(connection, "POST", path, body)
@@ -131,10 +152,20 @@ class EngineHttp:
                 raise _refusal(response.status, response.read())
         except (EngineError, OSError, http.client.HTTPException) as error:
             connection.close()
+            if lease is not None:
+                lease.close()
             if isinstance(error, EngineError):
                 raise
             raise EngineError(0, {"message": f"the engine does not answer: {error}"}) from error
-        return EventStream(connection, response)
+        return EventStream(connection, response, lease)
+
+    def _leased(self, path: str) -> IO[str] | None:
+        if not self.lease_path or path.startswith(_AT_REST):
+            return None
+        try:
+            return take(self.lease_path)
+        except (TimeoutError, OSError) as error:
+            raise EngineError(503, {"message": str(error)}) from error
 
     def _exchange(
         self, method: str, path: str, body: Json | None, bound_s: float | None = REQUEST_BOUND_S

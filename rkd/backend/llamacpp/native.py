@@ -24,6 +24,8 @@ START_BOUND_S = 600.0
 POLL_S = 0.02
 STOP_BOUND_S = 5.0
 MIB = 1024 * 1024
+NO_DEVICE = "none"
+"""As the server calls computing on the CPU alone."""
 UNUSED_TEMPLATE = "chatml"
 """One the engine brings: prompts are rendered before they come to it."""
 
@@ -72,6 +74,10 @@ class NativeEngine:
             *("--slot-save-path", f"{self.socket.parent}/"),
             *("--chat-template", UNUSED_TEMPLATE),
         ]
+        if spec.llama_device:
+            # The NPU's backends convert the weights as they are; in another layout they stay away.
+            on_npu = spec.llama_device != NO_DEVICE
+            command += ["--no-repack"] if on_npu else ["--device", NO_DEVICE]
         if spec.kv_cache_type in {"q8_0", "q4_0"}:
             kind = spec.kv_cache_type
             command += ["--cache-type-k", kind, "--cache-type-v", kind, "--flash-attn", "on"]
@@ -98,6 +104,8 @@ class NativeEngine:
                 f"The native engine {self._program} cannot be started: {error.strerror}.",
                 remedy="Correct or unset RKD_LLAMA_SERVER.",
             ) from error
+        if spec.llama_device not in {"", NO_DEVICE}:
+            self.name += f" ({spec.llama_device})"
         self._await_ready(spec)
 
     def _await_ready(self, spec: LoadSpec) -> None:

@@ -18,9 +18,15 @@ class WheelEngine:
 
     def __init__(self, folder: Path) -> None:
         self.socket = folder / "engine.sock"
-        self.name = "llama.cpp"
         self.json_options = JSON_OPTIONS
         self._server: Any = None
+
+    @property
+    def name(self) -> str:
+        """Engine and version."""
+        from importlib.metadata import version  # noqa: PLC0415 - only a worker of the wheel asks
+
+        return f"llama.cpp b{version('xllamacpp').rpartition('.')[2]}"
 
     def start(self, spec: LoadSpec, threads: int, batch_tokens: int, purpose: Purpose) -> None:
         """

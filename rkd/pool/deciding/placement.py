@@ -7,18 +7,15 @@ reason in words. An explicit `npu` never falls back, and is always tried where a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rkd.board.facts import RuntimeLibrary
 from rkd.errors import RkdError
-from rkd.inference import LoadSpec, Sampling
+from rkd.inference import LoadSpec
 from rkd.model import BackendChoice, BackendKind, Format, Model, WeightsFile
-from rkd.modelfile.sampling import SAMPLING
-from rkd.pool.deciding import nowhere, refusals
+from rkd.pool.deciding import asked, llamaserver, nowhere, refusals
 from rkd.pool.deciding.budget import Need
 from rkd.pool.deciding.prospect import Prospect
 from rkd.pool.deciding.runtimes import (
@@ -235,9 +232,9 @@ class Placement:
             runtime_library=str(library.path),
             runtime_version_override=self._settings.runtime_version_override,
             cpu_mask=_mask(self._settings),
-            adapters=_adapters(model),
+            adapters=asked.adapters(model),
             npu_lease_path=self._settings.npu_lease_path,
-            sampling=_sampling(model),
+            sampling=asked.sampling(model),
             embeddings=True,
             loop_guard=self._settings.loop_guard,
             first_answer=self._settings.first_answer if way.first else 0,
@@ -259,7 +256,7 @@ class Placement:
             calibration_key=key,
             fingerprint=weights.fingerprint,
             library=library,
-            keep_alive_s=_keep_alive(model),
+            keep_alive_s=asked.keep_alive(model),
             warnings=(*warnings, *way.warnings),
         )
 
@@ -291,6 +288,7 @@ class Placement:
         files = f"{weights.size_bytes}+{projector_bytes}" if projector_bytes else weights.size_bytes
         key = f"cpu {model.name.key} {files} {context}x{slots} {kv_type} {engine}"
         spec = replace(spec, prompt_cache_bytes=sum_.prompt_cache_bytes)
+        npu = self._settings.llama_on_npu
         seen = self._measured(key)
         # What is measured is without the prompt cache, which fills later.
         known = sum_.total_bytes if seen is None else seen + sum_.prompt_cache_bytes
@@ -299,38 +297,43 @@ class Placement:
             key=model.name.key,
             version=model.version,
             spec=spec,
-            need=Need(known),
+            # One process of the kind: it takes its address space from the first domain on.
+            need=Need(known, weights.size_bytes if npu else 0, first_domain_only=npu),
             measured=seen is not None,
             total=_total(sum_, context * slots) if seen is None else "",
             choice=choice,
             exact_context=wish.context_tokens is not None,
             reason=reason,
             calibration_key=key,
-            keep_alive_s=_keep_alive(model),
-            warnings=warnings,
+            keep_alive_s=asked.keep_alive(model),
+            warnings=(*warnings, *(llamaserver.advice(model.details.quantization) if npu else ())),
         )
 
     def _cpu_spec(self, model: Model, weights: WeightsFile, context: int) -> LoadSpec:
-        threads = _whole(model, "num_thread") or self._settings.threads
+        threads = asked.whole(model, "num_thread") or self._settings.threads
         projector = model.projector
         return LoadSpec(
             backend=BackendKind.CPU,
             weights=str(weights.path),
             model=str(model.name),
             context_tokens=context,
-            slots=_whole(model, "num_parallel") or self._settings.parallel,
+            slots=1
+            if self._settings.llama_on_npu
+            else asked.whole(model, "num_parallel") or self._settings.parallel,
+            npu_lease_path=self._settings.npu_lease_path if self._settings.llama_on_npu else "",
+            llama_device=self._settings.llama_device,
             kv_cache_type=str(
                 model.recipe.parameter("kv_cache_type") or self._settings.kv_cache_type
             ),
             threads=threads,
             # Threads on the slow cores make those on the fast ones wait for them at every step.
             cpu_mask=0 if threads else _mask(self._settings),
-            batch_tokens=_whole(model, "num_batch") or 0,
+            batch_tokens=asked.whole(model, "num_batch") or 0,
             template=model.recipe.template,
             tokenizer_folder=str(model.folder),
             huggingface_path=model.recipe.huggingface_path,
             runtime_library=self._settings.llama_server,
-            adapters=_adapters(model),
+            adapters=asked.adapters(model),
             # Measured with llama.cpp b11549: being able to embed costs neither memory nor speed.
             embeddings=True,
             projector=str(projector.path) if projector else "",
@@ -344,13 +347,13 @@ class Placement:
 
     def _context(self, model: Model, wish: Wish) -> tuple[int, tuple[str, ...]]:
         """Tokens of context for each slot, and what to say when it is less than was asked for."""
-        asked = wish.context_tokens or _whole(model, "num_ctx")
-        wanted = asked or self._settings.default_context_tokens
+        given = wish.context_tokens or asked.whole(model, "num_ctx")
+        wanted = given or self._settings.default_context_tokens
         limit = model.details.context_tokens
         warnings: tuple[str, ...] = ()
         if limit and wanted > limit:
-            if asked:
-                warnings = (f"context {asked} was cut to {limit}, what the model was made for",)
+            if given:
+                warnings = (f"context {given} was cut to {limit}, what the model was made for",)
             wanted = limit
         return max(wanted, LEAST_CONTEXT_TOKENS), warnings
 
@@ -367,34 +370,3 @@ def _total(sum_: Estimate, tokens: int) -> str:
 def _mask(settings: PoolSettings) -> int:
     """The fast cores, as a load can carry them; 0 on machines with more than that."""
     return settings.cpu_mask if settings.cpu_mask < MAX_MASK else 0
-
-
-def _whole(model: Model, key: str) -> int | None:
-    value = model.recipe.parameter(key)
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-        return int(value)
-    return None
-
-
-def _keep_alive(model: Model) -> float | None:
-    """The model's own keep-alive, seconds; negative means for ever."""
-    value = model.recipe.parameter("keep_alive")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return math.inf if value < 0 else float(value)
-
-
-def _sampling(model: Model) -> Sampling:
-    """What the Modelfile says of sampling: runtimes before 1.3.0 fix it when they load."""
-    given: dict[str, Any] = {
-        row.name: row.meant(model.recipe.parameter(row.key))
-        for row in SAMPLING
-        if row.npu is not None
-    }
-    return Sampling(**given)
-
-
-def _adapters(model: Model) -> tuple[tuple[str, str, float], ...]:
-    """(name, absolute path, scale) of the Modelfile's adapters."""
-    paths = ((model.folder / text) for text in model.recipe.adapters)
-    return tuple((path.stem, str(path), 1.0) for path in paths)

@@ -38,6 +38,7 @@ class PoolSettings:
             explicit `npu` is then always tried.
         loop_guard: tokens of a circle after which an NPU answer is ended; 0 for never.
         first_answer: tokens heard when a model first meets an NPU library; 0 for none.
+        llama_device: its NPU by name, `none` where it has one and is not to use it, or "".
         llama_server: a native llama-server in place of the wheel, or "".
         runtime_version_override: see `rkd.inference.LoadSpec`.
         cpu_mask: the fast cores, for NPU models, and for CPU models whose number of threads nobody
@@ -67,12 +68,18 @@ class PoolSettings:
     first_answer: int = 8
     loop_guard: int = 400
     llama_server: str = ""
+    llama_device: str = ""
     runtime_version_override: str = ""
     cpu_mask: int = 0
     load_timeout_s: float = 300.0
     max_wait_s: float = 900.0
     turn_s: float = 3.0
     ageing_s: float = 30.0
+
+    @property
+    def llama_on_npu(self) -> bool:
+        """Whether CPU models are computed on the NPU in part, by a llama-server that can."""
+        return self.llama_device not in {"", "none"}
 
     def capacity(self, total_bytes: int) -> Capacity:
         """What there is for models on a machine with *total_bytes* of RAM."""

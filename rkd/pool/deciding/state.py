@@ -228,8 +228,8 @@ class Residence:
 
     @property
     def on_npu(self) -> bool:
-        """It runs on the NPU."""
-        return self.plan.backend is BackendKind.NPU
+        """It computes on the NPU, by Rockchip's runtime or by a llama-server that can."""
+        return self.plan.backend is BackendKind.NPU or self.plan.need.npu_bytes > 0
 
     def held(self) -> Held:
         """What it takes of the budget."""

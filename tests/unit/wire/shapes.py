@@ -133,8 +133,8 @@ LOADS = st.builds(
     backend=st.sampled_from(BackendKind),
     **dict.fromkeys(
         ("weights", "model", "kv_cache_type", "tokenizer_folder", "huggingface_path",
-         "runtime_library", "runtime_version_override", "npu_lease_path", "projector",
-         "blind_because"),
+         "runtime_library", "runtime_version_override", "npu_lease_path", "llama_device",
+         "projector",         "blind_because"),
         TEXT,
     ),
     **dict.fromkeys(
