@@ -213,11 +213,11 @@ class Pool:
             RkdError: any refusal; WORKER_CRASHED.
         """
         specs = self._placement.vocabularies(ask.model, ask.wish)
-        if not exact and self._answers(ask.model.name.key, specs):
-            return await self.use(ask, lambda lease: call(lease.worker))
         refused: RkdError | None = None
         for spec in specs:
             try:
+                if not exact and self._answers(ask.model.name.key, spec):
+                    return await self.use(ask, lambda lease: call(lease.worker))
                 return await self._vocabularies.use(ask.model, spec, call)
             except PreconditionError as error:
                 if error.reason is not Reason.CAPABILITY_UNSUPPORTED:
@@ -227,11 +227,11 @@ class Pool:
             raise refused
         return await self.use(ask, lambda lease: call(lease.worker))
 
-    def _answers(self, key: str, specs: tuple[LoadSpec, ...]) -> bool:
-        """Whether the model is in memory, on the backend that is asked first."""
+    def _answers(self, key: str, spec: LoadSpec) -> bool:
+        """Whether the model is in memory, on the backend of *spec*."""
         here = self._desk.table.residents.get(key)
         ready = here is not None and here.phase is Phase.READY and not here.outdated
-        return ready and here is not None and here.plan.backend is specs[0].backend
+        return ready and here is not None and here.plan.backend is spec.backend
 
     async def load(self, ask: Ask) -> AsyncGenerator[Update | Resident, None]:
         """Make a model resident; the Resident comes last. Close it to give up waiting."""

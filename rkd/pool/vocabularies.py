@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 from rkd.errors import Reason, UnavailableError
 from rkd.inference import LoadSpec
 from rkd.model import Model
+from rkd.pool.deciding import refusals
 from rkd.pool.deciding.budget import Need
 from rkd.pool.deciding.state import LoadPlan
 from rkd.pool.workers.handle import LaunchWorker, WorkerDiedError, WorkerHandle
@@ -74,6 +75,7 @@ class Vocabularies:
         self._admit = admit
         self._later = later
         self._held: dict[Key, _Held] = {}
+        self._closed = False
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -89,9 +91,11 @@ class Vocabularies:
             call: asks its worker.
 
         Raises:
-            RkdError: its refusal; WORKER_CRASHED.
+            RkdError: its refusal; WORKER_CRASHED, SHUTTING_DOWN.
         """
         async with self._turns:
+            if self._closed:
+                raise refusals.shutting_down()
             return await self._used(model, spec, call)
 
     async def _used(
@@ -113,7 +117,8 @@ class Vocabularies:
                 self._rest(key, held)
 
     async def close(self) -> None:
-        """End every process."""
+        """End every process, and begin none any more."""
+        self._closed = True
         for key, held in tuple(self._held.items()):
             self._let_go(key, held)
         await asyncio.gather(*self._leaving)
@@ -141,6 +146,9 @@ class Vocabularies:
             except BaseException:
                 await asyncio.shield(worker.close(kill=True))
                 raise
+        if self._closed:
+            await worker.close(kill=True)
+            raise refusals.shutting_down()
         await held.counted.enter_async_context(self._admit(worker.memory_bytes() or START_BYTES))
         return worker
 

@@ -93,6 +93,17 @@ def test_a_library_that_is_not_known_is_not_asked(
     assert caught.value.metadata == {"capability": "vocabulary"}
 
 
+def test_without_the_wheel_the_model_is_to_be_loaded(tmp_path: Path) -> None:
+    """The refusal is the one a pool knows what to do with; a native engine may be there."""
+
+    def none() -> Path:
+        raise PreconditionError(Reason.CAPABILITY_UNSUPPORTED, "not installed")
+
+    with pytest.raises(PreconditionError) as caught:
+        GgufVocabulary(tiny.write(tmp_path / "t.gguf"), none)
+    assert caught.value.metadata == {"capability": "vocabulary"}
+
+
 class TestOfTheNpu:
     """The files beside the weights."""
 

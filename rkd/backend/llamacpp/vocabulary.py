@@ -10,6 +10,7 @@ itself fills in, and is looked at again before it is used.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from pathlib import Path
 
 from rkd.backend.openmp import preload, refusal
@@ -55,14 +56,15 @@ class GgufVocabulary:
 
     Args:
         weights: a GGUF.
+        find: gives the wheel's library.
 
     Raises:
         PreconditionError: LOAD_FAILED; CAPABILITY_UNSUPPORTED where there is no wheel, or one that
             is not known.
     """
 
-    def __init__(self, weights: Path) -> None:
-        self._library = _library()
+    def __init__(self, weights: Path, find: Callable[[], Path] = engine_library) -> None:
+        self._library = _library(find)
         params = self._library.llama_model_default_params()
         if not params.known:
             raise refused(UNKNOWN, no("this llama.cpp is not known", "Load the model."))
@@ -110,9 +112,14 @@ class GgufVocabulary:
             room = -length
 
 
-def _library() -> ctypes.CDLL:
+def _library(find: Callable[[], Path]) -> ctypes.CDLL:
     preload()
-    path = engine_library()
+    try:
+        path = find()
+    except PreconditionError as error:
+        raise refused(
+            UNKNOWN, no("llama.cpp's wheel is not installed", "Load the model.")
+        ) from error
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:

@@ -6,18 +6,28 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from rkd.board.facts import RuntimeLibrary
 from rkd.errors import PreconditionError, Reason, UnavailableError
 from rkd.inference import LoadSpec
 from rkd.model import BackendChoice, BackendKind, Model
 from rkd.pool.deciding.budget import MIB
 from rkd.pool.deciding.placement import Wish
+from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.ticket import Ask
 from rkd.pool.vocabularies import KEPT_S, MOST_AT_ONCE, MOST_KEPT, START_BYTES, Vocabularies
 from rkd.pool.workers.handle import WorkerDiedError, WorkerHandle
 from tests.unit.pool.fakes import FakeMachine, model, settled
+
+SETTINGS = PoolSettings(
+    memory_fraction=1.0,
+    reserve_bytes=0,
+    libraries=(RuntimeLibrary(Path("/lib/librkllmrt.so"), "1.3.0"),),
+)
+"""Of a board with an NPU."""
 
 
 @dataclass
@@ -102,6 +112,33 @@ async def test_a_hundred_questions_cost_one_start() -> None:
     assert (board.machine.alive, board.counted) == ([], [])
     assert await board.ask() == (97, 98)
     await board.it.close()
+    assert (board.machine.alive, board.counted) == ([], [])
+
+
+async def test_none_begins_after_the_end() -> None:
+    """Refused, and no process is left behind the daemon."""
+    board = Board()
+    await board.ask()
+    await board.it.close()
+    with pytest.raises(UnavailableError) as caught:
+        await board.ask()
+
+    assert caught.value.reason is Reason.SHUTTING_DOWN
+    assert (board.machine.alive, board.counted) == ([], [])
+
+
+async def test_one_that_starts_at_the_end_ends_with_it() -> None:
+    """Whoever waited for it is told."""
+    board = Board()
+    board.machine.may_load.clear()
+    asking = asyncio.create_task(board.ask())
+    await settled()
+    await board.it.close()
+    board.machine.may_load.set()
+    with pytest.raises(UnavailableError) as caught:
+        await asking
+
+    assert caught.value.reason is Reason.SHUTTING_DOWN
     assert (board.machine.alive, board.counted) == ([], [])
 
 
@@ -264,6 +301,26 @@ class TestOfAPool:
         await pool.close(0)
 
         assert [one.plan.backend for one in machine.workers] == ["npu", "cpu", "npu"]
+
+    async def test_a_model_in_memory_without_a_tokenizer_leaves_it_to_the_gguf(self) -> None:
+        """As it does when it is not in memory."""
+        machine = FakeMachine()
+        pool = machine.pool(SETTINGS)
+        asked = self.ask(rkllm=MIB)
+        async for _ in pool.load(asked):
+            pass
+        resident = machine.workers[0]
+
+        async def refuses(worker: WorkerHandle) -> tuple[int, ...]:
+            if worker is resident:
+                raise PreconditionError(Reason.CAPABILITY_UNSUPPORTED, "none")
+            return await tokens(worker)
+
+        assert await pool.spell(asked, refuses) == (97, 98)
+        await pool.close(0)
+
+        told = [(one.plan.backend, one.plan.spec.vocabulary_only) for one in machine.workers]
+        assert told == [("npu", False), ("cpu", True)]
 
     async def test_an_engine_unknown_to_rkd_is_loaded(self) -> None:
         """Where the library cannot read a vocabulary alone, the model answers as ever."""
