@@ -22,6 +22,9 @@ Given = TypeVar("Given")
 MODEL_KEY = "x-rkd-model"
 """Metadata that names the model of a call, for proxies that route by it."""
 
+MAX_MODEL_NAME = 256
+"""Letters that go into a header; names have at most 128."""
+
 OPTIONS: tuple[tuple[str, int], ...] = (
     # A board is on the local network: a proxy for the world's web is never the way to it.
     ("grpc.enable_http_proxy", 0),
@@ -66,7 +69,8 @@ class Caller:
             said = "the access token holds characters that no token has"
             raise InvalidInputError("TOKEN_INVALID", said, remedy="copy it again, whole")
         bearer = (("authorization", f"Bearer {self.token}"),) if self.token else ()
-        named = ((MODEL_KEY, _escaped(model)),) if model else ()
+        # What is longer is no model's name: the daemon says so, if the headers let it be asked.
+        named = ((MODEL_KEY, _escaped(model)),) if 0 < len(model) <= MAX_MODEL_NAME else ()
         return (*bearer, *named, *self.metadata)
 
     def using(

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rkd_client import AsyncClient
-from rkd_client.errors import NotBuiltError, NotFoundError, RkdError
+from rkd_client.errors import NotFoundError, RkdError
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rkd_gateway.anthropic.routes import ANTHROPIC, ANTHROPIC_MISSING
+from rkd_gateway.anthropic.routes import ANTHROPIC
 from rkd_gateway.anthropic.shape import AnthropicDialect
 from rkd_gateway.body import Shelf
 from rkd_gateway.callers import Callers, is_reachable
@@ -46,19 +46,18 @@ def build(settings: Settings, client: AsyncClient) -> Guarded:
     """Return the app that passes calls on to the daemon of *client*."""
     board = Board(Callers(client), Shelf(), Meters())
     made = Responses()
-    dialects: tuple[tuple[Any, Any, Dialect], ...] = (
-        (OLLAMA, (), OllamaDialect()),
-        (OPENAI, (), OpenAIDialect()),
-        (LLAMACPP, (), OpenAIDialect()),
-        (made.routes, (), OpenAIDialect()),
-        (ANTHROPIC, ANTHROPIC_MISSING, AnthropicDialect()),
+    dialects: tuple[tuple[Any, Dialect], ...] = (
+        (OLLAMA, OllamaDialect()),
+        (OPENAI, OpenAIDialect()),
+        (LLAMACPP, OpenAIDialect()),
+        (made.routes, OpenAIDialect()),
+        (ANTHROPIC, AnthropicDialect()),
     )
     routes: list[BaseRoute] = [Route("/healthz", _health(board), methods=["GET"])]
     routes.append(Route("/", _root, methods=["GET"]))
     routes.append(_route(board, OpenAIDialect(), "GET", "/metrics", _metrics(board.meters)))
-    for table, missing, dialect in dialects:
+    for table, dialect in dialects:
         routes += [_route(board, dialect, *one) for one in table]
-        routes += [_route(board, dialect, method, path, _refuse(path)) for method, path in missing]
     app = Starlette(routes=routes, exception_handlers={404: _lost, 405: _lost})
     return Guarded(app, Door(settings), made)
 
@@ -69,14 +68,6 @@ def _route(board: Board, dialect: Dialect, method: str, path: str, handler: Hand
         body = "passed on"
     endpoint = Endpoint(handler, dialect, board.callers, board.shelf, body)
     return Route(path, Counted(endpoint, board.meters, path), methods=[method])
-
-
-def _refuse(path: str) -> Handler:
-    async def handler(call: Call) -> Answer:
-        del call
-        raise NotBuiltError("NOT_IMPLEMENTED", f"{path} is not built yet", remedy=_SEE)
-
-    return handler
 
 
 _SEE = "docs/gateway.md lists what is"
@@ -163,9 +154,11 @@ class Guarded:
         if scope["type"] != "http":
             return  # no web sockets, no life span
         headers = headers_in(scope)
-        refused = self._door.refusal(headers)
+        refused = self._door.refusal(headers, scope["http_version"])
         if refused is not None:
-            await _told(refused, scope["path"])(scope, receive, send)
+            response = _told(refused, scope["path"])
+            response.headers["connection"] = "close"  # what else it holds is not read as a request
+            await response(scope, receive, send)
             return
         origin = headers.get("origin")
         if origin is None:

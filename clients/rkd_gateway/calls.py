@@ -86,6 +86,20 @@ async def wholes(answer: AsyncAnswer[Any], count: int) -> list[Whole]:
     return found
 
 
+async def prompt_tokens(answer: AsyncAnswer[Any]) -> int:
+    """
+    Return how long the prompt of *answer* is, and leave it there.
+
+    The board counts as it would for the answer itself: template, tools and pictures included. What
+    it has read by then stays in its cache for the request that is likely to come next.
+    """
+    async with answer:
+        async for message in answer.messages():
+            if message.WhichOneof("event") == "prefill" and message.prefill.total_tokens:
+                return int(message.prefill.total_tokens)
+    return finished(answer).usage.prompt_tokens
+
+
 def finished(answer: AsyncAnswer[Any]) -> types.Finished:
     """Return the last event of *answer*, as a message."""
     last: types.Finished | None = answer.follow.finished  # type: ignore[attr-defined]

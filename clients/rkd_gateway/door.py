@@ -11,10 +11,11 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 
-from rkd_client.errors import ForbiddenError, RkdError
+from rkd_client.errors import ForbiddenError, InvalidInputError, RkdError
 
 from rkd_gateway.settings import Settings
 
+SPOKEN = ("1.0", "1.1")
 PREFLIGHT = {
     "access-control-allow-methods": "GET, HEAD, POST, DELETE",
     "access-control-allow-headers": "authorization, content-type, x-requested-with, "
@@ -39,8 +40,17 @@ class Door:
         self._given = settings.hosts
         self._origins = settings.origins
 
-    def refusal(self, headers: Mapping[str, str]) -> RkdError | None:
-        """Return why the request with these *headers* is turned away; None to let it in."""
+    def refusal(self, headers: Mapping[str, str], http: str = "1.1") -> RkdError | None:
+        """
+        Return why a request is turned away; None to let it in.
+
+        Args:
+            headers: of the request, names in small letters.
+            http: the version of HTTP it says it speaks.
+        """
+        if http not in SPOKEN or {"content-length", "transfer-encoding"} <= headers.keys():
+            # Two lengths are two requests to somebody (RFC 9112, 6.1): none is answered.
+            return InvalidInputError("REQUEST_MALFORMED", "this is no request of HTTP/1.1")
         host = host_of(headers.get("host", ""))
         if not self._is_ours(host):
             return ForbiddenError(

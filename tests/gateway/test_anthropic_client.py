@@ -37,6 +37,17 @@ def test_a_message_comes_whole_and_in_events(client: anthropic.Anthropic) -> Non
     assert counted == last.usage.input_tokens + (last.usage.cache_read_input_tokens or 0) > 0
 
 
+def test_tokens_are_counted_as_they_will_be(client: anthropic.Anthropic) -> None:
+    """With the template, the system prompt and the tools."""
+    tools: Any = [{"name": "add", "description": "Adds", "input_schema": {"type": "object"}}]
+    asked: Any = {"model": "caller", "messages": HI, "system": "Be kind", "tools": tools}
+    counted = client.messages.count_tokens(**asked).input_tokens
+    said = client.messages.create(**asked, max_tokens=1).usage
+
+    assert counted == said.input_tokens + (said.cache_read_input_tokens or 0)
+    assert counted > client.messages.count_tokens(model="caller", messages=HI).input_tokens
+
+
 def test_a_stop_sequence_is_told(client: anthropic.Anthropic) -> None:
     """The one that matched."""
     said = client.messages.create(

@@ -12,8 +12,9 @@ from rkd.v1 import types_pb2 as types
 from rkd_gateway.anthropic.asking import options
 from rkd_gateway.anthropic.shape import PING, SSE, counted, ended, event, failed, usage
 from rkd_gateway.anthropic.turns import chosen, tools, turns
-from rkd_gateway.calls import Told, Whole, arguments_of, deltas, finished, whole
+from rkd_gateway.calls import Told, Whole, arguments_of, deltas, finished, prompt_tokens, whole
 from rkd_gateway.endpoint import Answer, Call, Lines
+from rkd_gateway.fields import Fields
 from rkd_gateway.problems import bad_field
 
 _EMPTY: Final = {
@@ -26,20 +27,39 @@ async def messages(call: Call) -> Answer:
     """Answer a conversation."""
     fields = call.fields
     model = fields.name_of_model("model")
-    conversation = turns(fields)
-    if not any(one["role"] != "system" for one in conversation):
-        raise bad_field("messages", "a list with at least one message")
-    offered = tools(fields)
-    choice = chosen(fields.inner("tool_choice"))
+    asked = _conversation(fields)
     streamed = fields.yes("stream") or False
     given = {**call.priority, **options(fields)}
     fields.end()
-    answer = call.client.chat(model, conversation, tools=offered, tool_choice=choice, **given)
+    answer = call.client.chat(model, **asked, **given)
     if streamed:
         return Lines(_events(answer, model), SSE, failed, comment=PING)
     found = await whole(answer)
     end = finished(answer)
     return {**_head(model), "content": _content(found), **ended(end), "usage": counted(end)}
+
+
+async def count_tokens(call: Call) -> Answer:
+    """Tell how many tokens a conversation is, as the model's own template writes it."""
+    fields = call.fields
+    model = fields.name_of_model("model")
+    asked = _conversation(fields)
+    fields.rename("max_tokens", "ignored")
+    fields.skip("ignored")
+    rest = Fields({**fields.everything(), "max_tokens": 1})
+    given = options(rest)
+    rest.end()
+    answer = call.client.chat(model, **asked, **{**given, "priority": "background"})
+    return {"input_tokens": await prompt_tokens(answer)}
+
+
+def _conversation(fields: Fields) -> dict[str, Any]:
+    """Take the turns, the tools and their choice."""
+    conversation = turns(fields)
+    if not any(one["role"] != "system" for one in conversation):
+        raise bad_field("messages", "a list with at least one message")
+    choice = chosen(fields.inner("tool_choice"))
+    return {"messages": conversation, "tools": tools(fields), "tool_choice": choice}
 
 
 def _head(model: str) -> dict[str, Any]:

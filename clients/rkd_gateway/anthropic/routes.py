@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from rkd_gateway.anthropic.messages import messages
+from rkd_gateway.anthropic.messages import count_tokens, messages
 
-ANTHROPIC: Final = (("POST", "/v1/messages", messages),)
-
-ANTHROPIC_MISSING: Final = (("POST", "/v1/messages/count_tokens"),)
-"""Known to clients, not built yet: refused in words."""
+ANTHROPIC: Final = (
+    ("POST", "/v1/messages", messages),
+    ("POST", "/v1/messages/count_tokens", count_tokens),
+)
