@@ -26,7 +26,7 @@ from rkd.grammar.regex import (
     read,
 )
 
-MAX_STATES = 2000
+MAX_STATES = 4200
 MAX_EDGES = 10_000
 """Ranges of characters between states."""
 MAX_STEPS = 2_000_000

@@ -19,8 +19,8 @@ MAX_DEPTH = 64
 """Of groups."""
 MAX_COUNT = 1000
 """Of one `{n,m}`."""
-MAX_POSITIONS = 2000
-"""Characters and classes when every `{n,m}` is written out."""
+MAX_POSITIONS = 4096
+"""Characters and classes when every `{n,m}` is written out: a plain text may be as long."""
 
 Ranges = tuple[tuple[int, int], ...]
 """Code points, in order, apart from each other, both ends in."""

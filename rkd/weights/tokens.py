@@ -8,6 +8,8 @@ its length as a u64. A vocabulary of 150,000 tokens has 3 MB; a text is found in
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from rkd.outside import open_regular
@@ -57,12 +59,13 @@ class TokenTexts:
 
     def text(self, token_id: int) -> str:
         """Return the text of a token, "" where there is none; walks over those before it."""
+        return next(islice(self, token_id, None), b"").decode(errors="replace")
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the text of every token, by its id, as it stands in the file."""
         at = 0
         while at + _LENGTH.size <= len(self._strings):
             (length,) = _LENGTH.unpack_from(self._strings, at)
             at += _LENGTH.size
-            if token_id == 0:
-                return self._strings[at : at + length].decode(errors="replace")
+            yield self._strings[at : at + length]
             at += length
-            token_id -= 1
-        return ""

@@ -8,18 +8,14 @@ bytes: byte-level BPE writes each as a printable character, the others have toke
 from __future__ import annotations
 
 import re
-import struct
 from pathlib import Path
 
-from rkd.outside import open_regular
 from rkd.weights.gguf import read_header
+from rkd.weights.tokens import TokenTexts
 
-TOKENS, MODEL = "tokenizer.ggml.tokens", "tokenizer.ggml.model"
+MODEL = "tokenizer.ggml.model"
 BYTE_LEVEL = "gpt2"
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
-_U64 = struct.Struct("<Q")
-_KIND_BYTES = 8
-"""The types of the pair and of the array's elements."""
 
 
 def read_vocabulary(path: Path) -> list[bytes]:
@@ -33,21 +29,8 @@ def read_vocabulary(path: Path) -> list[bytes]:
         OSError: it cannot be read.
     """
     header = read_header(path)
-    if TOKENS not in header.spans:
-        return []
-    start, end = header.spans[TOKENS]
-    with open_regular(path) as file:
-        file.seek(start)
-        data = file.read(end - start)
-    at = _U64.size + _U64.unpack_from(data)[0] + _KIND_BYTES
-    count, at = _U64.unpack_from(data, at)[0], at + _U64.size
     signs = _signs() if header.text(MODEL) == BYTE_LEVEL else {}
-    words: list[bytes] = []
-    for _ in range(count):
-        begin = at + _U64.size
-        at = begin + _U64.unpack_from(data, at)[0]
-        words.append(_bytes_of(data[begin:at], signs))
-    return words
+    return [_bytes_of(written, signs) for written in TokenTexts.of(path, header)]
 
 
 def _bytes_of(written: bytes, signs: dict[str, int]) -> bytes:

@@ -51,7 +51,7 @@ def test_the_next_character_tells_the_way(pattern: str) -> None:
 
 def test_the_largest_is_a_grammar_an_engine_bears() -> None:
     """What is made here is not refused there."""
-    for pattern in (".{0,1000}", "[a-z]{1,999}", "(a|b)*a(a|b){9}"):
+    for pattern in (".{0,1000}", "[a-z]{1,999}", "(a|b)*a(a|b){9}", "x" * 4096):
         made = automaton_of(pattern)
 
         assert list(judge(made.gbnf())) == []
