@@ -55,6 +55,8 @@ class Config:
     state_dir: Path
     rkllm_library: tuple[Path, ...]
     rkllm_version: str
+    rknn_library: Path | None
+    rknn_cores: int
     backend: str
     max_resident: int
     memory_fraction: float
@@ -142,6 +144,8 @@ SETTINGS: tuple[Setting, ...] = (
     _row("state_dir", path, "(state)", "Operations, measured memory, caches."),
     _row("rkllm_library", paths, "", "librkllmrt.so, or several by colons; empty: look."),
     _row("rkllm_version", text, "", "Version to assume for a library that does not tell its own."),
+    _row("rknn_library", path, "", "librknnrt.so, for encoders of pictures; empty: look."),
+    _row("rknn_cores", integer(0, 7), "0", "Mask of the NPU cores encoders run on; 0: all alike."),
     _row("backend", choice("auto", "npu", "cpu"), "auto", "Where models run.", live=True),
     _row("max_resident", integer(0, 64), "0", "Most models in memory; 0: as fit.", live=True),
     _row("memory_fraction", fraction, "0.8", "Part of all memory models may take.", live=True),

@@ -12,7 +12,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from rkd.model import BackendKind, Media, Message, Part
+from rkd.model import BackendKind, Media, Message, Part, VisionEncoder
 from rkd.session import SessionFile
 from rkd.tokens import Count, Int32, Size, TokenLogprobs, ToolCallDelta
 
@@ -221,14 +221,13 @@ class PrefillProgress:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of one run; prompt includes cached, completion includes reasoning."""
+    """Token counts of one run; prompt includes cached and media, completion reasoning."""
 
     prompt_tokens: Count = 0
     cached_tokens: Count = 0
     completion_tokens: Count = 0
     reasoning_tokens: Count = 0
     media_tokens: Count = 0
-    """Of the prompt's, what pictures became."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +289,7 @@ class LoadSpec:
         projector: absolute path of the GGUF that makes tokens of pictures, or "".
         blind_because: why there is none, where the library knows more than that.
         image_tokens: most tokens a picture becomes; 0 leaves it to the model.
+        vision: on the NPU, what lets it see, or None.
         prompt_cache_bytes: memory for the caches of conversations without a slot; 0 for none.
         loop_guard: end an answer that runs in a circle for so many tokens; 0 lets it run.
         llama_device: the NPU of a native llama-server, `none` not to use it, "" where it has none.
@@ -318,6 +318,7 @@ class LoadSpec:
     embeddings: bool = False
     projector: str = ""
     image_tokens: Count = 0
+    vision: VisionEncoder | None = None
     prompt_cache_bytes: Size = 0
     first_answer: Count = 0
     llama_device: str = ""

@@ -172,6 +172,25 @@ class Media:
     place: str = field(default="", compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class VisionEncoder:
+    """
+    What lets a model on the NPU see.
+
+    Args:
+        path: of the .rknn, absolute.
+        library: of the `librknnrt.so` for it.
+        cores: mask of the NPU cores it runs on; 0 leaves it to the library.
+        tags: start, end and content of a picture as the Modelfile has them; empty texts leave
+            them to the family.
+    """
+
+    path: str
+    library: str
+    cores: int = 0
+    tags: tuple[str, str, str] = ("", "", "")
+
+
 Part = str | Media
 """A piece of a turn or prompt; two texts never follow each other."""
 
@@ -248,6 +267,8 @@ class Model:
         weights: NPU weights first; empty only while INCOMING or INVALID.
         projector: what makes pictures of the GGUF's kind of tokens, or None.
         blind_because: why it has none where files that might be are there; "" else.
+        encoder: what makes them of the .rkllm's kind, a .rknn, or None.
+        npu_blind_because: the same of it.
         reason: one sentence when the state is not READY.
         size_bytes: everything in the folder.
         version: changes whenever anything in the folder changed.
@@ -259,6 +280,8 @@ class Model:
     weights: tuple[WeightsFile, ...] = ()
     projector: WeightsFile | None = None
     blind_because: str = ""
+    encoder: WeightsFile | None = None
+    npu_blind_because: str = ""
     modelfile_text: str = ""
     recipe: Recipe = field(default_factory=Recipe)
     details: Details = field(default_factory=Details)

@@ -12,6 +12,8 @@ from rkd.librkllmrt import identify
 
 LIBRARY_NAME: Final = "librkllmrt.so"
 
+RKNN_NAME: Final = "librknnrt.so"
+
 USUAL_FOLDERS: Final = (
     Path("/opt/rkd/lib"),
     Path("/opt/rkllm"),
@@ -62,6 +64,13 @@ def find_libraries(
         if real not in found and real.is_file() and len(found) < MOST_LIBRARIES:
             found[real] = _judge(path, version_override)
     return tuple(found.values())
+
+
+def find_rknn(configured: Path | None, *, folders: tuple[Path, ...] = USUAL_FOLDERS) -> Path | None:
+    """Return the librknnrt.so to use: the configured one as given, else the first there is."""
+    if configured is not None:
+        return configured
+    return next((folder / RKNN_NAME for folder in folders if (folder / RKNN_NAME).is_file()), None)
 
 
 def _in(folder: Path) -> list[Path]:

@@ -66,9 +66,13 @@ def chat(traits: Traits) -> Ability:
 
 
 def vision(traits: Traits) -> Ability:
-    """By the projector beside its weights."""
-    if traits.on_npu:
-        return no("it sees no pictures on the NPU", ON_CPU)
+    """By the projector beside its GGUF, or the encoder beside its .rkllm."""
+    if traits.on_npu and not traits.projector:
+        return no(
+            traits.blind_because.removesuffix(".")
+            or "no vision encoder (.rknn) lies beside its .rkllm",
+            ON_CPU,
+        )
     if not traits.projector:
         return no(
             traits.blind_because.removesuffix(".")

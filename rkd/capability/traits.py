@@ -152,6 +152,7 @@ def npu_traits(spec: LoadSpec, family: Family) -> Traits:
         rank_template=first_of((spec.template, files.rank_template)),
         infill=of_tokenizer(folder / TOKENIZER) if folder is not None else None,
         adapters=_adapters(spec),
+        projector=spec.vision is not None,
     )
 
 

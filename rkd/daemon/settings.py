@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rkd.board.facts import Board, Telemetry
+from rkd.board.runtime import find_rknn
 from rkd.config import SETTINGS, Config
 from rkd.model import BackendChoice
 from rkd.pool.deciding.llamaserver import npu_in
@@ -54,6 +55,8 @@ def pool_settings(config: Config, board: Board, llama_device: str = "") -> PoolS
         default_context_tokens=config.max_context,
         kv_cache_type=config.kv_cache_type,
         image_tokens=config.max_image_tokens,
+        rknn_library=str(find_rknn(config.rknn_library) or ""),
+        rknn_cores=config.rknn_cores,
         prompt_cache_bytes=config.prompt_cache,
         backend=BackendChoice(config.backend),
         npu_parallel_runs=config.npu_parallel,

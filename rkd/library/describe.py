@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rkd.errors import RkdError
 from rkd.library import modelfiles, projectors, provenance, verdict
+from rkd.library.encoders import FoundEncoder, find_encoder, is_encoder
 from rkd.library.header import details_of, marked
 from rkd.library.layout import format_of
 from rkd.library.modelfiles import Reading
@@ -96,7 +97,10 @@ def describe(
     reading = modelfiles.read(folder)
     sight = _sight(top, reading, sketch=sketch)
     weights, parts = _weights(top, reading, sight.names)
-    parts += tuple(file for file in top if sight.chosen and file.path == sight.chosen.path)
+    recipe = reading.recipe if reading else Recipe()
+    encoder = _encoder(top, weights, recipe)
+    seeing = {one.chosen.path for one in (sight, encoder) if one.chosen}
+    parts += tuple(file for file in top if file.path in seeing)
     recheck_s = _recheck(parts, judge)
     said = _spoilt(name, folder, top, weights, reading) or verdict.judge(
         name,
@@ -119,8 +123,10 @@ def describe(
         weights=weights if sketch else marked(weights),
         projector=sight.chosen if sees else None,
         blind_because=sight.trouble,
+        encoder=encoder.chosen,
+        npu_blind_because=encoder.trouble,
         modelfile_text=f"FROM ./{weights[0].path.name}\n" if derived else text,
-        recipe=reading.recipe if reading else Recipe(),
+        recipe=recipe,
         details=details,
         provenance=provenance.read(folder),
         size_bytes=sum(file.size_bytes for file in files),
@@ -146,6 +152,19 @@ def _sight(top: tuple[FoundFile, ...], reading: Reading | None, *, sketch: bool)
     ]
     named = reading.files if reading else frozenset()
     return projectors.find(ggufs, named, sketch=sketch)
+
+
+def _encoder(
+    top: tuple[FoundFile, ...], weights: tuple[WeightsFile, ...], recipe: Recipe
+) -> FoundEncoder:
+    if all(file.format is not Format.RKLLM for file in weights):
+        return FoundEncoder()
+    files = [
+        WeightsFile(file.path, Format.RKLLM, file.size_bytes, file.modified_ns)
+        for file in top
+        if not file.trouble and is_encoder(file.path.name)
+    ]
+    return find_encoder(files, str(recipe.parameter("vision_encoder") or ""))
 
 
 def _weights(

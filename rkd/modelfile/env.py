@@ -40,10 +40,10 @@ KNOWN_KEYS = frozenset({*_TEXTS, *_LISTS, *_PARAMETER_OF, "MESSAGES"})
 """Keys rkd acts upon."""
 
 KEPT_KEYS = frozenset(
-    {"TOKENIZER", "VISION_ENCODER", "IMAGE_WIDTH", "IMAGE_HEIGHT", "N_IMAGE_TOKENS", "IMG_START"}
-    | {"IMG_END", "IMG_CONTENT", "SYSTEM_PROMPT", "PROMPT_PREFIX", "PROMPT_POSTFIX"}
+    {"TOKENIZER", "IMAGE_WIDTH", "IMAGE_HEIGHT", "N_IMAGE_TOKENS"}
+    | {"SYSTEM_PROMPT", "PROMPT_PREFIX", "PROMPT_POSTFIX"}
 )
-"""rkllama's keys without meaning to rkd: kept as they are."""
+"""rkllama's keys without meaning to rkd, kept as they are; an encoder is asked its sizes."""
 
 
 def looks_like_env(text: str) -> bool:

@@ -88,6 +88,11 @@ PARAMETERS: dict[str, Parameter] = {
     "kv_cache_type": Parameter(Domain(ValueKind.CHOICE, choices=("auto", "f16", "q8_0", "q4_0"))),
     "rkllm_version": Parameter(_TEXT),
     "enable_thinking": Parameter(_BOOL, Effect.REQUEST),
+    # rkllama's: what lets a model on the NPU see
+    "vision_encoder": Parameter(_TEXT),
+    "img_start": Parameter(_TEXT),
+    "img_end": Parameter(_TEXT),
+    "img_content": Parameter(_TEXT),
     "backend": Parameter(Domain(ValueKind.CHOICE, choices=tuple(BackendChoice))),
     "keep_alive": Parameter(Domain(ValueKind.DURATION, -1), Effect.REQUEST),
     # Ollama's, gone

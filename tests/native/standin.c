@@ -19,6 +19,8 @@
  *   context_limit cores target platform toolkit driver device=none     what the file and board are
  *   npu_mb npu_total_mb ledger               memory of this model, of the NPU, shared file
  *   embd     width of the hidden layer (8)
+ *   img_embd numbers of a picture's token (8): answer=echo says, for each <image>, the tags, how
+ *            many tokens, a hash of the numbers and the size the encoder read
  *   vocab    logits given for each token (300)
  *   init_rc init_line init_crash init_hang init_quiet   (crash: segv | abrt | exit)
  *   run_rc run_line run_crash run_hang
@@ -50,6 +52,7 @@
 #include "standin_types.h"
 #include "asserts.h"
 
+enum { STANDIN_MULTIMODAL = 3 };
 #define EXPORT __attribute__((visibility("default")))
 #define SETTINGS 65536
 
@@ -598,12 +601,82 @@ static void answer_params(Line *line, Job *job) {
   put(line, "}");
 }
 
+/* -- pictures ------------------------------------------------------------------------------ */
+
+typedef struct {
+  const char *prompt;
+  const float *embed;
+  size_t tokens, count, width, height;
+  const char *start, *end, *content;
+} Pictures;
+
+static Pictures pictures_of(Job *job) {
+  const RKLLMMultiModalInput *m = &job->input->multimodal_input;
+  Pictures p = {.prompt = m->prompt, .count = 1};
+#if FAMILY >= 5
+  p.embed = m->image.image_embed, p.tokens = m->image.n_image_tokens, p.count = m->image.n_image;
+  p.width = m->image.image_width, p.height = m->image.image_height;
+  p.start = m->image.image_start, p.end = m->image.image_end, p.content = m->image.image_content;
+#else
+  p.embed = m->image_embed, p.tokens = m->n_image_tokens;
+  p.start = job->h->param.img_start, p.end = job->h->param.img_end;
+  p.content = job->h->param.img_content;
+#if FAMILY >= 3
+  p.count = m->n_image, p.width = m->image_width, p.height = m->image_height;
+#endif
+#endif
+  return p;
+}
+
+/* As the real one: as many tags as pictures, sizes given, tags known; `img_embd` floats a token. */
+static const char *trouble_with_pictures(Job *job) {
+  Pictures p = pictures_of(job);
+  size_t tags = 0;
+  if (!p.prompt) return "no prompt";
+  for (const char *at = p.prompt; (at = strstr(at, "<image>")); at += 7) tags++;
+  if (!tags) return "prompt has no <image> tag";
+  if (tags != p.count) return "number of <image> tags is not n_image";
+  if (!p.embed || !p.tokens) return "no image embed";
+  if (!p.content || !*p.content) return "img_content is not set";
+#if FAMILY >= 3
+  if (!p.width || !p.height) return "image_width and image_height are not set";
+#endif
+#if FAMILY >= 4
+  if (job->infer->keep_history) return "keep_history repeats the first picture";
+#endif
+  return NULL;
+}
+
+/* The tags put around, and what the numbers of each picture add up to. */
+static void answer_pictures(Job *job) {
+  Pictures p = pictures_of(job);
+  long width = number(job->settings, "img_embd", 8);
+  size_t each = p.tokens * width, at = 0, picture = 0;
+  job->answer = malloc(strlen(p.prompt) + p.count * 256 + 1);
+  for (const char *from = p.prompt; *from;) {
+    if (strncmp(from, "<image>", 7)) {
+      job->answer[at++] = *from++;
+      continue;
+    }
+    uint64_t hash = 1469598103934665603u;
+    const unsigned char *bytes = (const unsigned char *)(p.embed + picture * each);
+    for (size_t i = 0; i < each * sizeof(float); i++) hash = (hash ^ bytes[i]) * 1099511628211u;
+    at += sprintf(job->answer + at, "%s[%zu*%s:%08x:%zux%zu]%s", p.start ? p.start : "", p.tokens,
+                  p.content, (unsigned)hash, p.width, p.height, p.end ? p.end : "");
+    picture++, from += 7;
+  }
+  job->answer[at] = 0;
+  job->n_answer = at;
+}
+
 static void make_answer(Job *job) {
   static Line line;
   char kind[4096];
   setting(job->settings, "answer", "echo", kind, sizeof kind);
   if (!strcmp(kind, "echo")) {
-    if (job->input->input_type == INPUT_TOKEN) {
+    if (job->input->input_type == STANDIN_MULTIMODAL) {
+      answer_pictures(job);
+    } else if (job->input->input_type == INPUT_TOKEN) {
       job->answer = malloc(job->n_tokens * 12 + 1);
       job->n_answer = 0;
       for (int i = 0; i < job->n_tokens; i++)
@@ -739,7 +812,7 @@ static void logits(Job *job) {
   float *all = malloc(sizeof(float) * size * n);
   uint32_t sum = 0;
   for (int t = 0; t < n; t++) {
-    sum += job->input->input_type == INPUT_PROMPT ? 1 : job->input->token_input.input_ids[t];
+    sum += job->input->input_type != INPUT_TOKEN ? 1 : job->input->token_input.input_ids[t];
     for (int i = 0; i < size; i++)
       all[t * size + i] = (float)((sum * 31u + i * 7u) % 97u) / 10.0f - 4.8f;
   }
@@ -823,6 +896,8 @@ static void log_run(Job *job) {
 #endif
   if (job->input->input_type == INPUT_PROMPT)
     put_text(&line, "prompt", job->input->prompt_input);
+  else if (job->input->input_type == STANDIN_MULTIMODAL)
+    put_text(&line, "prompt", job->input->multimodal_input.prompt);
   else {
     put(&line, ",\"tokens\":[");
     for (int i = 0; i < job->n_tokens && i < 4096; i++)
@@ -868,14 +943,15 @@ EXPORT int rkllm_run(LLMHandle handle, RKLLMInput *input, RKLLMInferParam *infer
     job.n_bytes = input->token_input.n_tokens * 4;
     settings_of(settings, h->path, NULL);
   } else {
-    job.bytes = input->prompt_input;
-    job.n_bytes = strlen(input->prompt_input);
-    settings_of(settings, h->path, input->prompt_input);
+    int pictured = input->input_type == STANDIN_MULTIMODAL;
+    job.bytes = pictured ? input->multimodal_input.prompt : input->prompt_input;
+    job.n_bytes = strlen(job.bytes);
+    settings_of(settings, h->path, job.bytes);
   }
   job.n_tokens = (int)((job.n_bytes + 3) / 4);
   pthread_mutex_lock(&h->lock);
   free(h->prompt);
-  h->prompt = input->input_type == INPUT_TOKEN ? NULL : strdup(input->prompt_input);
+  h->prompt = input->input_type == INPUT_TOKEN ? NULL : strdup(job.bytes);
   pthread_mutex_unlock(&h->lock);
   if (!number(settings, "abort_sticks", 0)) h->abort_at = 0;
   log_run(&job);
@@ -883,6 +959,11 @@ EXPORT int rkllm_run(LLMHandle handle, RKLLMInput *input, RKLLMInferParam *infer
   if (number(settings, "run_hang", 0)) hang();
   if (*setting(settings, "run_line", "", text, sizeof text)) say("%s", text);
   job.rc = number(settings, "run_rc", 0);
+  const char *trouble = NULL;
+  if (input->input_type == STANDIN_MULTIMODAL && (trouble = trouble_with_pictures(&job))) {
+    say("E rkllm: %s", trouble);
+    job.rc = -1;
+  }
   if (!job.rc && job.n_tokens > h->param.max_context_len) {
     say("E rkllm: the length of prompt is greater than max context (prompt: %d tokens, max "
         "context: %d)", job.n_tokens, h->param.max_context_len);

@@ -51,6 +51,7 @@ ALLOWED_IN: dict[str, tuple[str, ...]] = {
     "grpc": ("rkd/service/", "rkd/telemetry/", "rkd/daemon/", "rkd/v1/", "clients/"),
     "ctypes": (
         "rkd/backend/rkllm/",
+        "rkd/backend/rknn/",
         "rkd/backend/quantize/ggml.py",
         "rkd/backend/llamacpp/llguidance.py",
         "rkd/backend/llamacpp/vocabulary.py",

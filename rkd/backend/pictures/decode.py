@@ -29,6 +29,11 @@ MOST_RATIO = 50
 """A picture longer than that many times its width gets white beside it: llama.cpp aligns the short
 side upwards and the long one with it, past every cap on tokens."""
 
+GREY = (127, 127, 127)
+"""Around a picture on an encoder's square: Rockchip's demo pads with 127.5."""
+MOST_FRAMES = 4
+"""A picture is shrunk to so many times the encoder's pixels before it is fitted into them."""
+
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 _ORIENTATION = 0x0112
 _WHITE = (255, 255, 255)
@@ -86,6 +91,25 @@ def png_of(media: Media, most_pixels: int) -> bytes:
     file = io.BytesIO()
     pixels_of(media, most_pixels).save(file, "PNG", compress_level=1)
     return file.getvalue()
+
+
+def framed(media: Media, width: int, height: int) -> bytes:
+    """
+    Decode *media* to RGB bytes of exactly that size: in its proportions, centred, grey around.
+
+    Raises:
+        InvalidInputError, PreconditionError: as `pixels_of`.
+    """
+    pillow = import_pillow()
+    picture = pixels_of(media, MOST_FRAMES * width * height)
+    scale = min(width / picture.width, height / picture.height)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    if size != picture.size:
+        picture = picture.resize(size, pillow.Resampling.BILINEAR, reducing_gap=3.0)
+    sheet = pillow.new("RGB", (width, height), GREY)
+    sheet.paste(picture, ((width - size[0]) // 2, (height - size[1]) // 2))
+    pixels: bytes = sheet.tobytes()
+    return pixels
 
 
 def _refusal(media: Media, what: str) -> InvalidInputError:

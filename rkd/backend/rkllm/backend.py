@@ -22,6 +22,7 @@ from rkd.backend.rkllm.ranker import NpuRanker
 from rkd.backend.rkllm.resident import LoadedModel
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, StatusError
 from rkd.backend.rkllm.sampling import engine_sampling
+from rkd.backend.rkllm.sight import NpuSight
 from rkd.backend.rkllm.tap import Tap
 from rkd.backend.text.calls.table import markers_of
 from rkd.backend.text.splitter import AnswerSplitter, splitter_for
@@ -80,6 +81,7 @@ class RkllmBackend:
         self._abort_bound_s = abort_bound_s
         self._tap: Tap | None = None
         self._model: NpuModel | None = None
+        self._sight: NpuSight | None = None
         self._asks: dict[str, tuple[str, Prompt]] = {}
         """By the names of their files: prompts whose caches are about to be taken over."""
 
@@ -99,6 +101,13 @@ class RkllmBackend:
         prompts = Prompts(spec, library.family)
         runtime = Runtime(library)
         self._tap = Tap()
+        if spec.vision is not None:
+            progress(LoadProgress("vision encoder"))
+        special = frozenset(prompts.tokenizer.special_tokens.values() if prompts.tokenizer else ())
+        # First, for it has no choice of its place on the NPU.
+        sight = NpuSight(spec, library.family, special)
+        self._sight = sight
+        self._tap.take()  # what the encoder's library said is not the model's
         params = InitParams(
             weights=spec.weights,
             context_tokens=spec.context_tokens or DEFAULT_CONTEXT_TOKENS,
@@ -107,6 +116,7 @@ class RkllmBackend:
             sampling=engine_sampling(spec.sampling),
             # Whoever knows the special tokens drops them himself and keeps what marks tool calls.
             skip_special_tokens=prompts.tokenizer is None,
+            tags=sight.tags,
         )
         resident = LoadedModel(runtime, self._tap, params, spec.adapters)
         progress(LoadProgress("weights"))
@@ -118,7 +128,9 @@ class RkllmBackend:
             abort_bound_s=self._abort_bound_s,
         )
         adapters = {name: scale for name, _, scale in spec.adapters}
-        self._model = NpuModel(resident, engine, prompts, library.family, adapters, spec.loop_guard)
+        self._model = NpuModel(
+            resident, engine, prompts, library.family, adapters, spec.loop_guard, sight
+        )
         heard, detail = FirstAnswer.NOT_HEARD, ""
         if spec.first_answer:
             progress(LoadProgress("first answer"))
@@ -126,9 +138,9 @@ class RkllmBackend:
         return Loaded(
             context_tokens=resident.context_tokens,
             slots=1,
-            runtime=f"rkllm {library.version}",
+            runtime=f"rkllm {library.version}{sight.runtime}",
             template_way=prompts.way,
-            warnings=(*_load_warnings(spec, resident), *_no_text(heard, detail)),
+            warnings=(*_load_warnings(spec, resident), *_no_text(heard, detail), *sight.warnings),
             engine_lines=resident.printed,
             first_answer=heard,
             first_answer_detail=detail,
@@ -158,7 +170,7 @@ class RkllmBackend:
         emit: Emit,
     ) -> Outcome:
         prompt, params = asked
-        known = len(prompt.tokens or ())
+        known = _known(prompt, model.sight)
         if run.sampling.max_tokens == 0:
             return Outcome(FinishReason.LENGTH, Usage(prompt_tokens=known), template_way=prompt.way)
         notes = [*prompt.warnings, *in_vain(run, model.prompts.traits)]
@@ -167,12 +179,15 @@ class RkllmBackend:
             notes.extend(model.resident.prepare(prompt, params.sampling))
             if handle.cancelled:
                 return
+            given = model.sight.seen(prompt, params)
+            if _is_gone(handle):
+                return  # the encoder itself cannot be stopped
             if known:
                 emit(PrefillProgress(known, 0, 0))
             answer.begin()
             try:
                 sessions.recall(model.resident, run.session, prompt)
-                notes.extend(model.answer(prompt, params, answer))
+                notes.extend(model.answer(prompt, given, answer))
             except StatusError as error:
                 # What an aborted run returns is not documented; it was asked to end.
                 if not (answer.closed or handle.cancelled):
@@ -196,7 +211,7 @@ class RkllmBackend:
         if answer.failed and not (answer.closed or handle.cancelled):
             raise model.resident.failure(0)
         answer.finish()
-        return outcome_of(
+        outcome = outcome_of(
             answer,
             prompt_tokens=known,
             context_tokens=model.resident.context_tokens,
@@ -204,6 +219,7 @@ class RkllmBackend:
             template_way=prompt.way,
             warnings=tuple(notes),
         )
+        return model.sight.counted(outcome, prompt)
 
     def keep(self, run: Run) -> Kept:
         """Look at what the library wrote when it had read the prompt of *run*."""
@@ -217,12 +233,15 @@ class RkllmBackend:
         refuse(run, replace(model.prompts.traits, adapters=tuple(model.adapters.items())))
         sampling = engine_sampling(run.sampling)
         lora = _adapter(run, model.adapters)
-        fit = fitted(run, model.resident.context_tokens, lambda one: _length(model.prompts, one))
+        fit = fitted(
+            run, model.resident.context_tokens, lambda one: _length(model.prompts, model.sight, one)
+        )
         prompt = model.prompts.prompt(fit.run)
         prompt = replace(prompt, warnings=(*prompt.warnings, *fit.warnings))
         if not (prompt.tokens or prompt.text):
             raise bad_field("prompt", "should not be empty: the NPU runtime answers no empty one")
-        known = len(prompt.tokens or ())
+        model.sight.check(prompt.pictures)
+        known = _known(prompt, model.sight)
         if known >= model.resident.context_tokens:
             raise evidence.prompt_too_long(known, model.resident.context_tokens)
         return prompt, RunParams(
@@ -292,6 +311,9 @@ class RkllmBackend:
         model, self._model = self._model, None
         if model is not None and model.engine.close():
             model.resident.close()
+        sight, self._sight = self._sight, None
+        if sight is not None and not (model and model.engine.lost):
+            sight.close()
         if self._tap is not None:
             self._tap.close()
             self._tap = None
@@ -330,6 +352,10 @@ def _no_text(heard: FirstAnswer, detail: str) -> tuple[str, ...]:
     return (f"the first tokens it was heard to say are no text: {detail}",)
 
 
+def _is_gone(handle: RunHandle) -> bool:
+    return handle.cancelled
+
+
 def _splitter(prompt: Prompt, run: Run) -> AnswerSplitter | None:
     return splitter_for(run, prompt.text, prompt.row) if prompt.split else None
 
@@ -343,9 +369,16 @@ def _hidden_tokens(prompts: Prompts, prompt: Prompt, run: Run) -> Mapping[int, s
     return {token: text for token, text in special.items() if text not in shown}
 
 
-def _length(prompts: Prompts, run: Run) -> int:
+def _length(prompts: Prompts, sight: NpuSight, run: Run) -> int:
     """Tokens of the prompt of *run*; only asked where they can be counted."""
-    return len(prompts.prompt(run).tokens or ())
+    return _known(prompts.prompt(run), sight)
+
+
+def _known(prompt: Prompt, sight: NpuSight) -> int:
+    """How long *prompt* is; 0 where nobody can count it, and at least its pictures."""
+    pictures = prompt.pictures
+    around = prompt.text_tokens + sight.media_tokens(pictures) + sight.tag_tokens(pictures)
+    return around if pictures else len(prompt.tokens or ())
 
 
 def _adapter(run: Run, loaded: dict[str, float]) -> str:

@@ -11,6 +11,7 @@ from rkd.backend.rkllm.prompt import Prompt, Prompts
 from rkd.backend.rkllm.resident import LoadedModel
 from rkd.backend.rkllm.runtime import RunParams, StatusError
 from rkd.backend.rkllm.sessions import prefix_of
+from rkd.backend.rkllm.sight import NpuSight
 from rkd.librkllmrt import Family
 
 CONTINUED = "the model ended inside its reasoning: that was closed, and it was asked to go on"
@@ -30,6 +31,7 @@ class NpuModel:
     family: Family
     adapters: dict[str, float]
     loop_guard: int
+    sight: NpuSight
 
     def answer(self, prompt: Prompt, params: RunParams, answer: CallbackAnswer) -> tuple[str, ...]:
         """Let the library answer *prompt*, in as many runs as it takes; what to warn of."""

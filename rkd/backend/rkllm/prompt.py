@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rkd.backend.pictures.marks import Marks
 from rkd.backend.prompt.infill import gap_of
 from rkd.backend.text.calls.table import HERMES, CallFormat
 from rkd.capability.chat_files import TOKENIZER, read_chat_files
@@ -23,7 +25,7 @@ from rkd.capability.traits import npu_traits
 from rkd.errors import bad_field
 from rkd.inference import LoadSpec, Run, TemplateWay, Tool
 from rkd.librkllmrt import Family
-from rkd.model import Message
+from rkd.model import Media, Message
 from rkd.outside import quoted
 
 if TYPE_CHECKING:
@@ -33,6 +35,12 @@ if TYPE_CHECKING:
     from rkd.backend.prompt.tokenizer import Tokenizer
 
 NO_TEMPLATE = "the model has no chat template: the messages were sent one after the other"
+
+
+IMAGE = "<image>"
+"""What the runtime puts a picture's tokens in place of."""
+_TYPED = re.compile(r"<(image|video|audio)>")
+"""The same typed by somebody: it is text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,8 @@ class Prompt:
         thinking_open: the reasoning the answer begins inside, or None.
         row: how the model writes tool calls.
         split: separate reasoning and tool calls from the answer.
+        pictures: for the `<image>` tags of the text, in order; then tokens is None.
+        text_tokens: of the text around them; 0 where nobody can count.
     """
 
     way: TemplateWay
@@ -63,6 +73,8 @@ class Prompt:
     split: bool = True
     row: CallFormat = HERMES
     warnings: tuple[str, ...] = ()
+    pictures: tuple[Media, ...] = ()
+    text_tokens: int = 0
 
 
 class Prompts:
@@ -149,6 +161,26 @@ class Prompts:
             InvalidInputError: INVALID_FIELD, when a template refuses the messages.
         """
         refuse(run, self.traits)
+        if not run.media:
+            return self._prompt(run)
+        marks = Marks(run)
+        prompt = self._prompt(marks.run)
+        pieces = marks.pieces(prompt.text)
+        texts = [_TYPED.sub(r"< \1>", text) for text in pieces.texts]
+        counted = self.tokenizer and sum(
+            len(self.tokenizer.encode(text, add_special=False, parse_special=True))
+            for text in texts
+        )
+        return replace(
+            prompt,
+            tokens=None,
+            text=IMAGE.join(texts),
+            pictures=pieces.pictures,
+            text_tokens=counted or 0,
+            warnings=(*prompt.warnings, *pieces.warnings),
+        )
+
+    def _prompt(self, run: Run) -> Prompt:
         if run.prompt_tokens:
             return Prompt(TemplateWay.RAW, run.prompt_tokens, split=False)
         if run.suffix is not None and (gap := self._gap(run)) is not None:

@@ -19,6 +19,7 @@ from typing import Any
 from rkd.backend import openmp
 from rkd.backend.rkllm.abi import ABIS
 from rkd.backend.rkllm.abi_shared import LLMHandle, RKLLMInferMode, RKLLMInputType
+from rkd.backend.rkllm.multimodal import NO_TAGS, ImageTags, Multimodal, fill
 from rkd.backend.rkllm.sampling import DEFAULTS, EngineSampling
 from rkd.errors import PreconditionError, Reason
 from rkd.librkllmrt import Family, IdentifiedLibrary
@@ -40,6 +41,7 @@ class InitParams:
         domain: base IOMMU domain.
         sampling: fixed for the handle's life before 1.3.0.
         skip_special_tokens: the runtime gives no text for special tokens.
+        tags: before 1.3.0 fixed for the handle's life.
     """
 
     weights: str
@@ -48,6 +50,7 @@ class InitParams:
     domain: int = 0
     sampling: EngineSampling = DEFAULTS
     skip_special_tokens: bool = True
+    tags: ImageTags = NO_TAGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class RunParams:
         mode: give the last hidden layer, or the logits, instead of an answer.
         lora: name of a loaded adapter, or "".
         save_cache: file to save the prompt cache to, or "".
+        pictures: for the `<image>` tags of the text, or None.
     """
 
     tokens: tuple[int, ...] | None = None
@@ -71,6 +75,7 @@ class RunParams:
     mode: RKLLMInferMode = RKLLMInferMode.RKLLM_INFER_GENERATE
     lora: str = ""
     save_cache: str = ""
+    pictures: Multimodal | None = None
 
 
 class StatusError(Exception):
@@ -261,7 +266,8 @@ class Runtime:
     def _init_param(self, params: InitParams) -> Any:
         """A zeroed structure with every field set: the library's defaults leave some unset."""
         param = self._abi.make("RKLLMParam")
-        self._strings = (params.weights.encode(), b"")
+        tags = tuple(tag.encode() for tag in astuple(params.tags))
+        self._strings = (params.weights.encode(), *tags)
         param.model_path = self._strings[0]
         param.max_context_len = params.context_tokens
         param.max_new_tokens = -1
@@ -281,7 +287,7 @@ class Runtime:
         if self.library.family >= Family.V1_3_0:
             param.ignore_eos_token = False
         else:
-            param.img_start = param.img_end = param.img_content = self._strings[1]
+            param.img_start, param.img_end, param.img_content = tags
         return param
 
     def _input(self, params: RunParams) -> tuple[Any, object]:
@@ -290,6 +296,8 @@ class Runtime:
         if self.library.family >= Family.V1_2_1:
             given.role = b"user"
             given.enable_thinking = params.thinking
+        if params.pictures is not None:
+            return given, fill(given, params.text, params.pictures)
         if params.tokens is None:
             text = params.text.encode("utf-8").replace(b"\0", b"")
             given.input_type = RKLLMInputType.RKLLM_INPUT_PROMPT

@@ -62,7 +62,9 @@ def drop(path: str) -> None:
 
 
 def _read(prompt: Prompt) -> tuple[str, bytes] | None:
-    """What the library reads, and its kind; None where it puts a template of its own around."""
+    """What the library reads, and its kind; None where it is more than this tells."""
+    if prompt.pictures:
+        return None  # the text is the same whatever the pictures are
     if prompt.tokens is not None:
         return "ids", array("i", prompt.tokens).tobytes()
     return ("text", prompt.text.encode()) if prompt.silent else None

@@ -37,11 +37,14 @@ class Need:
         npu_bytes: NPU address space; 0 on the CPU.
         first_domain_only: the runtime crashes with another base domain than 0 (1.1.x; source:
             airockchip/rknn-llm issues 99, 139).
+        encoder_bytes: of a vision encoder beside it, whose library knows no domain but the first;
+            counted in *ram_bytes*, not in *npu_bytes*.
     """
 
     ram_bytes: int
     npu_bytes: int = 0
     first_domain_only: bool = False
+    encoder_bytes: int = 0
 
     @property
     def domains(self) -> int:
@@ -131,15 +134,25 @@ def free_ram(held: Iterable[Held], capacity: Capacity, available_bytes: int) -> 
 
 
 def find_domain(need: Need, held: Iterable[Held], capacity: Capacity) -> int | None:
-    """The lowest base domain with room for *need*; None when there is none; -1 on the CPU."""
+    """
+    The lowest base domain with room for *need*; None when there is none; -1 on the CPU.
+
+    The first domain is the encoders' as long as there are any: together they fit into it, and no
+    model lies there beside them, but for one of a runtime that knows no other domain.
+    """
     if not need.npu_bytes:
         return -1
+    placed = [one for one in held if one.domain >= 0]
     taken = {
-        domain
-        for one in held
-        if one.domain >= 0
-        for domain in range(one.domain, one.domain + one.need.domains)
+        domain for one in placed for domain in range(one.domain, one.domain + one.need.domains)
     }
+    encoders = sum(one.need.encoder_bytes for one in placed)
+    if need.encoder_bytes and not need.first_domain_only:
+        if 0 in taken or encoders + need.encoder_bytes > NPU_DOMAIN_BYTES:
+            return None
+        taken.add(0)
+    if encoders:
+        taken.add(0)
     for base in range(1 if need.first_domain_only else capacity.domains):
         wanted = range(base, base + need.domains)
         if wanted.stop <= capacity.domains and taken.isdisjoint(wanted):

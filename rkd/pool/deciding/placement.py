@@ -28,6 +28,7 @@ from rkd.pool.deciding.runtimes import (
     ways,
 )
 from rkd.pool.deciding.settings import PoolSettings
+from rkd.pool.deciding.sight import encoder_bytes, npu_sees, with_encoder
 from rkd.pool.deciding.state import LoadPlan
 from rkd.weights.estimate import Estimate, estimate, npu_context_tokens
 from rkd.words import size
@@ -94,14 +95,15 @@ class Placement:
         gguf = model.weights_of(Format.GGUF)
         plans: list[LoadPlan] = []
         obstacle: RkdError | None = None
-        if choice is BackendChoice.AUTO and gguf is not None and (wish.beyond_npu or wish.pictures):
-            obstacle = nowhere.beyond(
-                model, (*wish.beyond_npu, *(("pictures",) if wish.pictures else ()))
-            )
+        blind = wish.pictures and not npu_sees(model, self._settings)
+        if wish.pictures and not blind and model.projector is None:
+            gguf = None  # a fallback that sees nothing is none
+        if choice is BackendChoice.AUTO and gguf is not None and (wish.beyond_npu or blind):
+            obstacle = nowhere.beyond(model, (*wish.beyond_npu, *(("pictures",) if blind else ())))
             # As if the CPU was asked for: what is resident then keeps nobody else from the NPU.
             choice = BackendChoice.CPU
         if choice is not BackendChoice.CPU:
-            found = nowhere.BLIND if wish.pictures else self._ways(model, choice)
+            found = nowhere.BLIND if blind else self._ways(model, choice)
             if isinstance(found, RkdError):
                 obstacle = found
             elif gguf is not None and choice is BackendChoice.AUTO and exhausted(found):
@@ -218,8 +220,6 @@ class Placement:
             raise AssertionError("a library is only chosen for .rkllm weights")
         context, warnings = self._context(model, wish)
         context = npu_context_tokens(context)
-        sum_ = estimate(model.details, weights.size_bytes, Format.RKLLM, context_tokens=context)
-        key = f"npu {model.name.key} {weights.size_bytes} {context} {library.version}"
         spec = LoadSpec(
             backend=BackendKind.NPU,
             weights=str(weights.path),
@@ -239,6 +239,17 @@ class Placement:
             loop_guard=self._settings.loop_guard,
             first_answer=self._settings.first_answer if way.first else 0,
         )
+        spec = with_encoder(spec, model, self._settings)
+        sees_bytes = encoder_bytes(spec, model)
+        sum_ = estimate(
+            model.details,
+            weights.size_bytes,
+            Format.RKLLM,
+            context_tokens=context,
+            projector_bytes=sees_bytes,
+        )
+        files = f"{weights.size_bytes}+{sees_bytes}" if sees_bytes else weights.size_bytes
+        key = f"npu {model.name.key} {files} {context} {library.version}"
         # NPU buffers are not in the memory of the worker, so a measurement only raises.
         seen = self._measured(key) or 0
         return LoadPlan(
@@ -247,7 +258,10 @@ class Placement:
             version=model.version,
             spec=spec,
             need=Need(
-                max(sum_.total_bytes, seen), sum_.npu_bytes, library.version.startswith("1.1.")
+                max(sum_.total_bytes, seen),
+                sum_.npu_bytes - sees_bytes,
+                library.version.startswith("1.1."),
+                sees_bytes,
             ),
             measured=seen >= sum_.total_bytes,
             total="" if seen >= sum_.total_bytes else _total(sum_, context),

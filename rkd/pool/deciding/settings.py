@@ -38,6 +38,8 @@ class PoolSettings:
             explicit `npu` is then always tried.
         loop_guard: tokens of a circle after which an NPU answer is ended; 0 for never.
         first_answer: tokens heard when a model first meets an NPU library; 0 for none.
+        rknn_library: the librknnrt.so for encoders beside .rkllm files, or "".
+        rknn_cores: mask of the NPU cores they run on; 0 leaves it to the library.
         llama_device: its NPU by name, `none` where it has one and is not to use it, or "".
         llama_server: a native llama-server in place of the wheel, or "".
         runtime_version_override: see `rkd.inference.LoadSpec`.
@@ -67,6 +69,8 @@ class PoolSettings:
     libraries_given: bool = False
     first_answer: int = 8
     loop_guard: int = 400
+    rknn_library: str = ""
+    rknn_cores: int = 0
     llama_server: str = ""
     llama_device: str = ""
     runtime_version_override: str = ""

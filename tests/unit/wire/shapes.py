@@ -28,7 +28,7 @@ from rkd.inference import (
     Tool,
     Usage,
 )
-from rkd.model import BackendKind, Media, Message, ToolCall
+from rkd.model import BackendKind, Media, Message, ToolCall, VisionEncoder
 from rkd.session import Kept, SessionFile
 from rkd.tokens import Logprob, TokenLogprobs, ToolCallDelta
 from rkd.wire import messages
@@ -138,9 +138,12 @@ LOADS = st.builds(
         TEXT,
     ),
     **dict.fromkeys(
-        ("context_tokens", "slots", "threads", "batch_tokens", "npu_domain", "image_tokens"), COUNTS
+        ("context_tokens", "slots", "threads", "batch_tokens", "npu_domain", "image_tokens",
+         ),
+        COUNTS,
     ),
     cpu_mask=st.integers(0, 2**64 - 1),
+    vision=st.none() | st.builds(VisionEncoder, TEXT, TEXT, COUNTS, st.tuples(TEXT, TEXT, TEXT)),
     prompt_cache_bytes=st.integers(0, 2**64 - 1),
     template=st.none() | TEXT,
     adapters=few(st.tuples(TEXT, TEXT, NUMBERS)),

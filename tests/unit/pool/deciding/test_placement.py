@@ -10,9 +10,17 @@ import pytest
 
 from rkd.board.facts import RuntimeLibrary
 from rkd.errors import PreconditionError, Reason
-from rkd.model import BackendChoice, BackendKind, Details, Format, WeightsFile
+from rkd.model import (
+    BackendChoice,
+    BackendKind,
+    Details,
+    Format,
+    Recipe,
+    VisionEncoder,
+    WeightsFile,
+)
 from rkd.modelfile.parse import parse
-from rkd.pool.deciding.budget import GIB, MIB
+from rkd.pool.deciding.budget import GIB, MIB, Capacity, Held, find_domain
 from rkd.pool.deciding.placement import Placement, Wish
 from rkd.pool.deciding.settings import PoolSettings
 from rkd.weights.estimate import CPU_OVERHEAD_BYTES, NPU_OVERHEAD_BYTES, SIGHT_OVERHEAD_BYTES
@@ -389,3 +397,52 @@ class TestPictures:
         more = plan.need.ram_bytes - without.need.ram_bytes
         assert more == 30 * MIB + SIGHT_OVERHEAD_BYTES
         assert plan.calibration_key != without.calibration_key
+
+
+class TestEncoder:
+    """An encoder beside the .rkllm: seen on the NPU, counted, and placed apart."""
+
+    ENCODER = WeightsFile(Path("/models/alpha/vision.rknn"), Format.RKLLM, 900 * MIB, 0)
+
+    def test_pictures_go_to_the_npu_where_it_sees(self) -> None:
+        """With what the worker needs; a GGUF that sees nothing is no fallback for them."""
+        both = replace(model(rkllm=MIB), encoder=self.ENCODER)
+        parameters = (("img_start", "<a>"), ("img_end", "<b>"), ("img_content", "<c>"))
+        tagged = replace(both, recipe=Recipe(parameters=parameters))
+        it = placement(LIBRARY, rknn_library="/lib/librknnrt.so", rknn_cores=7)
+
+        (plan,) = it.candidates(tagged, Wish(pictures=True))
+        assert plan.spec.vision == VisionEncoder(
+            "/models/alpha/vision.rknn", "/lib/librknnrt.so", 7, ("<a>", "<b>", "<c>")
+        )
+        assert len(it.candidates(both, Wish())) == 2
+
+    def test_without_the_library_it_is_blind_there(self) -> None:
+        """And says why."""
+        seeing = replace(model(gguf=0, rkllm=MIB), encoder=self.ENCODER)
+        it = placement(LIBRARY)
+
+        assert "librknnrt.so" in it.candidates(seeing, Wish())[0].spec.blind_because
+        with pytest.raises(PreconditionError) as error:
+            it.candidates(seeing, Wish(pictures=True))
+        assert error.value.metadata["capability"] == "vision"
+
+    def test_the_encoder_counts_and_lies_in_the_first_domain(self) -> None:
+        """Its model in another, and no other model beside it."""
+        seeing = replace(model(gguf=0, rkllm=MIB), encoder=self.ENCODER)
+        it = placement(LIBRARY, rknn_library="/lib/librknnrt.so")
+        need = it.candidates(seeing, Wish())[0].need
+        plain = it.candidates(model(gguf=0, rkllm=MIB), Wish())[0].need
+        board = Capacity(64 * GIB)
+
+        assert need.ram_bytes - plain.ram_bytes == need.encoder_bytes == 900 * MIB
+        assert need.npu_bytes == plain.npu_bytes
+        assert find_domain(need, (), board) == 1
+        assert find_domain(plain, (), board) == 0
+        assert find_domain(plain, (Held(need, 1),), board) == 2
+        assert find_domain(need, (Held(plain, 0),), board) is None
+        assert find_domain(need, (Held(need, 1),), board) == 2
+        full = tuple(Held(need, at) for at in range(1, 5))
+        assert find_domain(need, full, board) is None
+        old = replace(need, first_domain_only=True)
+        assert find_domain(old, (), board) == 0
