@@ -134,7 +134,6 @@ class Operations:
             ExhaustedError: QUEUE_FULL; DISK_FULL: it could not be written down, and does not exist.
             PreconditionError: CAPABILITY_UNSUPPORTED: nothing can be written in the state folder.
         """
-        self.require_running()
         operation = Operation(
             id=f"{kind}-{secrets.token_hex(4)}",
             kind=kind,

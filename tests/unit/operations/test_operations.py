@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from rkd.errors import (
     ExhaustedError,
@@ -272,10 +275,13 @@ async def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
         await before.runner.begun.wait()
         await before.operations.pause(paused.id)
     async with bench(tmp_path) as after:
-        await after.operations.load()
-        await after.operations.restore()
+        loaded = await after.operations.load()
+        with capture_logs() as logged:
+            await after.operations.restore()
         await after.state(running, OperationState.RUNNING)
 
+        assert {one.id for one in loaded} == {running.id, paused.id}
+        assert [(one["event"], one["id"]) for one in logged] == [("operation.resumed", running.id)]
         assert after.runner.ran == ["tiny"]
         assert after.operations.get(paused.id).state is OperationState.PAUSED
         assert before.runner.discarded == []
@@ -302,8 +308,13 @@ async def test_stopping_ends_every_watch(tmp_path: Path) -> None:
         await b.operations.close()
         with pytest.raises(UnavailableError, match="stopping"):
             await waiting
-        with pytest.raises(UnavailableError, match="stopping"):
+        with pytest.raises(UnavailableError, match="stopping") as late:
             await b.start("late")
+        with pytest.raises(UnavailableError, match="stopping"):
+            await b.operations.resume(operation.id)
+
+        assert b.runner.stopped == ["tiny"]
+        assert late.value.retry_after_s == 5
 
 
 async def test_only_so_many_run_at_once(tmp_path: Path) -> None:
@@ -371,8 +382,11 @@ async def test_unknown_ids_are_not_found(tmp_path: Path) -> None:
         for verb in (b.operations.cancel, b.operations.pause, b.operations.resume):
             with pytest.raises(NotFoundError):
                 await verb("pull-ffffffff")
-        with pytest.raises(RkdError, match="no operation"):
-            b.operations.get("pull-ffffffff")
+        with pytest.raises(RkdError, match="no operation") as error:
+            b.operations.get("f" * 100)
+
+        assert error.value.message.count("f") == 80
+        assert error.value.metadata == {"operation": "f" * 80}
 
 
 async def test_changes_enter_the_event_log(tmp_path: Path) -> None:
@@ -397,3 +411,151 @@ async def test_unfinished_ones_are_bounded(tmp_path: Path) -> None:
 
         assert caught.value.reason is Reason.QUEUE_FULL
         assert (await b.start("m0")).subject == "m0"
+
+
+async def test_an_end_is_told_also_while_rkd_stops(tmp_path: Path) -> None:
+    """What has succeeded needs nobody to go on."""
+    async with bench(tmp_path) as b:
+        operation = await b.start()
+        b.runner.end.set()
+        await b.operations.finished(operation.id)
+        await b.operations.close()
+
+        assert (await b.operations.finished(operation.id)).state is OperationState.SUCCEEDED
+
+
+async def test_what_ended_well_is_left_by_a_resume(tmp_path: Path) -> None:
+    """Neither run again nor taken for another one that does the same now."""
+    async with bench(tmp_path) as b:
+        first = await b.start()
+        b.runner.end.set()
+        await b.operations.finished(first.id)
+        b.runner.end.clear()
+        second = await b.start()
+        await b.state(second, OperationState.RUNNING)
+        resumed = await b.operations.resume(first.id)
+
+        assert (resumed.id, resumed.state) == (first.id, OperationState.SUCCEEDED)
+        assert b.runner.ran == ["tiny", "tiny"]
+
+
+async def test_a_resume_is_written_down_and_told_before_it_runs(tmp_path: Path) -> None:
+    """It may wait for long; a restart goes on with it."""
+    async with bench(tmp_path) as b:
+        operation = await b.start()
+        await b.runner.begun.wait()
+        await b.operations.pause(operation.id)
+        others = [await b.start(f"m{number}") for number in range(RUNNING_LIMIT)]
+        await b.state(others[-1], OperationState.RUNNING)
+        seen = len(b.events)
+        resumed = await b.operations.resume(operation.id)
+        kept = json.loads((tmp_path / f"{operation.id}.json").read_bytes())
+
+        assert resumed.state is OperationState.PENDING
+        assert kept["state"] == "pending"
+        assert [(one.action, one.subject) for one in b.events[seen:]] == [("changed", operation.id)]
+
+
+class HeldJournal(Journal):
+    """Writes nothing before it is let."""
+
+    def __init__(self, folder: Path, error: Exception | None = None) -> None:
+        super().__init__(folder)
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.error = error
+        self.closed = False
+
+    async def save(self, operation: Operation) -> None:
+        """Wait, then do it or fail."""
+        self.asked.set()
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        await super().save(operation)
+
+    def close(self) -> None:
+        """Remember that it was closed."""
+        self.closed = True
+        super().close()
+
+
+def held(journal: HeldJournal) -> Operations:
+    """Operations over *journal*."""
+    return Operations(
+        journal=journal, runners={OperationKind.PULL: FakeRunner()}, publish=lambda _event: None
+    )
+
+
+async def test_stopping_waits_for_what_is_being_written_down(tmp_path: Path) -> None:
+    """Who asked gets the answer; then the journal is closed, and nothing is remembered of it."""
+    journal = HeldJournal(tmp_path)
+    operations = held(journal)
+    start = operations.start(OperationKind.PULL, key="k", subject="s", request={})
+    starting = asyncio.create_task(start)
+    await journal.asked.wait()
+    closing = asyncio.create_task(operations.close())
+    done, _ = await asyncio.wait({closing}, timeout=0.1)
+    journal.gate.set()
+    await closing
+
+    assert done == set()
+    assert starting.done()
+    assert journal.closed
+    assert operations._errands == set()
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_what_fails_after_its_asker_left_makes_no_noise(
+    tmp_path: Path,
+    cancelled: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """Nobody is there to be told; the loop has nothing to complain of."""
+    journal = HeldJournal(tmp_path, ExhaustedError(Reason.DISK_FULL, "no room"))
+    operations = held(journal)
+    complaints: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: complaints.append(context))
+    start = operations.start(OperationKind.PULL, key="k", subject="s", request={})
+    starting = asyncio.create_task(start)
+    await journal.asked.wait()
+    (errand,) = operations._errands
+    starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await starting
+    if cancelled:
+        errand.cancel()
+    journal.gate.set()
+    await asyncio.wait({errand})
+    del errand, starting
+    gc.collect()
+    await asyncio.sleep(0)
+    loop.set_exception_handler(None)
+    await operations.close()
+
+    assert complaints == []
+
+
+async def test_a_week_to_the_second_is_remembered(tmp_path: Path) -> None:
+    """And one microsecond more is not."""
+    now = datetime.now(UTC)
+    template = Operation(
+        id="pull-00000001",
+        kind=OperationKind.PULL,
+        key="",
+        subject="old",
+        request={},
+        state=OperationState.SUCCEEDED,
+        created=now - HISTORY_AGE,
+    )
+    journal = Journal(tmp_path)
+    await journal.save(template)
+    older = template.created - timedelta(microseconds=1)
+    await journal.save(replace(template, id="pull-00000002", created=older))
+    operations = Operations(journal=journal, runners={}, publish=lambda _: None, now=lambda: now)
+    await operations.load()
+    await operations.restore()
+    known = [one.id for one in operations.list()]
+    await operations.close()
+
+    assert known == ["pull-00000001"]
