@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import grpc
 import pytest
 
 from rkd.errors import PreconditionError, Reason, UnavailableError
@@ -13,6 +14,8 @@ from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.runtimes import Came
 from rkd.pool.pairings import Pairings
 from rkd.pool.ticket import Ask, Served
+from rkd.v1 import models_pb2, models_pb2_grpc, system_pb2, system_pb2_grpc
+from tests.integration.npu_daemon import add_model, make_board, running
 from tests.integration.pool_board import Board, answer, board
 from tests.native import standin
 
@@ -184,3 +187,32 @@ async def test_a_load_by_hand_tries_what_was_ruled_out(tmp_path: Path) -> None:
         assert forgiven
         (here,) = it.pool.residents()
         assert "invalid rkllm model" in here.reason
+
+
+def test_the_daemon_shows_it_and_knows_it_after_a_restart(tmp_path: Path) -> None:
+    """`Show` and `Doctor` tell what came of each library; the next life hears no first answer."""
+    settings = {"init_crash@1.3.1": "segv", "toolkit": "1.2.0"}
+    add_model(tmp_path, "qwen", "FROM ./m.rkllm\n", **settings)
+    weights = tmp_path / "models/qwen/m.rkllm"
+    weights.write_bytes(weights.read_bytes() + b"\nrkllm-toolkit version: 1.2.0")
+    root = make_board(tmp_path / "root")
+    for life in range(2):
+        (tmp_path / "ready").unlink(missing_ok=True)
+        with running(tmp_path, VERSIONS, sysroot=root) as daemon:
+            _, finished = daemon.ask("qwen", "hi")
+            with grpc.insecure_channel(f"unix:{tmp_path}/rkd.sock") as channel:
+                models = models_pb2_grpc.ModelServiceStub(channel)
+                system = system_pb2_grpc.SystemServiceStub(channel)
+                shown = models.Show(models_pb2.ShowRequest(model="qwen")).npu_libraries
+                found = system.Doctor(system_pb2.DoctorRequest()).findings
+        assert finished.runtime == "rkllm 1.2.3"
+        assert any("1.3.1" in warning for warning in finished.warnings) is (life == 0)
+        assert {one.version: one.outcome for one in shown} == {
+            "1.2.0": "", "1.2.3": "served", "1.3.1": "crashed",
+        }  # fmt: skip
+        assert [one.version for one in shown if one.chosen] == ["1.2.3"]
+        (told,) = (one for one in found if one.check == "npu-models")
+        assert "qwen is loaded with 1.2.3: 1.3.1 crashed" in told.message
+    calls = standin.calls(tmp_path / "qwen.jsonl", "rkllm_run")
+
+    assert [call["prompt"] == "hi" for call in calls] == [False, True, True]

@@ -26,7 +26,7 @@ from tests.integration.verify_board import (
 )
 from tests.native import standin
 
-BY_HAND = {"16", "21", "30", "37"}
+BY_HAND = {"16", "21", "24b", "30", "37"}
 OLD_ONLY = {"11"}
 AT_ONCE = 4
 

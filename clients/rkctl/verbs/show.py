@@ -89,7 +89,10 @@ def describe(answer: pb.ShowResponse) -> None:
         _file("projector", answer.projector)
     abilities = (line for one in answer.backend_capabilities for line in lines(one))
     _section("capabilities", "\n".join(abilities))
-    _section("npu libraries", "\n".join(_library(one) for one in answer.npu_libraries))
+    toolkit = answer.metadata.get("rkllm.toolkit", "")
+    made = f", for a file of toolkit {toolkit}" if toolkit else ""
+    libraries = "\n".join(_library(one) for one in answer.npu_libraries)
+    _section(f"npu libraries{made}", libraries)
     _section("sees no pictures", answer.metadata.get("projector.problem", ""))
     _section("system", answer.system)
     _section("parameters", part_of(answer, "parameters"))

@@ -121,3 +121,22 @@ def test_rm_tells_what_a_tag_led_to(rkctl: Rkctl, board: FakeBoard) -> None:
     board.answers["ModelService.Show"] = Refusal("INVALID_ARGUMENT", "INVALID_NAME", "None fits.")
     assert rkctl("rm", "a", "x:1b").exit_code == 1
     assert [one.model for one in board.requests("ModelService.Delete")] == ["Qwen2.5-3B"]
+
+
+def test_show_lists_the_npu_libraries(rkctl: Rkctl, board: FakeBoard) -> None:
+    """The one the next load takes is marked, and what came of each is said."""
+    libraries = [
+        pb.NpuLibrary(version="1.3.1", path="/opt/a.so", outcome="garbage", detail="'&' 8 times"),
+        pb.NpuLibrary(version="1.2.3", path="/opt/b.so", outcome="served", chosen=True),
+        pb.NpuLibrary(path="/opt/c.so", detail="/opt/c.so is no shared library"),
+    ]
+    board.answers["ModelService.Show"] = pb.ShowResponse(
+        summary=TINY, npu_libraries=libraries, metadata={"rkllm.toolkit": "1.2.0"}
+    )
+
+    assert rkctl("show", "tiny").stdout.endswith(
+        "\nnpu libraries, for a file of toolkit 1.2.0\n"
+        "    1.3.1  garbage: '&' 8 times  /opt/a.so\n"
+        "  * 1.2.3  served  /opt/b.so\n"
+        "    unknown  /opt/c.so is no shared library  /opt/c.so\n"
+    )
