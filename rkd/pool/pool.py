@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from rkd.errors import PreconditionError, Reason, RkdError, UnavailableError
 from rkd.events import Event, Publish, Topic
 from rkd.inference import Chunk, LoadSpec, Outcome, Run
-from rkd.model import Format, Model
+from rkd.model import BackendChoice, Format, Model
 from rkd.pool import views
 from rkd.pool.calibration import Calibration
 from rkd.pool.deciding import refusals
@@ -217,7 +217,11 @@ class Pool:
         for spec in specs:
             try:
                 if not exact and self._answers(ask.model.name.key, spec):
-                    return await self.use(ask, lambda lease: call(lease.worker))
+                    # Left to `auto` it would be loaded anew on the backend that has just refused.
+                    there = replace(ask.wish, backend=BackendChoice(spec.backend.value))
+                    return await self.use(
+                        replace(ask, wish=there), lambda lease: call(lease.worker)
+                    )
                 return await self._vocabularies.use(ask.model, spec, call)
             except PreconditionError as error:
                 if error.reason is not Reason.CAPABILITY_UNSUPPORTED:

@@ -15,7 +15,7 @@ from rkd.capability.ability import Ability
 from rkd.capability.table import ROWS, abilities
 from rkd.capability.traits import Traits, traits_of
 from rkd.inference import LoadSpec
-from rkd.model import BackendKind, Model, ModelState
+from rkd.model import BackendChoice, BackendKind, Format, Model, ModelState
 from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.prospect import Prospect
 from rkd.service import onwire
@@ -24,8 +24,9 @@ from rkd.v1 import types_pb2 as types
 MOST_REMEMBERED = 128
 """Judgements kept: some kilobytes each."""
 BACKENDS = {BackendKind.NPU: types.BACKEND_NPU, BackendKind.CPU: types.BACKEND_CPU}
-_WORDS = {"chat": "chat", "tools": "tools", "thinking": "thinking"}
-"""Of the short list in words, those the table decides over."""
+_GENERATING = ("chat", "tools", "thinking", "vision")
+_BESIDE = (("insert", "fim"), ("rerank", "rerank"))
+"""Words of the short list that are capabilities under a name of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,9 @@ class Capabilities:
             wish: what is said of the load.
             lacks: names what of the request a model cannot do; vision has a way of its own.
         """
+        asked = wish.backend not in {None, BackendChoice.AUTO}
+        if asked or None in {model.weights_of(one) for one in Format}:
+            return wish
         loads = {
             one.backend: one.load
             for one in self._prospects(model)
@@ -114,14 +118,29 @@ class Capabilities:
         return tuple(told)
 
 
-def still_true(words: Iterable[str], told: Iterable[types.Capabilities]) -> list[str]:
-    """Those of *words* that some backend of *told* supports, or that the table does not judge."""
-    seen = tuple(told)
-    return [
-        word
-        for word in words
-        if word not in _WORDS or any(getattr(one, _WORDS[word]).supported for one in seen)
-    ]
+def words(of_files: Iterable[str], told: Iterable[types.Capabilities]) -> list[str]:
+    """
+    The short list in words: what some backend of *told* supports.
+
+    Args:
+        of_files: the same as the files alone say: stands where no backend was judged, and says
+            whether it is a model made to embed, which every model can.
+        told: of the backends.
+    """
+    judged = [one for one in told if one.HasField("generate")]
+    first = list(of_files)
+    if not judged:
+        return first
+    made = ["embedding"] if "embedding" in first and _some(judged, "embed") else []
+    if "embedding" not in first and _some(judged, "generate"):
+        made = ["completion", *(name for name in _GENERATING if _some(judged, name))]
+    return [*made, *(word for word, name in _BESIDE if _some(judged, name))]
+
+
+def _some(judged: Iterable[types.Capabilities], name: str) -> bool:
+    """Whether one of *judged* supports *name*; a chat without any template is none."""
+    found = [getattr(one, name) for one in judged]
+    return any(one.supported and one.details.get("template") != "none" for one in found)
 
 
 def judge(load: LoadSpec) -> Judged:

@@ -28,7 +28,7 @@ from rkd.operations.push import start_push
 from rkd.outside import escaped, quoted, shown
 from rkd.pool.deciding.runtimes import LibraryReport
 from rkd.service import describing, onwire
-from rkd.service.capabilities import Capabilities, still_true
+from rkd.service.capabilities import Capabilities, words
 from rkd.service.operations import encode, follow
 from rkd.service.paging import page
 from rkd.service.watching import changes
@@ -123,7 +123,7 @@ class ModelService(ModelServiceServicer):
         response.modelfile_derived = self._library.is_derived(name)
         told = await self._capabilities.everywhere(model)
         response.backend_capabilities.extend(told)
-        response.capabilities[:] = still_true(response.capabilities, told)
+        response.capabilities[:] = words(response.capabilities, told)
         response.npu_libraries.extend(map(describing.library, self._libraries(model)))
         return response
 

@@ -27,7 +27,8 @@ def lines(told: types.Capabilities) -> Iterator[str]:
         if not said.supported:
             groups.setdefault((said.reason, said.remedy), []).append(one)
     for (reason, remedy), names in groups.items():
-        yield f"  not {', '.join(names)}: {reason}"
+        shown = "generate and what belongs to it" if "generate" in names else ", ".join(names)
+        yield f"  not {shown}: {reason}"
         yield f"      {remedy}"
 
 

@@ -100,7 +100,7 @@ class ShowResponse:
     """`user/repo` naming tokenizer and template."""
 
     capabilities: tuple[str, ...] = ()
-    """What it can do: `completion`, `chat`, `tools`, `thinking`, `vision`, `embedding`."""
+    """What it can do, in short: `completion`, `chat`, `tools`, `thinking`, `vision`, `embedding`, `insert` (fill in a gap), `rerank`; `backend_capabilities` says where, and why not."""
 
     repository: str = ""
     """Where it came from; empty where nothing is recorded."""

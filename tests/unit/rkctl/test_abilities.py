@@ -30,6 +30,18 @@ def test_what_it_can_stands_before_what_not_and_why() -> None:
     ]
 
 
+def test_what_belongs_to_generating_is_not_listed_without_it() -> None:
+    """An encoder has forty of them."""
+    told = pb.Capabilities(backend=pb.BACKEND_CPU, available=True, generate=NO, chat=NO, embed=YES)
+
+    assert list(lines(told)) == [
+        "cpu",
+        "  can: embed",
+        "  not generate and what belongs to it: it has none",
+        "      Bring it.",
+    ]
+
+
 def test_a_backend_it_cannot_run_on() -> None:
     """One line, where nothing was judged."""
     told = pb.Capabilities(backend=pb.BACKEND_CPU, reason="x has no GGUF")

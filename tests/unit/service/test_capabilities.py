@@ -11,10 +11,10 @@ from rkd.capability.table import ROWS, abilities
 from rkd.capability.traits import Traits, traits_of
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import LoadSpec
-from rkd.model import BackendKind, ModelState
+from rkd.model import BackendChoice, BackendKind, ModelState
 from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.prospect import Prospect
-from rkd.service.capabilities import MOST_REMEMBERED, Capabilities, Judged, judge, still_true
+from rkd.service.capabilities import MOST_REMEMBERED, Capabilities, Judged, judge, words
 from rkd.v1 import types_pb2 as pb
 from tests.models import tiny
 from tests.unit.pool.fakes import model
@@ -118,13 +118,41 @@ async def test_only_what_the_cpu_alone_can_do_goes_past_the_npu(
     ):
         both = (npu, cpu)
         capabilities = Capabilities(lambda _model, both=both: both, Counted())
-        assert (await capabilities.placed(model(), Wish(), lacks)).beyond_npu == expected
+        both_ways = model(rkllm=1)
+        assert (await capabilities.placed(both_ways, Wish(), lacks)).beyond_npu == expected
+        asked = Wish(BackendChoice.NPU)
+        assert await capabilities.placed(both_ways, asked, lacks) == asked
+        assert await capabilities.placed(model(), Wish(), lacks) == Wish()
 
 
-def test_words_the_table_does_not_bear_out_are_left_out() -> None:
-    """The short list is of the files; the release of a library may know less."""
-    none = pb.Capabilities(chat=pb.Capability(supported=True))
-    some = pb.Capabilities(tools=pb.Capability(supported=True))
+YES = pb.Capability(supported=True)
 
-    assert still_true(["completion", "chat", "tools"], [none]) == ["completion", "chat"]
-    assert still_true(["chat", "tools"], [none, some]) == ["chat", "tools"]
+
+@pytest.mark.parametrize(
+    ("of_files", "told", "expected"),
+    [
+        (["completion", "tools"], [], ["completion", "tools"]),
+        (["completion"], [pb.Capabilities(reason="no weights")], ["completion"]),
+        (
+            ["completion", "chat", "tools"],
+            [pb.Capabilities(generate=YES, chat=YES), pb.Capabilities(generate=YES, fim=YES)],
+            ["completion", "chat", "insert"],
+        ),
+        (
+            ["completion"],
+            [
+                pb.Capabilities(
+                    generate=YES, chat=pb.Capability(supported=True, details={"template": "none"})
+                )
+            ],
+            ["completion"],
+        ),
+        (["embedding"], [pb.Capabilities(generate=YES, embed=YES)], ["embedding"]),
+        (["embedding"], [pb.Capabilities(generate=pb.Capability(), rerank=YES)], ["rerank"]),
+    ],
+)
+def test_the_short_list_is_what_some_backend_supports(
+    of_files: list[str], told: list[pb.Capabilities], expected: list[str]
+) -> None:
+    """Of the files alone only where nothing was judged."""
+    assert words(of_files, told) == expected
