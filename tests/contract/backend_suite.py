@@ -278,6 +278,13 @@ class BackendSuite:
                 "grammar",
                 lambda: carried_out(backend, self.greedy(subject, grammar='root ::= "yes"')),
             ),
+            ("grammar", lambda: carried_out(backend, self.greedy(subject, regex="[ab]{2}"))),
+            ("grammar", lambda: carried_out(backend, self.greedy(subject, choices=("a", "b")))),
+            ("grammar", lambda: carried_out(backend, self.greedy(subject, ignore_eos=True))),
+            ("seed", lambda: carried_out(backend, self.greedy(subject, dry_multiplier=0.5))),
+            ("seed", lambda: carried_out(backend, self.greedy(subject, xtc_probability=0.5))),
+            ("seed", lambda: carried_out(backend, self.greedy(subject, top_n_sigma=1.0))),
+            ("seed", lambda: carried_out(backend, self.greedy(subject, dynatemp_range=0.5))),
             ("logprobs", lambda: carried_out(backend, self.greedy(subject, logprobs=1))),
             (
                 "logit_bias",
@@ -291,6 +298,36 @@ class BackendSuite:
             with pytest.raises(PreconditionError) as refused:
                 attempt()
             assert refused.value.reason is Reason.CAPABILITY_UNSUPPORTED
+
+    def test_a_stop_token_ends_the_run(
+        self, subject: Subject, loaded: tuple[Backend, Loaded]
+    ) -> None:
+        """The answer ends before it, and its id is told; the next run is its own."""
+        backend, _ = loaded
+        whole = carried_out(backend, replace(self.greedy(subject), token_ids=True))
+        ids = [token for chunk in whole.chunks for token in chunk.token_ids]
+        stop = ids[len(ids) // 2]
+
+        recorded = carried_out(backend, self.greedy(subject, stop_token_ids=(stop,)))
+        after = carried_out(backend, self.greedy(subject))
+
+        assert recorded.outcome.reason is FinishReason.STOP_SEQUENCE
+        assert recorded.outcome.matched_token_id == stop
+        assert whole.text.startswith(recorded.text.rstrip("\ufffd"))
+        assert recorded.outcome.usage.completion_tokens <= ids.index(stop) + 1
+        assert after.text == whole.text
+
+    def test_what_a_modelfile_asks_for_alone_is_no_refusal(
+        self, subject: Subject, loaded: tuple[Backend, Loaded]
+    ) -> None:
+        """It is shared by all engines: one that lacks it says so and goes on."""
+        backend, _ = loaded
+        run = self.greedy(subject, min_p=0.0125, of_model=("min_p",))
+        run = replace(run, sampling=replace(run.sampling, seed=None))
+
+        warnings = carried_out(backend, run).outcome.warnings
+
+        assert any("min_p" in one for one in warnings) is ("seed" not in subject.able)
 
     def test_tokens_are_accounted_for(
         self, subject: Subject, loaded: tuple[Backend, Loaded]
