@@ -15,6 +15,7 @@ from rkd_client import (
     Client,
     InvalidInputError,
     NotFoundError,
+    RkdError,
     UnauthenticatedError,
     UnavailableError,
 )
@@ -75,6 +76,24 @@ def test_models_are_made_listed_planned_and_removed(daemon: DaemonProcess, tmp_p
     assert resident.state == "ready"
     assert freed >= 0
     assert caught.value.reason == "MODEL_NOT_FOUND"
+
+
+def test_what_a_model_can_do_is_typed(daemon: DaemonProcess) -> None:
+    """For each backend: a yes with its details, a no with the reason the error gives too."""
+    with Client(str(daemon.socket)) as client:
+        npu, cpu = client.show("tiny").backend_capabilities
+        with pytest.raises(RkdError) as refused:
+            list(client.chat("tiny", "hi", thinking=True))
+
+    assert (npu.backend, npu.available, cpu.backend, cpu.available) == ("npu", False, "cpu", True)
+    assert "no .rkllm weights" in npu.reason
+    assert cpu.embed.details["pooling"] == "last"
+    assert cpu.sampling["seed"].supported
+    assert not cpu.thinking.supported
+    assert refused.value.reason == "CAPABILITY_UNSUPPORTED"
+    assert refused.value.metadata["capability"] == "thinking"
+    assert cpu.thinking.reason in refused.value.message
+    assert refused.value.remedy == cpu.thinking.remedy
 
 
 async def test_an_answer_is_streamed_awaited(daemon: DaemonProcess) -> None:
