@@ -181,6 +181,10 @@ class TestSpeed:
         told = self.at(0.1, (1.0, 100), (2.0, 200), (6.0, 1000), (7.0, 2000), (8.0, 2600))
         assert told == [100.0, 100.0, 900 / 5, 1800 / 5, 2400 / 6]
 
+    def test_a_pause_longer_than_the_window_counts_from_its_beginning(self) -> None:
+        """What came before it is forgotten at once."""
+        assert self.at(0.1, (1.0, 100), (10.0, 1100)) == [100.0, 1000 / 9]
+
     def test_two_samples_are_always_kept(self) -> None:
         """Also when both are old: a speed has two ends."""
         assert self.at(100.0, (50.0, 500), (80.0, 500)) == [10.0, 10.0]
