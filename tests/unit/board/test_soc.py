@@ -85,6 +85,24 @@ def test_by_the_cores_where_the_driver_is(masked: Path, soc: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("clock", "soc"),
+    [
+        ("fdab0000.npu", "rk3588"),
+        ("27700000.npu", "rk3576"),
+        ("ff300000.npu", "rk3562"),
+        ("22000000.npu", "rv1126b"),
+        ("fde40000.npu", "rk3568"),
+        ("12340000.npu", ""),
+    ],
+)
+def test_by_where_the_npus_clock_is(tmp_path: Path, clock: str, soc: str) -> None:
+    """Each chip has it at an address of its own."""
+    (tmp_path / "sys/class/devfreq" / clock).mkdir(parents=True)
+
+    assert soc_of(tmp_path)[0] == soc
+
+
+@pytest.mark.parametrize(
     ("line", "soc"),
     [
         ("Hardware\t: Rockchip RK3588S OPi 5", "rk3588s"),

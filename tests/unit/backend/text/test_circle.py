@@ -58,7 +58,7 @@ def test_what_differs_once_a_row_is_no_circle(seed: int, width: int) -> None:
 def test_prose_is_no_circle(tokens: list[int]) -> None:
     """Nor is a passage said three times."""
     assert ended_at(tokens) is None
-    assert ended_at(tokens[:130] * 3 + tokens[130:]) is None
+    assert ended_at(tokens[:150] * 3 + tokens[150:]) is None
 
 
 @pytest.mark.parametrize("times", [1, 50, LENGTH - 1])
