@@ -295,6 +295,8 @@ class LoadSpec:
         llama_device: the NPU of a native llama-server, `none` not to use it, "" where it has none.
         first_answer: hear so many tokens before the load is called done, and say what they were.
         vocabulary_only: no weights, to tokenize alone.
+        lookup_tokens: guess so many at once where the text so far has gone on from the same words;
+            0 guesses none.
     """
 
     backend: BackendKind
@@ -325,6 +327,7 @@ class LoadSpec:
     loop_guard: Count = 0
     blind_because: str = ""
     vocabulary_only: bool = False
+    lookup_tokens: Count = 0
 
 
 @dataclass(frozen=True, slots=True)

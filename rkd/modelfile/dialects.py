@@ -101,6 +101,7 @@ def rows() -> list[list[str]]:
 _ENGINE_FLAGS = {
     "num_batch": "--batch-size",
     "num_thread": "--threads",
+    "draft_num_predict": "--spec-ngram-simple-size-m",
     "num_parallel": "--parallel",
     "kv_cache_type": "--cache-type-k",
 }

@@ -72,7 +72,8 @@ PARAMETERS: dict[str, Parameter] = {
     "main_gpu": _int(0, 1_000, Effect.NONE),
     "use_mmap": Parameter(_BOOL, Effect.NONE),
     "num_thread": _int(0, 256),
-    "draft_num_predict": _int(0, 64, Effect.NONE),
+    # Ollama guesses them with a draft model, rkd by looking them up in the text so far.
+    "draft_num_predict": _int(0, 64),
     "num_keep": Parameter(
         Domain(ValueKind.INT, -1, TOKENS_AT_MOST),
         Effect.NONE,

@@ -29,7 +29,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.write(tmp_path_factory.mktemp("weights") / "tiny.gguf")
 
 
-@pytest.fixture(params=["direct", "worker", "native", "native worker"])
+@pytest.fixture(params=["direct", "worker", "native", "native worker", "look-up"])
 def subject(
     request: pytest.FixtureRequest, weights: Path, llama_server: Path, tmp_path: Path
 ) -> Subject:
@@ -49,6 +49,7 @@ def subject(
         slots=2,
         threads=1,
         runtime_library=str(llama_server) if request.param.startswith("native") else "",
+        lookup_tokens=8 if request.param == "look-up" else 0,
     )
     able = ABILITIES - {"embed"}  # asked for at load, and here it is not
     return Subject(make, spec, str(garbage), prompt="Hi", able=able)
@@ -56,6 +57,48 @@ def subject(
 
 class TestLlamaCpp(BackendSuite):
     """The contract, kept by llama.cpp."""
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["wheel", "native"])
+def test_guesses_change_no_answer(
+    weights: Path, llama_server: Path, tmp_path: Path, *, native: bool
+) -> None:
+    """Greedy, with a seed, under a grammar, with their chances: token for token the same."""
+    spec = LoadSpec(
+        BackendKind.CPU,
+        str(weights),
+        context_tokens=512,
+        threads=1,
+        embeddings=True,
+        runtime_library=str(llama_server) if native else "",
+    )
+    samplings = [
+        Sampling(temperature=0, max_tokens=60),
+        Sampling(seed=7, temperature=1.5, max_tokens=60),
+        Sampling(temperature=0, max_tokens=40, grammar='root ::= ("ab" | "ba")*'),
+        Sampling(temperature=0, max_tokens=20, logprobs=2),
+        Sampling(temperature=0, max_tokens=60, stop=("ab",)),
+    ]
+    runs = [Run(one, prompt="abcabcabdabcabc " * 6) for one in samplings]
+
+    def answers(lookup_tokens: int) -> list[tuple[str, object, object, list[object]]]:
+        backend = LlamaCppBackend(lambda: None, tmp_path)
+        backend.load(replace(spec, lookup_tokens=lookup_tokens), lambda _: None)
+        found = []
+        try:
+            guesses = backend._http.get("/slots")[0]["speculative"]
+            assert guesses == bool(lookup_tokens)
+            for run in runs:
+                told = carried_out(backend, run)
+                assert told.outcome is not None
+                chances = [one.chosen.token_id for chunk in told.chunks for one in chunk.logprobs]
+                usage = told.outcome.usage.completion_tokens
+                found.append((told.text, told.outcome.reason, usage, chances))
+        finally:
+            backend.close()
+        return found
+
+    assert answers(8) == answers(0)
 
 
 def test_a_model_let_go_at_once_is_gone(weights: Path, tmp_path: Path) -> None:

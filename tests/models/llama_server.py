@@ -14,9 +14,18 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import xllamacpp
+
+
+def guess(params: Any, given: argparse.Namespace) -> None:
+    """Let it look tokens up, as *given*."""
+    if given.spec_type:
+        kind = xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE
+        params.speculative.types = [kind]
+        params.speculative.ngram_simple.size_n = given.spec_ngram_simple_size_n
+        params.speculative.ngram_simple.size_m = given.spec_ngram_simple_size_m
 
 
 def main() -> NoReturn:
@@ -43,6 +52,9 @@ def main() -> NoReturn:
     parser.add_argument("--ubatch-size", type=int)
     parser.add_argument("--mmproj", default="")
     parser.add_argument("--image-max-tokens", type=int, default=-1)
+    parser.add_argument("--spec-type", choices=["ngram-simple"])
+    parser.add_argument("--spec-ngram-simple-size-n", type=int)
+    parser.add_argument("--spec-ngram-simple-size-m", type=int)
     given = parser.parse_args()
     Path(given.host).unlink(missing_ok=True)
     params = xllamacpp.CommonParams()
@@ -57,6 +69,7 @@ def main() -> NoReturn:
     params.ui = params.warmup = params.fit_params = False
     params.cache_ram_mib = given.cache_ram
     params.slot_save_path = given.slot_save_path
+    guess(params, given)
     params.verbosity = 3
     params.embedding = given.embeddings
     if given.pooling:

@@ -23,6 +23,9 @@ START_BOUND_S = 600.0
 """Longest a load may take; the daemon's own bound on silence is shorter and kills the worker."""
 POLL_S = 0.02
 STOP_BOUND_S = 5.0
+LOOKUP_WORDS = 4
+"""Tokens in a row that have to be the same as before, for what came then to be a guess. Measured
+(bench/speculation.py): more finds too little, less guesses wrong."""
 MIB = 1024 * 1024
 NO_DEVICE = "none"
 """As the server calls computing on the CPU alone."""
@@ -38,6 +41,14 @@ def prompt_cache_mib(spec: LoadSpec, purpose: Purpose) -> int:
     of them a conversation was computed, and gives it to a run without (seen with b11549).
     """
     return 0 if purpose.encoder or spec.adapters else spec.prompt_cache_bytes // MIB
+
+
+def _guessing(spec: LoadSpec) -> tuple[str, ...]:
+    if not spec.lookup_tokens or spec.projector:
+        return ()
+    words = ("--spec-ngram-simple-size-n", str(LOOKUP_WORDS))
+    guesses = ("--spec-ngram-simple-size-m", str(spec.lookup_tokens))
+    return ("--spec-type", "ngram-simple", *words, *guesses)
 
 
 class NativeEngine:
@@ -73,6 +84,7 @@ class NativeEngine:
             *("--cache-ram", str(prompt_cache_mib(spec, purpose))),
             *("--slot-save-path", f"{self.socket.parent}/"),
             *("--chat-template", UNUSED_TEMPLATE),
+            *_guessing(spec),
         ]
         if spec.llama_device:
             # The NPU's backends convert the weights as they are; in another layout they stay away.

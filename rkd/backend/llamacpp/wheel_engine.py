@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rkd.backend.llamacpp.llguidance import JSON_OPTIONS, compiler
-from rkd.backend.llamacpp.native import UNUSED_TEMPLATE, prompt_cache_mib
+from rkd.backend.llamacpp.native import LOOKUP_WORDS, UNUSED_TEMPLATE, prompt_cache_mib
 from rkd.backend.llamacpp.wheel import import_wheel, library_of_wheel
 from rkd.capability.purpose import Purpose
 from rkd.errors import PreconditionError, Reason
@@ -58,6 +58,11 @@ class WheelEngine:
         params.fit_params = False  # what fits is the pool's to decide
         params.cache_ram_mib = prompt_cache_mib(spec, purpose)
         params.slot_save_path = f"{self.socket.parent}/"
+        if spec.lookup_tokens and not spec.projector:
+            kind = engine.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE
+            params.speculative.types = [kind]
+            params.speculative.ngram_simple.size_n = LOOKUP_WORDS
+            params.speculative.ngram_simple.size_m = spec.lookup_tokens
         if spec.kv_cache_type in {"q8_0", "q4_0"}:
             kind = getattr(engine.ggml_type, f"GGML_TYPE_{spec.kv_cache_type.upper()}")
             params.cache_type_k = params.cache_type_v = kind

@@ -353,6 +353,7 @@ class Placement:
             projector=str(projector.path) if projector else "",
             blind_because="" if projector else model.blind_because,
             image_tokens=self._settings.image_tokens if projector else 0,
+            lookup_tokens=asked.whole(model, "draft_num_predict") or 0,
         )
 
     def _prompt_cache_bytes(self, model: Model) -> int:

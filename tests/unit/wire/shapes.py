@@ -138,8 +138,8 @@ LOADS = st.builds(
         TEXT,
     ),
     **dict.fromkeys(
-        ("context_tokens", "slots", "threads", "batch_tokens", "npu_domain", "image_tokens",
-         ),
+        ("context_tokens", "slots", "threads", "batch_tokens", "npu_domain", "lookup_tokens",
+         "image_tokens"),
         COUNTS,
     ),
     cpu_mask=st.integers(0, 2**64 - 1),

@@ -67,7 +67,7 @@ WHOLE: tuple[Any, ...] = (
     LoadSpec(
         BackendKind.NPU, "/w", "m", 1, 2, "f16", 3, 4, "t", "/t", "h", "/r", "1.3", 5, 6,
         (("a", "/a", 0.1),), "/l", SAMPLING, True,
-        "/p", 7, VisionEncoder("/e", "/v", 7, ("a", "b", "c")), 8, 9, "x", 10, "b", True,
+        "/p", 7, VisionEncoder("/e", "/v", 7, ("a", "b", "c")), 8, 9, "x", 10, "b", True, 11,
     ),
     Loaded(
         1, 2, "r", TemplateWay.MODEL, ("w",), FirstAnswer.GARBAGE, "d", ("e",),

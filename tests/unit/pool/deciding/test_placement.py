@@ -223,18 +223,20 @@ class TestLoad:
         assert plan.spec.context_tokens == 992
 
     def test_a_models_own_settings(self) -> None:
-        """num_parallel, kv_cache_type, keep_alive, num_thread."""
+        """num_parallel, kv_cache_type, keep_alive, num_thread, draft_num_predict."""
         made = model(
             parameters=(
                 ("num_parallel", 4),
                 ("kv_cache_type", "q8_0"),
                 ("keep_alive", -1),
                 ("num_thread", 3),
+                ("draft_num_predict", 8),
             )
         )
         (plan,) = placement(parallel=2).candidates(made, Wish(CPU))
         assert (plan.spec.slots, plan.spec.kv_cache_type, plan.spec.threads) == (4, "q8_0", 3)
         assert plan.keep_alive_s == math.inf
+        assert plan.spec.lookup_tokens == 8
 
     def test_the_prompt_cache(self) -> None:
         """Told to the engine, counted, beside what was measured too; none beside adapters."""
