@@ -6,7 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from rkd.grammar.gbnf import MAX_CHAIN, MAX_GRAMMAR_BYTES, MAX_RULES, MAX_WAYS, judge, literal
+from rkd.grammar.gbnf import (
+    MAX_ALIKE,
+    MAX_CHAIN,
+    MAX_GRAMMAR_BYTES,
+    MAX_RULES,
+    MAX_WAYS,
+    judge,
+    literal,
+)
 from tests.growth import assert_linear
 
 
@@ -48,6 +56,18 @@ def test_long_chains_are_refused(way: str) -> None:
     (said,) = judge(chain(15_000 if "(" not in way else 4_900, way)[:MAX_GRAMMAR_BYTES])
 
     assert str(MAX_CHAIN) in said or str(MAX_RULES) in said
+
+
+@pytest.mark.parametrize("part", ['"a"?', "[a-z]*", "r?", '("x" [0-9])?', '((r) "b"?)*', ".?"])
+def test_the_same_many_times_over_is_refused(part: str) -> None:
+    """Each token would be tried in every way at once; the way out is named."""
+    tail = '\nr ::= "a"'
+    (said,) = judge("root ::= " + f"{part} " * 13 + tail)
+
+    assert str(MAX_ALIKE) in said
+    assert list(judge("root ::= " + f"{part} " * 12 + tail)) == []
+    apart = "root ::= " + f'{part} "," ' * 40 + tail
+    assert list(judge(apart)) == []
 
 
 @pytest.mark.parametrize(
