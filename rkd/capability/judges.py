@@ -80,7 +80,8 @@ def vision(traits: Traits) -> Ability:
             "Ask a model that sees (`rkctl show` says vision), or put its projector beside its "
             "weights: `rkctl pull` brings it.",
         )
-    return yes()
+    one = traits.family is not None and traits.family < Family.V1_2_1B1
+    return yes(pictures="1" if one else "")
 
 
 def history(traits: Traits) -> Ability:

@@ -26,13 +26,13 @@ from rkd.capability.table import ROWS, abilities
 from rkd.capability.traits import Traits, traits_of
 from rkd.errors import PreconditionError, Reason
 from rkd.inference import ContextOverflow, EmbedSpec, LoadSpec, RankSpec, Run, Sampling, Tool
-from rkd.model import BackendKind, Media, Message
+from rkd.model import BackendKind, Media, Message, VisionEncoder
 from rkd.modelfile.sampling import SAMPLING
 from rkd.session import SessionFile
 from tests.contract.backend_suite import carried_out
 from tests.contract.npu import spec as npu_spec
 from tests.models import tiny, tiny_bert, tiny_sight
-from tests.native import standin
+from tests.native import rknn, standin
 from tests.native.tokenizer import write_tokenizer
 from tests.pictures import png
 
@@ -190,17 +190,20 @@ def test_llamacpp(kind: str, adapted: bool, tmp_path: Path) -> None:  # noqa: FB
 
 
 @pytest.mark.parametrize("version", standin.VERSIONS)
-@pytest.mark.parametrize("files", ["none", "tokenizer", "all known", "modelfile", "judges"])
+@pytest.mark.parametrize("files", ["none", "tokenizer", "all known", "modelfile", "judges", "sees"])
 @pytest.mark.parametrize("adapted", [False, True])
 def test_rkllm(version: str, files: str, adapted: bool, tmp_path: Path) -> None:  # noqa: FBT001
     """On the NPU, with every interface there is."""
-    load = npu_spec(version, tmp_path)
+    load = npu_spec(version, tmp_path, img_embd=8)
     if files in {"tokenizer", "all known", "judges"}:
         write_tokenizer(tmp_path, words=("yes", "no"))
         load = replace(load, tokenizer_folder=str(tmp_path))
     template = {"all known": ALL_KNOWN, "judges": JUDGES}.get(files)
     if template is not None:
         (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
+    if files == "sees":
+        encoder = VisionEncoder(str(rknn.encoder(tmp_path / "v.rknn", embd=8)), str(rknn.build()))
+        load = replace(load, model="qwen3-vl", template=ALL_KNOWN, vision=encoder)
     if files == "modelfile":
         load = replace(load, template=ALL_KNOWN)
     if adapted:
@@ -221,3 +224,21 @@ def test_a_template_of_the_requests_own_is_judged_in_its_place(tmp_path: Path) -
             with pytest.raises(PreconditionError) as refused:
                 carried_out(backend, replace(asked, template=template))
             assert refused.value.metadata["capability"] == "tools"
+
+
+@pytest.mark.parametrize("version", standin.VERSIONS)
+def test_how_many_pictures_a_release_takes(version: str, tmp_path: Path) -> None:
+    """What the detail says is the bound a request meets."""
+    encoder = VisionEncoder(str(rknn.encoder(tmp_path / "v.rknn", embd=8)), str(rknn.build()))
+    load = npu_spec(version, tmp_path, img_embd=8)
+    load = replace(load, model="qwen3-vl", template=ALL_KNOWN, vision=encoder)
+    two = replace(CHAT, messages=(Message("user", "", parts=(PICTURE, "or", PICTURE)),))
+    with opened(RkllmBackend(), load) as (backend, traits):
+        most = abilities(traits)["vision"].details.get("pictures")
+        if most is None:
+            assert carried_out(backend, two).outcome
+            return
+        assert most == "1"
+        with pytest.raises(PreconditionError, match="one picture a request") as refused:
+            carried_out(backend, two)
+        assert refused.value.metadata["capability"] == "vision"
