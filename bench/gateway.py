@@ -36,9 +36,9 @@ GOAL_FIRST_MS, GOAL_RATE, GOAL_MB = 3.0, 0.8, 60.0
 
 
 class Gateway:
-    """A gateway before *daemon*, asked over one connection that stays."""
+    """A gateway before the daemon of *folder*, asked over one connection that stays."""
 
-    def __init__(self, daemon: NpuDaemon, folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         environment = {**os.environ, "RKD_GATEWAY_LISTEN": "127.0.0.1:0"}
         environment |= {"RKD_ENDPOINT": f"unix:{folder}/rkd.sock", "HOME": str(folder)}
         self.process = subprocess.Popen(
@@ -118,7 +118,7 @@ def main() -> None:
         add_model(folder, "fast", MODELFILE, answer="count", tokens=TOKENS)
         add_model(folder, "short", MODELFILE, answer="count", tokens=1)
         with running(folder, [VERSION], RKD_BACKEND="npu") as daemon:
-            gateway = Gateway(daemon, folder)
+            gateway = Gateway(folder)
             try:
                 idle_mb = gateway.resident_mb()
 

@@ -65,6 +65,22 @@ def test_a_prompt_is_continued_with_probabilities(client: ollama.Client) -> None
     assert all(len(one.top_logprobs or ()) == 2 for one in said.logprobs or ())
 
 
+def test_a_conversation_goes_on_by_its_context(client: ollama.Client) -> None:
+    """Two prompts of it are longer than one; somebody else's numbers are refused."""
+    options = {"num_predict": 3, "temperature": 0}
+    first = client.generate("tiny", "Hi", options=options)
+    second = client.generate("tiny", "Hi", context=first.context, options=options)
+    streamed = list(
+        client.generate("tiny", "Hi", context=first.context, options=options, stream=True)
+    )
+
+    assert (second.prompt_eval_count or 0) > (first.prompt_eval_count or 0)
+    assert streamed[-1].context == second.context
+    assert client.generate("tiny", "Hi", raw=True, options=options).context is None
+    with pytest.raises(ollama.ResponseError, match="context"):
+        client.generate("tiny", "Hi", context=[1, 2, 3])
+
+
 def test_keep_alive_loads_keeps_and_unloads(client: ollama.Client) -> None:
     """Without a prompt: -1 stays, a duration tells when it leaves, 0 leaves."""
     assert client.generate("tiny", keep_alive="10m").done_reason == "load"

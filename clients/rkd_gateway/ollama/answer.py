@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rkd_client import AsyncAnswer
@@ -13,9 +13,11 @@ from rkd_gateway.calls import Told, Watch, Whole, deltas, finished, whole
 from rkd_gateway.endpoint import Answer, Call, Lines
 from rkd_gateway.errands import errand
 from rkd_gateway.fields import Fields
-from rkd_gateway.ollama.asking import answering, refuse_unbuilt
+from rkd_gateway.ollama.asking import answering
+from rkd_gateway.ollama.remembered import packed, unpacked
 from rkd_gateway.ollama.shape import NDJSON, failed, line, now
 from rkd_gateway.ollama.turns import call_of, pictures, turns
+from rkd_gateway.problems import bad_field
 from rkd_gateway.tools import tools
 
 REASONS = {
@@ -37,23 +39,27 @@ class Telling:
         model: as the request named it.
         piece: the fields of a line besides those of every line.
         watch: since the request.
+        asked: the turns whose answer goes on as `context`; none where nothing does.
     """
 
     model: str
     piece: Piece
     watch: Watch
+    asked: tuple[dict[str, str], ...] = ()
 
     def line(self, text: str, thoughts: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
         """Return one line of the answer."""
         head = {"model": self.model, "created_at": now()}
         return {**head, **self.piece(text, thoughts, calls), "done": False}
 
-    def last(self, answer: AsyncAnswer[Any]) -> dict[str, Any]:
-        """Return how the answer ended."""
+    def last(self, answer: AsyncAnswer[Any], text: str) -> dict[str, Any]:
+        """Return how the answer, which said *text*, ended."""
         end = finished(answer)
+        turns = [*self.asked, {"role": "assistant", "content": text}]
         return {
             "done": True,
             "done_reason": REASONS.get(end.finish_reason, "stop"),
+            **({"context": packed(turns)} if self.asked else {}),
             **timings(end, self.watch.ns),
         }
 
@@ -97,7 +103,9 @@ async def generate(call: Call) -> Answer:
     shown = str(fields.take("model") or "")
     model = Fields({"model": shown}).name_of_model("model")
     streamed = fields.yes("stream") is not False
-    refuse_unbuilt(fields, "context", "template")
+    before = unpacked(fields.items("context") or []) if fields.peek("context") else []
+    fields.skip("context")
+    template = fields.text("template") or None
     suffix = fields.text("suffix") or None
     seen = pictures(fields)
     prompt = fields.text("prompt") or ""
@@ -108,9 +116,18 @@ async def generate(call: Call) -> Answer:
     telling = Telling(shown, _text_piece, watch)
     if not (prompt or seen or suffix):
         return await _reside(call, telling, model, given, streamed=streamed)
+    if before and (raw or suffix or seen):
+        raise bad_field("context", "sent without raw, suffix and images")
+    if not (raw or suffix or seen):
+        telling = replace(telling, asked=(*before, {"role": "user", "content": prompt}))
+    answer: AsyncAnswer[Any]
+    if before:
+        first = [{"role": "system", "content": system}] if system else []
+        answer = call.client.chat(model, [*first, *telling.asked], template=template, **given)
+        return await _told(answer, telling, streamed=streamed)
     pieces = [*seen, types.Part(text=prompt)] if seen else prompt
     answer = call.client.generate(
-        model, pieces, system=system or None, raw=raw, suffix=suffix, **given
+        model, pieces, system=system or None, raw=raw, suffix=suffix, template=template, **given
     )
     return await _told(answer, telling, streamed=streamed)
 
@@ -134,20 +151,21 @@ async def _told(answer: AsyncAnswer[Any], telling: Telling, *, streamed: bool) -
         return Lines(_lines(answer, telling), NDJSON, failed)
     found = await whole(answer)
     calls = [call_of(told, at) for at, told in sorted(found.calls.items())]
-    made = {**telling.line(found.text, found.reasoning, calls), **telling.last(answer)}
+    made = {**telling.line(found.text, found.reasoning, calls), **telling.last(answer, found.text)}
     return {**made, **_logprobs(found.logprobs)}
 
 
 async def _lines(answer: AsyncAnswer[Any], telling: Telling) -> AsyncIterator[bytes]:
-    calls = Calls()
+    calls, texts = Calls(), []
     async for delta in deltas(answer):
         done = calls.add(delta)
+        texts.append(delta.text if telling.asked else "")
         if delta.text or delta.reasoning_text or done or delta.logprobs:
             said = telling.line(delta.text, delta.reasoning_text, done)
             yield line({**said, **_logprobs(delta.logprobs)})
     if left := calls.rest():
         yield line(telling.line("", "", left))
-    yield line({**telling.line("", "", []), **telling.last(answer)})
+    yield line({**telling.line("", "", []), **telling.last(answer, "".join(texts))})
 
 
 class Calls:

@@ -23,6 +23,7 @@ def test_small_pieces_leave_at_once() -> None:
                 """Read what it was set to."""
                 held = transport.get_extra_info("socket")
                 said.append(held.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                transport.close()
                 asked.set()
 
         held = bind(Listen(host="127.0.0.1", port=0))
@@ -31,6 +32,7 @@ def test_small_pieces_leave_at_once() -> None:
             _, writer = await asyncio.open_connection(*held.getsockname())
             await asked.wait()
             writer.close()
+            await writer.wait_closed()
 
     asyncio.run(connect())
     assert said == [1]
