@@ -82,7 +82,11 @@ def _npu(path: Path) -> dict[str, str]:
 
 
 def _sight(model: Model) -> dict[str, str]:
-    said = {"projector.problem": model.blind_because}
+    said = {
+        "projector.problem": model.blind_because,
+        "encoder.problem": model.npu_blind_because,
+        "encoder.file": shown(model.encoder.path.name) if model.encoder else "",
+    }
     if model.projector is not None:
         try:
             kind = projector.kind_of(gguf.read_header(model.projector.path))
@@ -127,6 +131,6 @@ def _capabilities(model: Model, template: str, metadata: dict[str, str]) -> tupl
         ("chat", chats),
         ("tools", "tools" in template),
         ("thinking", thinks),
-        ("vision", model.projector is not None),
+        ("vision", model.projector is not None or model.encoder is not None),
     )
     return ("completion", *(name for name, holds in named if holds))

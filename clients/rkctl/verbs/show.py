@@ -93,7 +93,9 @@ def describe(answer: pb.ShowResponse) -> None:
     made = f", for a file of toolkit {toolkit}" if toolkit else ""
     libraries = "\n".join(_library(one) for one in answer.npu_libraries)
     _section(f"npu libraries{made}", libraries)
-    _section("sees no pictures", answer.metadata.get("projector.problem", ""))
+    _section("vision encoder", answer.metadata.get("encoder.file", ""))
+    for half in ("projector", "encoder"):
+        _section("sees no pictures", answer.metadata.get(f"{half}.problem", ""))
     _section("system", answer.system)
     _section("parameters", part_of(answer, "parameters"))
     _section("messages", "\n".join(f"{turn.role}: {turn.content}" for turn in answer.messages))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rkd.library.facts import facts_of
 from rkd.library.scan import scan
 from rkd.model import Model, ModelState
 from tests.native import rknn, standin
@@ -36,6 +37,8 @@ def test_the_only_one_is_it(root: Path) -> None:
     assert model.encoder is not None
     assert model.encoder.path.name == "anything.RKNN"
     assert model.npu_blind_because == ""
+    assert facts_of(model).metadata["encoder.file"] == "anything.RKNN"
+    assert "vision" in facts_of(model).capabilities
 
 
 def test_of_several_the_modelfile_names_one(root: Path) -> None:
@@ -45,6 +48,7 @@ def test_of_several_the_modelfile_names_one(root: Path) -> None:
     blind = seen(root)
     assert (blind.state, blind.encoder) == (ModelState.READY, None)
     assert "vision_448.rknn, vision_672.rknn" in blind.npu_blind_because
+    assert facts_of(blind).metadata["encoder.problem"] == blind.npu_blind_because
 
     put(root / "m" / "Modelfile", ENV + 'VISION_ENCODER="./vision_672.rknn"\nIMG_CONTENT="<x>"\n')
     model = seen(root)
