@@ -109,12 +109,14 @@ async def test_what_goes_wrong_moves_to_the_next(
 
 async def test_a_crash_in_the_first_answer_to_somebody(tmp_path: Path) -> None:
     """Without the first answer heard: the one who asked is given the next library in silence."""
+    log = tmp_path / "calls"
     async with board(tmp_path, versions=VERSIONS, first_answer=0) as it:
-        made = met(it, "alpha", **{"run_crash@1.3.1": "segv"})
+        made = met(it, "alpha", log=log, **{"run_crash@1.3.1": "segv"})
         text, served = await ask(it, made)
 
     assert (text, served.loaded.runtime) == ("hi", "rkllm 1.2.3")
     assert remembered(it, made) == {"1.3.1": Came.CRASHED, "1.2.3": Came.SERVED}
+    assert [call["version"] for call in standin.calls(log, "rkllm_init")] == ["1.3.1", "1.2.3"]
 
 
 async def test_each_library_is_killed_once_and_no_more(tmp_path: Path) -> None:
