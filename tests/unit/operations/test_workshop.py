@@ -20,7 +20,7 @@ from rkd.operations.workshop import (
     take_parent,
     take_weights,
 )
-from tests.models import tiny
+from tests.models import tiny, tiny_sight
 from tests.unit.library.folders import put, tree
 
 GGUF = b"GGUF\x03\0\0\0"
@@ -96,6 +96,17 @@ class TestWeights:
         store = FakeBlobs(tmp_path / "blobs", x=b"text")
         with pytest.raises(InvalidInputError, match=said):
             take_weights(stage, tuple((name, "x") for name in names), cast("Blobs", store))
+
+    def test_a_projector_needs_its_gguf(self, tmp_path: Path, stage: Path) -> None:
+        """It is one by its header and its ending; the first of several is named."""
+        sight = tiny_sight.write_projector(tmp_path / "p").read_bytes()
+        blobs = uploads(tmp_path, p=sight, w=GGUF)
+        both = take_weights(stage, (("sight.gguf", "p"), ("m.gguf", "w")), blobs)
+        with pytest.raises(InvalidInputError, match=r"sight\.gguf is a projector"):
+            take_weights(stage, (("sight.gguf", "p"), ("m.rkllm", "w")), blobs)
+
+        assert both == (("m.gguf",), ("sight.gguf",))
+        assert take_weights(stage, (("odd.rkllm", "p"),), blobs) == (("odd.rkllm",), ())
 
 
 def test_a_checkpoint_is_put_together_anew(tmp_path: Path, stage: Path) -> None:
