@@ -177,7 +177,8 @@ def test_a_file_comes_without_its_size_as_well(url: str, tmp_path: Path) -> None
     weights = tiny.write(tmp_path / "async.gguf", seed=8)
 
     async def bring() -> str:
-        return await ollama.AsyncClient(host=url).create_blob(weights)
+        async with ollama.AsyncClient(host=url) as client:
+            return await client.create_blob(weights)
 
     digest = asyncio.run(bring())
     assert httpx.head(f"{url}/api/blobs/{digest}").status_code == 200
