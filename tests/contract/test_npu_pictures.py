@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,10 +13,19 @@ from pathlib import Path
 import pytest
 
 from rkd.backend.rkllm.backend import RkllmBackend
-from rkd.errors import InternalError, InvalidInputError, PreconditionError, Reason, RkdError
+from rkd.errors import (
+    InternalError,
+    InvalidInputError,
+    PreconditionError,
+    Reason,
+    RkdError,
+    UnavailableError,
+)
 from rkd.inference import Loaded, LoadSpec, Run, Sampling
 from rkd.model import BackendKind, Media, Message, Part, VisionEncoder
+from rkd.worker.handle import Handle
 from tests.contract.backend_suite import Recorded, carried_out
+from tests.contract.wire_client import WireBackend
 from tests.native import rknn, standin
 from tests.pictures import BLUE, RED, png
 
@@ -210,3 +221,57 @@ def test_without_an_encoder_pictures_are_refused(tmp_path: Path) -> None:
     finally:
         backend.close()
     assert error.value.metadata["capability"] == "vision"
+
+
+def in_a_worker(folder: Path, **encoder: object) -> WireBackend:
+    """A worker of its own, with a model and its encoder."""
+    spec = LoadSpec(
+        BackendKind.NPU,
+        str(standin.weights(folder / "m.rkllm")),
+        model="qwen3-vl",
+        context_tokens=1024,
+        template=TEMPLATE,
+        runtime_library=str(standin.build("1.3.1")),
+        vision=VisionEncoder(
+            str(rknn.encoder(folder / "vision.rknn", **encoder)), str(rknn.build())
+        ),
+    )
+    backend = WireBackend(folder)
+    backend.load(spec, lambda _: None)
+    return backend
+
+
+def test_an_encoder_that_crashes_takes_its_worker_alone(tmp_path: Path) -> None:
+    """The text before it was answered; whoever sent the picture hears of it."""
+    backend = in_a_worker(tmp_path, crash="run")
+    try:
+        assert answer(backend, asked("only text")).text
+        with pytest.raises(UnavailableError) as error:
+            answer(backend, asked(picture(), "x"))
+    finally:
+        backend.close()
+
+    assert error.value.reason is Reason.WORKER_CRASHED
+
+
+def test_an_encoder_that_hangs_ends_with_a_cancel(tmp_path: Path) -> None:
+    """It cannot be stopped, so its worker goes, within the bound of an abort."""
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    handle = Handle()
+
+    def cancel_when_it_runs() -> None:
+        while "begin" not in told.read_text(encoding="utf-8"):
+            pass  # each reading waits for the next thing the stand-in tells
+
+        handle.cancel()
+
+    threading.Thread(target=cancel_when_it_runs, daemon=True).start()
+    backend = in_a_worker(tmp_path, hang="run", log=told)
+    try:
+        with pytest.raises(UnavailableError) as error:
+            carried_out(backend, asked(picture(), "x"), handle=handle)
+    finally:
+        backend.close()
+
+    assert error.value.reason is Reason.WORKER_CRASHED

@@ -184,6 +184,7 @@ EXPORT int rknn_run(rknn_context context, void *extend) {
   (void)extend;
   Model *m = (Model *)(uintptr_t)context;
   if (!m->set) return -8;
+  note(m, "begin", 0);
   maybe(m, "crash", "run");
   maybe(m, "hang", "run");
   usleep(number(m, "run_ms", 0) * 1000);
