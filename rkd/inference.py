@@ -136,6 +136,8 @@ class Run:
         suffix: what stands behind the gap to fill in; the prompt stands before it, and is the one
             message too, for templates. None for no gap.
         token_ids: the ids of all its tokens are wanted.
+        structured_tries: on an engine that can hold an answer to nothing, how many to make until
+            one is as it was to be; 0 refuses what would have to be held.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -157,6 +159,7 @@ class Run:
     answers: Count = 1
     suffix: str | None = None
     token_ids: bool = False
+    structured_tries: Count = 0
 
     @property
     def media(self) -> tuple[Media, ...]:

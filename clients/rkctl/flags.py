@@ -157,6 +157,12 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         "--thinking-budget", type=int, metavar="N", help="End the reasoning after N tokens."
     ),
     click.option(
+        "--tries",
+        type=int,
+        metavar="N",
+        help="On the NPU: make up to N answers until one keeps what it is held to.",
+    ),
+    click.option(
         "--overflow",
         type=click.Choice(["refuse", "trim-oldest"]),
         help="Of a conversation longer than the context: refuse it, or leave out old turns.",
@@ -190,6 +196,7 @@ class Asked:
     hide_thinking: bool = False
     effort: str | None = None
     thinking_budget: int | None = None
+    tries: int | None = None
     overflow: str | None = None
     session: str | None = None
     unwrapped: bool = False
@@ -231,6 +238,7 @@ class Asked:
             "keep_alive_s": self.keep_alive,
             "thinking": self.think,
             "thinking_budget": self.thinking_budget,
+            "structured_tries": self.tries,
             "reasoning_effort": self.effort,
             "json_schema": None if self.shape is None else _schema(self.shape),
             "choices": self.choices or None,

@@ -22,7 +22,8 @@ class RunOptions(TypedDict, total=False):
 
     `backend`, `keep_alive_s` (0 leaves at once, negative stays for ever), `context_tokens`,
     `priority`, `queue_timeout_s`, `request_id`, `thinking`, `thinking_budget`,
-    `reasoning_effort`, `return_token_ids`, `lora`, `context_overflow`, `n`, `session`.
+    `reasoning_effort`, `return_token_ids`, `lora`, `context_overflow`, `n`, `session`,
+    `structured_tries`.
     """
 
     backend: Backend | None
@@ -39,6 +40,7 @@ class RunOptions(TypedDict, total=False):
     context_overflow: Overflow | None
     n: int | None
     session: str | None
+    structured_tries: int | None
 
 
 class Options(RunOptions, total=False):

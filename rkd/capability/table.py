@@ -26,6 +26,11 @@ def _never(_run: Run, _traits: Traits) -> bool:
     return False
 
 
+def _held(run: Run, traits: Traits) -> bool:
+    """Whether it has to be held while it is made; on the NPU it may be tried and judged."""
+    return not (traits.on_npu and run.structured_tries)
+
+
 @dataclass(frozen=True, slots=True)
 class CapabilityRow:
     """
@@ -82,7 +87,7 @@ ROWS: tuple[CapabilityRow, ...] = (
     _ROW("tools", "tools the model may call", judges.tools,
          lambda run, _traits: bool(run.tools)),
     _ROW("tool_choice", "a call that is made in any case, and keeps its schema", judges.tool_choice,
-         lambda run, _traits: run.forces_call),
+         lambda run, traits: run.forces_call and _held(run, traits)),
     _ROW("thinking", "reasoning apart from the answer, asked for", judges.thinking,
          judges.asks_thinking),
     _ROW("thinking_budget", "reasoning ended after so many tokens", judges.thinking_budget,
@@ -96,11 +101,11 @@ ROWS: tuple[CapabilityRow, ...] = (
     _cpu_only("grammar", "an answer held to a GBNF grammar",
               lambda run, _traits: bool(run.sampling.grammar)),
     _cpu_only("json_schema", "an answer held to a JSON schema",
-              lambda run, _traits: run.sampling.json_schema is not None),
+              lambda run, traits: run.sampling.json_schema is not None and _held(run, traits)),
     _cpu_only("regex", "an answer that matches a regular expression",
-              lambda run, _traits: run.sampling.regex is not None),
+              lambda run, traits: run.sampling.regex is not None and _held(run, traits)),
     _cpu_only("choices", "an answer that is one of several texts",
-              lambda run, _traits: bool(run.sampling.choices)),
+              lambda run, traits: bool(run.sampling.choices) and _held(run, traits)),
     _cpu_only("ignore_eos", "going on where the model would end",
               lambda run, _traits: bool(run.sampling.ignore_eos)),
     _cpu_only("logit_bias", "a bias on single tokens",

@@ -99,6 +99,7 @@ def _run(options: Options, **more: Any) -> Run:
         lora=options.lora,
         answers=options.answers,
         token_ids=options.return_token_ids,
+        structured_tries=options.structured_tries,
         **more,
     )
 

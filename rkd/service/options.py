@@ -29,6 +29,7 @@ MAX_VIOLATIONS = 10
 LEAST_CONTEXT_TOKENS = 64
 MOST_CONTEXT_TOKENS = 1 << 20
 MAX_LORAS = 16
+MAX_TRIES = 8
 MAX_ANSWERS = 16
 FOREVER_S = 100 * 365 * 86_400.0
 """A keep-alive of a century and more has no end."""
@@ -76,6 +77,7 @@ class Options:
     context_overflow: ContextOverflow
     answers: int
     session: str
+    structured_tries: int
 
 
 class Checker:
@@ -146,6 +148,9 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
     check.need(fine, "options.reasoning_effort", "should be 1 to 32 of letters, digits, '_', '-'")
     answers = options.n if options.HasField("n") else 1
     check.need(1 <= answers <= MAX_ANSWERS, "options.n", f"should be 1 to {MAX_ANSWERS}")
+    tries = options.structured_tries if options.HasField("structured_tries") else 0
+    fine = not options.HasField("structured_tries") or 1 <= tries <= MAX_TRIES
+    check.need(fine, "options.structured_tries", f"should be 1 to {MAX_TRIES}")
     check.finish()
     return Options(
         sampling=merged(options.sampling, recipe),
@@ -163,6 +168,7 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
         context_overflow=_OVERFLOWS[options.context_overflow],
         answers=answers,
         session=options.session,
+        structured_tries=tries,
     )
 
 

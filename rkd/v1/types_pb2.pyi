@@ -248,7 +248,7 @@ class Choices(_message.Message):
     def __init__(self, values: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class InferenceOptions(_message.Message):
-    __slots__ = ("sampling", "backend", "keep_alive", "context_tokens", "priority", "queue_timeout", "request_id", "thinking", "return_token_ids", "lora", "thinking_budget", "reasoning_effort", "context_overflow", "n", "session")
+    __slots__ = ("sampling", "backend", "keep_alive", "context_tokens", "priority", "queue_timeout", "request_id", "thinking", "return_token_ids", "lora", "thinking_budget", "reasoning_effort", "context_overflow", "n", "session", "structured_tries")
     class LoraEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -271,6 +271,7 @@ class InferenceOptions(_message.Message):
     CONTEXT_OVERFLOW_FIELD_NUMBER: _ClassVar[int]
     N_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
+    STRUCTURED_TRIES_FIELD_NUMBER: _ClassVar[int]
     sampling: SamplingOptions
     backend: Backend
     keep_alive: _duration_pb2.Duration
@@ -286,7 +287,8 @@ class InferenceOptions(_message.Message):
     context_overflow: ContextOverflow
     n: int
     session: str
-    def __init__(self, sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., backend: _Optional[_Union[Backend, str]] = ..., keep_alive: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., context_tokens: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., queue_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., thinking: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., lora: _Optional[_Mapping[str, float]] = ..., thinking_budget: _Optional[int] = ..., reasoning_effort: _Optional[str] = ..., context_overflow: _Optional[_Union[ContextOverflow, str]] = ..., n: _Optional[int] = ..., session: _Optional[str] = ...) -> None: ...
+    structured_tries: int
+    def __init__(self, sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., backend: _Optional[_Union[Backend, str]] = ..., keep_alive: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., context_tokens: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., queue_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., thinking: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., lora: _Optional[_Mapping[str, float]] = ..., thinking_budget: _Optional[int] = ..., reasoning_effort: _Optional[str] = ..., context_overflow: _Optional[_Union[ContextOverflow, str]] = ..., n: _Optional[int] = ..., session: _Optional[str] = ..., structured_tries: _Optional[int] = ...) -> None: ...
 
 class Capability(_message.Message):
     __slots__ = ("supported", "reason", "remedy", "details")

@@ -434,6 +434,45 @@ class TestFailures:
                 npu.backend.detokenize((1,))
 
 
+class TestTries:
+    """What nothing holds is judged when it is whole."""
+
+    @every_interface
+    def test_an_answer_that_is_right(self, version: str, tmp_path: Path) -> None:
+        """The stand-in says what it was asked: the first is right, and is told as judged."""
+        held = Run(Sampling(json_schema='{"required": ["a"]}'), prompt='{"a": 1}')
+        with loaded(version, tmp_path) as npu:
+            got = npu.ask(replace(held, structured_tries=3))
+            with pytest.raises(PreconditionError, match="json_schema cannot be used"):
+                npu.ask(held)
+            own_answer(npu)
+
+        assert (got.text, got.outcome.reason) == ('{"a": 1}', FinishReason.STOP_EOS)
+        assert "after 1 try" in got.outcome.warnings[-1]
+
+    @every_interface
+    def test_none_is_right(self, version: str, tmp_path: Path) -> None:
+        """As often as was asked for, and then an error; nothing of the answers was heard."""
+        held = Run(Sampling(choices=("yes", "no")), prompt="perhaps", structured_tries=3)
+        heard: list[Chunk] = []
+        with loaded(version, tmp_path) as npu:
+            with pytest.raises(PreconditionError, match="None of 3 answers"):
+                npu.ask(held, on_chunk=heard.append)
+            runs = len(npu.calls("rkllm_run"))
+            own_answer(npu)
+
+        assert (heard, runs) == ([], 3)
+
+    def test_a_grammar_is_not_judged(self, tmp_path: Path) -> None:
+        """Nothing of ours reads one: refused, not dropped."""
+        held = Run(Sampling(grammar='root ::= "a"'), prompt="a", structured_tries=3)
+        with (
+            loaded("1.3.1", tmp_path) as npu,
+            pytest.raises(PreconditionError, match="grammar cannot be used"),
+        ):
+            npu.ask(held)
+
+
 class TestSampling:
     """Each request gets its own."""
 

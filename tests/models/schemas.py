@@ -8,7 +8,9 @@ the engine is known not to hold an answer to one, it is in `BEYOND`, with the pl
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 Schema = dict[str, Any]
@@ -52,6 +54,16 @@ def obj(**properties: Any) -> Schema:
 def tagged(tag: str, **properties: Any) -> Schema:
     """One of a union told apart by `kind`."""
     return obj(kind={"const": tag, "type": "string", "title": "Kind"}, **properties)
+
+
+GENERATED = Path(__file__).parents[1] / "data" / "generated_schemas.json"
+"""What pydantic 2.14, zod 4 and TypeBox make of models of every kind they have."""
+
+
+def generated() -> dict[str, Schema]:
+    """Those of generators, by what made them of what; some of them no grammar keeps."""
+    found: dict[str, Schema] = json.loads(GENERATED.read_text(encoding="utf-8"))
+    return found
 
 
 def kept() -> Iterator[tuple[str, Schema]]:
@@ -192,7 +204,50 @@ def _singles() -> Iterator[tuple[str, Schema]]:
     yield "named twice", {**obj(a=LEAVES[1], b=LEAVES[2]), "minProperties": 2}
     yield "price", {"type": "number", "multipleOf": 0.01, "minimum": 0, "maximum": 9.99}
     yield "unicode", {"enum": ["é", "日本", "😀", 'a"b\\c\n']}
+    yield from _narrowed()
     yield "name of a word", obj(**{"$ref": LEAVES[1], "type": LEAVES[2], "a/b~c": LEAVES[3]})
+
+
+def _narrowed() -> Iterator[tuple[str, Schema]]:
+    """Yield those that are said by words that allow less."""
+    yield "names by an expression", {
+        "type": "object", "propertyNames": {"pattern": "^a"}, "maxProperties": 2,
+        "additionalProperties": LEAVES[1],
+    }  # fmt: skip
+    yield "names by a list", {
+        "type": "object", "propertyNames": {"$ref": "#/$defs/C"},
+        "additionalProperties": LEAVES[2], "$defs": {"C": {"enum": ["a", "b"]}},
+    }  # fmt: skip
+    yield "names that are dates", {
+        "type": "object", "propertyNames": {"format": "date"}, "maxProperties": 1,
+        "additionalProperties": LEAVES[3],
+    }  # fmt: skip
+    yield "short names", {
+        "type": "object", "propertyNames": {"minLength": 1, "maxLength": 3}, "maxProperties": 1,
+        "additionalProperties": LEAVES[2],
+    }  # fmt: skip
+    few = {"enum": ["a", "b", 1, True, None]}
+    yield "a set of few", {"type": "array", "items": few, "uniqueItems": True}
+    yield "a set of some", {
+        "type": "array", "items": {"const": "x"}, "uniqueItems": True, "minItems": 1, "maxItems": 4,
+    }  # fmt: skip
+    yield "never", {**loose(a={"not": {}}, b=LEAVES[1]), "additionalProperties": False}
+    yield "no text", {"not": {"type": ["string", "object", "array"]}, "maximum": 9}
+    yield (
+        "a tag with a default",
+        {
+            "oneOf": [
+                loose(kind={"const": tag, "default": tag}, v=LEAVES[at])
+                for at, tag in enumerate("ab")
+            ]
+        },
+    )
+    yield "bounds of a float", {"type": "number", "minimum": -3.4e38, "maximum": 3.4e38}
+    yield "places by their address", {
+        "$id": "T", "type": "object", "properties": {"kid": {"$ref": "T"}, "n": {"$ref": "#leaf"}},
+        "additionalProperties": False, "maxProperties": 1,
+        "$defs": {"x": {"$anchor": "leaf", **LEAVES[1]}},
+    }  # fmt: skip
 
 
 BEYOND: dict[str, tuple[Schema, str]] = {
@@ -223,7 +278,12 @@ BEYOND: dict[str, tuple[Schema, str]] = {
     ),
     "dependent schemas": ({"dependentSchemas": {"a": {}}}, "#/dependentSchemas"),
     "dependencies": ({"dependencies": {"a": {"required": ["b"]}}}, "#/dependencies"),
-    "names": ({"type": "object", "propertyNames": {"pattern": "^a"}}, "#/propertyNames"),
+    "names": (
+        {"type": "object", "propertyNames": {"pattern": "^a", "maxLength": 3}}, "#/propertyNames",
+    ),
+    "some names": (
+        {**loose(a=LEAVES[1]), "propertyNames": {"pattern": "^a"}}, "#/propertyNames",
+    ),
     "unevaluated of all": (
         {"allOf": [obj(a=LEAVES[1])], "unevaluatedProperties": False}, "#/unevaluatedProperties",
     ),

@@ -288,6 +288,9 @@ class InferenceOptions:
     session: str = ""
     """Names the conversation the request belongs to, among the caller's own: 1 to 128 of `[A-Za-z0-9._:@-]`. What the engine has computed of it is kept on disk (RKD_SESSION_DISK) and survives other requests, an unload and a restart; the conversation itself is sent with every turn as ever. It changes how soon the first token comes, and nothing else."""
 
+    structured_tries: int | None = None
+    """On the NPU, whose runtime can hold an answer to nothing: up to so many answers are made until one keeps `json_schema`, `regex`, `choices` or the forced call; each is judged when it is whole, nothing of it is streamed before, the usage counts all of them, and `warnings` says so. Range 1 to 8. Default: what would have to be held is refused there. On the CPU a grammar holds it anyway."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capability:

@@ -28,9 +28,6 @@ from rkd.backend.llamacpp.native import NativeEngine
 from rkd.backend.llamacpp.ranker import AnswerRanker, HeadRanker
 from rkd.backend.llamacpp.request import (
     body_of,
-    broken_in,
-    no_call,
-    not_kept,
     refusal_of,
 )
 from rkd.backend.llamacpp.schemas import Schemas
@@ -38,6 +35,7 @@ from rkd.backend.llamacpp.sessions import SlotStates
 from rkd.backend.llamacpp.sight import Seen, Sight
 from rkd.backend.llamacpp.slots import Slot
 from rkd.backend.llamacpp.turns import Means, requests
+from rkd.backend.llamacpp.verdict import judged
 from rkd.backend.llamacpp.wheel_engine import WheelEngine
 from rkd.backend.prompt.fitting import fitted
 from rkd.backend.prompt.infill import gap_of
@@ -212,13 +210,7 @@ class LlamaCppBackend:
             self._await_free_slot()
             return answer.outcome(asked.way, asked.warnings, reason=FinishReason.CANCELLED)
         outcome = self._with_media(answer.outcome(asked.way, asked.warnings), asked.seen)
-        if run.forces_call and not answer.calls and outcome.reason is FinishReason.STOP_EOS:
-            raise no_call(run.tool_choice)
-        if answer.ended and (where := broken_in(last.sampling, answer.held, self._schemas)):
-            raise not_kept(where)
-        if answer.ended and run.sampling.constrained and not last.sampling.constrained:
-            raise not_kept("its constraint: it ended inside its reasoning")
-        return outcome
+        return judged(run, last, answer, outcome, self._schemas)
 
     def _ask(
         self, run: Run, asked: Asked, handle: RunHandle, answer: EventAnswer, slot: Slot

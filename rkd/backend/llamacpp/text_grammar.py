@@ -8,21 +8,12 @@ from itertools import pairwise
 from typing import Any
 
 from rkd.backend.schema.keywords import Node
+from rkd.backend.schema.patterns import NARROW_FORMATS
 from rkd.backend.text.calls.kinds import followed, kinds_of
 
 ANY_TEXT = "/(?s:.*)/"
 _WORDS = {"type", "const", "enum", "anyOf", "allOf", "pattern", "format", "minLength", "maxLength"}
 _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?:|.", re.DOTALL)
-_HEX4 = "[0-9a-f]{1,4}"
-_LABEL = "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?"
-_FORMATS = {
-    "duration": r"P([1-9][0-9]{0,3}D|T[1-9][0-9]{0,3}[HMS]|[1-9][0-9]{0,3}DT[1-9][0-9]{0,3}[HMS])",
-    "email": rf"[a-z0-9]+([._+-][a-z0-9]+)*@({_LABEL}\.){{1,4}}[a-z]{{2,8}}",
-    "hostname": rf"({_LABEL}\.){{0,4}}[a-z]([a-z0-9-]{{0,20}}[a-z0-9])?",
-    "ipv6": f"({_HEX4}:){{7}}{_HEX4}",
-    "uuid": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-}
-"""Narrower than the formats are: a text of these is one of them for every reader."""
 
 
 class UnsaidError(Exception):
@@ -72,9 +63,9 @@ class Terminals:
         if "pattern" in node:
             found.append(expression_of(node["pattern"]))
         if "format" in node:
-            if node["format"] not in _FORMATS:
+            if node["format"] not in NARROW_FORMATS:
                 raise UnsaidError
-            found.append(f"/{_FORMATS[node['format']]}/")
+            found.append(f"/{NARROW_FORMATS[node['format']]}/")
         if "minLength" in node or "maxLength" in node:
             bounds = f"{int(node.get('minLength', 0))},{node.get('maxLength', '')}"
             found.append(f"/(?s:.{{{bounds}}})/")

@@ -20,6 +20,7 @@ from jinja2 import TemplateError, meta
 from rkd.backend.prompt.sandbox import (
     Budget,
     ChatEnvironment,
+    GivenList,
     TemplateRefusalError,
     TemplateRunawayError,
     check_length,
@@ -195,11 +196,19 @@ class ChatTemplate:
     @functools.cached_property
     def _shape(self) -> TurnShape:
         """What the template understands; found out when first asked for."""
+        runaway = False
 
         def attempt(turns: list[Turn]) -> str | None:
+            nonlocal runaway
+            if runaway:
+                return None
             try:
                 return self._run(turns, (), {})
-            except (InvalidInputError, TemplateRefusalError):
+            except TemplateRefusalError:
+                return None
+            except InvalidInputError as error:
+                # One that takes too long takes it each time.
+                runaway = isinstance(error.__cause__, TemplateRunawayError)
                 return None
 
         return shape_of(self._source, attempt)
@@ -214,8 +223,8 @@ class ChatTemplate:
         if functions and self.traits.tools_in_system:
             turns = _with_tools(turns, functions)
         names: dict[str, object] = {
-            "messages": turns,
-            "tools": functions or None,
+            "messages": GivenList(turns),
+            "tools": GivenList(functions) or None,
             "add_generation_prompt": True,
             **self._tokens,
             **more,

@@ -12,10 +12,11 @@ of life.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from datetime import datetime
 from typing import Any, NoReturn, cast
 
@@ -35,6 +36,9 @@ MAX_CHARACTERS = 8 * 1024 * 1024
 MAX_ITEMS = 100_000
 """Most values in what is compared, hashed or written, each counted as often as it is reached: a
 list of lists that hold the same list twice, sixty levels deep, is compared or written for hours."""
+
+MAX_GROWN = 10_000
+"""Most items a template may add to a list of its own; one holds the ids of a history's calls."""
 
 MAX_NUMBER = 1_000_000
 """Largest width or count a filter or string method may be given."""
@@ -90,7 +94,32 @@ def _tojson(
         indent=indent,
         separators=separators,
         sort_keys=sort_keys,
+        default=_listed,
     )
+
+
+def _listed(value: object) -> list[object]:
+    """What a filter such as `map` gives one by one, as the list it stands for."""
+    if not isinstance(value, Iterator):
+        raise TypeError(f"{type(value).__name__} is nothing JSON can hold")
+    items = list(itertools.islice(value, MAX_ITEMS + 1))
+    check_weight(items)
+    return items
+
+
+def check_grown(items: Sized) -> None:
+    """
+    Bound a list that is about to grow.
+
+    Raises:
+        TemplateRunawayError: it has enough.
+    """
+    if len(items) >= MAX_GROWN:
+        raise TemplateRunawayError(f"a list of its own has more than {MAX_GROWN} items")
+
+
+class GivenList(list[Any]):
+    """A list that is given to a template, which may not change it."""
 
 
 class Budget:
@@ -263,12 +292,20 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
         _measure_concatenations(tree)
         return tree
 
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Allow what Jinja's own does, and a template's own lists to grow: each time is a call."""
+        grows = type(obj) is list and attr == "append"
+        return grows or super().is_safe_attribute(obj, attr, value)
+
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Count and measure a call; the sandbox decides whether it is allowed."""
         self.budget.step()
         owner = getattr(obj, "__self__", None)
         if isinstance(owner, str):
             _check_counts(args)
+        if type(owner) is list:  # that grows: what it holds has been weighed
+            check_grown(owner)
+            owner = None
         if not isinstance(obj, Macro):  # which only hands them on
             check_weight([owner, *args, *kwargs.values()])
         result = super().call(context, obj, *args, **kwargs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from rkd.backend.rkllm import evidence, firstanswer, sessions
 from rkd.backend.rkllm.abi_shared import RKLLMInferMode
 from rkd.backend.rkllm.answer import CallbackAnswer, HiddenLayer
 from rkd.backend.rkllm.engine import ABORT_BOUND_S, Engine, Turn
+from rkd.backend.rkllm.load_notes import announce, load_warnings, no_text
 from rkd.backend.rkllm.npumodel import NpuModel
 from rkd.backend.rkllm.outcome import outcome_of
 from rkd.backend.rkllm.prompt import Prompt, Prompts
@@ -24,11 +24,13 @@ from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, StatusErro
 from rkd.backend.rkllm.sampling import engine_sampling
 from rkd.backend.rkllm.sight import NpuSight
 from rkd.backend.rkllm.tap import Tap
+from rkd.backend.rkllm.tries import tried
 from rkd.backend.text.calls.table import markers_of
 from rkd.backend.text.splitter import AnswerSplitter, splitter_for
 from rkd.backend.text.vectors import cut, shaped, too_long
 from rkd.bounds import check_inputs, check_token_ids
 from rkd.capability.table import in_vain, refuse, require
+from rkd.capability.traits import Traits
 from rkd.errors import PreconditionError, Reason, bad_field
 from rkd.inference import (
     Embeddings,
@@ -96,7 +98,7 @@ class RkllmBackend:
         library = identify(
             Path(spec.runtime_library), version_override=spec.runtime_version_override
         )
-        _announce(spec)
+        announce(spec)
         progress(LoadProgress("tokenizer"))
         prompts = Prompts(spec, library.family)
         runtime = Runtime(library)
@@ -140,7 +142,7 @@ class RkllmBackend:
             slots=1,
             runtime=f"rkllm {library.version}{sight.runtime}",
             template_way=prompts.way,
-            warnings=(*_load_warnings(spec, resident), *_no_text(heard, detail), *sight.warnings),
+            warnings=(*load_warnings(spec, resident), *no_text(heard, detail), *sight.warnings),
             engine_lines=resident.printed,
             first_answer=heard,
             first_answer_detail=detail,
@@ -148,6 +150,12 @@ class RkllmBackend:
 
     def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
         """Generate; returns when the library is done, or lost."""
+        if run.structured_tries and (run.sampling.constrained or run.forces_call):
+            refuse(run, self._traits(self._loaded()))
+            return tried(run, handle, emit, self._once)
+        return self._once(run, handle, emit)
+
+    def _once(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
         model = self._loaded()
         prompt, params = self._asked(model, run)
         outcome: Outcome | None = None
@@ -228,9 +236,13 @@ class RkllmBackend:
         path, prompt = self._asks.pop(run.session.name)
         return sessions.kept(path, prompt)
 
+    @staticmethod
+    def _traits(model: NpuModel) -> Traits:
+        return replace(model.prompts.traits, adapters=tuple(model.adapters.items()))
+
     def _asked(self, model: NpuModel, run: Run) -> tuple[Prompt, RunParams]:
         """What *run* means for the library; raises for what it cannot mean."""
-        refuse(run, replace(model.prompts.traits, adapters=tuple(model.adapters.items())))
+        refuse(run, self._traits(model))
         sampling = engine_sampling(run.sampling)
         lora = _adapter(run, model.adapters)
         fit = fitted(
@@ -327,29 +339,6 @@ class RkllmBackend:
 def default_cpu_mask(cores: set[int]) -> int:
     """The highest-numbered cores of *cores*: the fast ones of an RK3588 are 4 to 7."""
     return sum(1 << core for core in sorted(cores)[-CORES_USED:])
-
-
-def _announce(spec: LoadSpec) -> None:
-    """Write the two lines people know from the log of rkllama."""
-    sys.stderr.write(f"FROM: {Path(spec.weights).name}\n")
-    sys.stderr.write(f"HuggingFace Path: {spec.huggingface_path}\n")
-    sys.stderr.flush()
-
-
-def _load_warnings(spec: LoadSpec, resident: LoadedModel) -> tuple[str, ...]:
-    if spec.context_tokens > resident.context_tokens:
-        shortened = (
-            f"the model allows a context of {resident.context_tokens} tokens, "
-            f"not {spec.context_tokens}"
-        )
-        return (*resident.warnings, shortened)
-    return resident.warnings
-
-
-def _no_text(heard: FirstAnswer, detail: str) -> tuple[str, ...]:
-    if heard is not FirstAnswer.GARBAGE:
-        return ()
-    return (f"the first tokens it was heard to say are no text: {detail}",)
 
 
 def _is_gone(handle: RunHandle) -> bool:

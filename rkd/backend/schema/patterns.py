@@ -57,6 +57,17 @@ _NARROWED = {
     "idn-hostname": "hostname",
 }
 _ENGINES = {"duration", "email", "hostname", "ipv6", "uuid"}
+_HEX4 = "[0-9a-f]{1,4}"
+_LABEL = "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?"
+NARROW_FORMATS = {
+    "duration": r"P([1-9][0-9]{0,3}D|T[1-9][0-9]{0,3}[HMS]|[1-9][0-9]{0,3}DT[1-9][0-9]{0,3}[HMS])",
+    "email": rf"[a-z0-9]+([._+-][a-z0-9]+)*@({_LABEL}\.){{1,4}}[a-z]{{2,8}}",
+    "hostname": rf"({_LABEL}\.){{0,4}}[a-z]([a-z0-9-]{{0,20}}[a-z0-9])?",
+    "ipv6": f"({_HEX4}:){{7}}{_HEX4}",
+    "uuid": "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+}
+"""The engine's formats as expressions, where it takes no format: narrower than they are, so that a
+text of one is it for every reader."""
 _UNKEPT = {"regex"}
 """Formats of JSON Schema's own that no grammar of ours makes."""
 
@@ -100,3 +111,17 @@ def written_format(name: str) -> tuple[str, str] | None:
         return "pattern", _WRITTEN[name]
     name = _NARROWED.get(name, name)
     return ("format", name) if name in _ENGINES else None
+
+
+def pattern_of_format(name: str) -> str:
+    """
+    Return an expression that keeps the format *name*.
+
+    Raises:
+        UnkeptFormatError: there is none.
+    """
+    if name in _WRITTEN:
+        return _WRITTEN[name]
+    if name not in NARROW_FORMATS:
+        raise UnkeptFormatError(name)
+    return f"^{NARROW_FORMATS[name]}$"

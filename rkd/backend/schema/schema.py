@@ -25,6 +25,7 @@ from rkd.backend.schema.keywords import (
     asserts_nothing,
     closes,
 )
+from rkd.backend.schema.narrowed import narrowed
 from rkd.backend.schema.patterns import UnkeptFormatError, ascii_pattern, written_format
 from rkd.backend.schema.refusal import beyond, step, wrong
 from rkd.outside import QUOTED_CHARACTERS, quoted
@@ -75,6 +76,7 @@ class _Writer:
         self._names: dict[str, str] = {}
         self._defs: Node = {}
         self._places: list[tuple[str, Node]] = []
+        self._addresses = _addresses(root)
         self._address = str(root.get("$id", root.get("id", ""))).rstrip("#")
         self._writers: dict[str, Callable[[Node, str, object, str], None]] = {
             **dict.fromkeys(KEPT, self._kept),
@@ -107,7 +109,10 @@ class _Writer:
         if not isinstance(node, dict):
             raise wrong(path, "should be a schema: an object, true or false")
         out: Node = {}
-        node = _today(node)
+        left = narrowed(_today(node), self._followed)
+        if isinstance(left, bool):
+            return left
+        node = left
         for name, value in node.items():
             self._word(out, name, value, node, step(path, name))
         _check_bounds(out, path)
@@ -204,6 +209,7 @@ class _Writer:
         if self._address and value.startswith(f"{self._address}#"):
             value = value[len(self._address) :]
         pointer = unquote(value)
+        pointer = self._addresses.get(pointer, pointer)
         if pointer not in ("#", "#/") and not pointer.startswith("#/"):
             raise wrong(path, f"{quoted(value)} leads out of this schema; put it into `$defs`")
         return "#" if pointer == "#/" else pointer
@@ -247,6 +253,26 @@ class _Writer:
                 if pointer not in seen:
                     seen.add(pointer)
                     open_.append(self._at(pointer, start))
+
+
+def _addresses(root: Node) -> dict[str, str]:
+    """The places in *root* that have an address of their own: `$id` or `$anchor`."""
+    found: dict[str, str] = {}
+    open_: list[tuple[str, Any]] = [(step("#", name), one) for name, one in root.items()]
+    while open_:
+        path, node = open_.pop()
+        if isinstance(node, list):
+            open_ += [(step(path, at), one) for at, one in enumerate(node)]
+        if not isinstance(node, dict):
+            continue
+        for word, prefix in (("$id", ""), ("$anchor", "#")):
+            if isinstance(node.get(word), str):
+                found.setdefault(prefix + node[word], path)
+        open_ += [(step(path, name), one) for name, one in node.items()]
+    for word, prefix in (("$id", ""), ("$anchor", "#")):
+        if isinstance(root.get(word), str) and root[word]:
+            found[prefix + root[word]] = "#"
+    return found
 
 
 def _growing(names: dict[str, str]) -> Any:

@@ -35,6 +35,9 @@ KNOWING = replace(NPU, way=TemplateWay.MODEL, plain=TemplateTraits(tools=True))
         (Run(Sampling(min_p=0.1, seed=5, of_model=("min_p",))), ("seed",)),
         (Run(tools=TOOLS, tool_choice="auto"), ()),
         (Run(tools=TOOLS, tool_choice="required"), ("tool_choice",)),
+        (Run(Sampling(json_schema=""), structured_tries=2), ()),
+        (Run(Sampling(grammar="root ::= x"), structured_tries=2), ("grammar",)),
+        (Run(tools=TOOLS, tool_choice="a", structured_tries=1), ()),
         (Run(tools=TOOLS, tool_choice="a", thinking_budget=0), ("tool_choice", "thinking_budget")),
     ],
 )

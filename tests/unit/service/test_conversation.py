@@ -285,13 +285,14 @@ def test_raw_has_no_template_to_tell(given: dict[str, object]) -> None:
 
 def test_reasoning_options_reach_the_run() -> None:
     """The budget and the effort, of both kinds of request."""
-    options = types.InferenceOptions(thinking_budget=0, reasoning_effort="high")
+    options = types.InferenceOptions(thinking_budget=0, reasoning_effort="high", structured_tries=8)
     read = read_options(options, Recipe())
     asked = pb.GenerateRequest(prompt="p", options=options)
     turns = pb.ChatRequest(messages=[types.Message(role="user", content="p")], options=options)
     runs = [generate_run(asked, Recipe(), read), chat_run(turns, Recipe(), read)]
 
     assert [(one.thinking_budget, one.reasoning_effort) for one in runs] == [(0, "high")] * 2
+    assert [one.structured_tries for one in runs] == [8, 8]
 
 
 def test_what_becomes_of_long_conversations_reaches_the_run() -> None:
@@ -312,7 +313,13 @@ def test_what_becomes_of_long_conversations_reaches_the_run() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("thinking_budget", -1), ("thinking_budget", 1 << 21), ("reasoning_effort", "a b")],
+    [
+        ("thinking_budget", -1),
+        ("thinking_budget", 1 << 21),
+        ("reasoning_effort", "a b"),
+        ("structured_tries", 0),
+        ("structured_tries", 9),
+    ],
 )
 def test_reasoning_options_out_of_range(field: str, value: object) -> None:
     """By name."""

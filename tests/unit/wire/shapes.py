@@ -94,6 +94,7 @@ RUNS = st.builds(
     ),
     context_overflow=st.sampled_from(ContextOverflow),
     own_turns=COUNTS,
+    structured_tries=COUNTS,
     prompt_parts=PARTS,
     suffix=st.none() | TEXT,
 )

@@ -215,16 +215,29 @@ class TestRefusals:
             "{% include 'x' %}",
             "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
             "{% set _ = messages.append(1) %}",
+            "{% set l = [1] %}{% for x in l %}{% set _ = l.append(x) %}{% endfor %}",
+            "{% set l = [] %}{% set _ = l.append(l) %}{{ l | tojson }}",
+            "{% set l = [] %}{% set _ = l.clear() %}",
+            "{{ (range(9) | map('string'), messages[0].append) | tojson }}",
             "{{ messages.__class__.__mro__ }}{{ ().__class__.__bases__[0].__subclasses__() }}",
             "{{ nothing.at.all }}",
         ],
     )
     def test_faults(self, source: str) -> None:
         """A template that fails or reaches out is an error with words, never a traceback."""
-        with pytest.raises(InvalidInputError, match="chat template fails") as caught:
+        with pytest.raises(InvalidInputError, match=r"chat template (fails|is stopped)") as caught:
             ChatTemplate(source).render([USER])
 
         assert caught.value.reason is Reason.INVALID_FIELD
+
+    def test_lists_of_its_own(self) -> None:
+        """A template may keep lists that grow (Kimi's do), and write a filter's values as JSON."""
+        grow = "{% for x in 'ab' %}{% set _ = l.a.append(x) %}{% endfor %}"
+        kept = "{% set l = namespace(a=[]) %}" + grow
+
+        assert ChatTemplate(f"{kept}{{{{ l.a | tojson }}}}").render([USER]) == '["a", "b"]'
+        mapped = ChatTemplate("{{ messages | map(attribute='role') | tojson }}")
+        assert mapped.render([USER]) == '["user"]'
 
     def test_tools_without_place(self) -> None:
         """Tools for a template that never shows them are refused, not ignored."""
