@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from rkd.board.facts import RuntimeLibrary
-from rkd.board.runtime import find_libraries
+from rkd.board.runtime import find_libraries, find_rknn
 from rkd.errors import Reason
 
 MACHINE = {"x86_64": 62, "aarch64": 183}[os.uname().machine]
@@ -72,3 +72,18 @@ def test_an_unknown_version_is_told_with_its_problem(tmp_path: Path) -> None:
     assert unknown.problem is not None
     assert (unknown.version, unknown.problem.reason) == ("9.9.9", Reason.RUNTIME_MISMATCH)
     assert overridden == RuntimeLibrary(path, "9.9.9")
+
+
+def test_the_library_of_encoders_is_the_configured_one_or_the_first_there_is(
+    tmp_path: Path,
+) -> None:
+    """A name given is taken as it is: what is wrong with it the load says."""
+    first, second = tmp_path / "a", tmp_path / "b"
+    for folder in (first, second):
+        folder.mkdir()
+    assert find_rknn(None, folders=(first, second)) is None
+
+    (second / "librknnrt.so").touch()
+    assert find_rknn(None, folders=(first, second)) == second / "librknnrt.so"
+    given = tmp_path / "mine.so"
+    assert find_rknn(given, folders=(first, second)) == given
