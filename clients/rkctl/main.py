@@ -6,6 +6,7 @@ A new verb is one file in `verbs/` and one line in `catalogue.py`.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
@@ -109,4 +110,13 @@ def main() -> None:
     tolerant(sys.stdin, "replace")
     tolerant(sys.stdout, "replace")
     tolerant(sys.stderr, "backslashreplace")
-    cli(prog_name="rkctl")
+    try:
+        cli(prog_name="rkctl")
+    except SystemExit as ended:
+        if ended.code == Exit.INTERRUPTED:
+            # A lock of gRPC's that Ctrl-C left taken would hold up the interpreter's own end.
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError, ValueError):
+                    stream.flush()
+            os._exit(Exit.INTERRUPTED)
+        raise

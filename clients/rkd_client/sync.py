@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast
 
@@ -26,6 +27,28 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 Answered = TypeVar("Answered", bound=Message)
 Value = TypeVar("Value")
+
+
+ASIDE_S = 1.0
+"""For so long a call that was interrupted is awaited; what it holds ends with the process."""
+
+
+def interrupted() -> bool:
+    """
+    Tell whether a Ctrl-C is on its way up.
+
+    Python raises it wherever it is, also between gRPC's taking a lock and its giving it back: what
+    needs that lock, cancelling and closing above all, would never return. Seen under load: a
+    `watch` that was interrupted and stayed.
+    """
+    return isinstance(sys.exc_info()[1], KeyboardInterrupt)
+
+
+def aside(work: Callable[[], object]) -> None:
+    """Do *work* in a thread of its own, and wait only a moment for it."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(ASIDE_S)
 
 
 class Stream(Reading, Generic[Answered, Value]):
@@ -84,7 +107,10 @@ class Stream(Reading, Generic[Answered, Value]):
 
     def close(self) -> None:
         """Cancel the call, if it has begun and not ended."""
-        if self._call is not None:
+        if self._call is not None and interrupted():
+            aside(self._call.cancel)
+            self._link.close()
+        elif self._call is not None:
             self._call.cancel()
 
     def __enter__(self) -> Self:
@@ -156,9 +182,11 @@ class Link(Line):
     def close(self) -> None:
         """Close the channel; calls still open are cancelled."""
         with self._lock:
-            if self._channel is not None:
-                self._channel.close()
-                self._channel = None
+            channel, self._channel = self._channel, None
+        if channel is not None and interrupted():
+            aside(channel.close)
+        elif channel is not None:
+            channel.close()
 
 
 class Client(Face):
