@@ -153,6 +153,7 @@ def npu_traits(spec: LoadSpec, family: Family) -> Traits:
         infill=of_tokenizer(folder / TOKENIZER) if folder is not None else None,
         adapters=_adapters(spec),
         projector=spec.vision is not None,
+        blind_because=spec.blind_because,
     )
 
 

@@ -16,7 +16,7 @@ from rkd_client.upload import read_bounded
 from rkctl.failure import Exit, Failure
 from rkctl.make import checkpoint
 from rkd.modelfile.commands import MAX_BYTES, Dialect
-from rkd.modelfile.parse import decode, parse
+from rkd.modelfile.parse import Modelfile, decode, parse
 from rkd.modelfile.source import Source, SourceKind, classify
 
 _SHARD = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<total>\d{5})\.gguf")
@@ -65,9 +65,9 @@ def read(file: Path | None, origin: str | None, stdin: str | None = None) -> Wan
     text = decode(data) if origin is None else _replaced(decode(data), origin)
     modelfile = parse(text)
     adapters = _files(modelfile.values("ADAPTER"), base, adapter=True)
-    if origin is not None:
-        return Wanted(text, _files((origin,), Path()) + adapters)
-    return Wanted(text, _files(modelfile.values("FROM"), base) + adapters)
+    values, place = ((origin,), Path()) if origin is not None else (modelfile.values("FROM"), base)
+    weights = _files(values, place)
+    return Wanted(text, weights + adapters + (_encoders(modelfile, base) if weights else ()))
 
 
 def existing(path: Path) -> Path:
@@ -121,6 +121,17 @@ def _files(values: tuple[str, ...], base: Path, *, adapter: bool = False) -> tup
             # The daemon looks at the last part of a name only, which is what tells shards apart.
             found += [LocalFile(value, path), *_other_shards(value, path)]
     return tuple(found)
+
+
+def _encoders(modelfile: Modelfile, base: Path) -> tuple[LocalFile, ...]:
+    """Return the .rknn that VISION_ENCODER names, where it is a file of this machine."""
+    named = [
+        one.value
+        for one in modelfile.commands
+        if one.keyword == "PARAMETER" and one.name.lower() == "vision_encoder"
+    ]
+    found = (LocalFile(value, base / value) for value in named)
+    return tuple(one for one in found if one.path.is_file())
 
 
 def _other_shards(value: str, path: Path) -> list[LocalFile]:
