@@ -185,11 +185,19 @@ def test_and_in_the_arguments_of_a_call(engine: LlamaCppBackend, name: str) -> N
         assert reason is FinishReason.LENGTH
 
 
-def test_an_answer_that_is_all_reasoning_shows(engine: LlamaCppBackend) -> None:
-    """The model ended it before the schema could hold: no success without JSON."""
-    ends = Sampling(seed=3, json_schema="{}", max_tokens=64, logit_bias=((4, 99.0),))
-    with pytest.raises(InternalError, match="inside its reasoning"):
-        engine.run(replace(SPOKEN, sampling=ends), Handle(), lambda _: None)
+def test_an_answer_that_is_all_reasoning_is_gone_on_with(engine: LlamaCppBackend) -> None:
+    """The model ended its turn before the schema could hold: the reasoning is closed for it."""
+    texts: list[str] = []
+
+    def emit(piece: Chunk | PrefillProgress) -> None:
+        if isinstance(piece, Chunk):
+            texts.append(piece.text)
+
+    held = json.dumps({"enum": ["Ulm"]})
+    ends = Sampling(seed=3, json_schema=held, max_tokens=64, logit_bias=((4, 99.0),))
+    outcome = engine.run(replace(SPOKEN, sampling=ends), Handle(), emit)
+
+    assert ("".join(texts), outcome.reason) == ('"Ulm"', FinishReason.STOP_EOS)
 
 
 def test_nothing_is_said_before_a_schema_is_refused(engine: LlamaCppBackend) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ ALL = {**dict(schemas.kept()), **schemas.generated()}
 TEN = (
     "pydantic Tree", "pydantic Opt", "pydantic Inv", "pydantic Disc", "pydantic DiscDef",
     "pydantic Uk", "pydantic SetLit", "zod draft-2020-12 object", "zod openapi-3.0 disc",
-    "typebox intersect",
+    "typebox composite",
 )  # fmt: skip
 
 
@@ -60,8 +61,12 @@ def broken(schema: Any, text: str) -> str:
     reader = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
     if "$schema" not in schema and isinstance(schema.get("items"), list):
         reader = jsonschema.Draft7Validator  # TypeBox's, which does not say so
+    if '"exclusiveMaximum": true' in json.dumps(schema):
+        reader = jsonschema.Draft4Validator  # as OpenAPI 3.0 has it
+    schema = json.loads(json.dumps(schema), parse_float=Decimal)
     checked = reader(schema, format_checker=reader.FORMAT_CHECKER)
-    error = next(checked.iter_errors(json.loads(text)), None)
+    # As decimals: of floats, 1.11 is no multiple of 0.01.
+    error = next(checked.iter_errors(json.loads(text, parse_float=Decimal)), None)
     return "" if error is None else f"{error.json_path}: {error.message[:200]}"
 
 
@@ -85,14 +90,14 @@ def test_each_is_kept_or_refused(engine: LlamaCppBackend, temperature: float) ->
             if error.reason not in REFUSED or not error.metadata["path"].startswith("#"):
                 wrong.append(f"{name}: {error}")
             continue
-        if outcome.reason is FinishReason.STOP_EOS:
-            ended += 1
-            where = broken(schema, said.text)
-            wrong += [f"{name}: {said.text}: {where}"] if where else []
-        elif outcome.reason is not FinishReason.LENGTH or not outcome.warnings:
-            wrong.append(f"{name}: {outcome}")
+        assert outcome.reason in {FinishReason.STOP_EOS, FinishReason.LENGTH}, name
+        ended += outcome.reason is FinishReason.STOP_EOS
+        if outcome.reason is FinishReason.LENGTH and outcome.warnings:
+            continue  # cut, and told; without a word it was whole with its last token
+        where = broken(schema, said.text)
+        wrong += [f"{name}: {said.text}: {where}"] if where else []
 
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
     assert len(ALL) > 300
     assert refused < len(ALL) // 20
     assert ended > len(ALL) // 2
@@ -103,7 +108,8 @@ def test_with_tools_and_thinking(engine: LlamaCppBackend, name: str) -> None:
     """Behind reasoning: as the answer where tools are offered, and as the arguments of a call."""
     schema = ALL[name]
     if schema.get("type") != "object":
-        schema = schemas.obj(it=schema)
+        inner = {word: one for word, one in schema.items() if word != "$defs"}
+        schema = {**schemas.obj(it=inner), "$defs": schema.get("$defs", {})}
     tools = (Tool("give", "Gives an example.", json.dumps(schema)),)
     question = (Message("user", "Give me an example."),)
     for held, choice in ((json.dumps(schema), ""), (None, "give")):

@@ -195,8 +195,8 @@ def requests(
         turn.watch(budget=budget, to_close=constrained, unasked=unasked)
         yield (_free(run) if constrained else run), prompt
         if not turn.over:
-            # A model that ends its turn while it thinks owes the call all the same.
-            if not (run.forces_call and turn.inside and answer.ended):
+            # A model that ends its turn while it thinks owes the answer all the same.
+            if not (constrained and turn.inside and answer.ended):
                 return
             turn.close()
         behind = answer.go_on()

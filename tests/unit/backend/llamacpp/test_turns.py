@@ -139,7 +139,7 @@ def test_a_budget_of_ones_own_is_no_surprise() -> None:
 
 
 def test_who_ends_his_turn_thinking_owes_the_call() -> None:
-    """The reasoning is closed for the model, and the call asked for; other answers end there."""
+    """The reasoning is closed for the model, and what is owed asked for: a call or an answer."""
     for forced in (True, False):
         heard = Heard(opened=True)
         sampling = Sampling(grammar=None if forced else "g")
@@ -151,7 +151,9 @@ def test_who_ends_his_turn_thinking_owes_the_call() -> None:
         heard.ended = True
 
         assert [prompt for _, prompt in each] == (
-            ['phm\n</think>\n\n<tool_call>\n{"name": "a", "arguments": '] if forced else []
+            ['phm\n</think>\n\n<tool_call>\n{"name": "a", "arguments": ']
+            if forced
+            else ["phm\n</think>\n\n"]
         )
 
 
