@@ -70,7 +70,11 @@ def _set(random: Random, made: Any, field: FieldDescriptor, depth: int) -> None:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         for _ in range(random.choice((1, 2, 40))):
             entry = field.message_type.fields_by_name
-            getattr(made, field.name)[_value(random, entry["key"])] = _value(random, entry["value"])
+            target, key = getattr(made, field.name), _value(random, entry["key"])
+            if entry["value"].message_type is None:
+                target[key] = _value(random, entry["value"])
+            else:
+                target[key].CopyFrom(make(random, entry["value"].message_type, depth + 1))
         return
     count = random.choice((1, 1, 2, 5, MANY)) if field.is_repeated else 1
     if field.message_type is not None:

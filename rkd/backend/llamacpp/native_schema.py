@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+_LARGEST = 2**62
+"""Of a bound: it is read as 64 bits, and one more or less is added to those that are open."""
+
 _ALONE = ("$ref", "anyOf", "const", "enum")
 """The words that decide alone, in its order."""
 _BESIDE: dict[str, tuple[frozenset[str], ...]] = {
@@ -49,7 +52,25 @@ def _passed_over(node: dict[str, Any]) -> str:
     if not isinstance(kind, str):
         return min(words - {"type"}, default="")
     beside = words - {"type"}
+    if word := _half_read(kind, node):
+        return word
     if any(beside <= allowed for allowed in _BESIDE[kind]):
         unnamed = set(node.get("required", ())) - node.get("properties", {}).keys()
         return "required" if unnamed else ""
     return min(beside, default="")
+
+
+def _half_read(kind: str, node: dict[str, Any]) -> str:
+    """The first word of *node* that it heeds only in company, alone, or as a small whole number."""
+    if kind == "array" and not isinstance(node.get("items"), dict):
+        return min(node.keys() & {"minItems", "maxItems"}, default="")
+    if kind != "integer":
+        return ""
+    for closed, open_ in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if {closed, open_} <= node.keys():
+            return open_
+        for word in (closed, open_):
+            bound = node.get(word, 0)
+            if not isinstance(bound, int) or isinstance(bound, bool) or abs(bound) > _LARGEST:
+                return word
+    return ""

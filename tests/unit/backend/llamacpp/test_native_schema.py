@@ -16,6 +16,8 @@ from rkd.backend.llamacpp.native_schema import refuses
         {"type": "array", "items": {"anyOf": [{"type": "null"}, {"const": 1}]}, "maxItems": 2},
         {"$ref": "#/$defs/r0", "$defs": {"r0": {"type": "integer", "minimum": 1}}},
         {"type": "string", "enum": ["a"]},
+        {"type": "array"},
+        {"type": "integer", "exclusiveMinimum": 1, "maximum": 5},
         {},
     ],
 )
@@ -33,6 +35,11 @@ def test_what_it_keeps(schema: dict[str, Any]) -> None:
         ({"anyOf": [{}], "required": ["a"]}, "required"),
         ({"type": "object", "required": ["a"]}, "required"),
         ({"allOf": [{}]}, "allOf"),
+        ({"type": "array", "minItems": 2}, "minItems"),
+        ({"type": "array", "items": True, "maxItems": 2}, "maxItems"),
+        ({"type": "integer", "minimum": 0, "exclusiveMinimum": 5}, "exclusiveMinimum"),
+        ({"type": "integer", "minimum": 0.5}, "minimum"),
+        ({"type": "integer", "maximum": 10**30}, "maximum"),
         ({"$ref": "#/$defs/r0", "$defs": {"r0": {"patternProperties": {}}}}, "patternProperties"),
     ],
 )
