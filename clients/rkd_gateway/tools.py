@@ -23,17 +23,22 @@ def tools(fields: Fields, *, kind: str = "", beside: str = "") -> list[dict[str,
 def _tool(fields: Fields, kind: str, beside: str) -> dict[str, Any]:
     if (fields.text("type") or kind) != "function":
         raise bad_field(fields.path("type"), '"function"')
-    inner = fields.needed("function")
-    parameters = inner.take("parameters")
+    made = described(fields.needed("function"))
+    fields.skip(beside)
+    fields.end()
+    return made
+
+
+def described(fields: Fields) -> dict[str, Any]:
+    """Read all of *fields*: a function's name, what it does, the schema of its arguments."""
+    parameters = fields.take("parameters")
     if parameters is not None and not isinstance(parameters, dict):
-        raise bad_field(inner.path("parameters"), "a JSON Schema object")
+        raise bad_field(fields.path("parameters"), "a JSON Schema object")
     made = {
-        "name": inner.text("name") or "",
-        "description": inner.text("description") or "",
+        "name": fields.text("name") or "",
+        "description": fields.text("description") or "",
         "parameters": parameters or "",
     }
-    inner.skip("strict")
-    inner.end()
-    fields.skip(beside)
+    fields.skip("strict")
     fields.end()
     return made

@@ -10,7 +10,7 @@ from rkd.modelfile.parameters import PARAMETERS, Effect
 from rkd_gateway.fields import Fields
 from rkd_gateway.ollama.shape import seconds
 from rkd_gateway.options import sampling
-from rkd_gateway.problems import bad_field, unsupported
+from rkd_gateway.problems import bad_field
 
 HARMLESS = tuple(
     key for key, row in PARAMETERS.items() if row.effect in {Effect.NONE, Effect.DEPRECATED}
@@ -69,10 +69,3 @@ def schema(value: object) -> str | None:
     if isinstance(value, dict):
         return json.dumps(value)
     raise bad_field("format", '"json" or a JSON Schema object')
-
-
-def refuse_unbuilt(fields: Fields, *names: str) -> None:
-    """Refuse these fields, unless they are empty."""
-    for name in names:
-        if fields.take(name):
-            raise unsupported(name, "is not built yet", "leave it out")

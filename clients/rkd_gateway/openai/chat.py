@@ -13,7 +13,7 @@ from rkd_gateway.endpoint import Answer, Call, Lines
 from rkd_gateway.errands import errand
 from rkd_gateway.fields import Fields
 from rkd_gateway.openai.asking import options, schema, template, with_usage
-from rkd_gateway.openai.shape import COMMENT, DONE, ENDS, SSE, event, failed, made, token_of, usage
+from rkd_gateway.openai.shape import COMMENT, DONE, ENDS, SSE, event, failed, made, tokens_of, usage
 from rkd_gateway.openai.turns import chosen, turns
 from rkd_gateway.problems import bad_field
 from rkd_gateway.tools import tools
@@ -130,8 +130,4 @@ def _call(piece: types.ToolCallDelta) -> dict[str, Any]:
 def _logprobs(given: Any) -> dict[str, Any] | None:
     if not given:
         return None
-    content = [
-        {**token_of(one.chosen), "top_logprobs": [token_of(rival) for rival in one.alternatives]}
-        for one in given
-    ]
-    return {"content": content, "refusal": None}
+    return {"content": tokens_of(given), "refusal": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 from rkd_client.errors import RkdError
@@ -72,6 +73,14 @@ def usage(counted: types.Usage) -> dict[str, Any]:
         "prompt_tokens_details": {"cached_tokens": counted.cached_tokens},
         "completion_tokens_details": {"reasoning_tokens": counted.reasoning_tokens},
     }
+
+
+def tokens_of(given: Iterable[types.TokenLogprobs]) -> list[dict[str, Any]]:
+    """Return tokens, each with its rivals."""
+    return [
+        {**token_of(one.chosen), "top_logprobs": [token_of(rival) for rival in one.alternatives]}
+        for one in given
+    ]
 
 
 def token_of(token: types.Logprob) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rkd_gateway.fields import Fields
 from rkd_gateway.openai.asking import HARMLESS, effort
 from rkd_gateway.options import sampling
 from rkd_gateway.problems import bad_field, unsupported
+from rkd_gateway.tools import described
 
 SERVICES: Final = ("conversation", "prompt", "context_management", "moderation", "image")
 """What the service keeps or does beside the model."""
@@ -61,17 +62,8 @@ def _tool(fields: Fields) -> dict[str, Any]:
     if kind != "function":
         said = f"{kind[:40]!r} is a tool of a service that is not here"
         raise unsupported(fields.path("type"), said, "offer functions alone")
-    parameters = fields.take("parameters")
-    if parameters is not None and not isinstance(parameters, dict):
-        raise bad_field(fields.path("parameters"), "a JSON Schema object")
-    made = {
-        "name": fields.text("name") or "",
-        "description": fields.text("description") or "",
-        "parameters": parameters or "",
-    }
-    fields.skip("strict", "defer_loading")
-    fields.end()
-    return made
+    fields.skip("defer_loading")
+    return described(fields)
 
 
 def thoughts(fields: Fields | None) -> tuple[dict[str, Any], bool]:

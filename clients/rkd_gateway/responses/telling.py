@@ -6,7 +6,7 @@ import secrets
 from typing import Any, Final
 
 from rkd.v1 import types_pb2 as types
-from rkd_gateway.openai.shape import token_of
+from rkd_gateway.openai.shape import tokens_of
 
 INCOMPLETE: Final = (types.FINISH_REASON_LENGTH, types.FINISH_REASON_CONTEXT_FULL)
 
@@ -60,6 +60,8 @@ class Telling:
         if cut:
             self.response["incomplete_details"] = {"reason": "max_output_tokens"}
         self.response["usage"] = usage(last.usage)
+        if last.warnings:  # what was left out of the conversation, above all
+            self.response["warnings"] = list(last.warnings)
         return [*events, self._whole(f"response.{self.response['status']}")]
 
     def fail(self, error: dict[str, Any]) -> list[dict[str, Any]]:
@@ -120,10 +122,7 @@ class Telling:
     def _text(self, piece: types.Delta) -> dict[str, Any]:
         part = self._item["content"][0]
         part["text"] += piece.text
-        tokens = [
-            {**token_of(one.chosen), "top_logprobs": [token_of(it) for it in one.alternatives]}
-            for one in piece.logprobs
-        ]
+        tokens = tokens_of(piece.logprobs)
         part["logprobs"] += tokens
         kind = "response.output_text.delta"
         return self._event(kind, content_index=0, delta=piece.text, logprobs=tokens)

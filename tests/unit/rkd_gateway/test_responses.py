@@ -58,6 +58,14 @@ def test_every_item_opens_and_closes(summary: bool) -> None:  # noqa: FBT001 - a
     assert (kinds[-1], response["status"]) == ("completed", "completed")
 
 
+def test_what_was_left_out_is_told() -> None:
+    """The daemon's warnings are the response's, as truncation promises."""
+    response: dict[str, Any] = {"id": "r", "status": "in_progress", "output": []}
+    Telling(response, summary=False).end(types.Finished(warnings=["the oldest turn went"]))
+
+    assert response["warnings"] == ["the oldest turn went"]
+
+
 def test_one_that_breaks_says_why() -> None:
     """What came before stays."""
     response: dict[str, Any] = {"id": "r", "status": "in_progress", "output": []}
