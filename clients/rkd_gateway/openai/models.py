@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from rkd_client.errors import NotFoundError
+from rkd_client.errors import NotFoundError, RkdError
 from rkd_client.v1.models import ShowResponse
 from rkd_client.v1.types import ModelSummary
 
@@ -48,7 +48,7 @@ async def _entries(call: Call) -> list[dict[str, Any]]:
 async def _shown(call: Call, name: str) -> ShowResponse | None:
     try:
         return await call.client.show(name)
-    except NotFoundError:  # deleted in between
+    except RkdError:  # deleted in between, or broken: it hides none of the others
         return None
 
 
