@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
 import sys
-from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +15,8 @@ import pytest
 from rkd.board.read import read_board
 from rkd.config import read
 from rkd.daemon.settings import llama_device, pool_settings
-from rkd.inference import Run
 from rkd.model import BackendKind, Format, Model, ModelName, ModelState, WeightsFile
-from rkd.pool.ticket import Ask, Served
+from rkd.pool.ticket import Ask
 from tests.integration.pool_board import Board, answer, board
 from tests.models import tiny
 
@@ -81,24 +80,25 @@ def test_it_is_off_until_it_is_let(
 
 
 async def test_let_it_computes_on_the_npu_under_the_lease(server: Path, tmp_path: Path) -> None:
-    """One slot, weights as they are, the first domain; nobody else computes meanwhile."""
+    """One slot, weights as they are, the first domain; it waits while somebody else computes."""
     given = {"llama_server": str(server), "llama_device": "RKNPU", "parallel": 4}
+    lease = tmp_path / "npu.lock"
     async with board(tmp_path, versions=(), **given) as it:
         made = gguf(it, "tiny")
-        held: list[bool] = []
-        async with aclosing(it.pool.stream(Ask(made), Run(prompt="a b c"))) as items:
-            async for item in items:
-                held.append(_is_held(tmp_path / "npu.lock"))
-                served = item
+        _, served = await answer(it.pool, Ask(made), "a b c")
         (here,) = it.pool.residents()
+        with lease.open("a", encoding="ascii") as somebody:
+            fcntl.flock(somebody, fcntl.LOCK_EX)
+            waiting = asyncio.create_task(answer(it.pool, Ask(made), "a b c"))
+            early, _ = await asyncio.wait({waiting}, timeout=0.5)
+        await waiting
 
-    assert isinstance(served, Served)
     assert served.plan.backend is BackendKind.CPU
     assert "(RKNPU)" in served.loaded.runtime
     assert (here.npu_domain, here.slots) == (0, 1)
     assert "--no-repack" in arguments(tmp_path)[0]
-    assert any(held)
-    assert not _is_held(tmp_path / "npu.lock")
+    assert not early
+    assert not _is_held(lease)
 
 
 async def test_two_of_them_are_never_in_memory_together(server: Path, tmp_path: Path) -> None:
