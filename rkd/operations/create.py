@@ -33,7 +33,7 @@ from rkd.modelfile.source import repository_of
 from rkd.operations import modelfiles, workshop
 from rkd.operations.operation import Operation, OperationKind
 from rkd.operations.operations import Operations
-from rkd.operations.order import CreateOrder, Work, file_name, refuse
+from rkd.operations.order import CreateOrder, Work, file_name
 from rkd.operations.report import Report
 
 RunJob = Callable[
@@ -354,10 +354,17 @@ class CreateRunner:
         model = self._library.find(order.name)
         if model.state is ModelState.INCOMING:
             self._library.get(order.name)
-        file = await asyncio.to_thread(_file_of, model, order.existing_file)
+        file = await asyncio.to_thread(workshop.own_file, model, order.existing_file)
         said = model.modelfile_text and not self._library.is_derived(order.name)
-        if said and model.state is not ModelState.INVALID and not order.replace:
-            return [f"{order.name} has a Modelfile already, which is kept"]
+        if said and not order.replace:
+            if order.modelfile:
+                raise refusals.exists(order.name)
+            if model.state is not ModelState.INVALID:
+                return [f"{order.name} has a Modelfile already, which is kept"]
+        if order.modelfile:
+            await asyncio.to_thread(workshop.check_own, model, order.read())
+            await self._library.adopt(model, order.modelfile, stage)
+            return []
         repository = repository_of(order.huggingface_path.strip())
         warnings = []
         if repository and self._fetch_tokenizer is not None and format_of(file) is Format.RKLLM:
@@ -383,16 +390,6 @@ def _named(parent: Model, base: Modelfile) -> tuple[str, ...]:
     wanted = {file_name(source) for source in base.values("FROM")}
     names = tuple(file.path.name for file in parent.weights)
     return tuple(name for name in names if name in wanted) or names[:1]
-
-
-def _file_of(model: Model, wanted: str) -> str:
-    """Return the name of the weights file *wanted* in the model's folder, ignoring case."""
-    names = [path.name for path in model.folder.iterdir() if format_of(path.name)]
-    found = next((name for name in names if name.casefold() == wanted.casefold()), "")
-    if not found:
-        there = ", ".join(sorted(names)) or "no weights"
-        raise refuse("existing_file", f"{wanted} is not in the folder of {model.name}: {there}")
-    return found
 
 
 def _recipe_of(text: str) -> Recipe:

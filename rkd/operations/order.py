@@ -183,19 +183,45 @@ class CreateOrder:
             raise refuse("files", "a name stands there twice")
 
     def _check_existing(self) -> None:
-        if self.modelfile or self.files or self.quantize:
-            raise refuse("existing_file", "stands alone: no modelfile, files or quantize with it")
+        if self.files or self.quantize:
+            raise refuse("existing_file", "stands alone: no files or quantize with it")
         if format_of(self.existing_file) is None or "/" in self.existing_file:
             raise refuse("existing_file", f"{self.existing_file[:160]!r} names no .rkllm or .gguf")
         if self.huggingface_path.strip() and not repository_of(self.huggingface_path.strip()):
             raise refuse(
                 "huggingface_path", f"{self.huggingface_path[:160]!r} is no `user/repo` of the hub"
             )
+        if self.modelfile:
+            self._check_in_place()
+
+    def _check_in_place(self) -> None:
+        """Judge a Modelfile for a folder as it is: its FROM names files there and nothing else."""
+        if self.huggingface_path:
+            raise refuse("huggingface_path", "the Modelfile says it: HUGGINGFACE_PATH")
+        named = own_files(self.read())
+        if self.existing_file.casefold() not in {name.casefold() for name in named}:
+            said = f"FROM of the Modelfile does not name {self.existing_file[:160]!r}"
+            raise refuse("existing_file", said)
 
 
 def file_name(name: str) -> str:
     """Return the last part of an uploaded file's name, the name it has in the model's folder."""
     return PurePosixPath(name.replace("\\", "/")).name
+
+
+def own_files(modelfile: Modelfile) -> tuple[str, ...]:
+    """
+    Return the files of the model's own folder that FROM and ADAPTER name, as they are called there.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD: one is a path to elsewhere, a model or a repository.
+    """
+    values = (*modelfile.values("FROM"), *modelfile.values("ADAPTER"))
+    names = tuple(value.removeprefix("./") for value in values)
+    for name in names:
+        if not _is_visible(name) or "/" in name or "\\" in name:
+            raise refuse("modelfile", f"{name[:160]!r} is no file of the model's own folder")
+    return names
 
 
 def inside(name: str) -> PurePosixPath:

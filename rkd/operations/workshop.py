@@ -17,8 +17,9 @@ from rkd.library import provenance
 from rkd.library.blobs import Blobs
 from rkd.library.copying import copy_folder
 from rkd.library.layout import format_of
-from rkd.model import Format, Provenance
-from rkd.operations.order import file_name, inside, refuse
+from rkd.model import Format, Model, Provenance
+from rkd.modelfile.parse import Modelfile
+from rkd.operations.order import file_name, inside, own_files, refuse
 from rkd.outside import open_regular
 from rkd.weights import details, gguf, projector, rkllm, shards
 
@@ -204,6 +205,34 @@ def check_adapters(stage: Path, adapters: tuple[str, ...]) -> None:
                 f"ADAPTER names {one!r}, and no such file was uploaded",
                 "Use `rkctl create`, which brings the file.",
             )
+
+
+def own_file(model: Model, wanted: str) -> str:
+    """
+    Return the name of the weights file *wanted* in the model's folder, ignoring case.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD: it is not there.
+    """
+    names = [path.name for path in model.folder.iterdir() if format_of(path.name)]
+    found = next((name for name in names if name.casefold() == wanted.casefold()), "")
+    if not found:
+        there = ", ".join(sorted(names)) or "no weights"
+        raise refuse("existing_file", f"{wanted} is not in the folder of {model.name}: {there}")
+    return found
+
+
+def check_own(model: Model, modelfile: Modelfile) -> None:
+    """
+    Make sure that all *modelfile* names is in the model's folder.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD.
+    """
+    there = {path.name for path in model.folder.iterdir()}
+    missing = next((name for name in own_files(modelfile) if name not in there), "")
+    if missing:
+        raise refuse("modelfile", f"{missing[:160]!r} is not in the folder of {model.name}")
 
 
 def record(stage: Path, digests: Mapping[str, str], now: datetime) -> None:

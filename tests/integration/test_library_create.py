@@ -399,6 +399,41 @@ class TestExisting:
         assert path.read_text() == "FROM ./x.rkllm\nSYSTEM Mine.\n"
         assert "is kept" in last.warnings[0]
 
+    async def test_a_modelfile_is_edited_in_place(self, tmp_path: Path) -> None:
+        """Byte for byte, when it may replace the one that stands, which is kept beside it."""
+        root = tmp_path / "models"
+        text = "# mine\nFROM ./x.gguf\nSYSTEM Yours.\n"
+        async with board(tmp_path) as made:
+            put(root / "x" / "x.gguf", GGUF)
+            put(root / "x" / "Modelfile", "FROM ./x.gguf\nSYSTEM Mine.\n")
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await made.create(text, existing_file="x.gguf")
+            last = await made.create(text, existing_file="x.gguf", replace=True)
+            shown = await made.server.models.Show(pb.ShowRequest(model="x"))
+
+        assert details(caught.value)[0] == "MODEL_EXISTS"
+        assert (last.model.state, shown.system) == (types.MODEL_STATE_READY, "Yours.")
+        kept = tree(root)
+        assert kept["x/Modelfile"] == text.encode()
+        assert kept["x/Modelfile.old"] == b"FROM ./x.gguf\nSYSTEM Mine.\n"
+
+    async def test_an_edit_that_cannot_be_changes_nothing(self, tmp_path: Path) -> None:
+        """A typing error with its place; a file that is not in the folder by its name."""
+        path = tmp_path / "models" / "x" / "Modelfile"
+        async with board(tmp_path) as made:
+            put(tmp_path / "models" / "x" / "x.gguf", GGUF)
+            put(path, "FROM ./x.gguf\n")
+            told = []
+            for text in ("FROM x.gguf\nPARAMETER temp 1\n", "FROM x.gguf\nFROM eyes.gguf\n"):
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await made.create(text, existing_file="x.gguf", replace=True)
+                told.append((details(caught.value)[0], caught.value.details() or ""))
+
+        assert [reason for reason, _ in told] == ["INVALID_MODELFILE", "INVALID_FIELD"]
+        assert "line 2, column 1:" in told[0][1]
+        assert "'eyes.gguf' is not in the folder of x" in told[1][1]
+        assert path.read_text() == "FROM ./x.gguf\n"
+
     async def test_a_file_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         """With what is there instead."""
         async with board(tmp_path) as made:

@@ -70,6 +70,17 @@ def read(file: Path | None, origin: str | None, stdin: str | None = None) -> Wan
     return Wanted(text, weights + adapters + (_encoders(modelfile, base) if weights else ()))
 
 
+def text_of(file: Path) -> str:
+    """
+    Read the Modelfile *file* as it is written.
+
+    Raises:
+        Failure: it cannot be read.
+        InvalidInputError: INVALID_MODELFILE, it is no text.
+    """
+    return decode(_bytes(file))
+
+
 def existing(path: Path) -> Path:
     """
     Return *path* when there is a file.

@@ -43,6 +43,9 @@ from rkctl.verb import verb
     metavar="WHAT",
     help="A file, folder, model or hf.co/user/repo.",
 )
+@click.option(
+    "--existing", default="", metavar="FILE", help="Weights in NAME's folder: write its Modelfile."
+)
 @click.option("--replace", is_flag=True, help="Replace a model of that name.")
 def create(
     session: Session,
@@ -51,6 +54,7 @@ def create(
     file: str | None,
     quantize: str,
     origin: str | None,
+    existing: str,
     replace: bool,
 ) -> None:
     """
@@ -59,7 +63,7 @@ def create(
     Paths are found on this machine and brought to the board where it lacks them; broken off, the
     same command goes on where it stopped. Prints the model's name.
     """
-    wanted = _wanted(file, origin)
+    wanted = _wanted(file, origin, in_place=bool(existing))
     if wanted.files:  # what the board refuses anyway is refused before gigabytes are read and sent
         unread = {one.name: "" for one in wanted.files}
         _check(session, name, wanted.text, files=unread, quantize=quantize, replace=replace)
@@ -69,7 +73,8 @@ def create(
     except KeyboardInterrupt:
         render.note("\nstopped; the same command goes on where this one stopped")
         raise
-    asked = ask.create(name, wanted.text, files=files, quantize=quantize, replace=replace)
+    given: dict[str, Any] = {"files": files, "quantize": quantize, "replace": replace}
+    asked = ask.create(name, wanted.text, existing_file=existing, **given)
     with session.stream(asked) as steps:
         last = follow(steps, "create", json=session.json)
     if session.json:
@@ -85,7 +90,10 @@ def _check(session: Session, name: str, text: str, **given: Any) -> None:
             pass
 
 
-def _wanted(file: str | None, origin: str | None) -> sources.Wanted:
+def _wanted(file: str | None, origin: str | None, *, in_place: bool) -> sources.Wanted:
+    if in_place:  # what it names lies in the folder on the board
+        text = sys.stdin.read() if file == "-" else sources.text_of(Path(file or "Modelfile"))
+        return sources.Wanted(text, ())
     if file == "-":
         return sources.read(None, origin, sys.stdin.read())
     if file is None and origin is not None:

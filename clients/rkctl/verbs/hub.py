@@ -22,9 +22,6 @@ _NUMBER = re.compile(r"(\d+(?:\.\d+)?)([kmbt]?)", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 _BARE = 1000
 
-NOMINAL = (13 / 14, 17 / 14)
-"""What is called a 7B has 6.5 to 8.5 billion parameters, and others in proportion."""
-
 
 @verb("pull")
 @click.argument("source")
@@ -120,7 +117,7 @@ def parameters(text: str) -> int:
 @click.option("--author", metavar="USER", help="Only of this user or organisation.")
 @click.option(
     "--params",
-    "nominal",
+    "parameters",
     type=parameters,
     metavar="N",
     help="About so many: 7B is 6.5B to 8.5B.",
@@ -150,14 +147,9 @@ def search(
     words: tuple[str, ...],
     *,
     facets: bool,
-    nominal: int | None,
     **given: Any,
 ) -> None:
     """Find repositories on the Hub with weights rkd can run."""
-    if nominal is not None:
-        least, most = (round(nominal * part) for part in NOMINAL)
-        given["min_parameters"] = given["min_parameters"] or least
-        given["max_parameters"] = given["max_parameters"] or most
     answer = session.shown(ask.search(" ".join(words), **given))
     if answer is None:
         return

@@ -11,11 +11,15 @@ from rkd_client.values import fill
 if TYPE_CHECKING:
     from rkd_client.v1 import hub as v1
 
+NOMINAL = (13 / 14, 17 / 14)
+"""What is called a 7B has 6.5 to 8.5 billion parameters, and others in proportion."""
+
 
 def search(
     query: str = "",
     *,
     author: str | None = None,
+    parameters: int | None = None,
     min_parameters: int | None = None,
     max_parameters: int | None = None,
     quantization: str | None = None,
@@ -27,7 +31,15 @@ def search(
     license: str | None = None,  # noqa: A002 - the contract's word
     gated: bool | None = None,
 ) -> Ask[pb.SearchResponse, v1.SearchResponse]:
-    """Find repositories on the Hub with weights rkd can run, one page of them."""
+    """
+    Find repositories on the Hub with weights rkd can run, one page of them.
+
+    *parameters* are about so many, as models are called: 7e9 finds those of 6.5e9 to 8.5e9; what
+    *min_parameters* or *max_parameters* says wins.
+    """
+    if parameters is not None:
+        least, most = (round(parameters * part) for part in NOMINAL)
+        min_parameters, max_parameters = min_parameters or least, max_parameters or most
     request = fill(
         pb.SearchRequest(query=query),
         author=author,

@@ -66,8 +66,9 @@ def create(
         files: digests of uploads by the names the Modelfile uses.
         quantize: type to quantize to, such as `Q4_K_M`.
         replace: replace a model of that name.
-        existing_file: a weights file already in the model's folder, instead of a Modelfile.
-        huggingface_path: `user/repo` of its tokenizer, with *existing_file*.
+        existing_file: a weights file already in the model's folder, which gets its Modelfile:
+            the text *modelfile*, or one written by the board.
+        huggingface_path: `user/repo` of its tokenizer, with *existing_file* and no *modelfile*.
         check_only: only judge it, before the files are brought; their digests may be empty.
     """
     request = pb.CreateRequest(

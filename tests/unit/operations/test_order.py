@@ -39,6 +39,8 @@ def order(modelfile: str = "", *files: str, **more: str) -> CreateOrder:
         (order(existing_file="x.rkllm", huggingface_path="u/r"), Work.EXISTING),
         (order(existing_file="x.rkllm", huggingface_path="https://hf.co/u/r"), Work.EXISTING),
         (order(existing_file="x.rkllm"), Work.EXISTING),
+        (order("FROM ./x.rkllm\nSYSTEM a", existing_file="X.rkllm"), Work.EXISTING),
+        (order('FROM="x.rkllm"\nHUGGINGFACE_PATH=""', existing_file="x.rkllm"), Work.EXISTING),
     ],
 )
 def test_work(wanted: CreateOrder, work: Work) -> None:
@@ -60,6 +62,14 @@ def test_work(wanted: CreateOrder, work: Work) -> None:
         (order(existing_file="../x.rkllm"), "existing_file"),
         (order(existing_file="x.txt"), "existing_file"),
         (order("FROM x", existing_file="x.rkllm"), "existing_file"),
+        (order("FROM ./x.gguf", existing_file="x.rkllm"), "existing_file"),
+        (order("FROM ./x.rkllm\nFROM /etc/passwd", existing_file="x.rkllm"), "modelfile"),
+        (order("FROM ./x.gguf\nADAPTER ../a", existing_file="x.gguf"), "modelfile"),
+        (order("FROM .rkd.json\nFROM x.gguf", existing_file="x.gguf"), "modelfile"),
+        (
+            order("FROM x.rkllm", existing_file="x.rkllm", huggingface_path="u/r"),
+            "huggingface_path",
+        ),
         (order(existing_file="x.rkllm", huggingface_path="not a repo"), "huggingface_path"),
         (CreateOrder(ModelName("x"), "FROM ./a", (("./a", "md5:1"),)), "files.digest"),
     ],

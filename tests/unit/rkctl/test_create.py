@@ -305,6 +305,21 @@ def test_the_modelfile_may_come_from_stdin(
     assert store.asked == 0
 
 
+def test_a_modelfile_is_edited_in_its_folder(
+    rkctl: Rkctl, board: FakeBoard, store: FakeStore, folder: Path
+) -> None:
+    """`--existing` sends the text as it is; what FROM names is not looked for here."""
+    (folder / "Modelfile").write_text("FROM ./there.gguf\n")
+    file = str(folder / "Modelfile")
+
+    result = rkctl("create", "m", "-f", file, "--existing", "there.gguf", "--replace")
+
+    assert result.exit_code == 0
+    request = board.requests("ModelService.Create")[0]
+    assert (request.modelfile, request.existing_file) == ("FROM ./there.gguf\n", "there.gguf")
+    assert (request.replace, store.asked) == (True, 0)
+
+
 def test_an_existing_file_gets_its_modelfile(rkctl: Rkctl, board: FakeBoard) -> None:
     """`run NAME FILE HF_REPO`, rkllama's form: Create names file and repository."""
     board.answers["ModelService.Create"] = created("m")
