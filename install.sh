@@ -99,7 +99,7 @@ clean_up() {
     stop_waiting
     demo_stop
     abandon_version
-    for left in "${WORK:-}" "${UNPACKED:-}" "${PACKED:-}" "${KEPT:-}"; do
+    for left in "${WORK:-}" "${UNPACKED:-}" "${PACKED:-}" "${BUILDER:-}" "${KEPT:-}"; do
         [ -z "$left" ] || rm -rf "$left"
     done
 }
@@ -109,9 +109,11 @@ main() {
     umask 022
     parse "$@"
     find_parts
+    LOCK=$(dirname "$PARTS")/lock
     . "$PARTS/say.sh"
     . "$PARTS/manifest.sh"
     . "$PARTS/machine.sh"
+    . "$PARTS/locked.sh"
     . "$PARTS/program.sh"
     . "$PARTS/engine.sh"
     . "$PARTS/system.sh"

@@ -31,13 +31,11 @@ rkctl() { "$HERE/.venv/bin/rkctl" --endpoint "$SOCKETS/rkd.sock" "$@"; }
 
 # A virtual environment with rkd in it; made anew only when what it needs has changed.
 demo_environment() {
-    stamp=$(sha256sum pyproject.toml | cut -d ' ' -f 1)-$("$PYTHON" -V)
+    stamp=$(cat pyproject.toml "$LOCK"/*.txt | sha256sum | cut -d ' ' -f 1)-$("$PYTHON" -V)
     if [ "$(cat .venv/rkd-demo 2>/dev/null)" = "$stamp" ]; then return; fi
     say "installing rkd and its engine into .venv (some 130 MB to download, once)"
     [ -x .venv/bin/python ] || patiently "making the environment" "$PYTHON" -m venv .venv
-    patiently "installing the packages" .venv/bin/python -m pip install --disable-pip-version-check \
-        --progress-bar off ${WHEELHOUSE:+--no-index --find-links "$WHEELHOUSE"} --editable '.[daemon]' ||
-        fail "the packages could not be installed"
+    install_packages .venv daemon . --editable || fail "the packages could not be installed"
     printf '%s\n' "$stamp" >.venv/rkd-demo
 }
 

@@ -39,15 +39,12 @@ pack_this_wheel() {
 
 build() {
     say "installing $VERSION into $TARGET"
-    packages="${SOURCE}[$EXTRAS]"
-    if [ "$DRY" = 1 ]; then say "would: install $packages"; return 0; fi
+    if [ "$DRY" = 1 ]; then say "would: install ${SOURCE}[$EXTRAS]"; return 0; fi
     folder "$PREFIX/versions"
     BUILT=$TARGET
     note tree "$TARGET"
     patiently "making the environment" "$PYTHON" -m venv "$TARGET" || fail "no environment; nothing was changed"
-    set -- --no-input --disable-pip-version-check --progress-bar off
-    [ -z "$WHEELHOUSE" ] || set -- "$@" --no-index --find-links "$WHEELHOUSE"
-    patiently "installing the packages" "$TARGET/bin/python" -m pip install "$@" "$packages" ||
+    install_packages "$TARGET" "$EXTRAS" "$SOURCE" ||
         fail "the packages could not be installed; nothing was changed"
     "$TARGET/bin/rkd" --version >/dev/null || fail "the new rkd does not start; nothing was changed"
     patiently "making it smaller" "$PYTHON" "$PARTS/slim.py" "$TARGET" ${PREVIOUS:+"$PREVIOUS"} ||

@@ -55,6 +55,7 @@ def test_the_wheel_holds_what_install_puts_in_place(wheel: Path) -> None:
 
     assert any(name.endswith("share/rkd/systemd/rkd.service") for name in names)
     assert any(name.endswith("share/rkd/systemd/rkd.toml") for name in names)
+    assert any(name.endswith("share/rkd/packaging/lock/daemon.txt") for name in names)
     assert not [name for name in names if "tests/" in name or "__pycache__" in name]
 
 

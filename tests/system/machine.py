@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -71,20 +72,18 @@ def root_filesystem(suite: str) -> Path:
 
 
 def wheelhouse() -> Path:
-    """Return a folder with every package rkd needs, but rkd itself; as what it needs is now."""
-    made_of = (ROOT / "pyproject.toml").read_bytes() + Path(__file__).read_bytes()
-    wanted_now = sha256(made_of).hexdigest()[:12]
+    """Return a folder with every package the lock names for these machines, but not rkd itself."""
+    packaging = ROOT / "packaging"
+    made_of = [*sorted((packaging / "lock").iterdir()), packaging / "wheels.py", Path(__file__)]
+    wanted_now = sha256(b"".join(file.read_bytes() for file in made_of)).hexdigest()[:12]
     target = CACHE / f"wheelhouse-{wanted_now}"
     with locked("wheelhouse"):
         if not target.exists():
             draft = CACHE / "wheelhouse.part"
             shutil.rmtree(draft, ignore_errors=True)
-            own = build_wheel(copy_of_the_source(draft / "source", "0"), draft)
-            command = [sys.executable, "-m", "pip", "download", "-q", "-d", str(draft)]
-            wanted = (f"rkd-llm[daemon,gateway,metrics,otel] @ file://{own}", "hatchling>=1.27,<2")
-            for python in PYTHONS:
-                chosen = ["--only-binary=:all:", f"--python-version={python}"]
-                subprocess.run([*command, *chosen, *wanted], check=True, timeout=900)
+            chosen = [f"--python={python}" for python in PYTHONS]
+            command = [sys.executable, str(packaging / "wheels.py"), str(draft), *chosen]
+            subprocess.run([*command, f"--arch={platform.machine()}"], check=True, timeout=900)
             # a bare Debian has no OpenMP; without network it comes from here as well
             subprocess.run(
                 [
@@ -99,9 +98,6 @@ def wheelhouse() -> Path:
                 cwd=draft,
                 check=True,
             )
-            for ours in draft.glob("rkd_llm-*.whl"):
-                ours.unlink()
-            shutil.rmtree(draft / "source")
             draft.rename(target)
     return target
 
