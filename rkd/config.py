@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -19,6 +21,7 @@ from rkd.errors import InvalidInputError, Reason, Violation
 from rkd.outside import quoted, shown
 from rkd.setting import (
     Listen,
+    board_name,
     boolean,
     byte_count,
     bytes_up_to,
@@ -42,6 +45,8 @@ MAX_FILE_BYTES = 64 * 1024
 """Every setting with a comment of its own takes five."""
 MAX_LINE_BYTES = 8 * 1024
 """Longer than every value may be. tomllib takes the square of a dotted key's length."""
+UNNAMED = re.compile(r"[^A-Za-z0-9._-]")
+"""What a host may be called by and a board not."""
 MAX_PROBLEMS = 10
 """So many are told, the rest are counted."""
 
@@ -52,6 +57,7 @@ class Config:
 
     models: Path
     listen: tuple[Listen, ...]
+    board_name: str
     state_dir: Path
     rkllm_library: tuple[Path, ...]
     rkllm_version: str
@@ -141,6 +147,7 @@ _POSITIVE = integer(1, 1_000_000)
 SETTINGS: tuple[Setting, ...] = (
     _row("models", path, "~/RKLLAMA/models", "Folder of the models."),
     _row("listen", listen_addresses, "(socket),127.0.0.1:7588", "Where to listen; port 0 is any."),
+    _row("board_name", board_name, "(hostname)", "What answers call this board, among several."),
     _row("state_dir", path, "(state)", "Operations, measured memory, caches."),
     _row("rkllm_library", paths, "", "librkllmrt.so, or several by colons; empty: look."),
     _row("rkllm_version", text, "", "Version to assume for a library that does not tell its own."),
@@ -227,14 +234,15 @@ def _defaults(environment: Mapping[str, str], user_id: int) -> dict[str, str]:
     """Resolve the defaults that depend on who runs the daemon."""
     home = environment.get("HOME", "").rstrip("/")
     if user_id == 0:
-        socket, state, tokens = "/run/rkd/rkd.sock", "/var/lib/rkd", "/etc/rkd/tokens"
+        socket_, state, tokens = "/run/rkd/rkd.sock", "/var/lib/rkd", "/etc/rkd/tokens"
     else:
         runtime = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{user_id}"
         state_home = environment.get("XDG_STATE_HOME") or f"{home}/.local/state"
-        socket, state = f"{runtime}/rkd/rkd.sock", f"{state_home}/rkd"
+        socket_, state = f"{runtime}/rkd/rkd.sock", f"{state_home}/rkd"
         tokens = f"{environment.get('XDG_CONFIG_HOME') or f'{home}/.config'}/rkd/tokens"
-    listen = f"unix:{socket},127.0.0.1:7588"
+    listen = f"unix:{socket_},127.0.0.1:7588"
     words_ = {"(state)": state, "(tokens)": tokens, "(socket),127.0.0.1:7588": listen}
+    words_["(hostname)"] = UNNAMED.sub("-", socket.gethostname())[:63].strip("-") or "board"
     resolved = {row.key: words_.get(row.default, row.default) for row in SETTINGS}
     return {
         key: value.replace("~", home, 1) if value.startswith("~") else value

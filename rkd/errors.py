@@ -53,6 +53,8 @@ class Reason(enum.StrEnum):
     TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105 - a reason, not a secret
     ROLE_FORBIDS = "ROLE_FORBIDS"
     AUTH_RATE_LIMITED = "AUTH_RATE_LIMITED"
+    BOARD_NEEDED = "BOARD_NEEDED"
+    WRONG_BOARD = "WRONG_BOARD"
     REVISION_COMPACTED = "REVISION_COMPACTED"
     SHUTTING_DOWN = "SHUTTING_DOWN"
     NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
@@ -175,6 +177,7 @@ class PreconditionError(RkdError):
             Reason.CAPABILITY_UNSUPPORTED,
             Reason.MODEL_TOO_LARGE,
             Reason.OFFLINE,
+            Reason.BOARD_NEEDED,
         }
     )
 
@@ -207,7 +210,14 @@ class BeyondRangeError(RkdError):
 class UnavailableError(RkdError):
     """Nothing was done: try the same again."""
 
-    reasons = frozenset({Reason.WORKER_CRASHED, Reason.HUB_UNREACHABLE, Reason.SHUTTING_DOWN})
+    reasons = frozenset(
+        {
+            Reason.WORKER_CRASHED,
+            Reason.HUB_UNREACHABLE,
+            Reason.SHUTTING_DOWN,
+            Reason.WRONG_BOARD,
+        }
+    )
 
 
 class AbortedError(RkdError):

@@ -36,6 +36,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
 _REAL = re.compile(r"[+-]?[0-9]{0,15}(?:\.[0-9]{0,15})?|[+-]?(?:nan|inf)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}|\*")
+_BOARD = re.compile(r"[A-Za-z0-9._-]{1,63}")
 _PORT = re.compile(r"[0-9]{1,5}")
 _WEB = ("http", "https")
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -99,6 +100,14 @@ def text(value: object) -> str:
         given.encode()
     except UnicodeEncodeError as error:
         raise ValueError("should be UTF-8 text") from error
+    return given
+
+
+def board_name(value: object) -> str:
+    """A name a header can hold: letters, digits, `.`, `_`, `-`."""
+    given = text(value)
+    if not _BOARD.fullmatch(given):
+        raise ValueError("should be 1 to 63 letters, digits, '.', '_' or '-'")
     return given
 
 

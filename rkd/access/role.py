@@ -12,6 +12,8 @@ ROLE_URI: Final = "rkd:role:"
 class Role(enum.IntEnum):
     """A level of trust; compare with `>=`."""
 
+    NONE = 0
+    """Nothing by itself: a certificate of an edge that passes other people's calls on."""
     READ = 1
     """See models, residents, operations and status."""
     GENERATE = 2

@@ -32,11 +32,15 @@ from rkd.pool.ticket import Ask
 from rkd.service.gate.health import Health
 from rkd.service.gate.server import Server
 from rkd.service.gate.tls import TlsFiles, server_credentials
+from rkd.service.gate.underway import UnderWay
 from rkd.service.system import Reloaded
 from rkd.telemetry.tracing import open_tracing
 
 STOP_MARGIN_S: Final = 12.0
 """What a stop may take beyond the grace; the unit's TimeoutStopSec is above the sum."""
+
+LAST_WORDS_S: Final = 2.0
+"""For so long a call that has ended may take to be told so."""
 
 _log = structlog.get_logger("rkd.daemon")
 
@@ -61,6 +65,7 @@ class Daemon:
         self._is_ready = False
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = UnderWay()
 
     async def start(self) -> None:
         """
@@ -94,7 +99,9 @@ class Daemon:
             rooms.observers.append(tracing.call_ended)
             self._stack.push_async_callback(asyncio.to_thread, tracing.close)
         faces = services(rooms, self._addresses, lambda: self._config, self.reload)
-        server = Server(faces, self._health, [rooms.interceptor()])
+        interceptor = rooms.interceptor()
+        self._under_way = interceptor.under_way
+        server = Server(faces, self._health, [interceptor])
         credentials = None
         if config.tls_cert and config.tls_key:
             files = TlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca)
@@ -134,11 +141,13 @@ class Daemon:
         """
         Stop top-down: no new calls, running ones within the grace, then every room.
 
-        Calls, the pool and everything else share one grace, counted from now.
+        Calls, the pool and everything else share one grace, counted from now. Until the last call
+        has ended it listens on, refuses, and says NOT_SERVING: that is how a proxy learns of it.
         """
         _log.info("rkd.stopping", grace_s=self._config.stop_grace)
         self._end_s = time.monotonic() + self._config.stop_grace
         self._notifier.stopping("finishing what runs", within_s=self.stop_bound_s)
+        self._under_way.refuse()
         await self._health.stopping()
         self._rooms.events.close()
         # Before the server: who is attached to a pull hears that it goes on after the restart.
@@ -161,7 +170,9 @@ class Daemon:
         return max(0.0, self._end_s - time.monotonic())
 
     async def _stop_serving(self, server: Server) -> None:
-        await server.stop(self._left_s())
+        await self._under_way.ended(self._left_s())
+        # What has ended has its last words sent; what has not has had its time.
+        await server.stop(min(self._left_s(), LAST_WORDS_S))
 
     async def _close_pool(self) -> None:
         await self._rooms.pool.close(self._left_s())

@@ -143,7 +143,7 @@ class Rooms:
             for told in self.observers:
                 told(method, code, seconds)
 
-        return StatusInterceptor(guard.identify, observe)
+        return StatusInterceptor(guard.identify, observe, self.config.board_name)
 
     def publish(self, event: Event) -> None:
         """Take what a room announces: into the log, and to the rooms it concerns."""

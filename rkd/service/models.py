@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from rkd.errors import NotFoundError, bad_field
@@ -29,6 +28,7 @@ from rkd.outside import escaped, quoted, shown
 from rkd.pool.deciding.runtimes import LibraryReport
 from rkd.service import describing, onwire
 from rkd.service.capabilities import Capabilities, words
+from rkd.service.gate.headers import HEADERS
 from rkd.service.operations import encode, follow
 from rkd.service.paging import page
 from rkd.service.watching import changes
@@ -257,8 +257,7 @@ class ModelService(ModelServiceServicer):
         self, request: pb.WatchRequest, context: Any
     ) -> AsyncIterator[pb.WatchResponse]:
         """Stream changes; the headers are sent once nothing can be missed any more."""
-        begun = partial(context.send_initial_metadata, ())
-        async with aclosing(changes(self._events, request, begun)) as items:
+        async with aclosing(changes(self._events, request, HEADERS.get().begin)) as items:
             async for item in items:
                 yield item
 

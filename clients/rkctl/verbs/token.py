@@ -34,7 +34,7 @@ def token() -> None:
 @click.argument("name", required=False)
 @click.option(
     "--role",
-    type=click.Choice([role.word for role in Role]),
+    type=click.Choice([role.word for role in Role if role]),
     default=Role.GENERATE.word,
     show_default=True,
     help="What its bearer may do; each includes those before it.",

@@ -133,7 +133,9 @@ class Guard:
         peer = read_peer(context.peer(), context.auth_context())
         metadata = tuple(context.invocation_metadata() or ())
         nobody = any(key == NOBODY for key, _ in metadata)
-        caller = self._caller(peer, _offered(metadata), nobody=nobody)
+        # An edge's certificate proves that it is ours, and lends those behind it nothing.
+        edge = peer.certificate_role is Role.NONE
+        caller = self._caller(peer, _offered(metadata), nobody=nobody, edge=edge)
         needed = METHOD_ROLES.get(method, Role.ADMIN) if method else Role.READ
         if caller.role < needed:
             raise ForbiddenError(
@@ -145,20 +147,21 @@ class Guard:
             )
         return caller
 
-    def _caller(self, peer: Peer, offered: str | None, *, nobody: bool) -> Caller:
+    def _caller(self, peer: Peer, offered: str | None, *, nobody: bool, edge: bool) -> Caller:
         # 1. A token that is sent along decides alone, whatever else would let its bearer in: a
         #    proxy of ours that passes it on from the socket lends nobody its rights.
         if offered is not None:
-            return self._of_token(peer, offered)
+            return self._of_token(peer, offered, edge=edge)
         # 2. The socket's file mode has judged already, unless it is a proxy's and not the caller's.
         if peer.is_socket and not nobody:
             return Caller("socket", Role.ADMIN, peer.network)
         # 3. A certificate of the client CA, the same.
-        if peer.certificate_role is not None and not nobody:
+        if peer.certificate_role is not None and not nobody and not edge:
             name = f"certificate {peer.certificate}"
             return Caller(name, peer.certificate_role, name)
         # 4. Where no tokens were ever made, this machine; others where the configuration says so.
-        if self._is_open(peer, nobody=nobody):
+        #    Behind an edge is whoever reaches it.
+        if not edge and self._is_open(peer, nobody=nobody):
             return Caller("open listener", Role.ADMIN, peer.network)
         raise UnauthenticatedError(
             Reason.TOKEN_MISSING,
@@ -182,11 +185,11 @@ class Guard:
                 Reason.INTERNAL, "the daemon cannot read its tokens", remedy=error.remedy
             ) from error
 
-    def _of_token(self, peer: Peer, offered: str) -> Caller:
+    def _of_token(self, peer: Peer, offered: str, *, edge: bool) -> Caller:
         found = find_token(self._current_tokens(), offered, datetime.now(UTC))
         if found is not None:
             return Caller(f"token {found.name}", found.role, f"token {found.id}")
-        if self._is_open(peer):
+        if not edge and self._is_open(peer):
             # no tokens exist, so none is wanted: one left in a client's settings does no harm
             return Caller("open listener", Role.ADMIN, peer.network)
         self._log.warning("auth.refused", network=peer.network)

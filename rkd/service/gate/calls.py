@@ -23,11 +23,13 @@ from rkd.errors import bad_field
 from rkd.log import bind_request
 from rkd.service.gate.auth import OPEN_METHODS
 from rkd.service.gate.caller import CALLER, Caller, anybody
+from rkd.service.gate.headers import HEADERS, Headers, check_board
 from rkd.service.gate.intake import Intake
 from rkd.service.gate.limits import request_bytes
 from rkd.service.gate.message import Read, read_message
 from rkd.service.gate.peer import read_peer
 from rkd.service.gate.status import CODES, fail
+from rkd.service.gate.underway import UnderWay
 
 TRACE_KEY: Final = "traceparent"
 """Metadata: the client's place in a trace. **Source:** W3C Trace Context."""
@@ -59,11 +61,23 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
     Stands around every call: names it, admits it, reads it, gives it the right status.
 
     Costs nothing per message of a stream but the one generator that makes errors into statuses.
+
+    Args:
+        admit: says who calls.
+        observe: is told of every call that ended.
+        board: the name this board answers by; "" tells none.
     """
 
-    def __init__(self, admit: Admit = admit_everybody, observe: Observe = observe_nothing) -> None:
+    def __init__(
+        self,
+        admit: Admit = admit_everybody,
+        observe: Observe = observe_nothing,
+        board: str = "",
+    ) -> None:
         self._admit = admit
         self._observe = observe
+        self._board = board
+        self.under_way = UnderWay()
         self._intake = Intake()
         self._log = structlog.get_logger("rkd.service")
 
@@ -91,7 +105,9 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
                 self._guard(method, context) as caller,
                 self._requests(method, context, handler, caller) as held,
             ):
-                return await behaviour(held.pop(), context)
+                answer = await behaviour(held.pop(), context)
+                await HEADERS.get().begin()
+                return answer
 
         return call
 
@@ -104,8 +120,11 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
                 if not inspect.isasyncgenfunction(behaviour):
                     await behaviour(held.pop(), context)  # writes by itself, as health does
                     return
+                headers = HEADERS.get()
                 async with aclosing(behaviour(held.pop(), context)) as items:
                     async for response in items:
+                        if not headers.begun:
+                            await headers.begin()
                         yield response
 
         return call
@@ -154,15 +173,19 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
         metadata = dict(context.invocation_metadata() or ())
         offered = metadata.get(REQUEST_ID_KEY, "")
         request_id = bind_request(str(offered), method=method.rpartition("/")[2])
-        context.set_trailing_metadata(((REQUEST_ID_KEY, request_id),))
+        headers = Headers(context, self._board)
+        context.set_trailing_metadata(((REQUEST_ID_KEY, request_id), *headers.pairs))
+        HEADERS.set(headers)
         if TRACE_KEY in metadata:
             bind_contextvars(traceparent=str(metadata[TRACE_KEY])[:64])
         try:
-            is_open = method in OPEN_METHODS
-            caller = admit_everybody(method, context) if is_open else self._admit(method, context)
-            bind_contextvars(caller=caller.name)
-            CALLER.set(caller)
-            yield caller
+            check_board(metadata, self._board)
+            if method in OPEN_METHODS:
+                yield _known(admit_everybody(method, context))
+                return
+            caller = _known(self._admit(method, context))
+            with self.under_way.one(method):
+                yield caller
         except errors.RkdError as error:
             code = CODES[type(error)]
             _forget_frames(error)
@@ -187,6 +210,13 @@ class StatusInterceptor(grpc.aio.ServerInterceptor):
             await fail(context, _defect(error, method))
         finally:
             self._observe(method, code.name, time.perf_counter() - started)
+
+
+def _known(caller: Caller) -> Caller:
+    """Remember *caller* for the rest of his call."""
+    bind_contextvars(caller=caller.name)
+    CALLER.set(caller)
+    return caller
 
 
 def _unbuilt(method: str) -> errors.NotBuiltError:

@@ -6,8 +6,10 @@ grpc.health.v1: the daemon as a whole, each service, the NPU, each model.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -18,8 +20,36 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+TOLD_S: Final = 1.0
+"""For so long watchers are told of the stop: one that reads nothing holds nobody up."""
+
+
 class _Servicer(health.aio.HealthServicer):  # type: ignore[misc] # untyped
-    """Its own, and the list of everything asked after."""
+    """Its own, the list of everything asked after, and watches that come to an end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = asyncio.Event()
+
+    async def Watch(self, request: Any, context: Any) -> None:
+        """Tell how the service asked after is, until the server closes."""
+        watching = asyncio.ensure_future(super().Watch(request, context))
+        closed = asyncio.ensure_future(self.closed.wait())
+        try:
+            await asyncio.wait({watching, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+        finally:
+            for one in (watching, closed):
+                one.cancel()
+            await asyncio.wait({watching, closed})
+        if self.closed.is_set():
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "rkd is stopping")
+
+    def stand_down(self) -> None:
+        """Say NOT_SERVING of everything to whoever asks, at once and waiting for nobody."""
+        for name in self._server_status:
+            self._server_status[name] = _NOT_SERVING
 
     async def List(self, request: Any, context: Any) -> health_pb2.HealthListResponse:
         """Tell how everything is."""
@@ -58,5 +88,12 @@ class Health:
         self._models = ready
 
     async def stopping(self) -> None:
-        """Answer NOT_SERVING for everything from now on."""
-        await self._servicer.enter_graceful_shutdown()
+        """Answer NOT_SERVING for everything from now on, and tell whoever watches."""
+        self._servicer.stand_down()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TOLD_S):
+                await self._servicer.enter_graceful_shutdown()
+
+    def close(self) -> None:
+        """End the streams of those who watch: they would outlast everything else."""
+        self._servicer.closed.set()

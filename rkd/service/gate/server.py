@@ -117,7 +117,8 @@ class Server:
         await self._server.start()
 
     async def stop(self, grace_s: float) -> None:
-        """Take no new calls, let the others go on for *grace_s*, cancel what is left."""
+        """Take no connections, let calls go on for *grace_s*, cancel what is left."""
+        self._health.close()
         await self._server.stop(grace_s)
         self._unlink()
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE = 0, 1, 3, 4, 6, 8
-END_HEADERS = 4
+END_STREAM, END_HEADERS = 1, 4
 ACK = 1
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 UNREAD_BYTES = 65_535
@@ -22,6 +22,18 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 def _literal(name: str, value: str) -> bytes:
     return b"\x00" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+
+
+def _head(method: str) -> bytes:
+    fields = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": method,
+        ":authority": "x",
+        "te": "trailers",
+        "content-type": "application/grpc",
+    }
+    return b"".join(_literal(name, value) for name, value in fields.items())
 
 
 class Http2:
@@ -44,19 +56,16 @@ class Http2:
     def begin(self, method: str, announced_bytes: int, sent_bytes: int) -> int:
         """Begin a call and send the first *sent_bytes* of a message that never ends."""
         stream, self._next = self._next, self._next + 2
-        fields = {
-            ":method": "POST",
-            ":scheme": "http",
-            ":path": method,
-            ":authority": "x",
-            "te": "trailers",
-            "content-type": "application/grpc",
-        }
-        block = b"".join(_literal(name, value) for name, value in fields.items())
-        self._writer.write(frame(HEADERS, END_HEADERS, stream, block))
+        self._writer.write(frame(HEADERS, END_HEADERS, stream, _head(method)))
         body = b"\x00" + struct.pack(">I", announced_bytes) + b"a" * sent_bytes
         for at in range(0, len(body), 16_384):
             self._writer.write(frame(DATA, 0, stream, body[at : at + 16_384]))
+        return stream
+
+    def empty(self, method: str) -> int:
+        """Make a call that ends with its headers, without a message."""
+        stream, self._next = self._next, self._next + 2
+        self._writer.write(frame(HEADERS, END_HEADERS | END_STREAM, stream, _head(method)))
         return stream
 
     async def ended(self) -> int:

@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import pytest
 from google.protobuf.descriptor import FileDescriptor
@@ -160,6 +160,41 @@ class TestSocket:
         context.add(token)
 
         assert refusal(one, context) is Reason.TOKEN_INVALID
+
+
+class TestEdge:
+    """A certificate of the role none: a proxy's, whose callers are whoever reaches it."""
+
+    EDGE: ClassVar = {
+        "x509_common_name": [b"edge"],
+        "x509_subject_alternative_name": [b"edge", b"rkd:role:none"],
+    }
+
+    def test_it_gives_no_right(self, tmp_path: Path) -> None:
+        """Without a token nobody may read, wherever the proxy stands."""
+        one, _ = guard(tmp_path, Role.READ)
+        reading = "/rkd.v1.ModelService/List"
+
+        assert refusal(one, FakeContext(STRANGER, **self.EDGE), reading) is Reason.TOKEN_MISSING
+        assert refusal(one, FakeContext(LOOPBACK, **self.EDGE), reading) is Reason.TOKEN_MISSING
+
+    def test_the_callers_token_decides(self, tmp_path: Path) -> None:
+        """As if he had come himself."""
+        one, (token,) = guard(tmp_path, Role.GENERATE)
+        context = FakeContext(STRANGER, token, **self.EDGE)
+
+        assert one.identify(GENERATE, context).name == "token generate"
+        assert refusal(one, context, "/rkd.v1.ModelService/Delete") is Reason.ROLE_FORBIDS
+        assert refusal(one, FakeContext(LOOPBACK, "x", **self.EDGE)) is Reason.TOKEN_INVALID
+
+    @pytest.mark.parametrize("insecure", [False, True])
+    def test_open_doors_are_not_open_through_it(self, tmp_path: Path, insecure: bool) -> None:  # noqa: FBT001 - a table
+        """No token was ever made: this machine may, those behind the proxy on it may not."""
+        one, _ = guard(tmp_path, insecure=insecure)
+
+        assert refusal(one, FakeContext(LOOPBACK, **self.EDGE)) is Reason.TOKEN_MISSING
+        assert refusal(one, FakeContext(LOOPBACK, "any", **self.EDGE)) is Reason.TOKEN_INVALID
+        assert one.identify(GENERATE, FakeContext(LOOPBACK)).role is Role.ADMIN
 
 
 class TestTcp:

@@ -111,6 +111,15 @@ async def test_a_call_without_its_message_is_refused(tmp_path: Path) -> None:
     assert reason_of(caught.value)[0] == "INVALID_FIELD"
 
 
+@pytest.mark.parametrize(
+    "method", [LIST, UPLOAD, "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"]
+)
+async def test_a_call_that_ends_with_its_headers_is_answered(tmp_path: Path, method: str) -> None:
+    """As a proxy's health check without a body: no message, no empty frame, an answer."""
+    async with serving(tmp_path, FakeUploads(), Recorder()), Http2(f"{tmp_path}/s") as raw:
+        assert raw.empty(method) == await raw.ended()
+
+
 async def test_a_method_nobody_has_says_so_with_a_reason(tmp_path: Path) -> None:
     """Under one name in the meters: strangers choose no names there."""
     recorder = Recorder()
