@@ -114,6 +114,11 @@ def ends(answer: AsyncAnswer[Any]) -> Sequence[types.Finished | types.AnswerEnd]
     return last.answers or [last]
 
 
+def warned(end: types.Finished) -> dict[str, list[str]]:
+    """Return what the daemon warned of, as a field beside the others; none where it did not."""
+    return {"warnings": list(end.warnings)} if end.warnings else {}
+
+
 def arguments_of(text: str) -> Any:
     """Return the arguments of a call as an object; what is none stands under `arguments`."""
     try:

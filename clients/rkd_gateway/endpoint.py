@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from rkd_client import AsyncClient
 from rkd_client.errors import InternalError, RkdError
@@ -37,8 +37,11 @@ COMMENT_EVERY_S: Final = 10.0
 MOST_DIGITS: Final = 16
 """Of the size of a body that is passed on."""
 
-PARSED_AT_ONCE_BYTES: Final = 64 << 10
-"""A longer body is parsed in a thread."""
+READ_AT_ONCE_BYTES: Final = 64 << 10
+"""A longer body is parsed, and its pictures decoded, in a thread."""
+
+Read = TypeVar("Read")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Call:
         caller: who calls, to know him again by: made from his token, never the token.
         pieces: of a body that is not read beforehand, as it comes.
         size_bytes: of that body; None where its head does not say.
+        is_long: whether reading the body takes so long that others would feel it.
     """
 
     client: AsyncClient
@@ -65,6 +69,11 @@ class Call:
     caller: str = "nobody"
     pieces: AsyncIterator[bytes] = field(default_factory=no_pieces)
     size_bytes: int | None = None
+    is_long: bool = False
+
+    async def aside(self, read: Callable[[Read], Made], given: Read) -> Made:
+        """Return what *read* makes of *given*; of a long body, in a thread: it may be pictures."""
+        return await asyncio.to_thread(read, given) if self.is_long else read(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +137,11 @@ class Endpoint:
 
     async def _work(self, client: AsyncClient, body: bytes, scope: Scope, send: Sending) -> None:
         given: dict[str, Any] = {}
+        is_long = len(body) > READ_AT_ONCE_BYTES
         if self._body == "json" and body:
-            long = len(body) > PARSED_AT_ONCE_BYTES
-            given = await asyncio.to_thread(parse, body) if long else parse(body)
-        await self._answer(_call(client, given, scope), scope, send)
+            given = await asyncio.to_thread(parse, body) if is_long else parse(body)
+        call = replace(_call(client, given, scope), is_long=is_long)
+        await self._answer(call, scope, send)
 
     async def _pass_on(
         self, client: AsyncClient, receive: Receive, scope: Scope, send: Sending

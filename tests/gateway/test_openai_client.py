@@ -70,6 +70,19 @@ def test_an_answer_keeps_to_its_schema(client: openai.OpenAI) -> None:
     assert json.loads(said.choices[0].message.content or "")["a"] in {"x", "y"}
 
 
+def test_the_constraints_of_vllm_hold(client: openai.OpenAI) -> None:
+    """In chats and in completions, by its names of today and of old."""
+    asked: dict[str, Any] = {"model": "tiny", "max_tokens": 20}
+    said = client.chat.completions.create(
+        **asked, messages=HI, extra_body={"structured_outputs": {"choice": ["abc", "xyz"]}}
+    )
+    plain = client.completions.create(**asked, prompt="Hi", extra_body={"guided_regex": "[0-3]{5}"})
+
+    assert said.choices[0].message.content in {"abc", "xyz"}
+    assert set(plain.choices[0].text) <= set("0123")
+    assert len(plain.choices[0].text) == 5
+
+
 def test_probabilities_and_biases(client: openai.OpenAI) -> None:
     """A token that is forced is the one that comes."""
     said = client.chat.completions.create(

@@ -12,7 +12,16 @@ from rkd.v1 import types_pb2 as types
 from rkd_gateway.anthropic.asking import options
 from rkd_gateway.anthropic.shape import PING, SSE, counted, ended, event, failed, usage
 from rkd_gateway.anthropic.turns import chosen, tools, turns
-from rkd_gateway.calls import Told, Whole, arguments_of, deltas, finished, prompt_tokens, whole
+from rkd_gateway.calls import (
+    Told,
+    Whole,
+    arguments_of,
+    deltas,
+    finished,
+    prompt_tokens,
+    warned,
+    whole,
+)
 from rkd_gateway.endpoint import Answer, Call, Lines
 from rkd_gateway.fields import Fields
 from rkd_gateway.problems import bad_field
@@ -27,7 +36,7 @@ async def messages(call: Call) -> Answer:
     """Answer a conversation."""
     fields = call.fields
     model = fields.name_of_model("model")
-    asked = _conversation(fields)
+    asked = await call.aside(_conversation, fields)
     streamed = fields.yes("stream") or False
     given = {**call.priority, **options(fields)}
     fields.end()
@@ -36,14 +45,15 @@ async def messages(call: Call) -> Answer:
         return Lines(_events(answer, model), SSE, failed, comment=PING)
     found = await whole(answer)
     end = finished(answer)
-    return {**_head(model), "content": _content(found), **ended(end), "usage": counted(end)}
+    told = {"content": _content(found), **ended(end), "usage": counted(end)}
+    return {**_head(model), **told, **warned(end)}
 
 
 async def count_tokens(call: Call) -> Answer:
     """Tell how many tokens a conversation is, as the model's own template writes it."""
     fields = call.fields
     model = fields.name_of_model("model")
-    asked = _conversation(fields)
+    asked = await call.aside(_conversation, fields)
     fields.rename("max_tokens", "ignored")
     fields.skip("ignored")
     rest = Fields({**fields.everything(), "max_tokens": 1})
@@ -99,7 +109,8 @@ async def _events(answer: AsyncAnswer[Any], model: str) -> AsyncIterator[bytes]:
         yield event(_begin(answer, model))
     for value in blocks.close():
         yield event(value)
-    yield event({"type": "message_delta", "delta": ended(end), "usage": counted(end)})
+    told = {"delta": ended(end), "usage": counted(end), **warned(end)}
+    yield event({"type": "message_delta", **told})
     yield event({"type": "message_stop"})
 
 

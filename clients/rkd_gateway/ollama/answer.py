@@ -9,7 +9,7 @@ from typing import Any
 from rkd_client import AsyncAnswer
 
 from rkd.v1 import types_pb2 as types
-from rkd_gateway.calls import Told, Watch, Whole, deltas, finished, whole
+from rkd_gateway.calls import Told, Watch, Whole, deltas, finished, warned, whole
 from rkd_gateway.endpoint import Answer, Call, Lines
 from rkd_gateway.errands import errand
 from rkd_gateway.fields import Fields
@@ -60,6 +60,7 @@ class Telling:
             "done": True,
             "done_reason": REASONS.get(end.finish_reason, "stop"),
             **({"context": packed(turns)} if self.asked else {}),
+            **warned(end),
             **timings(end, self.watch.ns),
         }
 
@@ -85,7 +86,7 @@ async def chat(call: Call) -> Answer:
     shown = str(fields.take("model") or "")
     model = Fields({"model": shown}).name_of_model("model")
     streamed = fields.yes("stream") is not False
-    messages = turns(fields)
+    messages = await call.aside(turns, fields)
     offered = tools(fields, kind="function", beside="items")
     given = answering(fields, {**call.priority, **errand(messages)})
     fields.skip("truncate", "shift")
@@ -107,7 +108,7 @@ async def generate(call: Call) -> Answer:
     fields.skip("context")
     template = fields.text("template") or None
     suffix = fields.text("suffix") or None
-    seen = pictures(fields)
+    seen = await call.aside(pictures, fields)
     prompt = fields.text("prompt") or ""
     system, raw = fields.text("system"), fields.yes("raw") or False
     given = answering(fields, call.priority)

@@ -32,6 +32,20 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 }
 """Fields that are honoured only where they ask for what happens anyway."""
 
+OF_VLLM: Final = {
+    "json": "json_schema",
+    "regex": "regex",
+    "choice": "choices",
+    "grammar": "grammar",
+}
+"""What vLLM's `structured_outputs` calls the daemon's constraints."""
+
+CONSTRAINTS: Final = {
+    **{f"guided_{name}": ours for name, ours in OF_VLLM.items()},
+    **{ours: ours for ours in OF_VLLM.values()},
+}
+"""Constraints that stand in the request itself: vLLM's of old, llama.cpp's and ours."""
+
 
 def options(fields: Fields) -> dict[str, Any]:
     """
@@ -87,6 +101,43 @@ def template(fields: Fields) -> dict[str, Any]:
         "template_arguments": given.everything() or None,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def constraint(fields: Fields) -> dict[str, Any]:
+    """
+    Return what the answer is held to, as `rkd_client` calls it.
+
+    OpenAI says `response_format`; vLLM `structured_outputs`, and `guided_…` before it; llama.cpp
+    `json_schema` and `grammar`; rkd those two, `regex` and `choices`.
+
+    Raises:
+        InvalidInputError: INVALID_FIELD, more than one of them, or one of another shape.
+    """
+    found = [("json_schema", schema(fields.inner("response_format")))]
+    found += [(ours, _held_to(fields, name, ours)) for name, ours in CONSTRAINTS.items()]
+    if (inner := fields.inner("structured_outputs")) is not None:
+        found += [(ours, _held_to(inner, name, ours)) for name, ours in OF_VLLM.items()]
+        found.append(("json_schema", "{}" if inner.yes("json_object") else None))
+        inner.end()
+    given = [(name, value) for name, value in found if value is not None]
+    if len(given) > 1:
+        raise bad_field("response_format", "the only constraint of an answer")
+    return dict(given)
+
+
+def _held_to(fields: Fields, name: str, ours: str) -> Any:
+    match ours:
+        case "json_schema":
+            value = fields.take(name)
+            if value is not None and not isinstance(value, dict | str):
+                raise bad_field(fields.path(name), "a JSON Schema")
+            return json.dumps(value) if isinstance(value, dict) else value
+        case "choices":
+            texts = fields.items(name)
+            if texts is not None and not all(isinstance(one, str) for one in texts):
+                raise bad_field(fields.path(name), "a list of texts")
+            return texts
+    return fields.text(name)
 
 
 def schema(fields: Fields | None) -> str | None:

@@ -8,11 +8,11 @@ from typing import Any
 from rkd_client import AsyncAnswer
 
 from rkd.v1 import types_pb2 as types
-from rkd_gateway.calls import Whole, deltas, ends, finished, wholes
+from rkd_gateway.calls import Whole, deltas, ends, finished, warned, wholes
 from rkd_gateway.endpoint import Answer, Call, Lines
 from rkd_gateway.errands import errand
 from rkd_gateway.fields import Fields
-from rkd_gateway.openai.asking import options, schema, template, with_usage
+from rkd_gateway.openai.asking import constraint, options, template, with_usage
 from rkd_gateway.openai.shape import COMMENT, DONE, ENDS, SSE, event, failed, made, tokens_of, usage
 from rkd_gateway.openai.turns import chosen, turns
 from rkd_gateway.problems import bad_field
@@ -23,14 +23,14 @@ async def chat(call: Call) -> Answer:
     """Answer a conversation."""
     fields = call.fields
     model = fields.name_of_model("model")
-    messages = turns(fields)
+    messages = await call.aside(turns, fields)
     if not messages:
         raise bad_field("messages", "a list with at least one turn")
     offered, choice = tools(fields), chosen(fields)
     streamed = fields.yes("stream") or False
     counted = with_usage(fields, streamed=streamed)
     given = {**call.priority, **errand(messages), **template(fields), **options(fields)}
-    given["json_schema"] = schema(fields.inner("response_format"))
+    given.update(constraint(fields))
     given["logprobs"] = _wanted(fields)
     given["n"] = fields.whole("n")
     fields.end()
@@ -61,7 +61,8 @@ async def _whole(answer: AsyncAnswer[Any], model: str, count: int) -> dict[str, 
         for at, (one, end) in enumerate(zip(found, ends(answer), strict=True))
     ]
     head = {"id": identity, "object": "chat.completion", "created": created, "model": model}
-    return {**head, "choices": choices, "usage": usage(finished(answer).usage)}
+    told = {"choices": choices, "usage": usage(finished(answer).usage)}
+    return {**head, **told, **warned(finished(answer))}
 
 
 def _message(found: Whole) -> dict[str, Any]:
@@ -103,6 +104,7 @@ async def _events(answer: AsyncAnswer[Any], model: str, *, counted: bool) -> Asy
     for at, end in enumerate(ends(answer)):
         if at not in begun:
             yield chunk(at, {"role": "assistant", "content": ""})
+        head.update(warned(finished(answer)))
         yield chunk(at, {}, ENDS.get(end.finish_reason, "stop"))
     if counted:
         yield event({**head, "choices": [], "usage": usage(finished(answer).usage)})

@@ -7,9 +7,9 @@ from typing import Any
 
 from rkd_client import AsyncAnswer
 
-from rkd_gateway.calls import deltas, ends, finished, wholes
+from rkd_gateway.calls import deltas, ends, finished, warned, wholes
 from rkd_gateway.endpoint import Answer, Call, Lines
-from rkd_gateway.openai.asking import options, with_usage
+from rkd_gateway.openai.asking import constraint, options, with_usage
 from rkd_gateway.openai.shape import COMMENT, DONE, ENDS, SSE, event, failed, made, usage
 from rkd_gateway.problems import bad_field, unsupported
 
@@ -23,7 +23,7 @@ async def completions(call: Call) -> Answer:
     suffix = fields.text("suffix") or None
     counted = with_usage(fields, streamed=streamed)
     given = {**call.priority, **options(fields), "logprobs": fields.whole("logprobs")}
-    given["n"] = fields.whole("n")
+    given.update(constraint(fields), n=fields.whole("n"))
     fields.end()
     answer = call.client.generate(model, prompt, raw=suffix is None, suffix=suffix, **given)
     if streamed:
@@ -35,7 +35,8 @@ async def completions(call: Call) -> Answer:
         _choice(at, one.text, _logprobs(one.logprobs, 0), end)
         for at, (one, end) in enumerate(zip(found, ends(answer), strict=True))
     ]
-    return {**head, "choices": choices, "usage": usage(finished(answer).usage)}
+    told = {"choices": choices, "usage": usage(finished(answer).usage)}
+    return {**head, **told, **warned(finished(answer))}
 
 
 def _prompt(given: object) -> str:
@@ -58,6 +59,7 @@ async def _events(answer: AsyncAnswer[Any], model: str, *, counted: bool) -> Asy
             said[piece.answer] = at + len(piece.text)
             choice = _choice(piece.answer, piece.text, _logprobs(piece.logprobs, at))
             yield event({**head, "choices": [choice]})
+    head.update(warned(finished(answer)))
     for at, end in enumerate(ends(answer)):
         yield event({**head, "choices": [_choice(at, "", None, end)]})
     if counted:

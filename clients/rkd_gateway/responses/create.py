@@ -76,7 +76,7 @@ class Creation:
         asked = read(call.fields)
         before = self._store.get(call.caller, asked.previous).said if asked.previous else []
         items = [*before, *asked.items]
-        conversation = turns(items)
+        conversation = await call.aside(turns, items)
         if asked.told["instructions"]:
             first = {"role": "system", "content": asked.told["instructions"]}
             conversation = [first, *conversation]
@@ -183,7 +183,10 @@ async def _events(answer: AsyncAnswer[Any], telling: Telling) -> AsyncIterator[d
         for value in [*([] if begun else telling.begin()), *telling.add(piece)]:
             yield value
         begun = True
-    for value in [*([] if begun else telling.begin()), *telling.end(finished(answer))]:
+    for value in [
+        *([] if begun else telling.begin()),
+        *telling.end(finished(answer)),
+    ]:
         yield value
 
 

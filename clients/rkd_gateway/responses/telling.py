@@ -6,6 +6,7 @@ import secrets
 from typing import Any, Final
 
 from rkd.v1 import types_pb2 as types
+from rkd_gateway.calls import warned
 from rkd_gateway.openai.shape import tokens_of
 
 INCOMPLETE: Final = (types.FINISH_REASON_LENGTH, types.FINISH_REASON_CONTEXT_FULL)
@@ -60,8 +61,7 @@ class Telling:
         if cut:
             self.response["incomplete_details"] = {"reason": "max_output_tokens"}
         self.response["usage"] = usage(last.usage)
-        if last.warnings:  # what was left out of the conversation, above all
-            self.response["warnings"] = list(last.warnings)
+        self.response.update(warned(last))
         return [*events, self._whole(f"response.{self.response['status']}")]
 
     def fail(self, error: dict[str, Any]) -> list[dict[str, Any]]:
