@@ -7,6 +7,7 @@ from typing import Any
 
 from rkd.backend.llamacpp.http import EngineError
 from rkd.backend.llamacpp.schemas import Schemas
+from rkd.backend.prompt.fitting import SHORTER
 from rkd.backend.schema.conformity import broken
 from rkd.errors import BeyondRangeError, InternalError, Reason, RkdError, bad_field
 from rkd.grammar.automaton import automaton_of
@@ -171,6 +172,6 @@ def _too_long(prompt: str, limit: str) -> RkdError:
     return BeyondRangeError(
         Reason.CONTEXT_LENGTH_EXCEEDED,
         f"The prompt has {prompt} tokens, the context holds {limit}.",
-        remedy="Shorten the prompt, or raise num_ctx in the Modelfile (or RKD_MAX_CONTEXT).",
+        remedy=SHORTER,
         metadata={"prompt_tokens": prompt, "limit": limit},
     )

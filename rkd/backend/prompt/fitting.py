@@ -24,6 +24,12 @@ A conversation is cut where what is left out passes a multiple of this part of t
 cut stays while it grows by less: what is sent begins the same, and its cache is used again.
 """
 
+SHORTER = (
+    "Shorten the prompt; let a conversation's oldest turns be left out (`context_overflow`, rkctl "
+    "--overflow=trim-oldest); or raise num_ctx in the Modelfile (or RKD_MAX_CONTEXT)."
+)
+"""What helps a prompt that is too long for its engine."""
+
 Count = Callable[[Run], int]
 """Tokens of a run's prompt."""
 

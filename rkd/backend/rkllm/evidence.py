@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rkd.backend.prompt.fitting import SHORTER
 from rkd.errors import BeyondRangeError, PreconditionError, Reason, RkdError, UnavailableError
 
 _ERROR = re.compile(r"^\s*E (?:rkllm|RKNN)\b|^Platform error|^Query platform error")
@@ -158,7 +159,7 @@ def prompt_too_long(prompt_tokens: int, limit_tokens: int) -> BeyondRangeError:
     return BeyondRangeError(
         Reason.CONTEXT_LENGTH_EXCEEDED,
         f"the prompt has {prompt_tokens} tokens, the context has room for {limit_tokens}",
-        remedy="Shorten the prompt, or load the model with a longer context (`num_ctx`).",
+        remedy=SHORTER,
         metadata={"prompt_tokens": str(prompt_tokens), "limit": str(limit_tokens)},
     )
 
