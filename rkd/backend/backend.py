@@ -6,9 +6,10 @@ Every implementation passes `tests/contract/backend_suite.py`, directly and thro
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
+from rkd.errors import InternalError, Reason
 from rkd.inference import (
     Chunk,
     Embeddings,
@@ -23,6 +24,8 @@ from rkd.inference import (
     Run,
 )
 from rkd.session import Kept
+
+Item = TypeVar("Item")
 
 Emit = Callable[[Chunk | PrefillProgress], None]
 """Takes one piece of an answer; called on any one thread at a time; never raises."""
@@ -42,6 +45,36 @@ class RunHandle(Protocol):
         It is called from another thread than `run`'s and must return quickly: close a connection,
         call the engine's abort.
         """
+
+
+class Awaited:
+    """The handle of a call that is wanted to its end."""
+
+    cancelled: Final = False
+
+    def on_cancel(self, act: Callable[[], None]) -> None:
+        """Never call *act*."""
+
+
+WANTED: Final = Awaited()
+
+
+def check_wanted(handle: RunHandle) -> None:
+    """
+    Go no further with a call that nobody waits for.
+
+    Raises:
+        InternalError: *handle* was cancelled; nobody hears it.
+    """
+    if handle.cancelled:
+        raise InternalError(Reason.INTERNAL, "Nobody waits for this call any more.")
+
+
+def wanted(items: Iterable[Item], handle: RunHandle) -> Iterator[Item]:
+    """Yield *items* one by one; raises as `check_wanted`."""
+    for item in items:
+        check_wanted(handle)
+        yield item
 
 
 @runtime_checkable
@@ -98,14 +131,22 @@ class Backend(Protocol):
         (no room, too slow a disk) costs the file and nothing else.
         """
 
-    def embed(self, spec: EmbedSpec) -> Embeddings:
-        """Embed texts."""
+    def embed(self, spec: EmbedSpec, handle: RunHandle = WANTED) -> Embeddings:
+        """
+        Embed texts.
 
-    def rank(self, spec: RankSpec) -> Ranking:
+        Raises:
+            PreconditionError: CAPABILITY_UNSUPPORTED.
+            BeyondRangeError: CONTEXT_LENGTH_EXCEEDED, naming the text.
+            InternalError: *handle* was cancelled; within one text, or the engine's own bound.
+        """
+
+    def rank(self, spec: RankSpec, handle: RunHandle = WANTED) -> Ranking:
         """
         Score documents against a query.
 
         Raises:
+            InternalError: as `embed`.
             PreconditionError: CAPABILITY_UNSUPPORTED, the model is not made for it.
             BeyondRangeError: CONTEXT_LENGTH_EXCEEDED, naming `query` or the document.
         """

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, Protocol
 
-from rkd.backend.backend import Emit, RunHandle
+from rkd.backend.backend import WANTED, Emit, RunHandle
 from rkd.bounds import check_token_ids
 from rkd.capability.chat_files import TOKENIZER
 from rkd.capability.table import require
@@ -90,14 +90,14 @@ class VocabularyBackend:
         del run, handle, emit
         _no_weights()
 
-    def embed(self, spec: EmbedSpec) -> Embeddings:
+    def embed(self, spec: EmbedSpec, handle: RunHandle = WANTED) -> Embeddings:
         """Never asked."""
-        del spec
+        del spec, handle
         _no_weights()
 
-    def rank(self, spec: RankSpec) -> Ranking:
+    def rank(self, spec: RankSpec, handle: RunHandle = WANTED) -> Ranking:
         """Never asked."""
-        del spec
+        del spec, handle
         _no_weights()
 
     def close(self) -> None:

@@ -269,13 +269,12 @@ class Desk:
             self.done(ticket, served=stream.outcome is not None)
 
     async def _outlast(self, ticket: Ticket, lease: Lease) -> None:
-        # Its answer may be whole, and only its conversation still being written.
-        answered = lease.stream is not None and lease.stream.outcome is not None
-        if lease.stream is not None:
-            await lease.stream.aclose()
+        answered = False
+        if (stream := lease.stream) is not None:
+            answered = stream.outcome is not None  # and only its conversation is being written
+            await stream.aclose()
         elif lease.call is not None:
-            _, late = await asyncio.wait([lease.call], timeout=CALL_BOUND_S)
-            if late:
+            if not await lease.call_off(CALL_BOUND_S):
                 lease.worker.kill("it went on with a call nobody waits for")
             await asyncio.gather(lease.call, return_exceptions=True)
         self.done(ticket, served=answered)

@@ -191,7 +191,7 @@ class Pool:
                 work: asyncio.Future[T] = asyncio.ensure_future(call(lease))
                 lease.call = work
                 try:
-                    # Shielded: a caller that goes away leaves the engine at it, and the slot taken.
+                    # Shielded: a slot whose caller went away is taken until the engine is done.
                     answer = await asyncio.shield(work)
                 except WorkerDiedError as error:
                     if not self._desk.again(ticket, lease, error.death):

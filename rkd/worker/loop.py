@@ -133,13 +133,18 @@ class WorkerLoop:
             case PingFrame():
                 self._outbox.send(PongFrame(request_id))
             case RunFrame():
-                # Known before its thread starts, so that a Cancel right behind it finds it.
-                handle = Handle()
-                with self._lock:
-                    self._handles[request_id] = handle
-                self._start(request_id, lambda: self._run(request_id, message.run, handle))
+                running = self._known(request_id)
+                self._start(request_id, lambda: self._run(request_id, message.run, running))
             case _:
-                self._start(request_id, lambda: self._answer(message))
+                asking = self._known(request_id)
+                self._start(request_id, lambda: self._answer(message, asking))
+
+    def _known(self, request_id: int) -> Handle:
+        """Its handle, known before its thread starts: a Cancel right behind it finds it."""
+        handle = Handle()
+        with self._lock:
+            self._handles[request_id] = handle
+        return handle
 
     def _start(self, request_id: int, act: Callable[[], None]) -> None:
         name = f"request-{request_id}"
@@ -203,14 +208,14 @@ class WorkerLoop:
         if outcome.keeping:
             outbox.send(KeptFrame(request_id, self._engine().keep(run)))
 
-    def _answer(self, asked: Question) -> None:
+    def _answer(self, asked: Question, handle: Handle) -> None:
         engine = self._engine()
         answer: FromWorker
         match asked:
             case EmbedFrame():
-                answer = EmbeddedFrame(asked.id, engine.embed(asked.spec))
+                answer = EmbeddedFrame(asked.id, engine.embed(asked.spec, handle))
             case RankFrame():
-                answer = RankedFrame(asked.id, engine.rank(asked.spec))
+                answer = RankedFrame(asked.id, engine.rank(asked.spec, handle))
             case TokenizeFrame():
                 ids = engine.tokenize(
                     asked.text, add_special=asked.add_special, parse_special=asked.parse_special

@@ -14,9 +14,10 @@ import pytest
 from rkd.backend.backend import Backend
 from rkd.backend.llamacpp.backend import LlamaCppBackend
 from rkd.backend.llamacpp.http import EngineHttp
-from rkd.errors import BeyondRangeError, PreconditionError
+from rkd.errors import BeyondRangeError, InternalError, PreconditionError
 from rkd.inference import LoadSpec, RankSpec
 from rkd.model import BackendKind
+from tests.contract.impatience import HASTY
 from tests.contract.oracle import Oracle
 from tests.contract.wire_client import WireBackend
 from tests.models import tiny, tiny_bert
@@ -54,6 +55,25 @@ def load(tmp_path: Path) -> Iterator[Callable[..., Backend]]:
     yield loaded
     for one in made:
         one.close()
+
+
+@pytest.mark.parametrize("leaving", HASTY)
+@pytest.mark.parametrize("head", [True, False])
+def test_a_ranking_nobody_waits_for_ends(
+    load: Callable[..., Backend], tmp_path: Path, leaving: str, *, head: bool
+) -> None:
+    """Wherever its caller leaves; the next one is served."""
+    path = tmp_path / "rank.gguf"
+    if head:
+        tiny_bert.write(path, pooling=RANK)
+    else:
+        tiny.write(path, words=("yes", "no"), texts={"tokenizer.chat_template.rerank": TEMPLATE})
+    backend = load(path, slots=1)
+    asked = RankSpec("cats", DOCUMENTS)
+
+    with pytest.raises(InternalError, match="Nobody waits"):
+        backend.rank(asked, HASTY[leaving]())
+    assert len(backend.rank(asked).scores) == len(DOCUMENTS)
 
 
 class TestHeads:

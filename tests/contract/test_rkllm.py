@@ -14,6 +14,7 @@ import pytest
 from rkd.backend.rkllm.backend import RkllmBackend, default_cpu_mask
 from rkd.errors import (
     BeyondRangeError,
+    InternalError,
     InvalidInputError,
     PreconditionError,
     Reason,
@@ -33,6 +34,7 @@ from rkd.inference import (
 from rkd.librkllmrt import FAMILIES, Family
 from rkd.model import Message
 from rkd.worker.handle import Handle
+from tests.contract.impatience import HASTY
 from tests.contract.npu import loaded, spec
 from tests.native import standin
 from tests.native.tokenizer import write_tokenizer
@@ -633,6 +635,16 @@ class TestEmbeddings:
                 npu.backend.embed(EmbedSpec(("a", "")))
             assert refused.value.violations[0].field == "inputs[1]"
             assert npu.calls("rkllm_run") == []
+
+    @pytest.mark.parametrize("leaving", HASTY)
+    def test_nobody_waits_for_them(self, tmp_path: Path, leaving: str) -> None:
+        """Wherever the caller leaves, no further text is read, and the next one is served."""
+        texts = EmbedSpec(tuple("abcdefgh"))
+        with loaded("1.3.0", tmp_path, embd=16) as npu:
+            with pytest.raises(InternalError, match="Nobody waits"):
+                npu.backend.embed(texts, HASTY[leaving]())
+            assert len(npu.calls("rkllm_run")) < len(texts.inputs)
+            assert len(npu.backend.embed(texts).vectors) == len(texts.inputs)
 
     def test_a_text_cut_ends_as_the_model_wants_it(self, tmp_path: Path) -> None:
         """The vector is of the last token, which is the one that closes a text."""

@@ -11,9 +11,10 @@ import gguf
 import pytest
 
 from rkd.backend.llamacpp.backend import LlamaCppBackend
-from rkd.errors import BeyondRangeError, InvalidInputError
+from rkd.errors import BeyondRangeError, InternalError, InvalidInputError
 from rkd.inference import EmbedSpec, LoadSpec
 from rkd.model import BackendKind
+from tests.contract.impatience import HASTY
 from tests.contract.oracle import Oracle
 from tests.models import tiny_bert
 
@@ -61,6 +62,14 @@ def loaded(weights: Path, folder: Path, *, slots: int = 1) -> LlamaCppBackend:
 def word(length: int) -> str:
     """A word of so many letters, each a token of its own."""
     return "".join(chr(ord("a") + at % 26) for at in range(length))
+
+
+@pytest.mark.parametrize("leaving", ["at once", "while it computes"])
+def test_vectors_nobody_waits_for_are_not_made(pair: Pair, leaving: str) -> None:
+    """Wherever the caller leaves; the next one is served."""
+    with pytest.raises(InternalError, match="Nobody waits"):
+        pair.backend.embed(EmbedSpec(("a", "b")), HASTY[leaving]())
+    assert len(pair.backend.embed(EmbedSpec(("a", "b"))).vectors) == 2
 
 
 class TestEncoders:

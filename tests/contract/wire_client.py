@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from rkd.backend.backend import Emit, RunHandle
+from rkd.backend.backend import WANTED, Emit, RunHandle
 from rkd.errors import Reason, UnavailableError
 from rkd.inference import (
     Embeddings,
@@ -154,18 +154,20 @@ class WireBackend:
         assert isinstance(message, KeptFrame)
         return message.kept
 
-    def embed(self, spec: EmbedSpec) -> Embeddings:
+    def embed(self, spec: EmbedSpec, handle: RunHandle = WANTED) -> Embeddings:
         """Send Embed."""
         request_id = self._begin()
         self._send(EmbedFrame(request_id, spec))
+        handle.on_cancel(lambda: self._send(CancelFrame(request_id)))
         answer = self._next(request_id)
         assert isinstance(answer, EmbeddedFrame)
         return answer.embeddings
 
-    def rank(self, spec: RankSpec) -> Ranking:
+    def rank(self, spec: RankSpec, handle: RunHandle = WANTED) -> Ranking:
         """Send Rank."""
         request_id = self._begin()
         self._send(RankFrame(request_id, spec))
+        handle.on_cancel(lambda: self._send(CancelFrame(request_id)))
         answer = self._next(request_id)
         assert isinstance(answer, RankedFrame)
         return answer.ranking

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rkd.errors import PreconditionError, Reason
+from rkd.inference import EmbedSpec
 from rkd.model import BackendChoice, BackendKind
 from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.state import Phase
 from rkd.pool.ticket import Ask
+from tests.integration.daemon_process import wait_for
 from tests.integration.pool_board import answer, board
+from tests.native import standin
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -90,3 +95,22 @@ async def test_chat_and_embeddings_share_one_load(tmp_path: Path) -> None:
         await answer(it.pool, ask, "hi")
         (resident,) = it.pool.residents()
         assert resident.generation == 1
+
+
+async def test_vectors_nobody_waits_for_free_their_worker(tmp_path: Path) -> None:
+    """The caller leaves in the middle: the rest is not read, and the same worker answers."""
+    texts = EmbedSpec(("text",) * 200)
+    async with board(tmp_path) as it:
+        ask = Ask(it.model("npu", prefill_ms=100, log=tmp_path / "calls"))
+        asking = asyncio.create_task(it.pool.use(ask, lambda lease: lease.worker.embed(texts)))
+        await asyncio.to_thread(wait_for, lambda: len(_runs(tmp_path)) > 1, "two texts")
+        worker = it.workers()
+        asking.cancel()
+        await answer(it.pool, ask, "hi")
+
+        assert it.workers() == worker
+        assert len(_runs(tmp_path)) < len(texts.inputs)
+
+
+def _runs(folder: Path) -> list[Mapping[str, Any]]:
+    return standin.calls(folder / "calls", "rkllm_run")

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rkd.backend.backend import Emit, RunHandle
+from rkd.backend.backend import WANTED, Emit, RunHandle
 from rkd.backend.llamacpp.answer import EventAnswer
 from rkd.backend.llamacpp.asked import NO_TEMPLATE, Asked, Written
 from rkd.backend.llamacpp.calls import CallGrammars
@@ -332,19 +332,19 @@ class LlamaCppBackend:
         opening = think.opening if think else ""
         return Written(text, way, template.format, chat=run.suffix is None, opening=opening)
 
-    def embed(self, spec: EmbedSpec) -> Embeddings:
+    def embed(self, spec: EmbedSpec, handle: RunHandle = WANTED) -> Embeddings:
         """Embed, pooled as the file says."""
         require("embed", self._traits)
         if self._embedder is None:
             raise AssertionError("load before anything else")
         self._states.slots.forget()
-        return self._embedder.embed(spec)
+        return self._embedder.embed(spec, handle)
 
-    def rank(self, spec: RankSpec) -> Ranking:
+    def rank(self, spec: RankSpec, handle: RunHandle = WANTED) -> Ranking:
         """Score documents by the model's head, or by its yes and no."""
         check_rank(spec, self._traits)
         self._states.slots.forget()
-        return self._ranker.rank(spec)
+        return self._ranker.rank(spec, handle)
 
     @functools.cached_property
     def _ranker(self) -> HeadRanker | AnswerRanker:

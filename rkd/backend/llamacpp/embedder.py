@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rkd.backend.backend import RunHandle, wanted
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.request import refusal_of
 from rkd.backend.text.vectors import cut, shaped, too_long
@@ -36,21 +37,22 @@ class Embedder:
         self._limit = context if purpose.whole else context - 1
         """Tokens of the longest text; a model with a cache keeps room for one more."""
 
-    def embed(self, spec: EmbedSpec) -> Embeddings:
+    def embed(self, spec: EmbedSpec, handle: RunHandle) -> Embeddings:
         """
         Make a vector of each text.
 
         Raises:
             BeyondRangeError: CONTEXT_LENGTH_EXCEEDED, naming the text that is too long.
             InvalidInputError: INVALID_FIELD.
+            InternalError: *handle* was cancelled.
         """
         check_inputs(spec.inputs)
         texts: list[str | list[int]] = list(spec.inputs)
         if spec.truncate:
-            texts = [self._cut(text) for text in spec.inputs]
+            texts = [self._cut(text) for text in wanted(spec.inputs, handle)]
         body = {"input": texts, "embd_normalize": 2 if spec.normalize else -1}
         try:
-            answer = self._http.post("/v1/embeddings", body, bound_s=None)
+            answer = self._http.compute("/v1/embeddings", body, handle)
         except EngineError as error:
             raise self._of_input(refusal_of(error), spec.inputs) from error
         ordered = sorted(answer["data"], key=lambda one: int(one["index"]))

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from rkd.backend.backend import RunHandle, check_wanted
 from rkd.backend.lease import take
 
 REQUEST_BOUND_S = 60.0
@@ -51,12 +52,24 @@ class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path, timeout_s: float | None) -> None:
         super().__init__("engine", timeout=timeout_s)
         self._path = path
+        self._cut = False
 
     def connect(self) -> None:
         """Connect to the socket's path."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
+        if self._cut:
+            raise ConnectionAbortedError("it was cut before it began")
+
+    def cut(self) -> None:
+        """Let it end, from any thread: the engine stops the task within its current batch."""
+        self._cut = True
+        if self.sock is not None:
+            try:
+                self.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # it had ended by itself
 
 
 class EventStream:
@@ -73,13 +86,8 @@ class EventStream:
         self._lease = lease
 
     def cut(self) -> None:
-        """Close the connection: the engine stops the task within its current batch."""
-        sock = self._connection.sock
-        if sock is not None:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return  # it had ended by itself
+        """As of its connection."""
+        self._connection.cut()
 
     def close(self) -> None:
         """Give the connection back, and the NPU where the engine computes on it."""
@@ -126,16 +134,22 @@ class EngineHttp:
 
     def get(self, path: str) -> Any:
         """GET *path* and return its JSON."""
-        return self._exchange("GET", path, None)
+        return self._exchange(_UnixConnection(self._path, REQUEST_BOUND_S), "GET", path, None)
 
     def post(self, path: str, body: Json, *, bound_s: float | None = REQUEST_BOUND_S) -> Any:
         """POST *body* to *path* and return the answer's JSON."""
-        lease = self._leased(path)
+        return self._leasing(_UnixConnection(self._path, bound_s), path, body)
+
+    def compute(self, path: str, body: Json, handle: RunHandle) -> Any:
+        """POST *body* to *path*, without a bound of time but *handle*; raises as `check_wanted`."""
+        check_wanted(handle)
+        connection = _UnixConnection(self._path, None)
+        handle.on_cancel(connection.cut)
         try:
-            return self._exchange("POST", path, body, bound_s)
-        finally:
-            if lease is not None:
-                lease.close()
+            return self._leasing(connection, path, body)
+        except EngineError:
+            check_wanted(handle)
+            raise
 
     def stream(self, path: str, body: Json) -> EventStream:
         """
@@ -167,10 +181,17 @@ class EngineHttp:
         except (TimeoutError, OSError) as error:
             raise EngineError(503, {"message": str(error)}) from error
 
+    def _leasing(self, connection: _UnixConnection, path: str, body: Json) -> Any:
+        lease = self._leased(path)
+        try:
+            return self._exchange(connection, "POST", path, body)
+        finally:
+            if lease is not None:
+                lease.close()
+
     def _exchange(
-        self, method: str, path: str, body: Json | None, bound_s: float | None = REQUEST_BOUND_S
+        self, connection: _UnixConnection, method: str, path: str, body: Json | None
     ) -> Any:
-        connection = _UnixConnection(self._path, bound_s)
         try:
             response = self._send(connection, method, path, body)
             data = response.read()

@@ -12,6 +12,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rkd.backend.backend import WANTED, RunHandle, wanted
 from rkd.backend.llamacpp.embedder import SPARE_TOKENS
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.backend.llamacpp.request import refusal_of
@@ -51,24 +52,24 @@ class HeadRanker:
         """Tokens of the longest pair; a model with a cache keeps room for one more."""
         self._tokens = tokens
 
-    def rank(self, spec: RankSpec) -> Ranking:
+    def rank(self, spec: RankSpec, handle: RunHandle) -> Ranking:
         """Score the documents of *spec*; raises as `Backend.rank`."""
-        documents = _fitted(spec, lambda one: self._count(spec.query, one), self._limit)
+        documents = _fitted(spec, lambda one: self._count(spec.query, one), self._limit, handle)
         scores: list[float] = []
         read = 0
         for group in _groups(documents):
-            answer = self._ask(spec.query, group)
+            answer = self._ask(spec.query, group, handle)
             found = {one["index"]: float(one["relevance_score"]) for one in answer["results"]}
             scores += [self._score(found[at], spec) for at in range(len(group))]
             read += int(answer["usage"]["prompt_tokens"])
         return Ranking(tuple(scores), read)
 
-    def _ask(self, query: str, documents: list[str]) -> Any:
+    def _ask(self, query: str, documents: list[str], handle: RunHandle) -> Any:
         if self._template:
             # The engine fills the places one after the other, those in the query too.
             query = query.replace(_PLACE, "{ document }")
         body = {"query": query, "documents": documents}
-        return _asked(self._http, "/rerank", body)
+        return _asked(self._http, "/rerank", body, handle)
 
     def _score(self, number: float, spec: RankSpec) -> float:
         if self._probability:
@@ -87,7 +88,7 @@ class HeadRanker:
     @functools.cached_property
     def _around(self) -> int:
         """Tokens the engine puts around and between the two texts: it does not tell them."""
-        answer = self._ask("a", ["a"])
+        answer = self._ask("a", ["a"], WANTED)
         return int(answer["usage"]["prompt_tokens"]) - 2 * self._of("a")
 
     @functools.lru_cache(maxsize=1)  # noqa: B019 - as long-lived as the process
@@ -132,7 +133,7 @@ class AnswerRanker:
             raise no_words()
         return tokens[0]
 
-    def rank(self, spec: RankSpec) -> Ranking:
+    def rank(self, spec: RankSpec, handle: RunHandle) -> Ranking:
         """Score the documents of *spec*; raises as `Backend.rank`."""
 
         def count(document: str) -> int:
@@ -142,8 +143,8 @@ class AnswerRanker:
 
         scores: list[float] = []
         read = 0
-        for group in _groups(_fitted(spec, count, self._limit)):
-            answers = self._ask([self._prompt(spec, document) for document in group])
+        for group in _groups(_fitted(spec, count, self._limit, handle)):
+            answers = self._ask([self._prompt(spec, document) for document in group], handle)
             scores += [self._score(one, spec) for one in answers]
             read += sum(int(one["tokens_evaluated"]) for one in answers)
         return Ranking(tuple(scores), read)
@@ -152,7 +153,7 @@ class AnswerRanker:
         # The engine puts one before the text itself.
         return self._template.prompt(spec, document).removeprefix(self._bos)
 
-    def _ask(self, prompts: list[str]) -> list[Any]:
+    def _ask(self, prompts: list[str], handle: RunHandle) -> list[Any]:
         body = {
             "prompt": prompts,
             "n_predict": 1,
@@ -164,7 +165,7 @@ class AnswerRanker:
             "logit_bias": [[self._yes, PUSH], [self._no, PUSH]],
             "cache_prompt": True,
         }
-        answer = _asked(self._http, "/completion", body)
+        answer = _asked(self._http, "/completion", body, handle)
         ordered = answer if isinstance(answer, list) else [answer]
         return sorted(ordered, key=lambda one: int(one["index"]))
 
@@ -177,11 +178,13 @@ class AnswerRanker:
         return of_pair(yes, no, normalize=spec.normalize)
 
 
-def _fitted(spec: RankSpec, count: Callable[[str], int], limit: int) -> tuple[str, ...]:
+def _fitted(
+    spec: RankSpec, count: Callable[[str], int], limit: int, handle: RunHandle
+) -> tuple[str, ...]:
     """The documents as they fit beside the query."""
     return tuple(
         fitted(at, document, count, limit, truncate=spec.truncate)
-        for at, document in enumerate(spec.documents)
+        for at, document in enumerate(wanted(spec.documents, handle))
     )
 
 
@@ -196,8 +199,8 @@ def _groups(documents: tuple[str, ...]) -> Iterator[list[str]]:
         yield list(documents[at : at + TOGETHER])
 
 
-def _asked(http: EngineHttp, path: str, body: dict[str, Any]) -> Any:
+def _asked(http: EngineHttp, path: str, body: dict[str, Any], handle: RunHandle) -> Any:
     try:
-        return http.post(path, body, bound_s=None)
+        return http.compute(path, body, handle)
     except EngineError as error:
         raise refusal_of(error) from error

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rkd.backend.backend import Emit, RunHandle
+from rkd.backend.backend import WANTED, Emit, RunHandle, wanted
 from rkd.backend.prompt.fitting import fitted
 from rkd.backend.rkllm import evidence, firstanswer, sessions
 from rkd.backend.rkllm.abi_shared import RKLLMInferMode
@@ -266,7 +266,7 @@ class RkllmBackend:
             save_cache=sessions.place(run.session, prompt, self._folder),
         )
 
-    def embed(self, spec: EmbedSpec) -> Embeddings:
+    def embed(self, spec: EmbedSpec, handle: RunHandle = WANTED) -> Embeddings:
         """Embed texts, one run each: the last token's state in the last layer."""
         model = self._loaded()
         vectors: list[tuple[float, ...]] = []
@@ -275,7 +275,7 @@ class RkllmBackend:
         if spec.truncate:
             require("truncate", model.prompts.traits)
         check_inputs(spec.inputs)
-        for at, text in enumerate(spec.inputs):
+        for at, text in enumerate(wanted(spec.inputs, handle)):
             prompt = model.prompts.prompt(Run(prompt=text))
             if prompt.tokens == ():
                 raise bad_field(f"inputs[{at}]", "has no tokens")
@@ -287,18 +287,18 @@ class RkllmBackend:
                 tokens = cut(prompt.tokens or (), model.prompts.prompt(Run()).tokens or (), known)
                 prompt = replace(prompt, tokens=tuple(tokens))
             layer = HiddenLayer()
-            model.give(prompt, RKLLMInferMode.RKLLM_INFER_GET_LAST_HIDDEN_LAYER, layer)
+            model.give(prompt, RKLLMInferMode.RKLLM_INFER_GET_LAST_HIDDEN_LAYER, layer, handle)
             if not layer.vector:
                 raise model.resident.failure(0)
             vectors.append(shaped(layer.vector, spec))
             total += known or layer.tokens
         return Embeddings(tuple(vectors), total)
 
-    def rank(self, spec: RankSpec) -> Ranking:
+    def rank(self, spec: RankSpec, handle: RunHandle = WANTED) -> Ranking:
         """Score documents by the model's yes and no, one run each."""
         model = self._loaded()
         ranker = NpuRanker(model.prompts, model.resident.context_tokens, model.give)
-        return ranker.rank(spec)
+        return ranker.rank(spec, handle)
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Turn text into token ids, with the tokenizer beside the weights."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rkd.backend.backend import RunHandle, check_wanted
 from rkd.backend.rkllm.abi_shared import RKLLMInferMode
 from rkd.backend.rkllm.answer import CallbackAnswer, HiddenLayer, LastLogits
 from rkd.backend.rkllm.engine import Engine, Turn
@@ -61,12 +62,18 @@ class NpuModel:
         # What is kept of the conversation is of its own prompt, and is written by now.
         return replace(params, tokens=tokens, text=text, max_tokens=left, save_cache="")
 
-    def give(self, prompt: Prompt, mode: RKLLMInferMode, taken: HiddenLayer | LastLogits) -> None:
+    def give(
+        self,
+        prompt: Prompt,
+        mode: RKLLMInferMode,
+        taken: HiddenLayer | LastLogits,
+        handle: RunHandle,
+    ) -> None:
         """
         Let the library give what it made of *prompt*, in place of an answer.
 
         Raises:
-            RkdError: it failed.
+            RkdError: it failed, or *handle* was cancelled.
         """
         params = RunParams(tokens=prompt.tokens, text=prompt.text, mode=mode)
 
@@ -77,6 +84,10 @@ class NpuModel:
             except StatusError as error:
                 raise self.resident.failure(error.status) from error
 
-        self.engine.perform(Turn(work))
+        turn = Turn(work)
+        handle.on_cancel(turn.stop)
+        if not self.engine.perform(turn) and self.engine.lost:
+            self.engine.await_end()
+        check_wanted(handle)
         if taken.failed:
             raise self.resident.failure(0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rkd.backend.backend import RunHandle, wanted
 from rkd.backend.rkllm.abi_shared import RKLLMInferMode
 from rkd.backend.rkllm.answer import LastLogits
 from rkd.backend.rkllm.prompt import Prompt, Prompts
@@ -17,7 +18,7 @@ from rkd.capability.ability import no, refusal
 from rkd.capability.judges import ON_CPU
 from rkd.inference import Ranking, RankSpec, TemplateWay
 
-Give = Callable[[Prompt, RKLLMInferMode, LastLogits], None]
+Give = Callable[[Prompt, RKLLMInferMode, LastLogits, RunHandle], None]
 """Runs the model on a prompt and hands on what it gives; raises RkdError when it fails."""
 
 
@@ -36,7 +37,7 @@ class NpuRanker:
         self._context = context
         self._give = give
 
-    def rank(self, spec: RankSpec) -> Ranking:
+    def rank(self, spec: RankSpec, handle: RunHandle) -> Ranking:
         """Score the documents of *spec*; raises as `Backend.rank`."""
         check_rank(spec, self._prompts.traits)
         tokenizer, template = self._prompts.tokenizer, self._prompts.rank_template
@@ -52,7 +53,7 @@ class NpuRanker:
 
         scores: list[float] = []
         total = 0
-        for at, document in enumerate(spec.documents):
+        for at, document in enumerate(wanted(spec.documents, handle)):
             fitting = fitted(
                 at,
                 document,
@@ -61,14 +62,14 @@ class NpuRanker:
                 truncate=spec.truncate,
             )
             prompt = Prompt(TemplateWay.RAW, tokens(fitting), split=False)
-            yes, no = self._logits(prompt, [word[0] for word in words])
+            yes, no = self._logits(prompt, [word[0] for word in words], handle)
             scores.append(of_log_odds(yes - no, normalize=spec.normalize))
             total += len(prompt.tokens or ())
         return Ranking(tuple(scores), total)
 
-    def _logits(self, prompt: Prompt, wanted: list[int]) -> tuple[float, ...]:
-        logits = LastLogits(wanted)
-        self._give(prompt, RKLLMInferMode.RKLLM_INFER_GET_LOGITS, logits)
+    def _logits(self, prompt: Prompt, words: list[int], handle: RunHandle) -> tuple[float, ...]:
+        logits = LastLogits(words)
+        self._give(prompt, RKLLMInferMode.RKLLM_INFER_GET_LOGITS, logits, handle)
         if not logits.found:
             why = "its runtime gave no logits of yes and no"
             raise refusal("rerank", no(why, ON_CPU))

@@ -107,10 +107,10 @@ class WorkerHandle(Protocol):
         """
 
     async def embed(self, spec: EmbedSpec) -> Embeddings:
-        """Embed texts; raises as `load`. Cancelling it gives the worker's answer up."""
+        """Embed texts; raises as `load`. Cancelling it ends it in the worker first."""
 
     async def rank(self, spec: RankSpec) -> Ranking:
-        """Score documents; raises as `load`. Cancelling it gives the worker's answer up."""
+        """Score documents; raises as `load`. Cancelling it ends it in the worker first."""
 
     async def tokenize(
         self, text: str, *, add_special: bool, parse_special: bool

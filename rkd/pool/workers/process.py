@@ -201,35 +201,46 @@ class WorkerProcess(asyncio.Protocol):
         """
         Send *message* and wait for its one *answer*, a Failed raised.
 
-        Nothing said for *bound_s* (progress counts) costs the worker its life.
+        Nothing said for *bound_s* (progress counts) costs the worker its life. Cancelling it tells
+        the worker, and lasts until that has ended the call.
         """
         if self.died.done():
             raise WorkerDiedError(self.died.result())
         self._check_backlog()
+        bound = asyncio.timeout(bound_s)
+
+        def heard(said: LoadProgress) -> None:
+            if bound_s is not None and not bound.expired():
+                bound.reschedule(self._loop.time() + bound_s)
+            if progress is not None:
+                progress(said)
+
+        waiter = self._exchange.ask(message.id, answer, heard if progress else None)
         try:
-            async with asyncio.timeout(bound_s) as bound:
-
-                def heard(said: LoadProgress) -> None:
-                    if bound_s is not None and not bound.expired():
-                        bound.reschedule(self._loop.time() + bound_s)
-                    if progress is not None:
-                        progress(said)
-
-                waiter = self._exchange.ask(message.id, answer, heard if progress else None)
+            async with bound:
                 self._send(message)
-                told = await waiter
+                told = await asyncio.shield(waiter)
         except TimeoutError as error:
             self._end(f"it gave no answer within {bound_s:.0f} s", frozenset({message.id}))
             death = await asyncio.shield(self.died)
             raise WorkerDiedError(replace(death, blamed=True)) from error
         except asyncio.CancelledError:
-            self._exchange.give_up(message.id)
             self._send(CancelFrame(message.id))
+            if message.id != OWN:  # a load or a job ends with its process, which is the crew's
+                await self._let_go(waiter)
+            self._exchange.give_up(message.id)
             raise
         if isinstance(told, FailedFrame):
             raise self._refusal(told.error())
         assert isinstance(told, answer)  # noqa: S101 - the exchange has seen to it
         return told
+
+    async def _let_go(self, waiter: asyncio.Future[FromWorker]) -> None:
+        """Return when the worker has ended a call nobody waits for, or has been made to."""
+        _, late = await asyncio.wait([waiter], timeout=CANCEL_BOUND_S)
+        if late:
+            self.kill("it went on with a call nobody waits for")
+        await asyncio.gather(waiter, return_exceptions=True)
 
     def _refusal(self, error: RkdError) -> RkdError:
         if error.reason is not Reason.LOAD_FAILED:

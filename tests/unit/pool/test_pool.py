@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -628,7 +628,9 @@ class TestUse:
         pool = machine.pool()
 
         async def hangs(lease: Lease) -> None:
-            await lease.worker.died
+            while not lease.worker.died.done():  # it does not heed that it is cancelled
+                with suppress(asyncio.CancelledError):
+                    await asyncio.shield(lease.worker.died)
             await lease.worker.embed(EmbedSpec(("a",)))
 
         hanging = asyncio.ensure_future(pool.use(Ask(model()), hangs))

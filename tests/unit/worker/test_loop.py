@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from rkd.backend.backend import Emit, RunHandle
+from rkd.backend.backend import WANTED, Emit, RunHandle, check_wanted
 from rkd.errors import InvalidInputError, Reason, Violation
 from rkd.inference import (
     Chunk,
@@ -95,12 +95,18 @@ class FakeBackend:
             emit(Chunk(letter, tokens=1))
         return Outcome(FinishReason.STOP_EOS)
 
-    def embed(self, spec: EmbedSpec) -> Embeddings:
-        """Show what was asked."""
+    def embed(self, spec: EmbedSpec, handle: RunHandle = WANTED) -> Embeddings:
+        """Show what was asked; of "wait", when nobody waits for it any more."""
+        if spec.inputs == ("wait",):
+            stopped = threading.Event()
+            handle.on_cancel(stopped.set)
+            assert stopped.wait(BOUND_S)
+            check_wanted(handle)
         return Embeddings(((float(len(spec.inputs)), float(spec.dimensions)),), 5)
 
-    def rank(self, spec: RankSpec) -> Ranking:
+    def rank(self, spec: RankSpec, handle: RunHandle = WANTED) -> Ranking:
         """Show what was asked."""
+        check_wanted(handle)
         return Ranking((float(len(spec.query)), float(len(spec.documents))), 7)
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
@@ -233,6 +239,18 @@ def test_a_cancel_reaches_its_own_run_alone(daemon: FakeDaemon) -> None:
     daemon.send(CancelFrame(1))
 
     assert daemon.until(1, DoneFrame)[1].outcome.reason == "CANCELLED"
+
+
+def test_a_cancel_reaches_a_question(daemon: FakeDaemon) -> None:
+    """It fails, which nobody hears, and the next one is answered."""
+    daemon.load()
+    daemon.send(EmbedFrame(1, EmbedSpec(("wait",))))
+    daemon.send(CancelFrame(1))
+    failed = daemon.until(1, FailedFrame)[1]
+    daemon.send(EmbedFrame(2, EmbedSpec(("a",))))
+
+    assert "Nobody waits" in failed.message
+    assert daemon.until(2, EmbeddedFrame)[1].embeddings.prompt_tokens == 5
 
 
 def test_a_refusal_is_told_and_the_worker_goes_on(daemon: FakeDaemon) -> None:
