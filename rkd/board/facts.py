@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +103,41 @@ class Board:
         return "rk3588" if self.soc == "rk3588s" else self.soc
 
 
+class ClockKind(enum.IntEnum):
+    """What a clock drives; the numbers are the proto's."""
+
+    NPU = 1
+    CPU = 2
+    DDR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """
+    One clock; None, empty or False where the kernel does not tell.
+
+    Args:
+        name: `npu`, `cpu4-5` (the cores of a cluster), `ddr`.
+        folder: below the root, where its files are.
+        frequency_hz: now.
+        lowest_hz, limit_hz: what the governor may choose from now.
+        highest_hz: what the hardware can.
+        governors: what `governor` may be.
+        cooled: the limit is below the hardware's because something is too hot.
+    """
+
+    kind: ClockKind
+    name: str
+    folder: str
+    frequency_hz: int | None = None
+    lowest_hz: int | None = None
+    limit_hz: int | None = None
+    highest_hz: int | None = None
+    governor: str = ""
+    governors: tuple[str, ...] = ()
+    cooled: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Telemetry:
     """
@@ -113,9 +149,11 @@ class Telemetry:
         npu_load_percent: one number per core.
         npu_frequency_hz: current clock of the NPU.
         npu_governor: name of its frequency governor.
-        cpu_governor: of the last core, a fast one on every SoC with two kinds.
+        cpu_governor: the one that holds a cluster low, else that of the last core, a fast one on
+            every SoC with two kinds.
         load_average: over a minute.
         ddr_frequency_hz, ddr_governor: of the memory, whose speed is that of every answer.
+        clocks: all of them, with their limits.
     """
 
     memory_available_bytes: int
@@ -128,3 +166,4 @@ class Telemetry:
     load_average: float
     ddr_frequency_hz: int | None = None
     ddr_governor: str = ""
+    clocks: tuple[Clock, ...] = ()

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from rkd.board import memory, tree
-from rkd.board.facts import Telemetry
+from rkd.board.clocks import NPUS, read_clocks
+from rkd.board.facts import Clock, ClockKind, Telemetry
 
 LOAD_FILES: Final = (
     "run/rkd-debugfs/load",
@@ -19,65 +20,66 @@ LOAD_FILES: Final = (
 root is closed to all but root. **Source:** the debugger of Rockchip's rknpu driver.
 """
 
+MOST_NPU_CORES: Final = 16
 
-DDR: Final = "sys/class/devfreq/dmc"
-"""The memory's clock. **Source:** rockchip_dmc.c of Rockchip's kernels."""
+SLOW_GOVERNORS: Final = frozenset({"powersave"})
+"""Under these a clock never goes up."""
 
 
 def read_telemetry(root: Path) -> Telemetry:
     """Read what changes by the second, below *root*; never raises for what is not there."""
     total, available = memory.total_and_available(root)
-    frequency_hz, governor = _npu_clock(root)
+    clocks = read_clocks(root)
+    npu, ddr = _first(clocks, ClockKind.NPU), _first(clocks, ClockKind.DDR)
     return Telemetry(
         memory_available_bytes=available,
         memory_total_bytes=total,
         temperatures_c=_temperatures(root),
         npu_load_percent=_npu_load(root),
-        npu_frequency_hz=frequency_hz,
-        npu_governor=governor,
-        cpu_governor=_cpu_governor(root),
+        npu_frequency_hz=npu.frequency_hz if npu else None,
+        npu_governor=npu.governor if npu else "",
+        cpu_governor=_cpu_governor(clocks),
         load_average=_load_average(root),
-        ddr_frequency_hz=tree.read_int(root / DDR, "cur_freq"),
-        ddr_governor=tree.read_text(root / DDR, "governor"),
+        ddr_frequency_hz=ddr.frequency_hz if ddr else None,
+        ddr_governor=ddr.governor if ddr else "",
+        clocks=clocks,
     )
 
 
-def _cpu_governor(root: Path) -> str:
-    policies = tree.glob(root, "sys/devices/system/cpu/cpufreq/policy*")
-    return tree.read_text(policies[-1], "scaling_governor") if policies else ""
+def _first(clocks: tuple[Clock, ...], kind: ClockKind) -> Clock | None:
+    return next((clock for clock in clocks if clock.kind is kind), None)
+
+
+def _cpu_governor(clocks: tuple[Clock, ...]) -> str:
+    governors = [clock.governor for clock in clocks if clock.kind is ClockKind.CPU]
+    return next((one for one in governors if one in SLOW_GOVERNORS), (governors or [""])[-1])
 
 
 def _load_average(root: Path) -> float:
-    first = tree.read_text(root, "proc/loadavg").partition(" ")[0]
-    return float(first) if first.replace(".", "", 1).isdigit() else 0.0
+    found = re.match(r"\d{1,6}(?:\.\d{1,6})?(?= )", tree.read_text(root, "proc/loadavg"), re.ASCII)
+    return float(found.group()) if found else 0.0
 
 
 def _temperatures(root: Path) -> tuple[tuple[str, float], ...]:
     """Return degrees by the zone's type: the numbers of zones differ from kernel to kernel."""
     found = []
     for zone in tree.glob(root, "sys/class/thermal/thermal_zone*"):
-        name = tree.read_text(zone, "type")
+        name = tree.read_word(zone, "type")
         milli = tree.read_int(zone, "temp")
         if name and milli is not None:
             found.append((name, milli / 1000))
     return tuple(found)
 
 
-def _npu_clock(root: Path) -> tuple[int | None, str]:
-    """Return (Hz, governor) of the NPU: `fdab0000.npu` on an RK3588, `27700000.npu` on a 3576."""
-    for device in tree.glob(root, "sys/class/devfreq/*.npu"):
-        return tree.read_int(device, "cur_freq"), tree.read_text(device, "governor")
-    return None, ""
-
-
 def _npu_load(root: Path) -> tuple[int, ...]:
     for name in LOAD_FILES:
         text = tree.read_text(root, name)
-        if found := re.findall(r"Core\d+:\s*(\d+)%", text) or re.findall(r"(\d+)%", text):
-            return tuple(map(int, found))
-    for device in tree.glob(root, "sys/class/devfreq/*.npu"):
+        each = re.findall(r"Core\d+:\s*(\d{1,3})%", text, re.ASCII)
+        if found := each or re.findall(r"(?<!\d)(\d{1,3})%", text, re.ASCII):
+            return tuple(min(100, int(one)) for one in found[:MOST_NPU_CORES])
+    for device in tree.glob(root, NPUS):
         # of kernels without the debugger: `42@1000000000Hz`: one number for all cores
         percent, at, _ = tree.read_text(device, "load").partition("@")
-        if at and percent.isdigit():
-            return (int(percent),)
+        if at and (load := tree.number(percent)) is not None:
+            return (max(0, min(100, load)),)
     return ()

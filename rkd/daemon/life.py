@@ -126,6 +126,7 @@ class Daemon:
         await rooms.pool.start(await self._preloads())
         await rooms.hub.operations.restore()
         self._own(self._follow(), "rkd-follow")
+        self._own(rooms.answering.run(), "rkd-answering")
         interval_s = watchdog_interval_s(os.environ)
         if interval_s is not None:
             self._own(ping_watchdog(self._notifier, interval_s), "rkd-watchdog")

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import time
 from contextvars import Context
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from rkd.access.tokens import TokenFile
+from rkd.board.clocks import read_clocks
 from rkd.board.memory import total_and_available
 from rkd.board.npu import SUPPORTED_SOCS, npu_obstacle
 from rkd.board.read import read_board
@@ -28,7 +30,7 @@ from rkd.hub.fit import Headroom
 from rkd.library.library import Library
 from rkd.library.uploads import Uploads
 from rkd.library.watch import Watch, is_network
-from rkd.model import ModelName
+from rkd.model import BackendKind, ModelName
 from rkd.operations.operation import OperationKind
 from rkd.pool.calibration import Calibration
 from rkd.pool.pairings import Pairings
@@ -40,6 +42,7 @@ from rkd.service.gate.auth import Guard
 from rkd.service.gate.calls import Observe, StatusInterceptor
 from rkd.service.running import RunningRequests
 from rkd.telemetry.activity import Activity
+from rkd.telemetry.answering import RAISER, Answering
 from rkd.telemetry.meters import Meters
 
 _workers = structlog.get_logger("rkd.worker")
@@ -90,6 +93,12 @@ class Rooms:
                 reserve_bytes=config.disk_reserve,
             ),
         )
+        self.answering = Answering(
+            self.meters,
+            partial(read_clocks, config.sysroot),
+            npu_runs=self._npu_runs,
+            raiser=config.sysroot / RAISER,
+        )
         self.uploads = Uploads(self.library.blobs)
         self.watch = Watch(
             config.models, self.library.changed, poll=is_network(config.models, _mounts())
@@ -133,6 +142,11 @@ class Rooms:
             now.prompt_cache,
             chip=self.board.platform if self.board.soc in SUPPORTED_SOCS else "",
             obstacle="" if self.obstacle is None else self.obstacle.message,
+        )
+
+    def _npu_runs(self) -> bool:
+        return any(
+            one.backend is BackendKind.NPU and one.slots_used for one in self.pool.residents()
         )
 
     def interceptor(self) -> StatusInterceptor:

@@ -22,7 +22,8 @@ from rkd.service.models import ModelService
 from rkd.service.operations import OperationService
 from rkd.service.pool import PoolService
 from rkd.service.system import Identity, Reloaded, SystemService
-from rkd.telemetry.doctor import Finding, examine
+from rkd.telemetry.doctor import examine
+from rkd.telemetry.finding import Finding
 from rkd.v1 import (
     hub_pb2_grpc,
     inference_pb2_grpc,
@@ -149,6 +150,7 @@ def _system(rooms: Rooms, addresses: list[str], current: Current, reload: Reload
                 wants_tokens=rooms.tokens.exists,
                 unfit=tuple(line for line, all_ in told if line and not all_),
                 stuck=tuple(line for line, all_ in told if all_),
+                seen=rooms.answering.seen,
             )
         )
 
@@ -159,6 +161,7 @@ def _system(rooms: Rooms, addresses: list[str], current: Current, reload: Reload
         free_bytes=lambda: free_bytes(config.models),
         collect=rooms.activity,
         meters=rooms.meters,
+        seen=lambda: rooms.answering.seen,
         diagnose=diagnose,
         reload=reload,
     )

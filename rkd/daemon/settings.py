@@ -22,6 +22,7 @@ from rkd.pool.deciding.settings import PoolSettings
 from rkd.service.parts import PictureLimits
 from rkd.service.system import Reloaded
 from rkd.telemetry import engine
+from rkd.telemetry.answering import RAISER, AnsweringClocks
 from rkd.telemetry.doctor import Condition
 
 
@@ -94,6 +95,7 @@ def doctor_facts(
     wants_tokens: bool = False,
     unfit: tuple[str, ...] = (),
     stuck: tuple[str, ...] = (),
+    seen: AnsweringClocks | None = None,
 ) -> Condition:
     """What the doctor looks at; loads the CPU engine in a child, so call it off the loop."""
     groups = []
@@ -114,6 +116,8 @@ def doctor_facts(
         wants_tokens=wants_tokens,
         unfit=unfit,
         stuck=stuck,
+        seen=seen,
+        clocks_raised=(config.sysroot / RAISER).exists(),
         has_tls=config.tls_cert is not None,
         has_client_ca=config.tls_client_ca is not None,
         insecure=config.insecure,

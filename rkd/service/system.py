@@ -15,7 +15,8 @@ from rkd.board.npu import npu_obstacle
 from rkd.errors import PreconditionError
 from rkd.service import onwire
 from rkd.telemetry.activity import Collect
-from rkd.telemetry.doctor import Finding
+from rkd.telemetry.answering import AnsweringClocks
+from rkd.telemetry.finding import Finding
 from rkd.telemetry.meters import Meters
 from rkd.v1 import system_pb2, system_pb2_grpc
 
@@ -58,6 +59,7 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
         meters: what was counted.
         diagnose: collects the doctor's facts and examines them; may block.
         reload: reads the configuration anew and applies it; raises InvalidInputError.
+        seen: what the clocks did while models answered.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
         meters: Meters,
         diagnose: Callable[[], tuple[Finding, ...]],
         reload: Callable[[], Awaitable[Reloaded]],
+        seen: Callable[[], AnsweringClocks | None] = lambda: None,
     ) -> None:
         self._identity = identity
         self._board = board
@@ -80,6 +83,7 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
         self._meters = meters
         self._diagnose = diagnose
         self._reload = reload
+        self._seen = seen
 
     async def GetStatus(
         self, request: system_pb2.GetStatusRequest, context: Any
@@ -118,6 +122,7 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
             models_folder=str(identity.models),
             models_free_bytes=free,
             operations=activity.operations,
+            clocks=clocks(now, self._seen()),
         )
         response.started.FromDatetime(identity.started)
         self._add_counts(response)
@@ -151,6 +156,14 @@ class SystemService(system_pb2_grpc.SystemServiceServicer):
         """Read the configuration anew; all or nothing."""
         done = await self._reload()
         return onwire.like(system_pb2.ReloadResponse, done)
+
+
+def clocks(now: Telemetry, seen: AnsweringClocks | None) -> list[system_pb2.Clock]:
+    """Tell of each clock, and what it was seen at while models answered."""
+    highest = seen.highest_hz if seen is not None else {}
+    return [
+        onwire.like(system_pb2.Clock, one, answering_hz=highest.get(one.name)) for one in now.clocks
+    ]
 
 
 def npu_status(

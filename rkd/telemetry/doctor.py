@@ -7,14 +7,14 @@ and the names of the checks are for programs and stay.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from rkd.board.facts import Board, Telemetry
+from rkd.board.facts import Board, ClockKind, Telemetry
 from rkd.board.npu import (
     MINIMUM_DRIVER,
     QUANTIZATIONS,
@@ -24,6 +24,9 @@ from rkd.board.npu import (
     version_numbers,
 )
 from rkd.setting import Listen
+from rkd.telemetry import slowness
+from rkd.telemetry.answering import AnsweringClocks
+from rkd.telemetry.finding import Finding, Severity, Trouble
 from rkd.words import size
 
 RECOMMENDED_DRIVER: Final = (0, 9, 8)
@@ -42,35 +45,6 @@ OLDEST_CLOCK: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 MOST_TOLD: Final = 5
 """Models a finding names."""
-
-SLOW_GOVERNORS: Final = frozenset({"powersave"})
-
-
-class Severity(enum.IntEnum):
-    """How bad a finding is; the numbers are the proto's."""
-
-    OK = 1
-    NOTE = 2
-    WARNING = 3
-    ERROR = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check's answer; remedy is empty when all is well."""
-
-    check: str
-    severity: Severity
-    message: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What is wrong, and what to do about it."""
-
-    message: str
-    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +66,8 @@ class Condition:
         unfit: models and the NPU libraries that failed with them, a sentence each.
         stuck: of those, the ones no library here gets on with.
         engine_trouble: why the CPU engine cannot be loaded; None when it can.
+        seen: what the clocks did while models answered; None while none did for long enough.
+        clocks_raised: rkd-clocks is installed.
     """
 
     board: Board
@@ -114,6 +90,8 @@ class Condition:
     wants_tokens: bool = False
     unfit: tuple[str, ...] = ()
     stuck: tuple[str, ...] = ()
+    seen: AnsweringClocks | None = None
+    clocks_raised: bool = False
 
 
 def examine(facts: Condition) -> tuple[Finding, ...]:
@@ -249,19 +227,24 @@ def _groups(facts: Condition) -> Finding:
 
 
 def _governor(facts: Condition) -> Finding:
-    now = facts.telemetry
-    clocks = (("NPU", now.npu_governor), ("CPU", now.cpu_governor), ("DDR", now.ddr_governor))
-    slow = [f"{what} {governor}" for what, governor in clocks if governor in SLOW_GOVERNORS]
-    if slow:
-        return Finding(
-            "governor",
-            Severity.WARNING,
-            f"clocks are held low: {', '.join(slow)}",
-            "As root, write `performance` (or `rknpu_ondemand`, `ondemand`, `dmc_ondemand`) to the "
-            "`governor` file below /sys/class/devfreq or /sys/devices/system/cpu/cpufreq.",
-        )
-    shown = [f"{what} {governor}" for what, governor in clocks if governor]
-    return Finding("governor", Severity.OK, ", ".join(shown) or "none to see")
+    slow, shown = slowness.governors(facts.telemetry)
+    return _clocked("governor", slow, shown or "none to see")
+
+
+def _speed(kind: ClockKind, facts: Condition) -> Finding:
+    now, raised = facts.telemetry, facts.clocks_raised
+    slow = slowness.slow(kind, now, facts.seen, hot_c=HOT_C, raised=raised)
+    return _clocked(f"clock-{kind.name.lower()}", slow, slowness.words(kind, now.clocks))
+
+
+def _heat(facts: Condition) -> Finding:
+    return _clocked("clock-heat", slowness.heat(facts.telemetry, HOT_C), "no clock is held back")
+
+
+def _clocked(check: str, slow: Trouble | None, well: str) -> Finding:
+    if slow is None:
+        return Finding(check, Severity.OK, well)
+    return Finding(check, Severity.WARNING, slow.message, slow.remedy)
 
 
 def _temperature(facts: Condition) -> Finding:
@@ -383,6 +366,10 @@ CHECKS: Final[tuple[Callable[[Condition], Finding], ...]] = (
     _pairings,
     _groups,
     _governor,
+    partial(_speed, ClockKind.NPU),
+    partial(_speed, ClockKind.CPU),
+    partial(_speed, ClockKind.DDR),
+    _heat,
     _temperature,
     _memory,
     _disk,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import rkd
-from rkd.telemetry.doctor import Trouble
+from rkd.telemetry.finding import Trouble
 
 BOUND_S = 30.0
 """Loading takes 0.2 s on a PC (measured); a board that swaps may take longer."""

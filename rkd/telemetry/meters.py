@@ -7,6 +7,7 @@ loop's thread only; a chunk of an answer costs two additions and two bisections 
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable
@@ -124,6 +125,8 @@ class Meters:
         """Ended ones, by kind and state."""
         self.downloaded_bytes = 0
         self.streams: dict[int, StreamMeter] = {}
+        self.begun = asyncio.Event()
+        """Set with every stream; `Answering`, which waits for it, clears it."""
 
     def call_ended(self, method: str, code: str, seconds: float) -> None:
         """Count a call; what `StatusInterceptor` is given to observe."""
@@ -137,6 +140,7 @@ class Meters:
         """Begin an answer."""
         began = StreamMeter(self, request_id, model, self.clock())
         self.streams[id(began)] = began
+        self.begun.set()
         return began
 
     def worker_died(self, model: str, how: str) -> None:

@@ -129,6 +129,13 @@ def _board_gauges(now: Telemetry) -> Iterator[Metric]:
         yield _gauge("rkd_npu_frequency_hertz", "Clock of the NPU.", now.npu_frequency_hz)
     if now.ddr_frequency_hz is not None:
         yield _gauge("rkd_ddr_frequency_hertz", "Clock of the memory.", now.ddr_frequency_hz)
+    for name, text, values in (
+        ("rkd_clock_hertz", "Clocks now.", [(c.name, c.frequency_hz) for c in now.clocks]),
+        ("rkd_clock_limit_hertz", "Their limits now.", [(c.name, c.limit_hz) for c in now.clocks]),
+        ("rkd_clock_highest_hertz", "Their ends.", [(c.name, c.highest_hz) for c in now.clocks]),
+    ):
+        known = ((clock, float(hz)) for clock, hz in values if hz is not None)
+        yield _labelled(name, text, "clock", known)
     yield _labelled("rkd_temperature_celsius", "Temperatures.", "zone", now.temperatures_c)
 
 

@@ -26,37 +26,41 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13rkd/v1/system.proto\x12\x06rkd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\",\n\x0bTemperature\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x65lsius\x18\x02 \x01(\x01\"\x91\x01\n\tNpuStatus\x12\x11\n\tavailable\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\x12\x16\n\x0e\x64river_version\x18\x04 \x01(\t\x12\x10\n\x08runtimes\x18\x05 \x03(\t\x12\x11\n\tcore_load\x18\x06 \x03(\x01\x12\x14\n\x0c\x66requency_hz\x18\x07 \x01(\x03\"\x80\x01\n\x0cMemoryStatus\x12\x13\n\x0btotal_bytes\x18\x01 \x01(\x03\x12\x17\n\x0f\x61vailable_bytes\x18\x02 \x01(\x03\x12\x14\n\x0c\x62udget_bytes\x18\x03 \x01(\x03\x12\x16\n\x0eresident_bytes\x18\x04 \x01(\x03\x12\x14\n\x0c\x64\x61\x65mon_bytes\x18\x05 \x01(\x03\"\x7f\n\x0cStreamStatus\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x03\x12\x14\n\x0ctokens_per_s\x18\x04 \x01(\x01\x12&\n\x03\x61ge\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x88\x04\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\taddresses\x18\x03 \x03(\t\x12\x0b\n\x03soc\x18\x04 \x01(\t\x12\r\n\x05\x62oard\x18\x05 \x01(\t\x12\x0e\n\x06kernel\x18\x06 \x01(\t\x12\r\n\x05\x63ores\x18\x07 \x01(\x05\x12\x14\n\x0cload_average\x18\x08 \x01(\x01\x12\x1e\n\x03npu\x18\t \x01(\x0b\x32\x11.rkd.v1.NpuStatus\x12$\n\x06memory\x18\n \x01(\x0b\x32\x14.rkd.v1.MemoryStatus\x12)\n\x0ctemperatures\x18\x0b \x03(\x0b\x32\x13.rkd.v1.Temperature\x12\x12\n\ncpu_engine\x18\x0c \x01(\t\x12\x0e\n\x06models\x18\r \x01(\x05\x12\x11\n\tresidents\x18\x0e \x01(\x05\x12\x0e\n\x06queued\x18\x0f \x01(\x05\x12%\n\x07streams\x18\x10 \x03(\x0b\x32\x14.rkd.v1.StreamStatus\x12\x15\n\rmodels_folder\x18\x11 \x01(\t\x12\x19\n\x11models_free_bytes\x18\x12 \x01(\x03\x12\x12\n\noperations\x18\x13 \x01(\x05\x12\x14\n\x0ctokens_total\x18\x14 \x01(\x03\x12\x16\n\x0erequests_total\x18\x15 \x01(\x03\"\x0f\n\rDoctorRequest\"]\n\x07\x46inding\x12\r\n\x05\x63heck\x18\x01 \x01(\t\x12\"\n\x08severity\x18\x02 \x01(\x0e\x32\x10.rkd.v1.Severity\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\"3\n\x0e\x44octorResponse\x12!\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x0f.rkd.v1.Finding\"\x0f\n\rReloadRequest\"8\n\x0eReloadResponse\x12\x0f\n\x07\x61pplied\x18\x01 \x03(\t\x12\x15\n\rneeds_restart\x18\x02 \x03(\t*r\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSEVERITY_OK\x10\x01\x12\x11\n\rSEVERITY_NOTE\x10\x02\x12\x14\n\x10SEVERITY_WARNING\x10\x03\x12\x12\n\x0eSEVERITY_ERROR\x10\x04\x32\xc3\x01\n\rSystemService\x12@\n\tGetStatus\x12\x18.rkd.v1.GetStatusRequest\x1a\x19.rkd.v1.GetStatusResponse\x12\x37\n\x06\x44octor\x12\x15.rkd.v1.DoctorRequest\x1a\x16.rkd.v1.DoctorResponse\x12\x37\n\x06Reload\x12\x15.rkd.v1.ReloadRequest\x1a\x16.rkd.v1.ReloadResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13rkd/v1/system.proto\x12\x06rkd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\",\n\x0bTemperature\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x65lsius\x18\x02 \x01(\x01\"\x91\x01\n\tNpuStatus\x12\x11\n\tavailable\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\x12\x16\n\x0e\x64river_version\x18\x04 \x01(\t\x12\x10\n\x08runtimes\x18\x05 \x03(\t\x12\x11\n\tcore_load\x18\x06 \x03(\x01\x12\x14\n\x0c\x66requency_hz\x18\x07 \x01(\x03\"\xd0\x01\n\x05\x43lock\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1f\n\x04kind\x18\x02 \x01(\x0e\x32\x11.rkd.v1.ClockKind\x12\x14\n\x0c\x66requency_hz\x18\x03 \x01(\x03\x12\x11\n\tlowest_hz\x18\x04 \x01(\x03\x12\x10\n\x08limit_hz\x18\x05 \x01(\x03\x12\x12\n\nhighest_hz\x18\x06 \x01(\x03\x12\x10\n\x08governor\x18\x07 \x01(\t\x12\x11\n\tgovernors\x18\x08 \x03(\t\x12\x0e\n\x06\x63ooled\x18\t \x01(\x08\x12\x14\n\x0c\x61nswering_hz\x18\n \x01(\x03\"\x80\x01\n\x0cMemoryStatus\x12\x13\n\x0btotal_bytes\x18\x01 \x01(\x03\x12\x17\n\x0f\x61vailable_bytes\x18\x02 \x01(\x03\x12\x14\n\x0c\x62udget_bytes\x18\x03 \x01(\x03\x12\x16\n\x0eresident_bytes\x18\x04 \x01(\x03\x12\x14\n\x0c\x64\x61\x65mon_bytes\x18\x05 \x01(\x03\"\x7f\n\x0cStreamStatus\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x03\x12\x14\n\x0ctokens_per_s\x18\x04 \x01(\x01\x12&\n\x03\x61ge\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xa7\x04\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\taddresses\x18\x03 \x03(\t\x12\x0b\n\x03soc\x18\x04 \x01(\t\x12\r\n\x05\x62oard\x18\x05 \x01(\t\x12\x0e\n\x06kernel\x18\x06 \x01(\t\x12\r\n\x05\x63ores\x18\x07 \x01(\x05\x12\x14\n\x0cload_average\x18\x08 \x01(\x01\x12\x1e\n\x03npu\x18\t \x01(\x0b\x32\x11.rkd.v1.NpuStatus\x12$\n\x06memory\x18\n \x01(\x0b\x32\x14.rkd.v1.MemoryStatus\x12)\n\x0ctemperatures\x18\x0b \x03(\x0b\x32\x13.rkd.v1.Temperature\x12\x12\n\ncpu_engine\x18\x0c \x01(\t\x12\x0e\n\x06models\x18\r \x01(\x05\x12\x11\n\tresidents\x18\x0e \x01(\x05\x12\x0e\n\x06queued\x18\x0f \x01(\x05\x12%\n\x07streams\x18\x10 \x03(\x0b\x32\x14.rkd.v1.StreamStatus\x12\x15\n\rmodels_folder\x18\x11 \x01(\t\x12\x19\n\x11models_free_bytes\x18\x12 \x01(\x03\x12\x12\n\noperations\x18\x13 \x01(\x05\x12\x14\n\x0ctokens_total\x18\x14 \x01(\x03\x12\x16\n\x0erequests_total\x18\x15 \x01(\x03\x12\x1d\n\x06\x63locks\x18\x16 \x03(\x0b\x32\r.rkd.v1.Clock\"\x0f\n\rDoctorRequest\"]\n\x07\x46inding\x12\r\n\x05\x63heck\x18\x01 \x01(\t\x12\"\n\x08severity\x18\x02 \x01(\x0e\x32\x10.rkd.v1.Severity\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\"3\n\x0e\x44octorResponse\x12!\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x0f.rkd.v1.Finding\"\x0f\n\rReloadRequest\"8\n\x0eReloadResponse\x12\x0f\n\x07\x61pplied\x18\x01 \x03(\t\x12\x15\n\rneeds_restart\x18\x02 \x03(\t*c\n\tClockKind\x12\x1a\n\x16\x43LOCK_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43LOCK_KIND_NPU\x10\x01\x12\x12\n\x0e\x43LOCK_KIND_CPU\x10\x02\x12\x12\n\x0e\x43LOCK_KIND_DDR\x10\x03*r\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSEVERITY_OK\x10\x01\x12\x11\n\rSEVERITY_NOTE\x10\x02\x12\x14\n\x10SEVERITY_WARNING\x10\x03\x12\x12\n\x0eSEVERITY_ERROR\x10\x04\x32\xc3\x01\n\rSystemService\x12@\n\tGetStatus\x12\x18.rkd.v1.GetStatusRequest\x1a\x19.rkd.v1.GetStatusResponse\x12\x37\n\x06\x44octor\x12\x15.rkd.v1.DoctorRequest\x1a\x16.rkd.v1.DoctorResponse\x12\x37\n\x06Reload\x12\x15.rkd.v1.ReloadRequest\x1a\x16.rkd.v1.ReloadResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rkd.v1.system_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEVERITY']._serialized_start=1333
-  _globals['_SEVERITY']._serialized_end=1447
+  _globals['_CLOCKKIND']._serialized_start=1575
+  _globals['_CLOCKKIND']._serialized_end=1674
+  _globals['_SEVERITY']._serialized_start=1676
+  _globals['_SEVERITY']._serialized_end=1790
   _globals['_GETSTATUSREQUEST']._serialized_start=96
   _globals['_GETSTATUSREQUEST']._serialized_end=114
   _globals['_TEMPERATURE']._serialized_start=116
   _globals['_TEMPERATURE']._serialized_end=160
   _globals['_NPUSTATUS']._serialized_start=163
   _globals['_NPUSTATUS']._serialized_end=308
-  _globals['_MEMORYSTATUS']._serialized_start=311
-  _globals['_MEMORYSTATUS']._serialized_end=439
-  _globals['_STREAMSTATUS']._serialized_start=441
-  _globals['_STREAMSTATUS']._serialized_end=568
-  _globals['_GETSTATUSRESPONSE']._serialized_start=571
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1091
-  _globals['_DOCTORREQUEST']._serialized_start=1093
-  _globals['_DOCTORREQUEST']._serialized_end=1108
-  _globals['_FINDING']._serialized_start=1110
-  _globals['_FINDING']._serialized_end=1203
-  _globals['_DOCTORRESPONSE']._serialized_start=1205
-  _globals['_DOCTORRESPONSE']._serialized_end=1256
-  _globals['_RELOADREQUEST']._serialized_start=1258
-  _globals['_RELOADREQUEST']._serialized_end=1273
-  _globals['_RELOADRESPONSE']._serialized_start=1275
-  _globals['_RELOADRESPONSE']._serialized_end=1331
-  _globals['_SYSTEMSERVICE']._serialized_start=1450
-  _globals['_SYSTEMSERVICE']._serialized_end=1645
+  _globals['_CLOCK']._serialized_start=311
+  _globals['_CLOCK']._serialized_end=519
+  _globals['_MEMORYSTATUS']._serialized_start=522
+  _globals['_MEMORYSTATUS']._serialized_end=650
+  _globals['_STREAMSTATUS']._serialized_start=652
+  _globals['_STREAMSTATUS']._serialized_end=779
+  _globals['_GETSTATUSRESPONSE']._serialized_start=782
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1333
+  _globals['_DOCTORREQUEST']._serialized_start=1335
+  _globals['_DOCTORREQUEST']._serialized_end=1350
+  _globals['_FINDING']._serialized_start=1352
+  _globals['_FINDING']._serialized_end=1445
+  _globals['_DOCTORRESPONSE']._serialized_start=1447
+  _globals['_DOCTORRESPONSE']._serialized_end=1498
+  _globals['_RELOADREQUEST']._serialized_start=1500
+  _globals['_RELOADREQUEST']._serialized_end=1515
+  _globals['_RELOADRESPONSE']._serialized_start=1517
+  _globals['_RELOADRESPONSE']._serialized_end=1573
+  _globals['_SYSTEMSERVICE']._serialized_start=1793
+  _globals['_SYSTEMSERVICE']._serialized_end=1988
 # @@protoc_insertion_point(module_scope)

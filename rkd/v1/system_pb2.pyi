@@ -11,6 +11,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ClockKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CLOCK_KIND_UNSPECIFIED: _ClassVar[ClockKind]
+    CLOCK_KIND_NPU: _ClassVar[ClockKind]
+    CLOCK_KIND_CPU: _ClassVar[ClockKind]
+    CLOCK_KIND_DDR: _ClassVar[ClockKind]
+
 class Severity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SEVERITY_UNSPECIFIED: _ClassVar[Severity]
@@ -18,6 +25,10 @@ class Severity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SEVERITY_NOTE: _ClassVar[Severity]
     SEVERITY_WARNING: _ClassVar[Severity]
     SEVERITY_ERROR: _ClassVar[Severity]
+CLOCK_KIND_UNSPECIFIED: ClockKind
+CLOCK_KIND_NPU: ClockKind
+CLOCK_KIND_CPU: ClockKind
+CLOCK_KIND_DDR: ClockKind
 SEVERITY_UNSPECIFIED: Severity
 SEVERITY_OK: Severity
 SEVERITY_NOTE: Severity
@@ -54,6 +65,30 @@ class NpuStatus(_message.Message):
     frequency_hz: int
     def __init__(self, available: _Optional[bool] = ..., reason: _Optional[str] = ..., remedy: _Optional[str] = ..., driver_version: _Optional[str] = ..., runtimes: _Optional[_Iterable[str]] = ..., core_load: _Optional[_Iterable[float]] = ..., frequency_hz: _Optional[int] = ...) -> None: ...
 
+class Clock(_message.Message):
+    __slots__ = ("name", "kind", "frequency_hz", "lowest_hz", "limit_hz", "highest_hz", "governor", "governors", "cooled", "answering_hz")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    FREQUENCY_HZ_FIELD_NUMBER: _ClassVar[int]
+    LOWEST_HZ_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_HZ_FIELD_NUMBER: _ClassVar[int]
+    HIGHEST_HZ_FIELD_NUMBER: _ClassVar[int]
+    GOVERNOR_FIELD_NUMBER: _ClassVar[int]
+    GOVERNORS_FIELD_NUMBER: _ClassVar[int]
+    COOLED_FIELD_NUMBER: _ClassVar[int]
+    ANSWERING_HZ_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: ClockKind
+    frequency_hz: int
+    lowest_hz: int
+    limit_hz: int
+    highest_hz: int
+    governor: str
+    governors: _containers.RepeatedScalarFieldContainer[str]
+    cooled: bool
+    answering_hz: int
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ClockKind, str]] = ..., frequency_hz: _Optional[int] = ..., lowest_hz: _Optional[int] = ..., limit_hz: _Optional[int] = ..., highest_hz: _Optional[int] = ..., governor: _Optional[str] = ..., governors: _Optional[_Iterable[str]] = ..., cooled: _Optional[bool] = ..., answering_hz: _Optional[int] = ...) -> None: ...
+
 class MemoryStatus(_message.Message):
     __slots__ = ("total_bytes", "available_bytes", "budget_bytes", "resident_bytes", "daemon_bytes")
     TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -83,7 +118,7 @@ class StreamStatus(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., tokens: _Optional[int] = ..., tokens_per_s: _Optional[float] = ..., age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "started", "addresses", "soc", "board", "kernel", "cores", "load_average", "npu", "memory", "temperatures", "cpu_engine", "models", "residents", "queued", "streams", "models_folder", "models_free_bytes", "operations", "tokens_total", "requests_total")
+    __slots__ = ("version", "started", "addresses", "soc", "board", "kernel", "cores", "load_average", "npu", "memory", "temperatures", "cpu_engine", "models", "residents", "queued", "streams", "models_folder", "models_free_bytes", "operations", "tokens_total", "requests_total", "clocks")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +140,7 @@ class GetStatusResponse(_message.Message):
     OPERATIONS_FIELD_NUMBER: _ClassVar[int]
     TOKENS_TOTAL_FIELD_NUMBER: _ClassVar[int]
     REQUESTS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    CLOCKS_FIELD_NUMBER: _ClassVar[int]
     version: str
     started: _timestamp_pb2.Timestamp
     addresses: _containers.RepeatedScalarFieldContainer[str]
@@ -126,7 +162,8 @@ class GetStatusResponse(_message.Message):
     operations: int
     tokens_total: int
     requests_total: int
-    def __init__(self, version: _Optional[str] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., addresses: _Optional[_Iterable[str]] = ..., soc: _Optional[str] = ..., board: _Optional[str] = ..., kernel: _Optional[str] = ..., cores: _Optional[int] = ..., load_average: _Optional[float] = ..., npu: _Optional[_Union[NpuStatus, _Mapping]] = ..., memory: _Optional[_Union[MemoryStatus, _Mapping]] = ..., temperatures: _Optional[_Iterable[_Union[Temperature, _Mapping]]] = ..., cpu_engine: _Optional[str] = ..., models: _Optional[int] = ..., residents: _Optional[int] = ..., queued: _Optional[int] = ..., streams: _Optional[_Iterable[_Union[StreamStatus, _Mapping]]] = ..., models_folder: _Optional[str] = ..., models_free_bytes: _Optional[int] = ..., operations: _Optional[int] = ..., tokens_total: _Optional[int] = ..., requests_total: _Optional[int] = ...) -> None: ...
+    clocks: _containers.RepeatedCompositeFieldContainer[Clock]
+    def __init__(self, version: _Optional[str] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., addresses: _Optional[_Iterable[str]] = ..., soc: _Optional[str] = ..., board: _Optional[str] = ..., kernel: _Optional[str] = ..., cores: _Optional[int] = ..., load_average: _Optional[float] = ..., npu: _Optional[_Union[NpuStatus, _Mapping]] = ..., memory: _Optional[_Union[MemoryStatus, _Mapping]] = ..., temperatures: _Optional[_Iterable[_Union[Temperature, _Mapping]]] = ..., cpu_engine: _Optional[str] = ..., models: _Optional[int] = ..., residents: _Optional[int] = ..., queued: _Optional[int] = ..., streams: _Optional[_Iterable[_Union[StreamStatus, _Mapping]]] = ..., models_folder: _Optional[str] = ..., models_free_bytes: _Optional[int] = ..., operations: _Optional[int] = ..., tokens_total: _Optional[int] = ..., requests_total: _Optional[int] = ..., clocks: _Optional[_Iterable[_Union[Clock, _Mapping]]] = ...) -> None: ...
 
 class DoctorRequest(_message.Message):
     __slots__ = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rkd_client.verbs import system as ask
 
-from rkctl.screen import render
+from rkctl.screen import clocks, render
 from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import system_pb2 as pb
@@ -39,6 +39,7 @@ def _daemon(one: pb.GetStatusResponse, endpoint: str) -> tuple[tuple[str, str], 
         ("CPU engine", one.cpu_engine),
         ("NPU", "; ".join(filter(None, (state, clock, cores)))),
         ("", npu.remedy),
+        ("clocks", "\n".join(map(clocks.in_words, one.clocks))),
         ("NPU driver", npu.driver_version),
         ("NPU runtimes", "\n".join(npu.runtimes)),
         ("memory", _memory(one.memory)),

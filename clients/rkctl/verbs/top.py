@@ -13,7 +13,7 @@ import click
 from rkd_client.verbs import pool as ask_pool
 from rkd_client.verbs import system as ask
 
-from rkctl.screen import layout, render
+from rkctl.screen import clocks, layout, render
 from rkctl.screen.live import Region, Screen
 from rkctl.session import Session
 from rkctl.verb import verb
@@ -148,18 +148,18 @@ def _lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def _gauges(status: pb.GetStatusResponse) -> list[tuple[str, float | None, str]]:
     memory, npu = status.memory, status.npu
     used = memory.total_bytes - memory.available_bytes
+    load = f"load {status.load_average:.2f} on {status.cores} cores"
+    cpu = ", ".join(filter(None, (load, clocks.now(status.clocks, pb.CLOCK_KIND_CPU))))
     rows: list[tuple[str, float | None, str]] = [
-        (
-            "CPU",
-            status.load_average / status.cores if status.cores else None,
-            f"load {status.load_average:.2f} on {status.cores} cores",
-        )
+        ("CPU", status.load_average / status.cores if status.cores else None, cpu)
     ]
     if npu.available or npu.core_load:
         clock = f", {npu.frequency_hz / 1e6:.0f} MHz" if npu.frequency_hz else ""
         cores = " ".join(f"{load:.0%}" for load in npu.core_load)
         mean = sum(npu.core_load) / len(npu.core_load) if npu.core_load else None
         rows.append(("NPU", mean, (cores or "no load to see") + clock))
+    if ddr := clocks.now(status.clocks, pb.CLOCK_KIND_DDR):
+        rows.append(("DDR", clocks.part(status.clocks, pb.CLOCK_KIND_DDR), ddr))
     part = used / memory.total_bytes if memory.total_bytes else None
     taken = f"{render.size(used)} of {render.size(memory.total_bytes)}"
     rows.append(("memory", part, f"{taken}, models {render.size(memory.resident_bytes)}"))

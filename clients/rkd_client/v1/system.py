@@ -7,6 +7,10 @@ from datetime import datetime
 from typing import Literal
 
 
+ClockKind = Literal["", "npu", "cpu", "ddr"]
+"""What a clock drives."""
+
+
 Severity = Literal["", "ok", "note", "warning", "error"]
 """How bad a finding is."""
 
@@ -46,6 +50,41 @@ class NpuStatus:
 
     frequency_hz: int = 0
     """Clock; 0 where unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A clock; numbers are 0 and texts empty where the kernel does not tell."""
+
+    name: str = ""
+    """`npu`, `cpu4-5` (the cores of a cluster) or `ddr`."""
+
+    kind: ClockKind = ""
+    """What it drives."""
+
+    frequency_hz: int = 0
+    """Now."""
+
+    lowest_hz: int = 0
+    """Least the governor may choose now."""
+
+    limit_hz: int = 0
+    """Most the governor may choose now."""
+
+    highest_hz: int = 0
+    """Most the hardware can."""
+
+    governor: str = ""
+    """Who chooses: `ondemand`, `performance`, `dmc_ondemand` …"""
+
+    governors: tuple[str, ...] = ()
+    """What `governor` may be."""
+
+    cooled: bool = False
+    """The limit is below what the hardware can because something is too hot."""
+
+    answering_hz: int = 0
+    """Most it was seen at while the last answer ran that lasted long enough to look; 0 before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +193,9 @@ class GetStatusResponse:
 
     requests_total: int = 0
     """Requests answered since the start."""
+
+    clocks: tuple[Clock, ...] = ()
+    """Clocks an answer's speed hangs on: NPU, CPU clusters, memory."""
 
 
 @dataclass(frozen=True, slots=True)

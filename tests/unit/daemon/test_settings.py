@@ -13,7 +13,8 @@ from rkd.board.telemetry import read_telemetry
 from rkd.config import Config
 from rkd.daemon.settings import changes, doctor_facts, pool_settings, worker_environment
 from rkd.model import BackendChoice
-from rkd.telemetry.doctor import CHECKS, Severity, examine
+from rkd.telemetry.doctor import CHECKS, examine
+from rkd.telemetry.finding import Severity
 
 BOARD = read_board(Path("/nonexistent"), ())
 

@@ -62,6 +62,19 @@ def test_top_off_a_terminal_is_one_picture(board: FakeBoard, rkctl: Rkctl) -> No
         memory=pb.MemoryStatus(total_bytes=16 * 10**9, available_bytes=4 * 10**9),
         temperatures=[pb.Temperature(zone="npu", celsius=81), pb.Temperature(zone="soc")],
         queued=2,
+        clocks=[
+            pb.Clock(name="cpu0-3", kind=pb.CLOCK_KIND_CPU, frequency_hz=1_800_000_000),
+            pb.Clock(name="cpu4-5", kind=pb.CLOCK_KIND_CPU, frequency_hz=2_352_000_000),
+            pb.Clock(
+                name="ddr",
+                kind=pb.CLOCK_KIND_DDR,
+                frequency_hz=1_056_000_000,
+                limit_hz=1_560_000_000,
+                highest_hz=2_112_000_000,
+                governor="dmc_ondemand",
+                cooled=True,
+            ),
+        ],
     )
     stream = status.streams.add(request_id="r1", model="tiny", tokens=40, tokens_per_s=12.5)
     stream.age.FromSeconds(3)
@@ -86,11 +99,38 @@ def test_top_off_a_terminal_is_one_picture(board: FakeBoard, rkctl: Rkctl) -> No
         "60% 40% 0%, 1000 MHz",
         "12.0 GB of 16.0 GB",
         "npu 81 °C (hot)",
+        "load 4.00 on 8 cores, 1800 2352 MHz",
+        f"DDR      {bar(0.5)}  1056 MHz (hot)",
         "ready",
         "r1",
     ):
         assert words in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_status_tells_each_clock(board: FakeBoard, rkctl: Rkctl) -> None:
+    """What it is, could be, who chooses, what holds it back; what is not known is left out."""
+    board.answers["SystemService.GetStatus"] = pb.GetStatusResponse(
+        clocks=[
+            pb.Clock(
+                name="npu",
+                frequency_hz=700_000_000,
+                limit_hz=700_000_000,
+                highest_hz=1_000_000_000,
+                governor="rknpu_ondemand",
+                cooled=True,
+                answering_hz=700_000_000,
+            ),
+            pb.Clock(name="cpu4", limit_hz=1, highest_hz=2_304_000_000),
+        ]
+    )
+    done = rkctl("status")
+
+    for words in (
+        "npu 700 of 1000 MHz, rknpu_ondemand, held back by heat to 700, 700 while a model answered",
+        "cpu4 ? of 2304 MHz, limited to 0\n",
+    ):
+        assert words in done.stdout
 
 
 def test_top_as_json_is_the_status(board: FakeBoard, rkctl: Rkctl) -> None:

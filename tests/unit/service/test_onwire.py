@@ -16,7 +16,7 @@ from rkd.model import BackendKind, Format, ModelState
 from rkd.operations.operation import OperationKind, OperationState
 from rkd.pool.deciding.state import Phase
 from rkd.service import onwire
-from rkd.telemetry.doctor import Severity
+from rkd.telemetry.finding import Severity
 from rkd.v1 import hub_pb2, pool_pb2, system_pb2
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types

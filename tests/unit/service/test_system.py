@@ -12,7 +12,8 @@ from rkd.board.telemetry import read_telemetry
 from rkd.errors import InvalidInputError, Reason
 from rkd.service.system import Identity, Reloaded, SystemService
 from rkd.telemetry.activity import Activity
-from rkd.telemetry.doctor import Finding, Severity
+from rkd.telemetry.answering import AnsweringClocks
+from rkd.telemetry.finding import Finding, Severity
 from rkd.telemetry.meters import Meters
 from rkd.v1 import system_pb2
 
@@ -32,7 +33,9 @@ class FakeReload:
         return Reloaded(("keep_alive: 300 -> 60",), ("listen: a -> b",))
 
 
-def service(meters: Meters, reload: FakeReload, *, npu: bool = True) -> SystemService:
+def service(
+    meters: Meters, reload: FakeReload, *, npu: bool = True, seen: AnsweringClocks | None = None
+) -> SystemService:
     """A service over a recorded board."""
     library = RuntimeLibrary(Path("/usr/lib/librkllmrt.so"), "1.2.3")
     board = read_board(BOARD, (library,) if npu else (), access=lambda _: True)
@@ -45,6 +48,7 @@ def service(meters: Meters, reload: FakeReload, *, npu: bool = True) -> SystemSe
         meters=meters,
         diagnose=lambda: (Finding("disk", Severity.WARNING, "little", "Make room."),),
         reload=reload,
+        seen=lambda: seen,
     )
 
 
@@ -69,6 +73,20 @@ async def test_the_status_is_whole() -> None:
     assert [(s.request_id, s.tokens) for s in status.streams] == [("r1", 4)]
     assert (status.tokens_total, status.requests_total) == (4, 1)
     assert status.started.seconds > 0
+
+
+async def test_clocks_are_told_with_their_ranges() -> None:
+    """And with what they were seen at while a model answered."""
+    one = service(Meters(lambda: 0.0), FakeReload(), seen=AnsweringClocks({"ddr": 528_000_000}))
+    status = await one.GetStatus(system_pb2.GetStatusRequest(), None)
+    npu, *_, ddr = status.clocks
+
+    assert [one.name for one in status.clocks] == ["npu", "cpu0-3", "cpu4-5", "cpu6-7", "ddr"]
+    assert (npu.kind, ddr.kind) == (system_pb2.CLOCK_KIND_NPU, system_pb2.CLOCK_KIND_DDR)
+    assert (ddr.frequency_hz, ddr.lowest_hz) == (2_112_000_000, 528_000_000)
+    assert (ddr.limit_hz, ddr.highest_hz, ddr.cooled) == (2_112_000_000, 2_112_000_000, False)
+    assert (ddr.governor, "performance" in ddr.governors) == ("dmc_ondemand", True)
+    assert (npu.answering_hz, ddr.answering_hz) == (0, 528_000_000)
 
 
 async def test_an_npu_out_of_reach_says_why() -> None:

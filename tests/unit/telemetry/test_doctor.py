@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from rkd.board.facts import RuntimeLibrary
+from rkd.board.facts import RuntimeLibrary, Telemetry
 from rkd.board.read import read_board
 from rkd.board.telemetry import read_telemetry
 from rkd.errors import PreconditionError, Reason
 from rkd.setting import Listen
-from rkd.telemetry.doctor import CHECKS, Condition, Finding, Severity, Trouble, examine
+from rkd.telemetry.answering import AnsweringClocks
+from rkd.telemetry.doctor import CHECKS, Condition, examine
+from rkd.telemetry.finding import Finding, Severity, Trouble
 
 TREES = Path(__file__).resolve().parents[2] / "data" / "board"
 BROKEN = PreconditionError(Reason.RUNTIME_MISMATCH, "/usr/lib is broken", remedy="Mend it.")
@@ -44,6 +46,17 @@ def facts(tree: str = "rock-5b") -> Condition:
 
 
 GOOD = facts()
+
+
+def capped(name: str, *, cooled: bool = False) -> Telemetry:
+    """The good board with a clock that may go up to 600 MHz."""
+    clocks = (
+        replace(one, limit_hz=600_000_000, cooled=cooled) if one.name == name else one
+        for one in GOOD.telemetry.clocks
+    )
+    return replace(GOOD.telemetry, clocks=tuple(clocks))
+
+
 CLOSED = replace(
     GOOD.board,
     npu_nodes=tuple(replace(node, accessible=False) for node in GOOD.board.npu_nodes),
@@ -123,6 +136,20 @@ def test_a_good_board_has_nothing_to_mend() -> None:
             "governor",
             Severity.WARNING,
             "DDR powersave",
+        ),
+        (
+            replace(GOOD, seen=AnsweringClocks({"ddr": 528_000_000})),
+            "clock-ddr",
+            Severity.WARNING,
+            "ddr was at 528 of 2112 MHz",
+        ),
+        (replace(GOOD, telemetry=capped("cpu4-5")), "clock-cpu", Severity.WARNING, "cpu4-5 may"),
+        (replace(GOOD, telemetry=capped("npu")), "clock-npu", Severity.WARNING, "npu may"),
+        (
+            replace(GOOD, telemetry=capped("npu", cooled=True)),
+            "clock-heat",
+            Severity.WARNING,
+            "heat holds back npu at 600 of 1000 MHz",
         ),
         (
             replace(GOOD, telemetry=replace(GOOD.telemetry, temperatures_c=(("npu", 91.0),))),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rkd.telemetry.doctor import Trouble
 from rkd.telemetry.engine import probe
+from rkd.telemetry.finding import Trouble
 
 
 def with_wheel(folder: Path, code: str) -> dict[str, str]:
