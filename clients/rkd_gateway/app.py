@@ -7,6 +7,9 @@ from typing import Any
 
 from rkd_client import AsyncClient
 from rkd_client.errors import NotFoundError, RkdError
+from rkd_web.door import Door
+from rkd_web.heads import headers_in
+from rkd_web.settings import Settings
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -16,8 +19,7 @@ from rkd_gateway.anthropic.routes import ANTHROPIC
 from rkd_gateway.anthropic.shape import AnthropicDialect
 from rkd_gateway.body import Shelf
 from rkd_gateway.callers import Callers, is_reachable
-from rkd_gateway.door import PREFLIGHT, Door
-from rkd_gateway.endpoint import Answer, BodyWay, Call, Dialect, Endpoint, Handler, headers_in
+from rkd_gateway.endpoint import Answer, BodyWay, Call, Dialect, Endpoint, Handler
 from rkd_gateway.llamacpp.routes import LLAMACPP
 from rkd_gateway.meters import MEDIA_TYPE, Meters
 from rkd_gateway.ollama.routes import OLLAMA
@@ -26,9 +28,16 @@ from rkd_gateway.openai.routes import OPENAI
 from rkd_gateway.openai.shape import OpenAIDialect
 from rkd_gateway.problems import headers_of, status_of
 from rkd_gateway.responses.routes import Responses
-from rkd_gateway.settings import Settings
 
 READING = frozenset({"GET", "HEAD"})
+PREFLIGHT = {
+    "access-control-allow-methods": "GET, HEAD, POST, DELETE",
+    "access-control-allow-headers": "authorization, content-type, x-requested-with, "
+    "x-api-key, anthropic-version, x-rkd-priority",
+    "access-control-max-age": "600",
+}
+"""What a page that may call is told before it does; never with credentials."""
+
 PASSED_ON = frozenset({("POST", "/api/blobs/{digest}")})
 """Bodies that may be as large as a model."""
 

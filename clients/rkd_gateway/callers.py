@@ -18,17 +18,11 @@ from typing import Final
 
 from rkd_client import AsyncClient
 from rkd_client.errors import ForbiddenError, RkdError, UnauthenticatedError
-
-from rkd.setting import is_loopback
-
-NOBODY: Final = {"x-rkd-nobody": "1"}
-"""Metadata that takes our own rights from a call."""
+from rkd_web.heads import is_local
+from rkd_web.whose import NOBODY
 
 ASKED_AGAIN_S: Final = 5.0
 """For so long it is believed whether the daemon is open."""
-
-PROXIED: Final = ("x-forwarded-for", "forwarded", "x-real-ip")
-"""Headers of a proxy before us: whoever calls is not of this machine because the proxy is."""
 
 
 class Callers:
@@ -60,7 +54,7 @@ class Callers:
             ForbiddenError: ROLE_FORBIDS, the daemon would believe any token.
         """
         token = token_in(headers)
-        local = (peer is None or is_loopback(peer)) and not any(one in headers for one in PROXIED)
+        local = is_local(peer, headers)
         if not token and not local:
             raise UnauthenticatedError(
                 "TOKEN_MISSING",

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 from rkd_client import AsyncClient
 from rkd_client.errors import InternalError, RkdError
+from rkd_web.heads import headers_in, peer_of
 from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
@@ -294,18 +295,3 @@ async def _gone(receive: Receive) -> None:
 
 async def _no_more() -> Message:
     raise InternalError("INTERNAL", "a whole answer reads nothing")
-
-
-def headers_in(scope: Scope) -> dict[str, str]:
-    """Return the headers of a request; of one sent twice, both, joined by a comma."""
-    found: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
-
-
-def peer_of(scope: Scope) -> str | None:
-    """Return the address a request comes from; None for a unix socket."""
-    client = scope.get("client")
-    return client[0] if client and client[0] else None

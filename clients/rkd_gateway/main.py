@@ -22,7 +22,7 @@ def main() -> int:
         return 0
     try:
         settings = import_module("rkd_gateway.settings").read(os.environ)
-        import_module("rkd_gateway.server")
+        import_module("rkd_web.server")
         asyncio.run(import_module("rkd_gateway.life").live(settings, os.environ))
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("rkd"):

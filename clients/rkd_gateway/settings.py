@@ -1,130 +1,31 @@
-"""What the environment says: where to listen, for whom, with which certificate."""
+"""
+What the environment says to the gateway.
+
+RKD_GATEWAY_LISTEN, RKD_GATEWAY_ORIGINS, RKD_GATEWAY_ALLOWED_HOSTS, RKD_GATEWAY_TLS_CERT,
+RKD_GATEWAY_TLS_KEY, RKD_GATEWAY_IDLE_S: read and judged in `rkd_web.settings`.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Mapping
 
-from rkd_client.errors import InvalidInputError
+from rkd_web import settings
+from rkd_web.settings import Program, Settings
 
-from rkd.setting import Listen, integer, listen_addresses, words
-
-DEFAULT_LISTEN = "127.0.0.1:11434"
-"""Ollama's place: apps look there."""
-
-DEFAULT_IDLE_S = 300.0
-LONGEST_IDLE_S = 999_999
-
-Value = TypeVar("Value")
-
-_HOST_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?")
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s,*]{1,255}")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """
-    Everything the gateway is told.
-
-    Args:
-        listen: at least one.
-        origins: pages that may call, as browsers name them (`https://chat.example`).
-        hosts: names it may be called by besides its own; `*.example` means all below.
-        tls_cert: PEM file, or None for plain HTTP.
-        tls_key: PEM file of its key.
-        idle_s: started by a socket of systemd, it ends when nobody was connected for so long.
-    """
-
-    listen: tuple[Listen, ...]
-    origins: frozenset[str] = frozenset()
-    hosts: tuple[str, ...] = ()
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    idle_s: float = DEFAULT_IDLE_S
+PROGRAM = Program(
+    name="rkd-gateway",
+    called="gateway",
+    prefix="RKD_GATEWAY",
+    listen="127.0.0.1:11434",  # Ollama's place: apps look there
+    if_taken="is Ollama running there? systemctl stop ollama, or choose another port",
+)
 
 
 def read(environment: Mapping[str, str]) -> Settings:
     """
-    Read the settings and judge them together.
+    Read the settings.
 
     Raises:
         InvalidInputError: INVALID_SETTING, with the variable and what it should be.
     """
-    cert = _file(environment, "RKD_GATEWAY_TLS_CERT")
-    key = _file(environment, "RKD_GATEWAY_TLS_KEY")
-    if (cert is None) != (key is None):
-        lacking = "RKD_GATEWAY_TLS_KEY" if key is None else "RKD_GATEWAY_TLS_CERT"
-        raise _wrong(lacking, "is missing: a certificate and its key go together")
-    origins = _read(environment, "RKD_GATEWAY_ORIGINS", words)
-    hosts = _read(environment, "RKD_GATEWAY_ALLOWED_HOSTS", words)
-    seconds = integer(1, LONGEST_IDLE_S)
-    return Settings(
-        listen=_read(environment, "RKD_GATEWAY_LISTEN", listen_addresses, DEFAULT_LISTEN),
-        origins=frozenset(map(_origin, origins)),
-        hosts=tuple(map(_name, hosts)),
-        tls_cert=cert,
-        tls_key=key,
-        idle_s=_read(environment, "RKD_GATEWAY_IDLE_S", seconds, f"{DEFAULT_IDLE_S:.0f}"),
-    )
-
-
-def refuse_open_doors(listen: Iterable[Listen], settings: Settings) -> None:
-    """
-    Refuse other machines without TLS; that they need a token is asked at each call.
-
-    Raises:
-        InvalidInputError: INVALID_SETTING, an address of *listen* is open to them.
-    """
-    exposed = ", ".join(str(one) for one in listen if not one.is_local)
-    if exposed and settings.tls_cert is None:
-        raise InvalidInputError(
-            "INVALID_SETTING",
-            f"{exposed} can be reached by other machines without TLS",
-            remedy="set RKD_GATEWAY_TLS_CERT and RKD_GATEWAY_TLS_KEY (`rkctl cert init` makes "
-            "them), or listen on loopback; callers then need a token (`rkctl token create`)",
-        )
-
-
-def _read(
-    environment: Mapping[str, str],
-    variable: str,
-    reader: Callable[[object], Value],
-    default: str = "",
-) -> Value:
-    """Read *variable* as the daemon reads such a setting."""
-    try:
-        return reader(environment.get(variable, "").strip(", ") or default)
-    except ValueError as error:
-        raise _wrong(variable, str(error)) from error
-
-
-def _origin(text: str) -> str:
-    found = text.rstrip("/").lower()
-    if not _ORIGIN.fullmatch(found):
-        said = f"{text[:80]!r} should be an origin such as https://chat.example:8443; no pattern"
-        raise _wrong("RKD_GATEWAY_ORIGINS", said)
-    return found
-
-
-def _name(text: str) -> str:
-    if not _HOST_NAME.fullmatch(text):
-        said = f"{text[:80]!r} should be a host's name, or *.name for all below it; no port"
-        raise _wrong("RKD_GATEWAY_ALLOWED_HOSTS", said)
-    return text.lower()
-
-
-def _file(environment: Mapping[str, str], variable: str) -> Path | None:
-    text = environment.get(variable, "").strip()
-    if not text:
-        return None
-    path = Path(text)
-    if not path.is_file():
-        raise _wrong(variable, f"{text[:80]!r} is no file that can be read")
-    return path
-
-
-def _wrong(variable: str, said: str) -> InvalidInputError:
-    return InvalidInputError("INVALID_SETTING", f"{variable}: {said}")
+    return settings.read(environment, PROGRAM)

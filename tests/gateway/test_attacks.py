@@ -9,7 +9,7 @@ import time
 
 import httpx
 import pytest
-from rkd_gateway.server import HEAD_S
+from rkd_web.server import HEAD_S
 
 STREAMED = {"model": "tiny", "prompt": "Hi", "raw": True, "options": {"num_predict": 3000}}
 STREAMS, HANGUPS = 200, 1000

@@ -62,6 +62,9 @@ ALLOWED_IN: dict[str, tuple[str, ...]] = {
     "PIL": ("rkd/backend/pictures/",),
     "huggingface_hub": ("rkd/hub/",),
     "watchdog": ("rkd/library/watch.py",),
+    "nicegui": ("clients/rkd_console/",),
+    "nh3": ("clients/rkd_console/safe.py",),
+    "markdown_it": ("clients/rkd_console/safe.py",),
 }
 FORBIDDEN_IN_CHILD = frozenset(
     {"grpc", "google", "asyncio", "structlog", "watchdog", "huggingface_hub"}
@@ -134,9 +137,16 @@ def test_imports_go_downwards(path: Path) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("home", [("rkd",), ("clients/rkd_client", "clients/rkctl")], ids=" ".join)
+HOMES = (
+    ("rkd",),
+    ("clients/rkd_client", "clients/rkctl"),
+    ("clients/rkd_client", "clients/rkd_web", "clients/rkd_console"),
+)
+
+
+@pytest.mark.parametrize("home", HOMES, ids=" ".join)
 def test_a_class_name_means_one_thing(home: tuple[str, ...]) -> None:
-    """In the daemon, and in the client library with its first user."""
+    """In the daemon, and in the client library with its first user, and with the console."""
     named: dict[str, list[str]] = {}
     for path in sources():
         place = str(path.relative_to(ROOT))

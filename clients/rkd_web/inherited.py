@@ -13,14 +13,17 @@ from typing import Final
 from rkd_client.errors import InvalidInputError
 
 from rkd.setting import Listen
+from rkd_web.settings import Program
 
 FIRST: Final = 3
 MOST: Final = 64
 
 
-def sockets(environment: MutableMapping[str, str], pid: int) -> list[tuple[Listen, socket.socket]]:
+def sockets(
+    environment: MutableMapping[str, str], pid: int, program: Program
+) -> list[tuple[Listen, socket.socket]]:
     """
-    Return the sockets that were handed to process *pid*, and what each is; none is usual.
+    Return the sockets handed to *program*, process *pid*, and what each is; none is usual.
 
     The variables go from *environment*, so that no child takes them for its own.
 
@@ -37,9 +40,9 @@ def sockets(environment: MutableMapping[str, str], pid: int) -> list[tuple[Liste
             held = socket.socket(fileno=number)
             listens = held.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         except OSError as error:
-            raise _wrong(number) from error
+            raise _wrong(number, program) from error
         if held.type != socket.SOCK_STREAM or not listens:
-            raise _wrong(number)
+            raise _wrong(number, program)
         held.setblocking(False)
         found.append((_place(held), held))
     return found
@@ -52,6 +55,6 @@ def _place(held: socket.socket) -> Listen:
     return Listen(host=name[0], port=name[1])
 
 
-def _wrong(number: int) -> InvalidInputError:
+def _wrong(number: int, program: Program) -> InvalidInputError:
     said = f"LISTEN_FDS: descriptor {number} is no socket that listens"
-    return InvalidInputError("INVALID_SETTING", said, remedy="see rkd-gateway.socket")
+    return InvalidInputError("INVALID_SETTING", said, remedy=f"see {program.name}.socket")

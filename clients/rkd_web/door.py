@@ -2,7 +2,7 @@
 What is judged before anything is read: the name we are called by, and the page that calls.
 
 A page in somebody's browser may reach a server on loopback: by another name (DNS rebinding), or
-straight away. So the name must be one of ours, and a page must be named in RKD_GATEWAY_ORIGINS.
+straight away. So the name must be one of ours, and a page must be named in the setting of origins.
 """
 
 from __future__ import annotations
@@ -13,16 +13,9 @@ from collections.abc import Mapping
 
 from rkd_client.errors import ForbiddenError, InvalidInputError, RkdError
 
-from rkd_gateway.settings import Settings
+from rkd_web.settings import Settings
 
 SPOKEN = ("1.0", "1.1")
-PREFLIGHT = {
-    "access-control-allow-methods": "GET, HEAD, POST, DELETE",
-    "access-control-allow-headers": "authorization, content-type, x-requested-with, "
-    "x-api-key, anthropic-version, x-rkd-priority",
-    "access-control-max-age": "600",
-}
-"""What a page that may call is told before it does; never with credentials."""
 
 
 class Door:
@@ -38,15 +31,20 @@ class Door:
         name = (socket.gethostname() if own is None else own).lower()
         self._names = frozenset({"localhost", name, f"{name}.local"} - {""})
         self._given = settings.hosts
+        self._called, self._prefix = settings.program.called, settings.program.prefix
         self._origins = settings.origins
 
-    def refusal(self, headers: Mapping[str, str], http: str = "1.1") -> RkdError | None:
+    def refusal(
+        self, headers: Mapping[str, str], http: str = "1.1", scheme: str = ""
+    ) -> RkdError | None:
         """
         Return why a request is turned away; None to let it in.
 
         Args:
             headers: of the request, names in small letters.
             http: the version of HTTP it says it speaks.
+            scheme: by which pages of our own are reached, `https`; "" where there are none. They
+                may call, and links on other pages may lead to them.
         """
         if http not in SPOKEN or {"content-length", "transfer-encoding"} <= headers.keys():
             # Two lengths are two requests to somebody (RFC 9112, 6.1): none is answered.
@@ -55,16 +53,20 @@ class Door:
         if not self._is_ours(host):
             return ForbiddenError(
                 "HOST_FORBIDDEN",
-                f"this gateway is not called {host[:80]!r}",
-                remedy="name it in RKD_GATEWAY_ALLOWED_HOSTS if it is",
+                f"this {self._called} is not called {host[:80]!r}",
+                remedy=f"name it in {self._prefix}_ALLOWED_HOSTS if it is",
             )
         origin = headers.get("origin")
         crossing = headers.get("sec-fetch-site", "") in {"cross-site", "same-site"}
+        if scheme and origin is None and headers.get("sec-fetch-dest") == "document":
+            return None
+        if scheme and origin is not None and origin.lower() == f"{scheme}://{headers['host']}":
+            return None
         if (origin is not None or crossing) and not self.is_welcome(origin):
             return ForbiddenError(
                 "ORIGIN_FORBIDDEN",
-                f"pages of {(origin or 'elsewhere')[:80]!r} may not call this gateway",
-                remedy="name its origin in RKD_GATEWAY_ORIGINS if they may",
+                f"pages of {(origin or 'elsewhere')[:80]!r} may not call this {self._called}",
+                remedy=f"name its origin in {self._prefix}_ORIGINS if they may",
             )
         return None
 

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rkd.setting import Listen
-from rkd_gateway.settings import Settings, refuse_open_doors
+from rkd_web.settings import Program, Settings, refuse_open_doors
 
 HEAD_S: Final = 10.0
 """A connection whose next request's head has not come whole by then is closed."""
@@ -26,9 +26,12 @@ CONNECTIONS: Final = 1024
 """More at once are told 503."""
 
 GRACE_S: Final = 10
-"""Answers may go on for so long when the gateway stops."""
+"""Answers may go on for so long when it stops."""
 
 BACKLOG: Final = 256
+
+MESSAGE_BYTES: Final = 2 << 20
+"""A web socket that sends a longer message is closed."""
 
 CHECKS: Final = 10
 """So often within the time of idleness it is looked whether anybody is there."""
@@ -49,6 +52,7 @@ class PunctualProtocol(H11Protocol):
     """HTTP/1.1, strict as h11 is, with a bound on the time a request's head may take."""
 
     _closing: asyncio.TimerHandle | None = None
+    _handed_on = False
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
@@ -65,7 +69,15 @@ class PunctualProtocol(H11Protocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """Hand the connection on: what comes now are no requests."""
+        self._stop_waiting()
+        self._handed_on = True
+        super().handle_websocket_upgrade(event)
+
     def _wait(self) -> None:
+        if self._handed_on:
+            return
         cycle: Any = self.cycle  # None until the first request
         if cycle is not None and not cycle.response_complete:
             self._stop_waiting()
@@ -101,19 +113,19 @@ async def serve(app: App, settings: Settings, handed: list[tuple[Listen, socket.
             machines without TLS; TLS files that are none.
     """
     refuse_open_doors([one for one, _ in handed] or settings.listen, settings)
-    bound = handed or [(one, bind(one)) for one in settings.listen]
+    bound = handed or [(one, bind(one, settings.program)) for one in settings.listen]
     servers = []
     tls = settings.tls_cert is not None
     for secure in (False, True):
         mine = [held for one, held in bound if (tls and not one.socket) == secure]
         if mine:
-            servers.append((QuietServer(_config(app, settings if secure else None)), mine))
+            servers.append((QuietServer(_config(app, settings, tls=secure)), mine))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, [server for server, _ in servers])
     for one, held in bound:
         scheme = "https" if tls and not one.socket else "http"
-        sys.stderr.write(f"rkd-gateway listens on {_shown(one, held, scheme)}\n")
+        sys.stderr.write(f"{settings.program.name} listens on {_shown(one, held, scheme)}\n")
     sys.stderr.flush()
     waiting = None
     if handed:
@@ -144,7 +156,7 @@ def _remove(path: str) -> None:
     Path(path).unlink(missing_ok=True)
 
 
-def bind(one: Listen) -> socket.socket:
+def bind(one: Listen, program: Program) -> socket.socket:
     """
     Return a socket bound to *one*; of a unix socket's path, what a dead process left is replaced.
 
@@ -171,9 +183,8 @@ def bind(one: Listen) -> socket.socket:
         held.listen(BACKLOG)
     except OSError as error:
         held.close()
-        said = f"RKD_GATEWAY_LISTEN: {one} cannot be had: {error.strerror or error}"
-        remedy = "is Ollama running there? systemctl stop ollama, or choose another port"
-        raise InvalidInputError("INVALID_SETTING", said, remedy=remedy) from error
+        said = f"{program.prefix}_LISTEN: {one} cannot be had: {error.strerror or error}"
+        raise InvalidInputError("INVALID_SETTING", said, remedy=program.if_taken) from error
     held.setblocking(False)
     return held
 
@@ -189,11 +200,13 @@ def _make_way(path: str) -> None:
             Path(path).unlink(missing_ok=True)
 
 
-def _config(app: App, secure: Settings | None) -> uvicorn.Config:
+def _config(app: App, settings: Settings, *, tls: bool) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         http=PunctualProtocol,
-        ws="none",
+        ws="websockets-sansio" if settings.program.web_sockets else "none",
+        ws_max_size=MESSAGE_BYTES,
+        ws_per_message_deflate=False,
         lifespan="off",
         interface="asgi3",
         log_config=None,
@@ -202,13 +215,14 @@ def _config(app: App, secure: Settings | None) -> uvicorn.Config:
         server_header=False,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=GRACE_S,
-        ssl_certfile=None if secure is None else secure.tls_cert,
-        ssl_keyfile=None if secure is None or secure.tls_key is None else str(secure.tls_key),
+        ssl_certfile=settings.tls_cert if tls else None,
+        ssl_keyfile=str(settings.tls_key) if tls else None,
     )
     try:
         config.load()
     except OSError as error:
-        said = f"RKD_GATEWAY_TLS_CERT and RKD_GATEWAY_TLS_KEY are no pair: {error}"
+        prefix = settings.program.prefix
+        said = f"{prefix}_TLS_CERT and {prefix}_TLS_KEY are no pair: {error}"
         raise InvalidInputError("INVALID_SETTING", said) from error
     return config
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from rkd_gateway import inherited
+from rkd_gateway.settings import PROGRAM
+from rkd_web import inherited
 
 ASKS = """
 import os
 from rkd_client.errors import RkdError
-from rkd_gateway import inherited
+from rkd_gateway.settings import PROGRAM
+from rkd_web import inherited
 os.environ["LISTEN_PID"] = str(os.getpid())
 try:
-    print(*[str(one) for one, _ in inherited.sockets(os.environ, os.getpid())])
+    print(*[str(one) for one, _ in inherited.sockets(os.environ, os.getpid(), PROGRAM)])
 except RkdError as error:
     print(error.reason, error)
 print("LISTEN_FDS" in os.environ)
@@ -61,6 +63,6 @@ def test_any_other_is_refused() -> None:
 
 def test_another_process_sockets_are_left_alone() -> None:
     """As sd_listen_fds(3) says, and what is no number is nothing."""
-    assert inherited.sockets({"LISTEN_FDS": "1", "LISTEN_PID": "1"}, 2) == []
-    assert inherited.sockets({"LISTEN_FDS": "many", "LISTEN_PID": "2"}, 2) == []
-    assert inherited.sockets({}, 2) == []
+    assert inherited.sockets({"LISTEN_FDS": "1", "LISTEN_PID": "1"}, 2, PROGRAM) == []
+    assert inherited.sockets({"LISTEN_FDS": "many", "LISTEN_PID": "2"}, 2, PROGRAM) == []
+    assert inherited.sockets({}, 2, PROGRAM) == []

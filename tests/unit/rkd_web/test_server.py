@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from rkd_gateway.server import bind
-from rkd_gateway.settings import Listen
+from rkd_gateway.settings import PROGRAM
+from rkd_web.server import bind
+
+from rkd.setting import Listen
 
 
 def test_small_pieces_leave_at_once() -> None:
@@ -26,7 +28,7 @@ def test_small_pieces_leave_at_once() -> None:
                 transport.close()
                 asked.set()
 
-        held = bind(Listen(host="127.0.0.1", port=0))
+        held = bind(Listen(host="127.0.0.1", port=0), PROGRAM)
         loop = asyncio.get_running_loop()
         async with await loop.create_server(Asked, sock=held):
             _, writer = await asyncio.open_connection(*held.getsockname())

@@ -1,0 +1,12 @@
+"""Chat with a model."""
+
+from __future__ import annotations
+
+from nicegui import ui
+
+from rkd_console.visit import Visit
+
+
+def build(visit: Visit) -> None:
+    """Build the page."""
+    ui.label(visit.text("shell.empty"))

@@ -1,0 +1,22 @@
+"use strict";
+// Words of the pages that need no server.
+function rkdChoose(cookie, value) {
+  document.cookie = `${cookie}=${value}; path=/; max-age=31536000; samesite=strict`;
+  location.reload();
+}
+async function rkdSignOut() {
+  await fetch("/signout", { method: "POST" });
+  location.href = "/signin";
+}
+function rkdMenu(button) {
+  const open = document.body.classList.toggle("rkd-menu-open");
+  button.setAttribute("aria-expanded", String(open));
+  if (open) document.querySelector(".rkd-nav a").focus();
+}
+document.addEventListener("keydown", (event) => {
+  const button = document.querySelector(".rkd-menu[aria-expanded=true]");
+  if (event.key === "Escape" && button) {
+    rkdMenu(button);
+    button.focus();
+  }
+});
