@@ -46,13 +46,14 @@ def shown(text: str, most: int = MOST_SHOWN) -> str:
     return _HIDDEN.sub(lambda found: f"\u27e8{ord(found.group()):04X}\u27e9", cut)
 
 
-def markdown(text: str, most: int = MOST_MARKDOWN) -> str:
+def markdown(text: str, most: int = MOST_MARKDOWN, *, html: bool = True) -> str:
     """
     Return *text* as HTML with nothing in it that acts, loads or leaves the page by itself.
 
-    Pictures become links; HTML in it is kept only where it is of `TAGS`.
+    Pictures become links; HTML in it is kept only where it is of `TAGS`, and without *html* shown
+    as the text that it is.
     """
-    rendered = _reader().render(shown(text, most))
+    rendered = _reader(html=html).render(shown(text, most))
     return nh3.clean(
         rendered,
         tags=set(TAGS),
@@ -73,8 +74,8 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def _reader() -> MarkdownIt:
-    reader = MarkdownIt("commonmark", {"html": True, "linkify": False, "maxNesting": 20})
+def _reader(*, html: bool) -> MarkdownIt:
+    reader = MarkdownIt("commonmark", {"html": html, "linkify": False, "maxNesting": 20})
     reader.enable(["table", "strikethrough"])
     reader.add_render_rule("image", _picture)
     return reader

@@ -1,0 +1,1 @@
+"""Conversations with models: the rooms behind the page `/chat`."""

@@ -1,0 +1,32 @@
+// The chat as a component: the page's controls above, everything else in hands of its own.
+
+import { Chat } from "rkd-chat";
+
+export default {
+  template: `<div class="chat"><div class="chat-top"><slot></slot></div><div ref="body" class="chat-body"></div></div>`,
+  props: { texts: Object, desk: String },
+  mounted() {
+    this.chat = new Chat(this.$refs.body, this.texts, this.desk);
+    this.begun = this.chat.begin();
+  },
+  unmounted() {
+    this.chat.close();
+  },
+  methods: {
+    async show(drawn) {
+      this.chat.show(drawn);
+    },
+    grow(step) {
+      return this.chat.grow(step);
+    },
+    keep(change) {
+      return this.chat.keep(change);
+    },
+    list() {
+      this.chat.shelved();
+    },
+    help() {
+      this.chat.help.showModal();
+    },
+  },
+};
