@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
-
-from rkctl.screen import render
+from rkd_client import quantity
 
 if TYPE_CHECKING:
     from rkd_client.options import Backend
@@ -70,7 +69,7 @@ def shown(asked: Asked) -> Iterator[tuple[str, str]]:
     if asked.system is not None:
         yield "system", asked.system
     if asked.keep_alive is not None:
-        yield "keep_alive", render.seconds(asked.keep_alive)
+        yield "keep_alive", quantity.seconds(asked.keep_alive)
     if asked.backend:
         yield "backend", asked.backend
     for name in ("think", "raw", "verbose"):

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from rkd_client import quantity
+
 from rkctl.screen import layout, render
 from rkctl.screen.live import Region
 
@@ -72,9 +74,9 @@ class Lines:
             self._next_s = 0.0
         if total > 0:
             part = int(100 * done / total)
-            text += f" {part}% ({render.size(done) if done else 0} of {render.size(total)})"
+            text += f" {part}% ({quantity.size(done) if done else 0} of {quantity.size(total)})"
         elif done > 0:
-            text += f" {render.size(done)}"
+            text += f" {quantity.size(done)}"
         self._line = text
         self._complete = 0 < total <= done
 
@@ -82,7 +84,7 @@ class Lines:
         """Print the line if it is due."""
         text = self._line
         if rate_bytes_per_s > 0 and not self._complete:
-            text += f", {render.size(int(rate_bytes_per_s))}/s"
+            text += f", {quantity.size(int(rate_bytes_per_s))}/s"
         if remaining_s is not None and not self._complete:
             text += f", {render.left(remaining_s)}"
         now = self._clock()
@@ -110,10 +112,10 @@ class Bar:
 
         What matters least is left out first: the stage, the time left, the speed, the amount.
         """
-        amount = render.size(self.done) if self.done else ""
+        amount = quantity.size(self.done) if self.done else ""
         if self.total > 0:
             percent = f"{min(100, int(100 * self.done / self.total))}%".rjust(4)
-            amount = f"{percent} {render.size(self.done)}/{render.size(self.total)}"
+            amount = f"{percent} {quantity.size(self.done)}/{quantity.size(self.total)}"
         words = [word for word in (amount, self.speed, self.left, self.stage) if word]
         title = layout.cut(render.clean(self.title), max(SHORTEST_BAR, columns // 3))
         while True:
@@ -153,7 +155,7 @@ class Bars:
     def speed(self, rate_bytes_per_s: float, remaining_s: float | None) -> None:
         """Tell the speed and what is left behind the bar of the whole, and draw when it is time."""
         whole = self._bars[""]
-        whole.speed = f"{render.size(int(rate_bytes_per_s))}/s" if rate_bytes_per_s > 0 else ""
+        whole.speed = f"{quantity.size(int(rate_bytes_per_s))}/s" if rate_bytes_per_s > 0 else ""
         whole.left = render.left(remaining_s) if remaining_s is not None else ""
         if self._clock() >= self._next_s:
             self.draw()

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+from rkd_client import quantity
 
 from rkctl.screen import layout
 
@@ -30,8 +31,6 @@ _CONTROLS = dict.fromkeys(
 )
 NARROWEST = 20
 """Text is broken into lines of at least this many columns: less is for the terminal to do."""
-
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def to_json(message: Message) -> str:
@@ -80,7 +79,7 @@ def told(text: str) -> None:
 
 def left(value_s: float) -> str:
     """Return how long something will still take, in whole seconds: nobody waits 697 ms."""
-    return f"{seconds(max(1.0, float(round(value_s))))} left"
+    return f"{quantity.seconds(max(1.0, float(round(value_s))))} left"
 
 
 def clean(text: str) -> str:
@@ -150,42 +149,9 @@ def pairs(rows: Iterable[tuple[str, str]]) -> None:
             click.echo(f"{' ' * width}  {line}".rstrip())
 
 
-def size(count_bytes: int) -> str:
-    """Return a size in decimal units with three digits: `93.0 MB`; `-` for none known."""
-    if count_bytes <= 0:
-        return "-"
-    value, unit = float(count_bytes), 0
-    while value >= 999.5 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what would round to 1000
-        value, unit = value / 1000, unit + 1
-    return f"{count_bytes} B" if unit == 0 else f"{value:#.3g}".rstrip(".") + f" {_UNITS[unit]}"
-
-
-def count(number: int) -> str:
-    """Return a number of parameters or downloads: `135M`, `1.5B`; `-` for none known."""
-    if number <= 0:
-        return "-"
-    for limit, unit in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k")):
-        if number >= limit:
-            return f"{number / limit:.3g}{unit}"
-    return str(number)
-
-
-def seconds(value_s: float) -> str:
-    """Return a length of time: `12 ms`, `3.4 s`, `5m 10s`, `2h 03m`, `3d 4h`."""
-    if value_s < 1:
-        return f"{value_s * 1000:.0f} ms"
-    if value_s < 60:  # noqa: PLR2004 - a minute
-        return f"{value_s:.3g} s" if value_s < 9.95 else f"{value_s:.0f} s"  # noqa: PLR2004
-    minutes, rest = divmod(round(value_s), 60)
-    if minutes < 60:  # noqa: PLR2004 - an hour
-        return f"{minutes}m {rest:02}s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes:02}m" if hours < 48 else f"{hours // 24}d {hours % 24}h"  # noqa: PLR2004
-
-
 def duration(value: Duration) -> str:
     """Return a protobuf duration in words."""
-    return seconds(value.ToNanoseconds() / 1e9)
+    return quantity.seconds(value.ToNanoseconds() / 1e9)
 
 
 def ago(moment: Timestamp, now: datetime | None = None) -> str:
@@ -203,7 +169,7 @@ def ago(moment: Timestamp, now: datetime | None = None) -> str:
 def until(moment: Timestamp, now: datetime | None = None) -> str:
     """Return how long it is until *moment*."""
     left_s = (moment.ToDatetime(UTC) - (now or datetime.now(UTC))).total_seconds()
-    return f"in {seconds(left_s)}" if left_s > 0 else "now"
+    return f"in {quantity.seconds(left_s)}" if left_s > 0 else "now"
 
 
 def word(name: str, prefix: str) -> str:

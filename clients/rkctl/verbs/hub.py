@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
+from rkd_client import quantity
 from rkd_client.verbs import hub as ask
 from rkd_client.verbs import models as ask_models
 
@@ -166,14 +167,14 @@ def search(
 
 
 def _repository(one: hub.Repository) -> tuple[str, ...]:
-    smallest, largest = render.size(one.min_size_bytes), render.size(one.max_size_bytes)
+    smallest, largest = quantity.size(one.min_size_bytes), quantity.size(one.max_size_bytes)
     sizes = smallest if smallest == largest else f"{smallest} to {largest}"
     licence = one.license or "-"
     return (
         one.id,
-        render.count(one.downloads),
-        render.count(one.likes),
-        render.count(one.parameters),
+        quantity.count(one.downloads),
+        quantity.count(one.likes),
+        quantity.count(one.parameters),
         render.ago(one.updated),
         sizes,
         f"{licence}, gated" if one.gated else licence,
@@ -196,7 +197,7 @@ def files(session: Session, repository: str, *, revision: str, context_tokens: i
     render.table(columns, (_variant(one) for one in answer.variants))
     seeing = {(one.projector, one.projector_bytes) for one in answer.variants if one.projector}
     for name, size_bytes in sorted(seeing):
-        render.note(f"sees pictures: {name} ({render.size(size_bytes)}) comes with it")
+        render.note(f"sees pictures: {name} ({quantity.size(size_bytes)}) comes with it")
     for one in answer.variants:
         if one.verdict_detail and (one.recommended or one.verdict != hub.VERDICT_FITS):
             render.paragraph(f"{one.tag}: {one.verdict_detail}")
@@ -211,11 +212,11 @@ def _variant(one: hub.Variant) -> tuple[str, ...]:
     return (
         "*" if one.recommended else "",
         f"{one.tag or (one.files[0] if one.files else '')}{shards}",
-        render.size(one.size_bytes),
+        quantity.size(one.size_bytes),
         " ".join(filter(None, (one.quantization or "-", made_for))),
-        render.count(one.parameters),
+        quantity.count(one.parameters),
         str(one.context_tokens or "-"),
-        render.size(one.needed_bytes),
+        quantity.size(one.needed_bytes),
         verdict,
         one.advice,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from rkd_client import quantity
 from rkd_client.verbs import models as ask
 
 from rkctl import naming
@@ -32,10 +33,10 @@ def _row(model: types.ModelSummary) -> tuple[str, ...]:
     formats = (types.WeightsFormat.Name(one) for one in model.formats)
     return (
         model.name,
-        render.size(model.size_bytes),
+        quantity.size(model.size_bytes),
         "+".join(render.word(name, "WEIGHTS_FORMAT_") for name in formats) or "-",
         model.quantization or "-",
-        render.count(model.parameters),
+        quantity.count(model.parameters),
         str(model.context_tokens or "-"),
         render.ago(model.modified),
         f"{state}: {model.reason}" if model.reason else state,
@@ -61,7 +62,7 @@ def remove(session: Session, models: tuple[str, ...], *, drain: bool) -> None:
     for model in [_meant(session, model) for model in models]:
         answer = session.shown(ask.delete(model, drain=drain))
         if answer is not None:
-            render.note(f"deleted {model}: {render.size(answer.freed_bytes)} freed")
+            render.note(f"deleted {model}: {quantity.size(answer.freed_bytes)} freed")
 
 
 def _meant(session: Session, model: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from rkd_client import quantity
 from rkd_client.options import Backend
 from rkd_client.verbs import pool as ask
 
@@ -56,7 +57,7 @@ def _row(one: pb.Resident) -> tuple[str, ...]:
         one.model,
         render.word(pb.ResidentState.Name(one.state), "RESIDENT_STATE_"),
         render.word(types.Backend.Name(one.backend), "BACKEND_") or "-",
-        f"{'~' if one.size_bytes and not one.size_measured else ''}{render.size(one.size_bytes)}",
+        f"{'~' if one.size_bytes and not one.size_measured else ''}{quantity.size(one.size_bytes)}",
         str(one.context_tokens or "-"),
         f"{one.slots_used}/{one.slots}",
         str(one.queued),
@@ -70,7 +71,7 @@ def _cache(one: pb.Resident) -> str:
     """What is kept of conversations without a slot, of the most that may be."""
     if not one.prompt_cache_bytes:
         return "-"
-    return f"{render.size(one.prompt_cache_used_bytes)}/{render.size(one.prompt_cache_bytes)}"
+    return f"{quantity.size(one.prompt_cache_used_bytes)}/{quantity.size(one.prompt_cache_bytes)}"
 
 
 def _until(one: pb.Resident) -> str:
@@ -117,7 +118,7 @@ def load(
                 case "resident":
                     line.clear()
                     where = render.word(types.Backend.Name(event.resident.backend), "BACKEND_")
-                    taken = render.size(event.resident.size_bytes)
+                    taken = quantity.size(event.resident.size_bytes)
                     render.note(f"{event.resident.model} is resident on the {where}: {taken}")
                 case _:
                     pass
@@ -136,8 +137,8 @@ def _plan(
             ("fits", fits),
             ("backend", render.word(types.Backend.Name(answer.backend), "BACKEND_")),
             ("why", answer.backend_reason),
-            ("needs", f"{render.size(answer.needed_bytes)} ({measured})"),
-            ("available", render.size(answer.available_bytes)),
+            ("needs", f"{quantity.size(answer.needed_bytes)} ({measured})"),
+            ("available", quantity.size(answer.available_bytes)),
             ("context", f"{answer.context_tokens} tokens in each of {answer.slots} slots"),
             ("NPU domain", str(answer.npu_domain) if answer.HasField("npu_domain") else ""),
             ("would leave", ", ".join(answer.evicting)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from rkd_client import quantity
 from rkd_client.verbs import pool as ask
 
 from rkctl.screen import render
@@ -30,7 +31,7 @@ def list_(session: Session) -> None:
         return
     columns = ("NAME", "MODEL", ">TOKENS", ">SIZE", "USED")
     rows = (
-        (one.name, one.model, str(one.tokens), render.size(one.size_bytes), render.ago(one.used))
+        (one.name, one.model, str(one.tokens), quantity.size(one.size_bytes), render.ago(one.used))
         for one in answer.sessions
     )
     render.table(columns, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from rkd_client import quantity
 from rkd_client.verbs import models as ask
 
 from rkctl import naming
@@ -71,11 +72,11 @@ def describe(answer: pb.ShowResponse) -> None:
             ("name", one.name),
             ("state", f"{state}: {one.reason}" if one.reason else state),
             ("architecture", one.architecture),
-            ("parameters", render.count(one.parameters)),
+            ("parameters", quantity.count(one.parameters)),
             ("quantization", one.quantization),
             ("context", f"{one.context_tokens} tokens" if one.context_tokens else ""),
             ("capabilities", ", ".join(answer.capabilities)),
-            ("size", render.size(one.size_bytes)),
+            ("size", quantity.size(one.size_bytes)),
             ("modified", render.ago(one.modified)),
             ("digest", one.digest),
             ("from", f"{answer.repository}{revision}" if answer.repository else ""),
@@ -114,7 +115,7 @@ def _library(one: pb.NpuLibrary) -> str:
 def _file(title: str, file: types.WeightsFile) -> None:
     kind = render.word(types.WeightsFormat.Name(file.format), "WEIGHTS_FORMAT_")
     _heading(title)
-    render.out(f"  {file.name}  {kind}  {render.size(file.size_bytes)}  {file.digest}")
+    render.out(f"  {file.name}  {kind}  {quantity.size(file.size_bytes)}  {file.digest}")
 
 
 def _section(title: str, text: str) -> None:

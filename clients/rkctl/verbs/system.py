@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rkd_client import quantity
 from rkd_client.verbs import system as ask
 
 from rkctl.screen import clocks, render
@@ -43,10 +44,10 @@ def _daemon(one: pb.GetStatusResponse, endpoint: str) -> tuple[tuple[str, str], 
         ("NPU driver", npu.driver_version),
         ("NPU runtimes", "\n".join(npu.runtimes)),
         ("memory", _memory(one.memory)),
-        ("daemon", render.size(one.memory.daemon_bytes)),
+        ("daemon", quantity.size(one.memory.daemon_bytes)),
         ("temperatures", ", ".join(f"{t.zone} {t.celsius:.0f} °C" for t in one.temperatures)),
         ("models", f"{one.models} on disk, {one.residents} in memory; {one.models_folder}"),
-        ("disk free", render.size(one.models_free_bytes)),
+        ("disk free", quantity.size(one.models_free_bytes)),
         ("waiting", f"{one.queued} requests; {one.operations} operations under way"),
         ("so far", f"{one.requests_total} requests, {one.tokens_total} tokens"),
     )
@@ -59,7 +60,7 @@ def _memory(memory: pb.MemoryStatus) -> str:
         ("for models", memory.budget_bytes),
         ("taken by them", memory.resident_bytes),
     )
-    return ", ".join(f"{render.size(number)} {what}" for what, number in numbers if number)
+    return ", ".join(f"{quantity.size(number)} {what}" for what, number in numbers if number)
 
 
 def _stream(one: pb.StreamStatus) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import click
+from rkd_client import quantity
 from rkd_client.verbs import pool as ask_pool
 from rkd_client.verbs import system as ask
 
@@ -112,7 +113,7 @@ def picture(status: pb.GetStatusResponse, pool: pool_pb2.ListResidentResponse) -
             one.model,
             render.word(pool_pb2.ResidentState.Name(one.state), "RESIDENT_STATE_"),
             render.word(types.Backend.Name(one.backend), "BACKEND_"),
-            render.size(one.size_bytes),
+            quantity.size(one.size_bytes),
             f"{one.slots_used}/{one.slots}",
             str(one.queued),
         )
@@ -161,8 +162,8 @@ def _gauges(status: pb.GetStatusResponse) -> list[tuple[str, float | None, str]]
     if ddr := clocks.now(status.clocks, pb.CLOCK_KIND_DDR):
         rows.append(("DDR", clocks.part(status.clocks, pb.CLOCK_KIND_DDR), ddr))
     part = used / memory.total_bytes if memory.total_bytes else None
-    taken = f"{render.size(used)} of {render.size(memory.total_bytes)}"
-    rows.append(("memory", part, f"{taken}, models {render.size(memory.resident_bytes)}"))
+    taken = f"{quantity.size(used)} of {quantity.size(memory.total_bytes)}"
+    rows.append(("memory", part, f"{taken}, models {quantity.size(memory.resident_bytes)}"))
     if status.temperatures:
         warmest = max(status.temperatures, key=lambda one: one.celsius)
         hot = " (hot)" if warmest.celsius >= _HOT_C else ""
