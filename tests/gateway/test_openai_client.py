@@ -120,6 +120,29 @@ def test_several_answers_are_choices(client: openai.OpenAI) -> None:
     assert [one.index for one in prompts.choices] == [0, 1]
 
 
+def test_several_prompts_are_answered_in_order(client: openai.OpenAI) -> None:
+    """Each as it is alone, `n` choices of each side by side; tokens are counted together."""
+    asked: Any = {"model": "tiny", "max_tokens": 4, "temperature": 0}
+    alone = [client.completions.create(**asked, prompt=one) for one in ("Hi", "Well then")]
+    both = client.completions.create(**asked, prompt=["Hi", "Well then"], n=2)
+    texts = ["", ""]
+    *events, last = client.completions.create(
+        **asked, prompt=["Hi", "Well then"], stream=True, stream_options={"include_usage": True}
+    )
+    for one in events:
+        texts[one.choices[0].index] += one.choices[0].text
+
+    own = [one.choices[0].text for one in alone]
+    assert [one.text for one in both.choices] == [own[0], own[0], own[1], own[1]]
+    assert [one.index for one in both.choices] == [0, 1, 2, 3]
+    assert texts == own
+    assert last.usage.prompt_tokens == sum(one.usage.prompt_tokens for one in alone)
+    assert last.usage.completion_tokens == 8
+    for wrong in ([], ["a"] * 65, ["a", 1], [[1, 2]], 3):
+        with pytest.raises(openai.BadRequestError):
+            client.completions.create(**asked, prompt=wrong)
+
+
 def test_documents_are_ranked(url: str) -> None:
     """In Jina's and Cohere's shape: best first, with the index they were sent at."""
     asked = {"model": "ranker", "query": "a", "documents": ["a b", {"text": "c"}, "d e f"]}
