@@ -84,7 +84,7 @@ def configure(level: str, output: LogOutput, stream: TextIO = sys.stderr) -> Non
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", LineWriter(stream))),
         cache_logger_on_first_use=True,
     )
-    # Libraries (grpc, huggingface_hub, watchdog) are heard from their warnings up.
+    # Libraries (grpc, huggingface_hub) are heard from their warnings up.
     logging.basicConfig(handlers=[_Forward()], force=True)
     set_level(level)
 

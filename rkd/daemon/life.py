@@ -112,11 +112,10 @@ class Daemon:
         metrics = await open_metrics(config, rooms)
         if metrics is not None:
             self._stack.push_async_callback(metrics.close)
-        await rooms.library.start(keep=await rooms.hub.stages())
         self._stack.push_async_callback(rooms.library.close)
         self._stack.push_async_callback(rooms.uploads.close)
-        await rooms.watch.start()
         self._stack.push_async_callback(rooms.watch.close)
+        await rooms.library.start(keep=await rooms.hub.stages(), watch=rooms.watch)
         self._stack.push_async_callback(self._close_pool)
         await self._health.serving(npu=rooms.obstacle is None)
         await self._tell_models()

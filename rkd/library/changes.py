@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rkd.events import Event, Topic
 from rkd.library.layout import Move, name_for
-from rkd.library.scan import Snapshot
+from rkd.library.snapshot import Snapshot
 from rkd.model import Model, ModelState
 from rkd.outside import shown
 

@@ -12,11 +12,14 @@ from rkd.library.arrival import Sightings
 from rkd.library.blobs import Blobs
 from rkd.library.copying import clone_or_copy, copy_folder, own_bytes
 from rkd.library.filesystem import Filesystem
+from rkd.library.folder import Cover, no_cover
 from rkd.library.hold import Hold
 from rkd.library.integrity import Advance
 from rkd.library.layout import MODELFILE
 from rkd.library.migrate import MigrationOutcome
-from rkd.library.scan import Snapshot, scan
+from rkd.library.root import list_root
+from rkd.library.scan import Enough, scan
+from rkd.library.snapshot import Snapshot
 from rkd.library.staging import Recovered, Staging
 from rkd.model import ModelName
 
@@ -54,6 +57,7 @@ class Disk:
         self._sightings = sightings
         self._step = step
         self._hold = Hold(root)
+        self._cover: Cover = no_cover
         self.staging = Staging(root, step=step)
 
     def recover(self, keep: frozenset[str]) -> Start:
@@ -65,6 +69,10 @@ class Disk:
         self._blobs.sweep()
         facts = filesystem.probe(self._root)
         return Start(self.staging.recover(keep), facts, no_lock=self._hold.problem)
+
+    def watched(self, cover: Cover) -> None:
+        """Have *cover* called with every folder before it is listed, from now on."""
+        self._cover = cover
 
     def check_writable(self) -> None:
         """
@@ -82,20 +90,52 @@ class Disk:
         self._hold.release()
 
     def survey(
-        self, previous: Snapshot, touched: frozenset[str] | None, closed: frozenset[Path]
+        self,
+        previous: Snapshot,
+        touched: frozenset[str] | None,
+        closed: frozenset[Path],
+        enough: Enough,
     ) -> tuple[MigrationOutcome, Snapshot]:
-        """Migrate and scan; see `Library.refresh`."""
+        """
+        Migrate what lies flat, and look at folders.
+
+        Args:
+            previous: the last snapshot.
+            touched: entries of the models folder that may have changed, looked at first; None
+                when any may.
+            closed: files whose writer closed them.
+            enough: when the look ends.
+        """
         for path in closed:
             self._sightings.closed(path)
+        if touched is None:
+            self._cover(str(self._root))
         judge = self._sightings.wait_s
+        held = list_root(self._root, previous.listing, touched)
         holder = self._hold.take()
-        outcome = migrate.migrate(self._root, judge=judge, step=self._step, dry_run=bool(holder))
+        outcome = migrate.migrate(
+            self._root,
+            judge=judge,
+            step=self._step,
+            dry_run=bool(holder),
+            held=held,
+            known=previous.folders,
+        )
         if holder:
             outcome = migrate.kept_still(outcome, f"another rkd ({holder}) holds the models folder")
-        moved = frozenset(move.folder for move in outcome.moved)
-        looked = None if touched is None else touched | moved
+        if outcome.moved:
+            held = list_root(self._root)
+            if touched is not None:
+                touched |= {move.folder for move in outcome.moved}
         return outcome, scan(
-            self._root, judge, previous=previous, touched=looked, left=outcome.left
+            self._root,
+            judge,
+            previous=previous,
+            touched=touched,
+            left=outcome.left,
+            listing=held,
+            enough=enough,
+            cover=self._cover,
         )
 
     def plan(self) -> MigrationOutcome:

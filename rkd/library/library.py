@@ -50,6 +50,7 @@ class Library(Shelf):
             AlreadyExistsError: MODEL_EXISTS; the stage stays.
             ExhaustedError: DISK_FULL.
         """
+        await self.learn(name)
         replaces = self._check_free(name, replace=replace)
         try:
             await self._on_disk(self._changing, self._disk.commit, stage, name, replaces)
@@ -67,6 +68,8 @@ class Library(Shelf):
             AlreadyExistsError: MODEL_EXISTS.
             PreconditionError: MODEL_INCOMPLETE.
         """
+        await self.learn(source)
+        await self.learn(target)
         model = self.find(source)
         if model.state is ModelState.INCOMING:
             self.get(source)
@@ -94,6 +97,7 @@ class Library(Shelf):
             NotFoundError: MODEL_NOT_FOUND.
             PreconditionError: MODEL_INCOMPLETE, for a file that is still being written flat.
         """
+        await self.learn(name)
         model = self.find(name)
         if any(file.path.parent == self.root for file in model.weights):
             raise refusals.incoming(name)
@@ -107,7 +111,7 @@ class Library(Shelf):
     async def migrate(self, *, dry_run: bool = False) -> MigrationOutcome:
         """Migrate the flat layout now, or only say what would be done."""
         if not dry_run:
-            await self._settle()
+            await self._looking.settle()
             return await self.refresh()
         return await self._on_disk(self._disk.plan)
 
@@ -118,6 +122,7 @@ class Library(Shelf):
         Raises:
             NotFoundError: MODEL_NOT_FOUND.
         """
+        await self.learn(name)
         model = self.find(name)
         recorded = dict(model.provenance.digests)
         found = await self._at_length(
@@ -134,7 +139,7 @@ class Library(Shelf):
 
     def _check_free(self, name: ModelName, *, replace: bool) -> str:
         """Return the folder that goes when *name* is replaced, or "" when the name is free."""
-        described = self._snapshot.by_key.get(name.key)
+        described = self.snapshot.by_key.get(name.key)
         if described is None:
             return ""
         if not replace:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import structlog
 
 from rkd.durable import Step, no_step, sync_folder
 from rkd.library import modelfiles
-from rkd.library.describe import Judge
+from rkd.library.describe import Described, Judge
 from rkd.library.layout import (
     MODELFILE,
     Cause,
@@ -29,6 +30,7 @@ from rkd.library.layout import (
     model_name,
     plan,
 )
+from rkd.library.root import RootListing, list_root
 from rkd.outside import shown
 
 _log = structlog.get_logger(__name__)
@@ -71,57 +73,79 @@ class MigrationOutcome:
     recheck_s: float | None = None
 
 
-def listing(root: Path, judge: Judge) -> FolderListing:
+def listing(
+    root: Path,
+    judge: Judge,
+    *,
+    held: RootListing | None = None,
+    known: Mapping[str, Described] | None = None,
+) -> FolderListing:
     """
-    List *root* as the plan wants to see it.
+    List *root* as the plan wants to see it: what lies flat, and the folders that could be joined.
 
-    Only folders that a flat file could join are looked into.
+    Args:
+        root: the models folder.
+        judge: whether a weights file is whole.
+        held: what it holds, where that is known.
+        known: what lies in its folders; None to look into each when a flat Modelfile wants that.
 
     Raises:
         OSError: the folder itself cannot be read.
     """
-    device = root.stat().st_dev
-    with os.scandir(root) as found:
-        items = sorted(found, key=lambda item: item.name)
-    flat = {item.name for item in items if format_of(item.name)}
-    joined = {model_name(name).casefold() for name in flat}
-    all_of_them = any(item.name == MODELFILE for item in items)
+    held = held or list_root(root)
     waits: list[float] = []
-    entries = []
-    for item in items:
-        inside = all_of_them or item.name.casefold() in joined
+    entries: dict[str, FolderEntry] = {}
+    for name, kind in held.others.items():
         try:
-            entry, wait_s = _entry(item, device, judge, inside=inside)
+            entry, wait_s = _entry(root / name, kind, judge)
         except OSError:  # gone or locked away between listing and looking
             continue
         except Exception:  # noqa: BLE001 - one bad file never hides the others
-            _log.exception("library.defect", file=shown(item.name))
+            _log.exception("library.defect", file=shown(name))
             continue
-        entries.append(entry)
+        entries[name] = entry
         if not entry.complete and wait_s is not None:
             waits.append(wait_s)
-    return FolderListing(tuple(entries), min(waits, default=None))
+    modelfile = entries.get(MODELFILE)
+    wanted = modelfile.from_file if modelfile else ""
+    for name in _joined(held, wanted, known) - entries.keys():
+        entries[name] = _folder(root, name)
+    return FolderListing(tuple(entries.values()), min(waits, default=None))
 
 
-def _entry(
-    item: os.DirEntry[str], device: int, judge: Judge, *, inside: bool
-) -> tuple[FolderEntry, float | None]:
-    path = Path(item.path)
-    if item.is_symlink():
-        return FolderEntry(item.name, EntryKind.LINK), 0.0
-    if item.is_dir():
-        children = _children(path) if inside else ()
-        elsewhere = inside and item.stat().st_dev != device
-        return FolderEntry(item.name, EntryKind.FOLDER, children, elsewhere=elsewhere), 0.0
-    if not item.is_file():
-        return FolderEntry(item.name, EntryKind.OTHER), 0.0
-    wait_s = judge(path, item.stat()) if format_of(item.name) else 0.0
+def _joined(held: RootListing, wanted: str, known: Mapping[str, Described] | None) -> set[str]:
+    """Return the folders that a flat file may join, or a flat Modelfile that wants *wanted*."""
+    keys = {model_name(name).casefold() for name in held.others if format_of(name)}
+    found = {name for name in held.folders if name.casefold() in keys} if keys else set()
+    if not wanted:
+        return found
+    if known is None:
+        return set(held.folders)
+    return found | {
+        name
+        for name, one in known.items()
+        if name in held.folders and any(file.path.name == wanted for file in one.files)
+    }
+
+
+def _entry(path: Path, kind: EntryKind, judge: Judge) -> tuple[FolderEntry, float | None]:
+    is_weights, is_modelfile = format_of(path.name) is not None, path.name == MODELFILE
+    if kind is not EntryKind.FILE or not (is_weights or is_modelfile):
+        return FolderEntry(path.name, kind), 0.0
+    wait_s = judge(path, path.stat()) if is_weights else 0.0
     readable = os.access(path, os.R_OK)
-    named = modelfiles.from_file(path) if item.name == MODELFILE else ""
-    entry = FolderEntry(
-        item.name, EntryKind.FILE, readable=readable, complete=wait_s == 0.0, from_file=named
-    )
+    named = modelfiles.from_file(path) if is_modelfile else ""
+    entry = FolderEntry(path.name, kind, readable=readable, complete=wait_s == 0.0, from_file=named)
     return entry, wait_s
+
+
+def _folder(root: Path, name: str) -> FolderEntry:
+    path = root / name
+    try:
+        elsewhere = path.stat().st_dev != root.stat().st_dev
+    except OSError:  # gone: the rename into it will say so
+        elsewhere = False
+    return FolderEntry(name, EntryKind.FOLDER, _children(path), elsewhere=elsewhere)
 
 
 def _children(folder: Path) -> tuple[str, ...]:
@@ -137,14 +161,16 @@ def migrate(
     judge: Judge,
     dry_run: bool = False,
     step: Step = no_step,
+    held: RootListing | None = None,
+    known: Mapping[str, Described] | None = None,
 ) -> MigrationOutcome:
     """
-    Bring *root* into today's layout, or say what would be done.
+    Bring *root* into today's layout, or say what would be done; *held*, *known* as for `listing`.
 
     Raises:
         OSError: the folder itself cannot be read.
     """
-    listed = listing(root, judge)
+    listed = listing(root, judge, held=held, known=known)
     planned = plan(listed.entries)
     if dry_run:
         return MigrationOutcome(planned.moves, planned.left, listed.recheck_s)

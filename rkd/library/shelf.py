@@ -8,37 +8,26 @@ time, so a scan never sees half of a commit. Everything else here runs on the ev
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import structlog
 
 from rkd.durable import Step, no_step
-from rkd.errors import RkdError
 from rkd.events import Publish
-from rkd.library import changes, naming, refusals
-from rkd.library.arrival import CLOSED_QUIET_S, QUIET_S, Sightings
+from rkd.library import naming, refusals
+from rkd.library.arrival import QUIET_S, Sightings
 from rkd.library.blobs import RESERVE_BYTES, Blobs
 from rkd.library.disk import Disk, Start
 from rkd.library.header import is_short
-from rkd.library.integrity import Advance
-from rkd.library.layout import Cause, format_of, model_name, name_for
+from rkd.library.layout import format_of, model_name, name_for
+from rkd.library.looking import Looking
 from rkd.library.migrate import MigrationOutcome
-from rkd.library.scan import Snapshot
+from rkd.library.snapshot import Snapshot
+from rkd.library.threads import Threads
+from rkd.library.watch import Watch
 from rkd.model import Model, ModelName, ModelState
 
 _log = structlog.get_logger(__name__)
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
-_PASSING = frozenset({Cause.INCOMING, Cause.HIDDEN})
-"""Why a file is left that somebody is still bringing: no news for the log."""
 
 CURRENT_S = 3.0
 """So long a list waits for a look at the disk; then it tells what is known. One folder with
@@ -47,9 +36,6 @@ absurd files may take longer, and never holds the others up."""
 LONG_AT_ONCE = 2
 """Models hashed or copied at once; more wait. A disk gains nothing from more, and the threads
 others wait for are not taken."""
-
-DEBOUNCE_S = 0.1
-"""Events of one copy come in crowds; this long they are collected before the disk is looked at."""
 
 
 class Shelf:
@@ -87,26 +73,24 @@ class Shelf:
             sightings=sightings or Sightings(is_short=is_short),
             step=step,
         )
-        self._publish = publish
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rkd-library")
-        self._long = ThreadPoolExecutor(LONG_AT_ONCE, thread_name_prefix="rkd-library-long")
-        self._snapshot = Snapshot()
-        self._woken = asyncio.Event()
-        self._touched: set[str] | None = set()
-        self._closed: set[Path] = set()
-        self._follower: asyncio.Task[None] | None = None
-        self._looking = asyncio.Lock()
-        self._looks: set[asyncio.Task[None]] = set()
-        self._trouble = ""
+        self._threads = Threads(root, LONG_AT_ONCE)
+        self._on_disk, self._at_length = self._threads.on_disk, self._threads.at_length
+        self._looking = Looking(root, self._disk, self._threads, publish)
+        self._drain = _nothing
 
     @property
     def snapshot(self) -> Snapshot:
         """What the last look at the disk found."""
-        return self._snapshot
+        return self._looking.snapshot
+
+    @property
+    def reading(self) -> bool:
+        """True while there are folders that nobody has looked at since the start."""
+        return self._looking.reading
 
     def models(self) -> tuple[Model, ...]:
         """Every model, sorted by name, from the snapshot."""
-        return self._snapshot.models()
+        return self.snapshot.models()
 
     def find(self, name: ModelName) -> Model:
         """
@@ -115,9 +99,9 @@ class Shelf:
         Raises:
             NotFoundError: MODEL_NOT_FOUND.
         """
-        described = self._snapshot.by_key.get(name.key)
+        described = self.snapshot.by_key.get(name.key)
         if described is None:
-            left = (one for one in self._snapshot.left if _would_be(one.name) == name.key)
+            left = (one for one in self.snapshot.left if _would_be(one.name) == name.key)
             raise refusals.not_found(name, next(left, None))
         return described.model
 
@@ -131,7 +115,7 @@ class Shelf:
             InvalidInputError: INVALID_MODELFILE.
         """
         model = self.find(name)
-        refuse = self._snapshot.by_key[name.key].refuse
+        refuse = self.snapshot.by_key[name.key].refuse
         if refuse is not None:
             raise refuse()
         if model.state is ModelState.INCOMING:
@@ -150,7 +134,7 @@ class Shelf:
 
     def is_derived(self, name: ModelName) -> bool:
         """Whether the Modelfile of *name* is made from its weights and not on disk."""
-        described = self._snapshot.by_key.get(name.key)
+        described = self.snapshot.by_key.get(name.key)
         return described is not None and described.derived
 
     async def resolve(self, name: ModelName) -> Model:
@@ -164,41 +148,53 @@ class Shelf:
 
         One that only has to be quiet for a moment is waited for, QUIET_S at most.
         """
-        described = self._snapshot.by_key.get(name.key)
-        if described is not None and described.sketched:
-            await self.refresh(frozenset({described.model.folder.name}))
-            described = self._snapshot.by_key.get(name.key)
+        await self.learn(name)
+        described = self.snapshot.by_key.get(name.key)
         if described is not None and described.model.state is ModelState.READY:
             return
         described = (await self.current()).by_key.get(name.key)
         if described is not None and described.recheck_s:
             await asyncio.sleep(min(QUIET_S, described.recheck_s))
-            await self._catch_up()
+            await self._looking.step()
 
-    async def start(self, *, keep: frozenset[str] = frozenset()) -> None:
+    async def learn(self, name: ModelName) -> None:
+        """Look now at the folders of the model *name*, where a look at them is still due."""
+        seen = self.snapshot
+        described = seen.by_key.get(name.key)
+        wanted = {folder for folder in seen.due if _would_be(folder) == name.key}
+        if described is not None and described.sketched:
+            wanted.add(described.model.folder.name)
+        if wanted:
+            await self.refresh(frozenset(wanted))
+
+    async def start(
+        self, *, keep: frozenset[str] = frozenset(), watch: Watch | None = None
+    ) -> None:
         """
-        Finish what an earlier daemon began, migrate, look at everything, and begin to follow.
+        Finish what an earlier daemon began, migrate, look at the models, and begin to follow.
+
+        A library of many models is read on behind the start (`reading`); whoever asks for a model
+        that has not been read has it read at once.
 
         Args:
             keep: identities of stages that operations will go on with.
+            watch: started here, and told of every folder that is read; closed by whoever gives it.
 
         Raises:
             InternalError: the models folder cannot be made or read.
         """
         start = await self._on_disk(self._disk.recover, keep)
         _tell(start, self.root)
-        await self.refresh()
-        await self._settle()
-        self._follower = asyncio.create_task(self._follow(), name="rkd-library-follow")
+        if watch is not None:
+            self._disk.watched(watch.cover)
+            self._drain = watch.drain
+            await watch.start()
+        await self._looking.start()
 
     async def close(self) -> None:
         """Stop following; what the thread is doing is finished first."""
-        for task in (self._follower, *self._looks):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait({task})
-        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
-        await asyncio.to_thread(self._long.shutdown, wait=True, cancel_futures=True)
+        await self._looking.close()
+        await self._threads.close()
         self._disk.close()
 
     def changed(self, names: frozenset[str] | None, closed: frozenset[Path] = frozenset()) -> None:
@@ -209,12 +205,7 @@ class Shelf:
             names: entries of the models folder; None when it may be any.
             closed: files whose writer closed them or renamed them into place.
         """
-        if names is None or self._touched is None:
-            self._touched = None
-        else:
-            self._touched |= names
-        self._closed |= closed
-        self._woken.set()
+        self._looking.news.add(names, closed)
 
     async def refresh(self, touched: frozenset[str] | None = None) -> MigrationOutcome:
         """
@@ -226,139 +217,30 @@ class Shelf:
         Raises:
             InternalError: the models folder cannot be read.
         """
-        async with self._looking:  # two at once would each start from what was before both
-            closed, self._closed = frozenset(self._closed), set()
-            try:
-                outcome, after = await self._on_disk(
-                    self._disk.survey, self._snapshot, touched, closed
-                )
-            except BaseException:  # what was to be looked at has not been
-                self.changed(None, closed)
-                raise
-            for move in outcome.moved:
-                _log.info("library.migrated", source=move.name, folder=move.folder)
-                self._publish(changes.migrated(move))
-            before, self._snapshot = self._snapshot, after
-            for event in changes.between(before, after):
-                self._publish(event)
-            for left in set(after.left) - set(before.left):
-                level = logging.DEBUG if left.cause in _PASSING else logging.WARNING
-                _log.log(
-                    level,
-                    "library.left_alone",
-                    name=left.name,
-                    cause=str(left.cause),
-                    why=left.text,
-                )
-            return outcome
+        return await self._looking.refresh(touched)
 
     async def current(self) -> Snapshot:
         """
         Return a snapshot that knows of everything in the models folder itself.
 
         Costs one stat when nothing changed there. A file that was closed a moment ago is waited
-        for, CLOSED_QUIET_S at most; a look that takes longer than CURRENT_S, or fails, is not.
+        for, CLOSED_QUIET_S at most. A look that takes longer than CURRENT_S, or fails, is not
+        waited for, nor the first reading of a library of many models; both are told as `due`.
         """
+        self._drain()
         root_ns = await asyncio.to_thread(_changed_ns, self.root)
-        if root_ns != self._snapshot.root_ns or self._touched != set():
-            look = asyncio.create_task(self._catch_up(), name="rkd-library-look")
-            self._looks.add(look)
-            look.add_done_callback(self._looked)
-            await asyncio.wait({look}, timeout=CURRENT_S)
-        await self._settle()
-        return self._snapshot
-
-    async def _settle(self) -> None:
-        """Wait for files that were closed a moment ago; twice at most, others arrive meanwhile."""
-        for _ in range(2):
-            wait_s = self._snapshot.recheck_s
-            if wait_s is None or wait_s > CLOSED_QUIET_S:
-                return
-            await asyncio.sleep(wait_s)
-            await self._catch_up()
-
-    async def _catch_up(self) -> None:
-        touched = None if self._touched is None else frozenset(self._touched)
-        self._touched = set()
-        await self.refresh(touched)
-
-    async def _follow(self) -> None:
-        """Look at the disk whenever something happened there, or an incoming file may be whole."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._recheck_s()):
-                    await self._woken.wait()
-            await asyncio.sleep(DEBOUNCE_S)
-            self._woken.clear()
-            try:
-                await self._catch_up()
-            except Exception as error:  # noqa: BLE001 - whoever follows goes on following
-                self._failed(error)
-                await asyncio.sleep(QUIET_S)
-
-    def _looked(self, look: asyncio.Task[None]) -> None:
-        """Take note of a look that somebody asked for and nobody may be waiting for any more."""
-        self._looks.discard(look)
-        error = None if look.cancelled() else look.exception()
-        if error is not None:
-            self._failed(error)
-
-    def _failed(self, error: BaseException) -> None:
-        """Say once that the folder cannot be looked at; what was known is told meanwhile."""
-        trouble = str(error)
-        if trouble == self._trouble:
-            return
-        self._trouble = trouble
-        if isinstance(error, RkdError):
-            _log.error("library.unreadable", folder=str(self.root), why=error.message)
-        else:
-            _log.error("library.defect", exc_info=error)
-
-    def _recheck_s(self) -> float | None:
-        if not self._snapshot.whole:
-            return 0.0
-        arriving = any(model.state is ModelState.INCOMING for model in self.models())
-        return self._snapshot.recheck_s or (QUIET_S if arriving else None)
-
-    async def _on_disk(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run *work* in the library's thread; errors of the disk become ours."""
-        loop = asyncio.get_running_loop()
-        with self._our_errors():
-            return await loop.run_in_executor(self._thread, partial(work, *args, **kwargs))
-
-    async def _at_length(self, work: Callable[[Advance], _T]) -> _T:
-        """
-        Run *work*, which may take minutes, where it holds nobody up, and end it with its caller.
-
-        *work* calls what it is given with every piece of bytes.
-        """
-        gone = threading.Event()
-
-        def advance(_bytes: int) -> None:
-            if gone.is_set():
-                raise InterruptedError("nobody waits for it any more")
-
-        try:
-            with self._our_errors():
-                return await asyncio.get_running_loop().run_in_executor(self._long, work, advance)
-        finally:
-            gone.set()
+        known = root_ns == self.snapshot.listing.changed_ns
+        if not known or self._looking.behind or self._looking.busy:
+            await self._looking.within(CURRENT_S)
+        await self._looking.settle()
+        return self.snapshot
 
     def _file_of(self, digest: str) -> Path | None:
         """Find a model's file for the upload store, which is older than any snapshot."""
-        return self._snapshot.file_of(digest)
+        return self.snapshot.file_of(digest)
 
     def _check_writable(self) -> None:
         self._disk.check_writable()
-
-    @contextlib.contextmanager
-    def _our_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (FileExistsError, FileNotFoundError):
-            raise
-        except OSError as error:
-            raise refusals.disk(error, self.root) from error
 
 
 def _tell(start: Start, root: Path) -> None:
@@ -380,6 +262,10 @@ def _tell(start: Start, root: Path) -> None:
 def _would_be(entry: str) -> str:
     """Return the key of the model an entry that was left would be."""
     return (model_name(entry) if format_of(entry) else name_for(entry)).casefold()
+
+
+def _nothing() -> None:
+    """Tell nothing: nobody watches."""
 
 
 def _changed_ns(root: Path) -> int:

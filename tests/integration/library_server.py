@@ -64,9 +64,8 @@ async def served(
     hub = Connection(endpoint="", token=lambda: None, offline=lambda: True, home=state)
     library = library or Library(root, publish=events.publish, reserve_bytes=0)
     uploads, pool = Uploads(library.blobs), FakePool()
-    await library.start()
     watch = Watch(root, library.changed)
-    await watch.start()
+    await library.start(watch=watch)
     server = grpc.aio.server(interceptors=[StatusInterceptor()])
     service = ModelService(
         library,

@@ -56,19 +56,17 @@ ALLOWED_IN: dict[str, tuple[str, ...]] = {
         "rkd/backend/llamacpp/llguidance.py",
         "rkd/backend/llamacpp/vocabulary.py",
         "rkd/backend/openmp.py",
+        "rkd/library/inotify.py",
         "rkd/worker/",
     ),
     "xllamacpp": ("rkd/backend/llamacpp/wheel.py",),
     "PIL": ("rkd/backend/pictures/",),
     "huggingface_hub": ("rkd/hub/",),
-    "watchdog": ("rkd/library/watch.py",),
     "nicegui": ("clients/rkd_console/",),
     "nh3": ("clients/rkd_console/safe.py",),
     "markdown_it": ("clients/rkd_console/safe.py",),
 }
-FORBIDDEN_IN_CHILD = frozenset(
-    {"grpc", "google", "asyncio", "structlog", "watchdog", "huggingface_hub"}
-)
+FORBIDDEN_IN_CHILD = frozenset({"grpc", "google", "asyncio", "structlog", "huggingface_hub"})
 
 FOR_CLIENTS = ("rkd.v1", "rkd.modelfile", "rkd.access", "rkd.errors", "rkd.setting")
 

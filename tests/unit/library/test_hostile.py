@@ -19,11 +19,13 @@ from rkd.library import verdict
 from rkd.library.arrival import Sightings, Writer
 from rkd.library.describe import FoundFile
 from rkd.library.facts import Facts
+from rkd.library.folder import MAX_FILES
 from rkd.library.layout import Cause, EntryKind, FolderEntry, plan
 from rkd.library.library import Library
 from rkd.library.migrate import migrate
 from rkd.library.modelfiles import Reading
-from rkd.library.scan import MAX_FILES, Snapshot, scan
+from rkd.library.scan import scan
+from rkd.library.snapshot import Snapshot
 from rkd.model import Format, ModelName, ModelState, WeightsFile
 from rkd.service import describing
 from tests.growth import assert_linear

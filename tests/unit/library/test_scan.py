@@ -10,7 +10,8 @@ import pytest
 from rkd.errors import Reason, RkdError
 from rkd.library.arrival import Sightings, Writer
 from rkd.library.layout import Cause
-from rkd.library.scan import Snapshot, scan
+from rkd.library.scan import scan
+from rkd.library.snapshot import Snapshot
 from rkd.model import Format, ModelName, ModelState
 from tests.unit.library.folders import put
 from tests.unit.weights.gguf_bytes import build

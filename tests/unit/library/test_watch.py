@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from rkd.library.inotify import Q_OVERFLOW, Happening, Inotify
 from rkd.library.watch import Watch, is_network
 
 
@@ -82,6 +85,175 @@ class TestInotify:
         await asyncio.sleep(0)
 
         assert library.names == set()
+
+    async def test_a_crowd_of_events_is_told_at_once(self, tmp_path: Path) -> None:
+        """Whoever needs to know now gets what the kernel knows now, without the loop's turn."""
+        library = FakeLibrary()
+        watch = Watch(tmp_path, library.changed)
+        await watch.start()
+        for number in range(300):
+            write(tmp_path / f"{number}.gguf")
+        watch.drain()
+        names = set(library.names)
+        await watch.close()
+
+        assert names == {f"{number}.gguf" for number in range(300)}
+
+    async def test_what_the_kernel_lost_makes_everything_doubtful(self, tmp_path: Path) -> None:
+        """Any entry may have changed; what was told before it is told all the same."""
+        library = FakeLibrary()
+        watch = Watch(tmp_path, library.changed, kernel=ForgetfulKernel)
+        await watch.start()
+        before = library.anything
+        await library_saw(library, write(tmp_path / "x.gguf"))
+        await watch.close()
+
+        assert library.anything > before
+        assert library.names == {"x.gguf"}
+
+
+class TestCovered:
+    """Folders below, which the scan has watched before it lists them."""
+
+    async def test_a_covered_folder_tells(self, tmp_path: Path) -> None:
+        """Under the entry of the models folder it lies in, however deep."""
+        deep = tmp_path / "m" / "tokenizer"
+        deep.mkdir(parents=True)
+        library = FakeLibrary()
+        watch = Watch(tmp_path, library.changed)
+        await watch.start()
+        watch.cover(str(deep))
+        await library_saw(library, write(deep / "vocab.json"))
+        await watch.close()
+
+        assert library.names == {"m"}
+
+    async def test_folders_that_swap_names_tell_under_the_new_ones(self, tmp_path: Path) -> None:
+        """The watch goes with the folder, and what it is called with the next look."""
+        one, two, between = (tmp_path / name for name in ("one", "two", "between"))
+        one.mkdir()
+        two.mkdir()
+        library = FakeLibrary()
+        watch = Watch(tmp_path, library.changed)
+        await watch.start()
+        for folder in (one, two):
+            watch.cover(str(folder))
+        one.rename(between)
+        two.rename(one)
+        between.rename(two)
+        watch.drain()
+        for folder in (one, two):
+            watch.cover(str(folder))
+        swapped = set(library.names)
+        library.names.clear()
+        await library_saw(library, write(one / "x.gguf"))
+        await watch.close()
+
+        assert swapped == {"one", "two", "between"}
+        assert library.names == {"one"}
+        assert library.closed == {one / "x.gguf"}
+
+    async def test_a_link_and_its_folder_both_tell(self, tmp_path: Path) -> None:
+        """One folder under two names is one watch, and two entries."""
+        real, link = tmp_path / "real", tmp_path / "link"
+        real.mkdir()
+        link.symlink_to(real)
+        library = FakeLibrary()
+        watch = Watch(tmp_path, library.changed)
+        await watch.start()
+        for folder in (real, link):
+            watch.cover(str(folder))
+        await library_saw(library, write(real / "x.gguf"))
+        both = set(library.names)
+        library.names.clear()
+        link.unlink()
+        watch.cover(str(link))
+        watch.drain()
+        library.names.clear()
+        await library_saw(library, write(real / "y.gguf"))
+        await watch.close()
+
+        assert both == {"real", "link"}
+        assert library.names == {"real"}
+
+    async def test_a_models_folder_that_goes_makes_everything_doubtful(
+        self, tmp_path: Path
+    ) -> None:
+        """A stick pulled out, and another one put in its place, which is covered by the look."""
+        root = tmp_path / "stick"
+        root.mkdir()
+        library = FakeLibrary()
+        watch = Watch(root, library.changed)
+        await watch.start()
+        before = library.anything
+        root.rename(tmp_path / "pulled")
+        while library.anything == before:
+            library.news.clear()
+            await library.news.wait()
+        root.mkdir()
+        watch.cover(str(root))
+        library.names.clear()
+        await library_saw(library, write(root / "x.gguf"))
+        write(tmp_path / "pulled" / "y.gguf")
+        watch.drain()
+        await watch.close()
+
+        assert library.names == {"x.gguf"}
+
+    async def test_a_folder_that_is_gone_is_none_to_watch(self, tmp_path: Path) -> None:
+        """Nor is one that may not be read; nothing is polled for them."""
+        library = FakeLibrary()
+        watch = Watch(tmp_path, library.changed)
+        await watch.start()
+        watch.cover(str(tmp_path / "gone"))
+        write(tmp_path / "file")
+        watch.cover(str(tmp_path / "file"))
+        await asyncio.sleep(0)
+        polling = watch.polling
+        await watch.close()
+
+        assert not polling
+
+    async def test_without_watches_left_for_one_folder_everything_is_polled(
+        self, tmp_path: Path
+    ) -> None:
+        """The scan is not told, the log is; and from then on the folder is looked at."""
+        (tmp_path / "m").mkdir()
+        library = FakeLibrary()
+        watch = Watch(tmp_path, library.changed, poll_s=0.001, kernel=SmallKernel)
+        await watch.start()
+        before = library.anything
+        await asyncio.to_thread(watch.cover, str(tmp_path / "m"))
+        while library.anything < before + 3:
+            library.news.clear()
+            await library.news.wait()
+        polling = watch.polling
+        await watch.close()
+
+        assert polling
+
+
+class ForgetfulKernel(Inotify):
+    """Loses something every time."""
+
+    def read(self) -> list[Happening]:
+        """Say so."""
+        return [*super().read(), Happening(-1, Q_OVERFLOW)]
+
+
+class SmallKernel(Inotify):
+    """Has one watch for every user."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = 1
+
+    def add(self, folder: str) -> int:
+        """Give the one watch."""
+        self._left -= 1
+        if self._left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().add(folder)
 
 
 async def library_saw(library: FakeLibrary, path: Path) -> None:

@@ -1,0 +1,107 @@
+"""What lies in the models folder itself, by name and kind, and no further. Blocking."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from rkd.library.layout import EntryKind
+
+_NOTHING: Mapping[str, EntryKind] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class RootListing:
+    """
+    The entries of the models folder.
+
+    Args:
+        folders: folders and links to folders; hidden ones are staging, and left out.
+        others: what is no folder, hidden files as well; links to folders once more.
+        changed_ns: time of change of the models folder, taken before it was listed.
+    """
+
+    folders: frozenset[str] = frozenset()
+    others: Mapping[str, EntryKind] = field(default_factory=lambda: _NOTHING)
+    changed_ns: int = -1
+
+
+def list_root(
+    root: Path, previous: RootListing | None = None, touched: frozenset[str] | None = None
+) -> RootListing:
+    """
+    List *root*.
+
+    Args:
+        root: the models folder.
+        previous: the last listing; while the folder's time of change stays, only *touched* and
+            links to nowhere are asked for.
+        touched: entries that may have come, gone or become others; None when any may.
+
+    Raises:
+        OSError: *root* cannot be read.
+    """
+    changed_ns = root.stat().st_mtime_ns
+    if previous is not None and touched is not None and changed_ns == previous.changed_ns:
+        return _asked_again(root, previous, touched)
+    folders: set[str] = set()
+    others: dict[str, EntryKind] = {}
+    with os.scandir(root) as found:
+        for entry in found:
+            kind, is_folder = _kind_of(entry)
+            if is_folder:
+                folders.add(entry.name)
+            if kind is not EntryKind.FOLDER:
+                others[entry.name] = kind
+    return _listing(folders, others, changed_ns)
+
+
+def _asked_again(root: Path, listing: RootListing, touched: Iterable[str]) -> RootListing:
+    links = {name for name, kind in listing.others.items() if kind is EntryKind.LINK}
+    asked = {*touched, *(links - listing.folders)}
+    if not asked:
+        return listing
+    folders, others = set(listing.folders), dict(listing.others)
+    for name in asked:
+        kind, is_folder = _kind_at(root / name)
+        folders.discard(name)
+        others.pop(name, None)
+        if is_folder:
+            folders.add(name)
+        if kind is not None and kind is not EntryKind.FOLDER:
+            others[name] = kind
+    return _listing(folders, others, listing.changed_ns)
+
+
+def _listing(folders: set[str], others: dict[str, EntryKind], changed_ns: int) -> RootListing:
+    visible = frozenset(name for name in folders if not name.startswith("."))
+    return RootListing(visible, MappingProxyType(dict(sorted(others.items()))), changed_ns)
+
+
+def _kind_of(entry: os.DirEntry[str]) -> tuple[EntryKind, bool]:
+    """Return what *entry* is, and whether it is or leads to a folder."""
+    if entry.is_symlink():
+        try:
+            return EntryKind.LINK, entry.is_dir()
+        except OSError:  # a link to itself
+            return EntryKind.LINK, False
+    if entry.is_dir(follow_symlinks=False):
+        return EntryKind.FOLDER, True
+    return (EntryKind.FILE if entry.is_file(follow_symlinks=False) else EntryKind.OTHER), False
+
+
+def _kind_at(path: Path) -> tuple[EntryKind | None, bool]:
+    """Return what `_kind_of` does for what is at *path* now; None for nothing."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return None, False
+    if stat.S_ISLNK(mode):
+        return EntryKind.LINK, os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises on EACCES
+    if stat.S_ISDIR(mode):
+        return EntryKind.FOLDER, True
+    return (EntryKind.FILE if stat.S_ISREG(mode) else EntryKind.OTHER), False
