@@ -4,7 +4,9 @@ Streams through the daemon against the engine's own server called directly, in o
     python bench/stream.py MODEL.gguf [--rounds 9] [--tokens 64]
 
 Both hold the same model with the same slots, threads and context; rounds are interleaved and the
-order inside a round changes. Printed are medians, spreads and ratios (daemon / direct).
+order inside a round changes. The server is there twice: with its threads waiting for each other as
+the engine's own default has it, and as rkd's workers do. Printed are medians, spreads and ratios
+(daemon / direct).
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ import grpc
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "clients")]
 
-from rkd.v1 import inference_pb2 as pb  # noqa: E402 - after the path
+from bench.engine import AUTO, DEFAULT, EngineProcess  # noqa: E402 - after the path
+from rkd.v1 import inference_pb2 as pb  # noqa: E402 - the same
 from rkd.v1 import types_pb2  # noqa: E402 - the same
 from rkd.v1.inference_pb2_grpc import InferenceServiceStub  # noqa: E402 - the same
 
@@ -39,37 +42,15 @@ CONTEXT = 512
 EOS_IDS = (0, 2)
 """Tokens that would end SmolLM2's answer early; biased away on both sides."""
 
-RAW = """
-import os, signal, sys
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-import xllamacpp as x
-model, path, slots, threads, context = sys.argv[1:]
-p = x.CommonParams()
-p.model.path, p.hostnames, p.n_parallel = model, [path], int(slots)
-p.n_ctx = int(context) * int(slots)
-p.cpuparams.n_threads = int(threads)
-p.ui = p.warmup = p.fit_params = False
-p.cache_ram_mib = 0
-p.verbosity = -1
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-server = x.Server(p)
-print("ready", flush=True)
-signal.sigwait({signal.SIGTERM})
-os._exit(0)
-"""
-
 
 class Direct:
-    """The engine's own server, asked over HTTP on a unix socket."""
+    """The engine's own server, asked over HTTP on a unix socket; its threads wait as *waiting*."""
 
-    def __init__(self, model: Path, folder: Path, slots: int, threads: int) -> None:
-        self._path = folder / "raw.sock"
-        arguments = [str(model), str(self._path), str(slots), str(threads), str(CONTEXT)]
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", RAW, *arguments], stdout=subprocess.PIPE
+    def __init__(self, model: Path, folder: Path, slots: int, threads: int, waiting: str) -> None:
+        self._path = folder / f"{waiting}.sock"
+        self._process = EngineProcess(
+            model, self._path, threads, slots=slots, context=CONTEXT, waiting=waiting
         )
-        assert self._process.stdout is not None
-        self._process.stdout.readline()
 
     def ask(self, question: int, tokens: int) -> tuple[int, float, float]:
         """Tokens, seconds to the first, seconds in all."""
@@ -98,8 +79,7 @@ class Direct:
 
     def close(self) -> None:
         """End it."""
-        self._process.terminate()
-        self._process.wait()
+        self._process.close()
 
 
 class Daemon:
@@ -206,34 +186,42 @@ def main() -> None:
         folder = Path(name)
         for slots in (1, 8):
             (folder / str(slots)).mkdir()
-            direct = Direct(given.model, folder / str(slots), slots, given.threads)
-            daemon = Daemon(given.model, folder / str(slots), slots, given.threads)
+            place = folder / str(slots)
+            directs = [
+                Direct(given.model, place, slots, given.threads, waiting)
+                for waiting in (DEFAULT, AUTO)
+            ]
+            daemon = Daemon(given.model, place, slots, given.threads)
             try:
-                measure(daemon, direct, slots, given)
+                measure(daemon, directs, slots, given)
             finally:
                 daemon.close()
-                direct.close()
+                for direct in directs:
+                    direct.close()
 
 
-def measure(daemon: Daemon, direct: Direct, slots: int, given: argparse.Namespace) -> None:
+def measure(daemon: Daemon, directs: list[Direct], slots: int, given: argparse.Namespace) -> None:
     """One number of slots."""
-    pairs: tuple[tuple[Ask, list[float], list[float]], ...] = (
-        (daemon.ask, [], []),
-        (direct.ask, [], []),
-    )
-    for ask, _rates, _firsts in pairs:
+    asks: list[Ask] = [daemon.ask, *(direct.ask for direct in directs)]
+    rates: list[list[float]] = [[] for _ in asks]
+    firsts: list[list[float]] = [[] for _ in asks]
+    for ask in asks:
         rate(ask, slots, 8, 0)
     for round_ in range(given.rounds):
-        order = pairs if round_ % 2 else pairs[::-1]
-        for ask, rates, firsts in order:
-            rates.append(rate(ask, slots, given.tokens, 100 * round_))
+        for turn in range(len(asks)):
+            at = (turn + round_) % len(asks)
+            rates[at].append(rate(asks[at], slots, given.tokens, 100 * round_))
             if slots == 1:
-                ask(7, 2)  # its prompt is in the cache now: what is left is overhead
-                firsts.append(statistics.median(ask(7, 2)[1] for _ in range(5)) * 1000)
-    shown(f"{slots} stream(s)", pairs[0][1], pairs[1][1], "tok/s")
+                asks[at](7, 2)  # its prompt is in the cache now: what is left is overhead
+                took = statistics.median(asks[at](7, 2)[1] for _ in range(5))
+                firsts[at].append(took * 1000)
+    ours, default, same = rates
+    print(f"load average {os.getloadavg()[0]:.1f}")
+    shown(f"{slots} stream(s), engine waiting as ours", ours, same, "tok/s")
+    shown(f"{slots} stream(s), engine's own default", ours, default, "tok/s")
     if slots == 1:
-        shown("first token", pairs[0][2], pairs[1][2], "ms")
-        added = statistics.median(a - b for a, b in zip(pairs[0][2], pairs[1][2], strict=True))
+        shown("first token", firsts[0], firsts[2], "ms")
+        added = statistics.median(a - b for a, b in zip(firsts[0], firsts[2], strict=True))
         print(f"first token, added by the daemon: {added:.2f} ms (median of rounds)")
         print(f"start to ready {daemon.start_s:.3f} s, idle memory {daemon.idle_kb / 1024:.1f} MiB")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,13 @@ SONAME: Final = "libgomp.so.1"
 _MISSING: Final = re.compile(r"(lib[\w.+-]{1,99}\.so[\w.]{0,40}): cannot open shared object file")
 _PACKAGES: Final = {SONAME: "libgomp1", "libstdc++.so.6": "libstdc++6"}
 """Debian's name of the package with each library the engines need."""
+
+_CHOICES: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
+
+def is_chosen(environment: Mapping[str, str]) -> bool:
+    """Whether somebody has decided how threads wait for each other: not ours to touch, then."""
+    return any(name in environment for name in _CHOICES)
 
 
 def preload(prefix: Path = Path(sys.prefix), name: str = SONAME) -> None:

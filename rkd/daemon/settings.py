@@ -78,11 +78,12 @@ def worker_environment(config: Config, own: Mapping[str, str]) -> dict[str, str]
     """
     What workers inherit: the daemon's environment, without what only the daemon needs.
 
-    OMP_WAIT_POLICY: spinning threads cost 3 to 9 times the speed on a busy board and give 20 %
-    on an idle one (measured on two x86-64 cores with llama.cpp b11549).
+    With `omp_wait_policy = "auto"` nothing is said of OpenMP: a worker sees to it by itself.
     """
     private = {"HF_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS"}
     kept = {name: value for name, value in own.items() if name not in private}
+    if config.omp_wait_policy == "auto":
+        return kept
     return {"OMP_WAIT_POLICY": config.omp_wait_policy, **kept}
 
 

@@ -6,12 +6,16 @@ import argparse
 import os
 import signal
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 
 from rkd import openfiles
+from rkd.backend import openmp
 from rkd.worker import landlock, leash, limits
+from rkd.worker.crowd import Crowd
 from rkd.worker.engines import make_backend, run_job
 from rkd.worker.loop import WorkerLoop
+from rkd.worker.spinning import Spinning
 
 
 def main() -> None:
@@ -38,8 +42,9 @@ def main() -> None:
         for lease in leases:
             lease.touch()  # a right is given on what exists
         landlock.confine(Path.cwd(), leases)
+    watched = nullcontext if openmp.is_chosen(os.environ) else Spinning(Crowd()).watched
     with socket.socket(fileno=given.fd) as connection:
-        WorkerLoop(connection, make_backend, run_job).serve()
+        WorkerLoop(connection, make_backend, run_job, watched=watched).serve()
 
 
 if __name__ == "__main__":

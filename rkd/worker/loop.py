@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from rkd import bounds
 from rkd.backend.backend import Backend, Spells
@@ -63,6 +64,8 @@ CLOSE_BOUND_S = 2.0
 """How long an engine may take to give back what it holds before the process just ends."""
 
 MakeBackend = Callable[[LoadSpec], Backend]
+Watched = Callable[[], AbstractContextManager[None]]
+"""Watches the cores while a block computes; see `spinning.py`."""
 RunJob = Callable[[str, dict[str, str], Callable[[LoadProgress], None]], dict[str, str]]
 
 
@@ -78,6 +81,7 @@ class WorkerLoop:
         make_backend: picks the engine for a load.
         run_job: does a short-lived task.
         leave: ends the process; `os._exit`, which waits for no thread of any engine.
+        watched: entered around whatever computes.
     """
 
     def __init__(
@@ -87,11 +91,13 @@ class WorkerLoop:
         run_job: RunJob,
         *,
         leave: Callable[[int], None] = os._exit,
+        watched: Watched = nullcontext,
     ) -> None:
         self._connection = connection
         self._make_backend = make_backend
         self._run_job = run_job
         self._leave = leave
+        self._watched = watched
         self._outbox = Outbox(connection, lambda: leave(0))
         self._backend: Backend | None = None
         self._handles: dict[int, Handle] = {}
@@ -203,7 +209,8 @@ class WorkerLoop:
         else:
             bounds.check(run)
             engine = self._engine()
-            outcome = answered(run, lambda one, to: engine.run(one, handle, to), handle, emit)
+            with self._watched():
+                outcome = answered(run, lambda one, to: engine.run(one, handle, to), handle, emit)
         outbox.send(DoneFrame(request_id, outcome))
         if outcome.keeping:
             outbox.send(KeptFrame(request_id, self._engine().keep(run)))
@@ -213,9 +220,11 @@ class WorkerLoop:
         answer: FromWorker
         match asked:
             case EmbedFrame():
-                answer = EmbeddedFrame(asked.id, engine.embed(asked.spec, handle))
+                with self._watched():
+                    answer = EmbeddedFrame(asked.id, engine.embed(asked.spec, handle))
             case RankFrame():
-                answer = RankedFrame(asked.id, engine.rank(asked.spec, handle))
+                with self._watched():
+                    answer = RankedFrame(asked.id, engine.rank(asked.spec, handle))
             case TokenizeFrame():
                 ids = engine.tokenize(
                     asked.text, add_special=asked.add_special, parse_special=asked.parse_special

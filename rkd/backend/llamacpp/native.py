@@ -7,12 +7,14 @@ aarch64 wheel of xllamacpp 2026.10, no `sdot` anywhere.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rkd.backend import openmp
 from rkd.backend.llamacpp import native_schema
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
 from rkd.capability.purpose import Purpose
@@ -29,6 +31,9 @@ LOOKUP_WORDS = 4
 MIB = 1024 * 1024
 NO_DEVICE = "none"
 """As the server calls computing on the CPU alone."""
+_WAITING = {"OMP_WAIT_POLICY": "passive"}
+"""In a process that is not ours nobody can change how threads wait while they do: never far behind.
+"""
 UNUSED_TEMPLATE = "chatml"
 """One the engine brings: prompts are rendered before they come to it."""
 
@@ -107,6 +112,7 @@ class NativeEngine:
             self._child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
+                env={**_WAITING, **os.environ} if not openmp.is_chosen(os.environ) else None,
                 # A prctl alone, in a process of few threads.
                 preexec_fn=self._before_exec,  # noqa: PLW1509 - see above
             )

@@ -57,8 +57,18 @@ def test_workers_do_not_get_the_daemons_secrets(config: Config) -> None:
     """Nor its line to the service manager; what the user set of OMP wins."""
     own = {"A": "1", "HF_TOKEN": "s", "NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "1"}
 
-    assert worker_environment(config, own) == {"OMP_WAIT_POLICY": "passive", "A": "1"}
+    assert worker_environment(config, own) == {"A": "1"}
     assert worker_environment(config, {"OMP_WAIT_POLICY": "active"}) == {
+        "OMP_WAIT_POLICY": "active"
+    }
+
+
+def test_how_threads_wait_is_the_workers_to_see_to_unless_somebody_decides(config: Config) -> None:
+    """In the file for rkd, in the environment for everything."""
+    asleep = dataclasses.replace(config, omp_wait_policy="passive")
+
+    assert worker_environment(asleep, {}) == {"OMP_WAIT_POLICY": "passive"}
+    assert worker_environment(asleep, {"OMP_WAIT_POLICY": "active"}) == {
         "OMP_WAIT_POLICY": "active"
     }
 

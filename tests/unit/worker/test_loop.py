@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import pytest
@@ -67,6 +68,8 @@ class FakeBackend:
     def __init__(self) -> None:
         self.closed = threading.Event()
         self.spec: LoadSpec | None = None
+        self.did = ""
+        self.watched: list[str] = []
 
     def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
         """Tell one stage."""
@@ -76,6 +79,7 @@ class FakeBackend:
 
     def run(self, run: Run, handle: RunHandle, emit: Emit) -> Outcome:
         """Do as the prompt says."""
+        self.did = "run"
         emit(PrefillProgress(3, 2, 1))
         if run.prompt == "refuse":
             raise InvalidInputError(
@@ -97,6 +101,7 @@ class FakeBackend:
 
     def embed(self, spec: EmbedSpec, handle: RunHandle = WANTED) -> Embeddings:
         """Show what was asked; of "wait", when nobody waits for it any more."""
+        self.did = "embed"
         if spec.inputs == ("wait",):
             stopped = threading.Event()
             handle.on_cancel(stopped.set)
@@ -106,6 +111,7 @@ class FakeBackend:
 
     def rank(self, spec: RankSpec, handle: RunHandle = WANTED) -> Ranking:
         """Show what was asked."""
+        self.did = "rank"
         check_wanted(handle)
         return Ranking((float(len(spec.query)), float(len(spec.documents))), 7)
 
@@ -141,12 +147,21 @@ class FakeDaemon:
         self.socket.settimeout(BOUND_S)
         self.backend = FakeBackend()
         self.left = threading.Event()
+        self.watching = 0
         self._theirs = theirs
         self._buffer = frame.FrameBuffer()
         self._frames: list[FromWorker] = []
-        loop = WorkerLoop(theirs, lambda _: self.backend, self._job, leave=self._leave)
+        loop = WorkerLoop(
+            theirs, lambda _: self.backend, self._job, leave=self._leave, watched=self._watched
+        )
         self.thread = threading.Thread(target=loop.serve, daemon=True)
         self.thread.start()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        self.watching += 1
+        yield
+        self.backend.watched.append(self.backend.did)
 
     def _leave(self, code: int) -> None:
         assert code == 0
@@ -390,3 +405,19 @@ def test_a_daemon_gone_with_frames_unread_is_the_end_too() -> None:
     theirs.close()
 
     assert left[:1] == [0]
+
+
+def test_the_cores_are_watched_while_something_is_computed(daemon: FakeDaemon) -> None:
+    """And not for a text that is cut into tokens."""
+    daemon.load()
+    daemon.run(1, "x")
+    daemon.until(1, DoneFrame)
+    daemon.send(EmbedFrame(2, EmbedSpec(("a",))))
+    daemon.until(2, EmbeddedFrame)
+    daemon.send(RankFrame(3, RankSpec("q", ("d",))))
+    daemon.until(3, RankedFrame)
+    daemon.send(TokenizeFrame(4, "x", add_special=True, parse_special=True))
+    daemon.until(4, TokenizedFrame)
+
+    assert daemon.backend.watched == ["run", "embed", "rank"]
+    assert daemon.watching == len(daemon.backend.watched)
