@@ -176,12 +176,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("prompt_cache", byte_count, "256M", "Caches of waiting chats, a CPU model.", live=True),
     _row("session_disk", byte_count, "1G", "Disk for named conversations; 0: none.", live=True),
     _row("threads", integer(0, 256), "0", "CPU threads of an engine; 0: the big cores.", live=True),
-    _row(
-        "omp_wait_policy",
-        choice("auto", "passive", "active"),
-        "auto",
-        "How an engine's threads wait: spinning while cores are free, asleep, or spinning.",
-    ),
+    _row("omp_wait_policy", choice("auto", "passive", "active"), "auto", "How threads wait."),
     _row("llama_server", path, "", "A native llama-server to use instead of the wheel."),
     _row("llama_server_npu", boolean, "false", "Let a llama-server that can compute on the NPU."),
     _row("confine", boolean, "true", "Models' workers write and connect nowhere else (Landlock)."),
