@@ -16,6 +16,8 @@ install.sh: install, upgrade or remove rkd
   --prefix DIR         install below DIR (default /opt/rkd)
   --wheelhouse DIR     take every package from DIR, nothing from the network
   --gateway            with rkd-gateway: Ollama's and OpenAI's API on 127.0.0.1:11434
+  --clocks[=WHEN]      with rkd-clocks: governors at full speed while a model answers
+                       (answering, the default) or always; off takes it away again
   --otel               with traces (OpenTelemetry)
   --native-engine      build llama.cpp's llama-server for this processor as well
   --engine-source PATH its source, an archive or a folder (default: downloaded, checksummed)
@@ -31,7 +33,7 @@ TEXT
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
 parse() {
-    PREFIX='' DRY=0 YES=0 START=1 ACTION=install PURGE=0 NATIVE=0 OTEL=0 GATEWAY=0
+    PREFIX='' DRY=0 YES=0 START=1 ACTION=install PURGE=0 NATIVE=0 OTEL=0 GATEWAY=0 CLOCKS=''
     WHO='' MODELS='' WHEELHOUSE='' ENGINE_SOURCE=''
     while [ $# -gt 0 ]; do
         case $1 in
@@ -42,6 +44,9 @@ parse() {
                 ;;
             --system) WHO=rkd ;;
             --gateway) GATEWAY=1 ;;
+            --clocks) CLOCKS=answering ;;
+            --clocks=answering | --clocks=always | --clocks=off) CLOCKS=${1#--clocks=} ;;
+            --clocks=*) fail "--clocks wants answering, always or off, not ${1#--clocks=}" ;;
             --otel) OTEL=1 ;;
             --dry-run) DRY=1 ;;
             --yes | -y) YES=1 ;;
@@ -119,6 +124,7 @@ main() {
     . "$PARTS/system.sh"
     . "$PARTS/service.sh"
     . "$PARTS/gateway.sh"
+    . "$PARTS/clocks.sh"
     . "$PARTS/remove.sh"
     . "$PARTS/demo.sh"
     trap clean_up EXIT

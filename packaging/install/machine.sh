@@ -10,6 +10,11 @@ need_root() {
 
 booted() { [ -d /run/systemd/system ]; }
 
+systemd_version() {
+    version=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+    echo "${version:-0}"
+}
+
 # What this machine is; tells, and stops nothing.
 detect() {
     ARCH=$(uname -m)

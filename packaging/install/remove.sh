@@ -11,7 +11,7 @@ uninstall_all() {
     WHO=${WHO:-rkd} MODELS=${MODELS:-$STATE/models}
     [ "$PURGE" = 0 ] || confirm "Delete rkd and all models in $MODELS?"
     if booted; then
-        for unit in rkd-gateway.socket rkd-gateway.service rkd-proxy.socket rkd-proxy.service rkd.service; do
+        for unit in rkd-clocks.socket rkd-clocks.service rkd-gateway.socket rkd-gateway.service rkd-proxy.socket rkd-proxy.service rkd.service; do
             run systemctl disable --quiet --now "$unit" 2>/dev/null || :
         done
     fi
@@ -20,6 +20,7 @@ uninstall_all() {
     remove_written
     remove_state
     remove_folders
+    forget_run
     if booted; then systemctl daemon-reload; fi
     remove_users
     tell_kept

@@ -28,6 +28,7 @@ install_all() {
         roll_back
     fi
     open_gateway
+    open_clocks
     [ "$DRY" = 1 ] || remember
     prune
     say "done. Try: rkctl status"

@@ -27,6 +27,7 @@ choose_user() {
     fi
     [ "$(remembered otel)" != 1 ] || OTEL=1
     [ "$(remembered gateway)" != 1 ] || GATEWAY=1
+    CLOCKS=${CLOCKS:-$(remembered clocks)}
     [ -n "$WHO" ] || WHO=${SUDO_USER:-rkd}
     [ "$WHO" != root ] || WHO=rkd
     if [ "$WHO" = rkd ]; then
@@ -108,6 +109,7 @@ put_units() {
         put "$UNITS/$unit" 644 <"$from/$unit"
     done
     put_gateway "$from"
+    put_clocks "$from"
     put "$UDEV_RULES" 644 <"$from/60-rkd.rules"
     put "$TMPFILES" 644 <"$from/rkd.tmpfiles"
     drop_in | put "$UNITS/rkd.service.d/10-install.conf" 644
@@ -152,11 +154,6 @@ ExecStart=!$(command -v setpriv) --reuid=$WHO --regid=rkd --groups=rkd,render,vi
 TEXT
 }
 
-systemd_version() {
-    version=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
-    echo "${version:-0}"
-}
-
 # Where shells, man and bash-completion look by themselves.
 link_commands() {
     for name in rkd rkctl; do
@@ -175,6 +172,7 @@ user=$WHO
 models=$MODELS
 otel=$OTEL
 gateway=$GATEWAY
+clocks=$CLOCKS
 config=$(sum_of "$TARGET/systemd/rkd.toml")
 TEXT
 }

@@ -125,6 +125,7 @@ def test_boards_are_recognised(tree: str, words: str) -> None:
         (("--dry-run", "--models-dir", "/"), "wants a folder"),
         (("--dry-run", "--user", "no-such-user-here"), "no user"),
         (("--dry-run", "--wheelhouse", "/no/such/folder"), "no folder"),
+        (("--dry-run", "--clocks=fast"), "answering, always or off, not fast"),
     ],
 )
 def test_wrong_options_are_refused(arguments: tuple[str, ...], words: str) -> None:

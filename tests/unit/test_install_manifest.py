@@ -12,9 +12,9 @@ PARTS = Path(__file__).resolve().parents[2] / "packaging" / "install"
 SYSTEM = """
 set -eu
 PREFIX=${PREFIX:-$T/opt/rkd} DRY=0 YES=1 PURGE=${PURGE:-0} WHO=rkd OTEL=0 START=1 ARCH=x
-GATEWAY=${GATEWAY:-0}
+GATEWAY=${GATEWAY:-0} CLOCKS=${CLOCKS:-}
 fail() { printf '%s\\n' "$*" >&2; exit 1; }
-for part in say manifest machine program system service gateway remove; do
+for part in say manifest machine program system service gateway clocks remove; do
     . "$PARTS/$part.sh"
 done
 CONFIG=$T/etc/rkd STATE=$T/var/lib/rkd CACHE=$T/var/cache/rkd UNITS=$T/etc/systemd
@@ -42,7 +42,7 @@ printf '#!/bin/sh\\necho complete\\n' >"$TARGET/bin/rkctl"
 chmod +x "$TARGET/bin/rkctl"
 : >"$TARGET/pyvenv.cfg"
 for unit in rkd.service rkd-proxy.socket rkd-proxy.service 60-rkd.rules rkd.tmpfiles \
-    rkd-gateway.socket rkd-gateway.service; do
+    rkd-gateway.socket rkd-gateway.service rkd-clocks.socket rkd-clocks.service; do
     echo "$unit" >"$TARGET/systemd/$unit"
 done
 echo 'models = "@MODELS@"' >"$TARGET/systemd/rkd.toml"
@@ -53,6 +53,7 @@ put_units "$TARGET"
 switch_to "$TARGET"
 link_commands
 open_gateway
+open_clocks
 remember
 mkdir -p "$STATE/operations" "$STATE/workers" "$CACHE/huggingface"
 : >"$STATE/lock"
@@ -199,6 +200,27 @@ def test_the_gateway_comes_and_goes_with_it(system: System) -> None:
     assert (system.root / "usr/local/bin/rkd-gateway").is_symlink()
     found = system.do("choose_user", 'echo "asked for: $GATEWAY"')
     assert "asked for: 1" in found.stdout
+    system.do("uninstall_all")
+
+    assert system.left() == before
+
+
+def test_the_clocks_come_and_go_as_asked(system: System) -> None:
+    """Only where they were asked for; in the way asked for last; `off` leaves nothing of them."""
+    before = system.left()
+    units = system.root / "etc/systemd"
+    system.do(INSTALL)
+    without = system.left()
+    way = units / "rkd-clocks.service.d/10-install.conf"
+    for asked in ("answering", "always"):
+        system.do(INSTALL, CLOCKS=asked)
+        assert (units / "rkd-clocks.socket").read_text() == "rkd-clocks.socket\n"
+        assert f"Environment=RKD_CLOCKS={asked}\n" in way.read_text()
+    found = system.do("choose_user", 'echo "asked for: $CLOCKS"')
+    assert "asked for: always" in found.stdout
+    system.do(INSTALL, CLOCKS="off")
+    assert system.left() == without
+    system.do(INSTALL, CLOCKS="answering")
     system.do("uninstall_all")
 
     assert system.left() == before

@@ -14,7 +14,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"daemon"}),
     frozenset({"service"}),
-    frozenset({"telemetry"}),
+    frozenset({"telemetry", "clocks"}),
     frozenset({"operations"}),
     frozenset({"library", "hub", "pool"}),
     frozenset({"worker"}),
