@@ -15,9 +15,9 @@ from rkd.v1 import models_pb2 as pb
 from rkd_client.ask import Ask, StreamAsk
 from rkd_client.channel import OPTIONS, Caller, codecs, credentials, is_secure, present
 from rkd_client.endpoint import choose
-from rkd_client.errors import DataLossError, RkdError, UnavailableError
+from rkd_client.errors import DataLossError, InvalidInputError, RkdError, UnavailableError
 from rkd_client.face import Face, Line, Reading, attempts_of
-from rkd_client.passing import Passing
+from rkd_client.passing import Passing, Stands
 from rkd_client.upload import Came, Hashed, Pause, Told, ask_of, digest_of, journey, requests
 from rkd_client.values import value_of
 from rkd_client.where import Where
@@ -225,27 +225,45 @@ class AsyncClient(Face):
 
     async def holds(self, digest: str) -> bool:
         """Tell whether the board holds the file of *digest*, whole."""
-        return (await self._stands(digest)).complete
+        return (await self.stands(digest)).complete
+
+    async def stands(self, digest: str) -> Stands:
+        """Tell how much of the file of *digest* the board holds."""
+        held = await self._stands(digest)
+        return Stands(held.committed_bytes, held.complete)
 
     async def send(
-        self, digest: str, pieces: AsyncIterator[bytes], size_bytes: int | None = None
+        self,
+        digest: str,
+        pieces: AsyncIterator[bytes],
+        size_bytes: int | None = None,
+        *,
+        offset_bytes: int = 0,
     ) -> None:
         """
         Bring the file that *pieces* are to the board, once, as it comes.
 
         Args:
             digest: `sha256:<hex>` of it.
-            pieces: all of it; what the board holds already is read and not sent.
+            pieces: all of it from *offset_bytes* on; what the board holds already is read and not
+                sent.
             size_bytes: of all of it; None where that is not known before the end.
+            offset_bytes: where *pieces* begin, at most what the board holds.
 
         Raises:
-            RkdError: the board refuses it, or it is not what *digest* says.
+            RkdError: the board refuses it, or it is not what *digest* says; UPLOAD_OFFSET, bytes
+                are missing between what it holds and *pieces*.
         """
         held = await self._stands(digest)
         if held.complete:
             return
+        if held.committed_bytes < offset_bytes:
+            said = (
+                f"the board holds {held.committed_bytes} bytes, and these begin at {offset_bytes}"
+            )
+            raise InvalidInputError("UPLOAD_OFFSET", said)
         passing = Passing(digest, held.committed_bytes, size_bytes)
-        source = aiter(passing.left(pieces))
+        source = aiter(passing.left(pieces, offset_bytes))
         while not passing.ended:
             came = await self.link.send(passing.ask(), passing.requests(source), self.caller)
             if isinstance(came, RkdError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final
 
 from rkd.v1 import models_pb2 as pb
@@ -17,6 +18,14 @@ Of a file whose size nobody knows yet, so much more than it has is announced at 
 
 Less than announced is always sent, so that the board takes it for unfinished until the end.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """How much of a file the board holds, and whether that is all of it."""
+
+    committed_bytes: int
+    complete: bool
 
 
 class Passing:
@@ -52,9 +61,15 @@ class Passing:
         announced = self._size_bytes or self._at + self._window_bytes
         return pb.UploadRequest(digest=self._digest, size_bytes=announced)
 
-    async def left(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield what of *pieces* the board does not hold, cut to what a message may hold."""
-        skip = self._at
+    async def left(
+        self, pieces: AsyncIterator[bytes], offset_bytes: int = 0
+    ) -> AsyncIterator[bytes]:
+        """
+        Yield what of *pieces* the board does not hold, cut to what a message may hold.
+
+        They begin at *offset_bytes* of the file.
+        """
+        skip = self._at - offset_bytes
         async for piece in pieces:
             rest = memoryview(piece)[min(skip, len(piece)) :]
             skip -= len(piece) - len(rest)

@@ -25,6 +25,7 @@ from rkd_console.asked import NOW
 from rkd_console.feed import Feed
 from rkd_console.guard import Guard, Nonced
 from rkd_console.pages import PAGES, Page
+from rkd_console.pages.stock import upload_route
 from rkd_console.signin import Session, Sessions
 from rkd_console.signpage import SignPage
 from rkd_console.texts import say
@@ -36,6 +37,7 @@ RECONNECT_S: Final = 30.0
 """A page whose browser was away for so long starts anew."""
 HEAD: Final = (
     '<link rel="stylesheet" href="/console/console.css"><script src="/console/console.js"></script>'
+    '<link rel="stylesheet" href="/console/stock.css"><script src="/console/stock.js"></script>'
 )
 
 
@@ -86,6 +88,7 @@ class Console:
         app.add_route("/signin/state", sign.state, methods=["GET"])
         app.add_route("/signout", sign.sign_out, methods=["POST"])
         app.add_route("/healthz", self._healthz, methods=["GET"])
+        app.add_route(upload_route.ADDRESS, upload_route.answer, methods=["POST", "PUT"])
         app.mount("/console", StaticFiles(directory=STATIC))
         for page in PAGES:
             _Page(page)(self._builder(page))

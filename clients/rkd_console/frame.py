@@ -8,6 +8,7 @@ from rkd_console.asked import DARK, LANGUAGE
 from rkd_console.elements import named, words
 from rkd_console.feed import Change
 from rkd_console.pages import PAGES
+from rkd_console.pages.stock import bell
 from rkd_console.texts import NAMES
 from rkd_console.visit import Visit
 
@@ -33,6 +34,7 @@ def build(visit: Visit, name: str) -> ui.element:
         ui.space()
         _choices(visit)
     _banner(visit)
+    bell.ring(visit)
     with ui.element("div").classes("rkd-shell"):
         _navigation(visit, name)
         return ui.element("main").props('id="content" tabindex="-1"').classes("rkd-main")

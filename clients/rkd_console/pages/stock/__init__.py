@@ -1,0 +1,1 @@
+"""What the pages Models and Hub are made of."""
