@@ -124,12 +124,19 @@ class Feed:
             await asyncio.sleep(STATUS_EVERY_S)
 
     async def _watch(self) -> None:
+        """Follow the daemon's log; what happened while it was not followed is not missed."""
+        since: int | None = None
         while True:
-            with contextlib.suppress(RkdError):
-                async with self._watching.watch() as events:
+            try:
+                async with self._watching.watch(since=since) as events:
                     async for event in events:
                         if event.topic:
+                            since = event.revision + 1
                             self._take(event)
+            except RkdError:  # the poll says so when the daemon is gone
+                since = None
+                self.refresh("residents", "operations")
+                self._tell("models")
             await asyncio.sleep(AGAIN_S)
 
     def _take(self, event: WatchResponse) -> None:

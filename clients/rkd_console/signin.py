@@ -77,7 +77,7 @@ class Sessions:
     def __init__(
         self, client: AsyncClient, where: Where, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._nobody = client.using(token="", metadata=NOBODY, timeout=ASKING_S)
+        self._nobody = client.using(token="", metadata=NOBODY)
         self._over_tcp = not any(one.path for one in where.endpoints)
         self._clock = clock
         self._held: dict[str, Session] = {}
@@ -133,8 +133,7 @@ class Sessions:
         except UnauthenticatedError:
             self._count(peer)
             raise
-        client = client.using(timeout=None)
-        role = await _role_of(client)
+        role = await _role_of(client.using(timeout=ASKING_S))
         now = self._clock()
         self._make_room()
         name = secrets.token_urlsafe(32)
@@ -144,7 +143,7 @@ class Sessions:
     async def is_open(self) -> bool:
         """Tell whether any program of this machine may ask the daemon without a token."""
         try:
-            status = await self._nobody.status()
+            status = await self._nobody.using(timeout=ASKING_S).status()
         except UnauthenticatedError:
             return False
         # Over its unix socket the daemon takes nobody for a caller on loopback; that says nothing
@@ -158,7 +157,7 @@ class Sessions:
             return self._nobody
         if not await self.is_open():
             bearer = self._nobody.using(token=token, metadata={})
-            await bearer.status()
+            await bearer.using(timeout=ASKING_S).status()
             return bearer
         if is_local:  # no tokens exist, so none is wanted
             return self._nobody

@@ -8,9 +8,9 @@ from urllib.parse import parse_qs
 from nicegui import ui
 from rkd_client.errors import RkdError
 
+from rkd_console.pages.stock.findings import Findings
 from rkd_console.pages.stock.offer import Offer
-from rkd_console.pages.stock.query import Form, Link, asked, link_in
-from rkd_console.pages.stock.results import Results
+from rkd_console.pages.stock.query import Form, Place, asked, place_in
 from rkd_console.pages.stock.search_form import SearchForm
 from rkd_console.pages.stock.transfers import Transfers
 from rkd_console.visit import Visit
@@ -31,17 +31,17 @@ class Hub:
         self._asked = 0
         self._fields = SearchForm(visit, self._search)
         Transfers(visit, frozenset({"pull"}))
-        self._results = Results(visit, open_=self._open, more=self._more, narrow=self._narrow)
+        self._results = Findings(visit, open_=self._open, more=self._more, narrow=self._narrow)
         self._offer = Offer(visit)
         query = str(ui.context.client.request.url.query)[:2000]
-        link = link_in(parse_qs(query).get("repo", [""])[0])
-        if link is not None:
-            self._offer.open(link)
+        place = place_in(parse_qs(query).get("repo", [""])[0])
+        if place is not None:
+            self._offer.open(place)
 
     def _search(self, form: Form) -> None:
-        link = link_in(form.words)
-        if link is not None:
-            self._offer.open(link)
+        place = place_in(form.words)
+        if place is not None:
+            self._offer.open(place)
             return
         self._form, self._next = form, ""
         self._results.wait()
@@ -75,4 +75,4 @@ class Hub:
         self._results.show(answer, behind=behind)
 
     def _open(self, repository: str) -> None:
-        self._offer.open(Link(repository, "", repository, chosen=False))
+        self._offer.open(Place(repository, "", repository, chosen=False))

@@ -13,7 +13,7 @@ from rkd.access.role import Role
 from rkd_console.pages.stock import figures
 from rkd_console.pages.stock.asking import Asking
 from rkd_console.pages.stock.editor import Editor
-from rkd_console.pages.stock.parts import act, block, button, put
+from rkd_console.pages.stock.parts import act, block, button, dialog, put
 from rkd_console.pages.stock.shelf import Row
 from rkd_console.safe import shown
 from rkd_console.visit import Visit
@@ -30,13 +30,15 @@ class About:
         self._visit = visit
         self._name = ""
         self._asking = Asking(visit, self._again)
-        with ui.dialog().props("persistent") as self._dialog, block("rkd-card stock-dialog"):
+        with (
+            dialog(visit.text("stock.about"), persistent=True) as self._dialog,
+            block("rkd-card stock-dialog"),
+        ):
             with block("stock-row"):
                 self._title = put("", "stock-heading rkd-foreign", "h2")
                 ui.space()
                 act("close", visit.text("stock.close"), self._dialog.close)
             self._inside = block("stock-column")
-        self._dialog.props["aria-label"] = visit.text("stock.about")
 
     def open(self, row: Row, *, editing: bool = False) -> None:
         """Show the model of *row*; *editing* begins with its Modelfile."""

@@ -12,7 +12,17 @@ from rkd_client.v1.models import ShowResponse
 from rkd_client.v1.types import ModelSummary
 
 from rkd_console.pages.stock import figures
-from rkd_console.pages.stock.parts import Given, block, button, check, field, form, put, submit
+from rkd_console.pages.stock.parts import (
+    Given,
+    block,
+    button,
+    check,
+    dialog,
+    field,
+    form,
+    put,
+    submit,
+)
 from rkd_console.safe import shown
 from rkd_console.visit import Visit
 
@@ -30,9 +40,8 @@ class Asking:
 
     def __init__(self, visit: Visit, changed: Callable[[], None]) -> None:
         self._visit, self._changed = visit, changed
-        with ui.dialog() as self._dialog:
+        with dialog(visit.text("stock.question")) as self._dialog:
             self._box = block("rkd-card stock-ask")
-        self._dialog.props["aria-label"] = visit.text("stock.question")
 
     def copy(self, name: str) -> None:
         """Ask what the copy of *name* is called."""

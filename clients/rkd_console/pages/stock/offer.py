@@ -19,12 +19,13 @@ from rkd_console.pages.stock.parts import (
     block,
     button,
     check,
+    dialog,
     field,
     form,
     put,
     submit,
 )
-from rkd_console.pages.stock.query import Link
+from rkd_console.pages.stock.query import Place
 from rkd_console.pages.stock.transfers import Transfers
 from rkd_console.safe import markdown, shown
 from rkd_console.visit import Visit
@@ -48,45 +49,43 @@ class Offer:
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
-        self._link: Link | None = None
-        with ui.dialog() as self._dialog, block("rkd-card stock-dialog"):
+        self._link: Place | None = None
+        with dialog(visit.text("stock.repository")) as self._dialog, block("rkd-card stock-dialog"):
             with block("stock-row"):
                 self._title = put("", "stock-heading rkd-foreign", "h2")
                 ui.space()
                 act("close", visit.text("stock.close"), self._dialog.close)
             Transfers(visit, frozenset({"pull"}))
             self._inside = block("stock-column")
-        self._dialog.props["aria-label"] = visit.text("stock.repository")
-        with ui.dialog() as self._asking:
+        with dialog(visit.text("stock.question")) as self._asking:
             self._question = block("rkd-card stock-ask")
-        self._asking.props["aria-label"] = visit.text("stock.question")
 
-    def open(self, link: Link) -> None:
-        """Show the repository of *link*."""
-        self._link = link
-        self._title.text = shown(link.repository, LONGEST)
+    def open(self, place: Place) -> None:
+        """Show the repository of *place*."""
+        self._link = place
+        self._title.text = shown(place.repository, LONGEST)
         self._inside.clear()
         with self._inside:
             self._state = put(self._visit.text("stock.looking"), "rkd-soft", "p")
         self._dialog.open()
-        self._visit.task(self._fill(link))
+        self._visit.task(self._fill(place))
 
-    async def _fill(self, link: Link) -> None:
+    async def _fill(self, place: Place) -> None:
         try:
-            answer = await self._visit.client.files(link.repository, revision=link.revision)
+            answer = await self._visit.client.files(place.repository, revision=place.revision)
         except BaseException:
             self._state.text = self._visit.text("stock.unknown")
             raise
-        if link is not self._link:  # somebody looks at another one meanwhile
+        if place is not self._link:  # somebody looks at another one meanwhile
             return
         self._inside.clear()
-        self._title.text = shown(answer.repository.id or link.repository, LONGEST)
+        self._title.text = shown(answer.repository.id or place.repository, LONGEST)
         with self._inside:
             self._head(answer)
-            if link.chosen and self._visit.may(Role.MANAGE):
-                self._pasted(link)
-            self._variants(answer, link)
-            self._card(answer, link)
+            if place.chosen and self._visit.may(Role.MANAGE):
+                self._pasted(place)
+            self._variants(answer, place)
+            self._card(answer, place)
 
     def _head(self, answer: ListFilesResponse) -> None:
         text, one = self._visit.text, answer.repository
@@ -98,23 +97,23 @@ class Offer:
             facts.append(text("stock.gate.how"))
         put(" · ".join(facts), "rkd-soft rkd-foreign")
 
-    def _pasted(self, link: Link) -> None:
+    def _pasted(self, place: Place) -> None:
         with block("stock-row stock-wrap"):
-            put(shown(link.source, LONGEST), "rkd-foreign")
-            self._get(link.source, link)
+            put(shown(place.source, LONGEST), "rkd-foreign")
+            self._get(place.source, place)
 
-    def _variants(self, answer: ListFilesResponse, link: Link) -> None:
+    def _variants(self, answer: ListFilesResponse, place: Place) -> None:
         text = self._visit.text
         if not answer.variants:
             put(text("stock.no_weights"), "rkd-warn")
             return
         with block("stock-list", "ul"):
             for one in answer.variants[:MOST]:
-                self._variant(one, link, answer.repository.id)
+                self._variant(one, place, answer.repository.id)
         if len(answer.variants) > MOST:
             put(text("stock.rest", count=len(answer.variants) - MOST), "rkd-soft")
 
-    def _variant(self, one: Variant, link: Link, repository: str) -> None:
+    def _variant(self, one: Variant, place: Place, repository: str) -> None:
         text = self._visit.text
         icon, colour = ICONS.get(one.verdict, ICONS[""])
         name = one.files[0] if one.files else one.tag
@@ -132,7 +131,7 @@ class Offer:
                 ui.space()
                 if self._visit.may(Role.MANAGE) and one.verdict != "unsupported":
                     tag = one.tag or name
-                    self._get(f"{repository}:{tag}", link)
+                    self._get(f"{repository}:{tag}", place)
             parts = len(one.files)
             said = [shown(name, LONGEST), text("stock.parts", count=parts) if parts > 1 else ""]
             said += _made(self._visit, one)
@@ -146,25 +145,25 @@ class Offer:
                 said_ = text("stock.companion", file=shown(one.projector, LONGEST), size=size)
                 put(said_, "rkd-foreign stock-small")
 
-    def _get(self, source: str, link: Link) -> None:
+    def _get(self, source: str, place: Place) -> None:
         said = self._visit.text("stock.download")
-        made = button(said, partial(self._begin, source, link), "download")
+        made = button(said, partial(self._begin, source, place), "download")
         made.props["aria-label"] = f"{said}: {shown(source, LONGEST)}"
         made.on("click", js_handler="() => rkdStockAsk()")
 
-    def _begin(self, source: str, link: Link) -> None:
-        self._visit.task(self._pull(source, link))
+    def _begin(self, source: str, place: Place) -> None:
+        self._visit.task(self._pull(source, place))
 
     async def _pull(
-        self, source: str, link: Link, name: str = "", *, replace: bool = False
+        self, source: str, place: Place, name: str = "", *, replace: bool = False
     ) -> None:
         asked = self._visit.client.pull(
-            source, name=name, revision=link.revision, replace=replace, detach=True
+            source, name=name, revision=place.revision, replace=replace, detach=True
         )
         try:
             began = await asked.result()
         except AlreadyExistsError as error:
-            self._ask(source, link, shown(error.message, LONGEST))
+            self._ask(source, place, shown(error.message, LONGEST))
             return
         self._asking.close()
         self._visit.feed.refresh("operations")
@@ -172,12 +171,12 @@ class Offer:
         said = self._visit.text("stock.begun", what=shown(what, LONGEST))
         ui.notify(said, type="info")
 
-    def _ask(self, source: str, link: Link, why: str) -> None:
+    def _ask(self, source: str, place: Place, why: str) -> None:
         text = self._visit.text
 
         def take(given: Given) -> None:
             name, replace = given.get("name", "").strip(), "replace" in given
-            self._visit.task(self._pull(source, link, name, replace=replace))
+            self._visit.task(self._pull(source, place, name, replace=replace))
 
         self._question.clear()
         with self._question, form(take, "stock-column"):
@@ -189,10 +188,10 @@ class Offer:
                 button(text("stock.back"), self._asking.close).props("flat")
         self._asking.open()
 
-    def _card(self, answer: ListFilesResponse, link: Link) -> None:
+    def _card(self, answer: ListFilesResponse, place: Place) -> None:
         text = self._visit.text
         with block("stock-column") as around:
-            show = partial(self._read, around, answer.repository.id, link.revision)
+            show = partial(self._read, around, answer.repository.id, place.revision)
             with block("stock-row stock-wrap"):
                 button(text("stock.card"), show, "article").props("outline")
                 address = f"https://huggingface.co/{quote(answer.repository.id, safe='/')}"

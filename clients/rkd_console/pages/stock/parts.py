@@ -45,6 +45,18 @@ def block(classes: str, tag: str = "div") -> Element:
     return ui.element(tag).classes(classes)
 
 
+def dialog(said: str, *, persistent: bool = False) -> ui.dialog:
+    """
+    Make a dialog called *said*.
+
+    It does not move while it opens: an editor in it measures itself at once.
+    """
+    made = ui.dialog().props("transition-duration=0")
+    made.props["persistent"] = persistent
+    named(made, said)
+    return made
+
+
 def act(icon: str, said: str, work: Callable[[], Any]) -> ui.button:
     """Offer *work* behind an icon whose name is *said*."""
     button = ui.button(icon=icon, on_click=work).props("flat round dense").classes("stock-touch")

@@ -85,7 +85,7 @@ def form_of(given: Mapping[str, str]) -> Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Place:
     """
     A place on the Hub that somebody pasted.
 
@@ -102,7 +102,7 @@ class Link:
     chosen: bool
 
 
-def link_in(words: str) -> Link | None:
+def place_in(words: str) -> Place | None:
     """
     Return the place on the Hub that *words* are the address of; None for words to search.
 
@@ -114,10 +114,10 @@ def link_in(words: str) -> Link | None:
     named = classify(text)
     if named.kind is SourceKind.HUB:
         chosen = bool(named.selector or named.file)
-        return Link(named.repository, named.revision, text, chosen)
+        return Place(named.repository, named.revision, text, chosen)
     plain, _, selector = text.partition(":")
     if repository_of(plain):
-        return Link(plain, "", text, bool(selector))
+        return Place(plain, "", text, bool(selector))
     if text.lower().startswith(("http://", "https://")):
-        return Link(text, "", text, chosen=False)
+        return Place(text, "", text, chosen=False)
     return None

@@ -19,6 +19,7 @@ from rkd_console.pages.stock.parts import (
     button,
     check,
     choice,
+    dialog,
     field,
     form,
     put,
@@ -57,9 +58,8 @@ class DropZone:
         self._drop.on("brought", self._brought)
         self._drop.on("broken", self._broken)
         self._rows = block("stock-list", "ul")
-        with ui.dialog() as self._dialog:
+        with dialog(text("stock.drop.ask")) as self._dialog:
             self._box = block("rkd-card stock-ask")
-        self._dialog.props["aria-label"] = text("stock.drop.ask")
 
     def _dropped(self, event: GenericEventArguments) -> None:
         files = _files_in(event.args)

@@ -22,7 +22,7 @@ MOST_FACETS: Final = 10
 LONGEST: Final = 200
 
 
-class Results:
+class Findings:
     """
     The list of what was found.
 
