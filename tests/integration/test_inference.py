@@ -201,7 +201,7 @@ def test_daemon_killed_leaves_no_child(daemon: DaemonProcess) -> None:
 
         daemon.kill()
 
-    wait_for(lambda: not any(alive(pid) for pid in children), "the workers to be gone", 5)
+    wait_for(lambda: not any(alive(pid) for pid in children), "the workers to be gone")
 
 
 def test_daemon_killed_while_loading(tmp_path: Path, smollm2: Path) -> None:
@@ -215,7 +215,7 @@ def test_daemon_killed_while_loading(tmp_path: Path, smollm2: Path) -> None:
         children = daemon.children()
         daemon.kill()
         stream.cancel()
-    wait_for(lambda: not any(alive(pid) for pid in children), "the workers to be gone", 5)
+    wait_for(lambda: not any(alive(pid) for pid in children), "the workers to be gone")
 
 
 def test_stop_ends_streams_and_children(daemon: DaemonProcess) -> None:
