@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 
 import pytest
+
+with contextlib.suppress(ImportError):  # tests/slow also runs where torch is and this is not
+    import hypothesis
+
+    # A machine that has other work draws slowly: no fault of what is tested.
+    hypothesis.settings.register_profile(
+        "rkd", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("rkd")
 
 ASYNC_TEST_BOUND_S = 60.0
 """No coroutine test waits longer than this for anything."""

@@ -26,7 +26,7 @@ from rkd.operations.pull import PullOrder, PullRunner, stages_in_use, start_pull
 from rkd.operations.push import PushRunner
 
 QUICK = Patience(waits_s=(0.01,) * 6)
-LIMITS = Limits(connect_s=2.0, read_s=1.0, api_waits_s=(0.01, 0.01))
+LIMITS = Limits(read_s=30.0, api_waits_s=(0.01, 0.01))
 
 
 class Rooms:

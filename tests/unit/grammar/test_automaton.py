@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rkd.grammar.automaton import MAX_EDGES, MAX_STATES, automaton_of
@@ -29,7 +29,7 @@ EXPRESSIONS = st.recursive(
 TEXTS = st.text(alphabet="abé1.-\n", max_size=6)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None)
 @given(pattern=EXPRESSIONS, text=TEXTS)
 def test_it_matches_what_the_expression_does(pattern: str, text: str) -> None:
     """For every expression and text, as it is and as a grammar."""
@@ -40,7 +40,7 @@ def test_it_matches_what_the_expression_does(pattern: str, text: str) -> None:
     assert Grammar(made.gbnf()).makes(text) is expected
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None)
 @given(pattern=EXPRESSIONS)
 def test_the_next_character_tells_the_way(pattern: str) -> None:
     """No state has two ways with one character: the engine follows each of them at once."""

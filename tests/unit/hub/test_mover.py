@@ -50,12 +50,13 @@ class Bench:
         self, hub: LocalHub, folder: Path, *, token: str = "", offline: bool = False
     ) -> None:
         self.hub = hub
+        self.read_s = 30.0
         self.connection = Connection(
             endpoint=hub.endpoint,
             token=lambda: token,
             offline=lambda: offline,
             home=folder / "home",
-            limits=lambda: Limits(connect_s=1.0, read_s=0.5),
+            limits=lambda: Limits(read_s=self.read_s),
         )
         self.target = folder / "model.gguf"
         self.seen: list[int] = []
@@ -141,6 +142,7 @@ def test_breaking_every_megabyte_still_ends(bench: Bench) -> None:
 
 def test_silence_is_a_break(bench: Bench) -> None:
     """A stall longer than the read timeout is taken up on a new connection."""
+    bench.read_s = 0.5
     bench.hub.break_with(Fault("cdn", "stall", at_bytes=MEBI))
     bench.fetch()
 
