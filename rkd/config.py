@@ -81,6 +81,7 @@ class Config:
     session_disk: int
     threads: int
     omp_wait_policy: str
+    spare_worker: bool
     llama_server: Path | None
     llama_server_npu: bool
     confine: bool
@@ -177,6 +178,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("session_disk", byte_count, "1G", "Disk for named conversations; 0: none.", live=True),
     _row("threads", integer(0, 256), "0", "CPU threads of an engine; 0: the big cores.", live=True),
     _row("omp_wait_policy", choice("auto", "passive", "active"), "auto", "How threads wait."),
+    _row("spare_worker", boolean, "true", "Keep one process ready for the next model."),
     _row("llama_server", path, "", "A native llama-server to use instead of the wheel."),
     _row("llama_server_npu", boolean, "false", "Let a llama-server that can compute on the NPU."),
     _row("confine", boolean, "true", "Models' workers write and connect nowhere else (Landlock)."),

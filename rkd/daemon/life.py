@@ -130,6 +130,8 @@ class Daemon:
         if interval_s is not None:
             self._own(ping_watchdog(self._notifier, interval_s), "rkd-watchdog")
         self._say_ready(time.monotonic() - began_s)
+        if rooms.spare is not None:
+            rooms.spare.make()
 
     async def until_stopped(self) -> None:
         """Serve until told to stop; SIGHUP reads the configuration anew."""
@@ -176,6 +178,8 @@ class Daemon:
 
     async def _close_pool(self) -> None:
         await self._rooms.pool.close(self._left_s())
+        if self._rooms.spare is not None:
+            await self._rooms.spare.close()
 
     async def reload(self) -> Reloaded:
         """

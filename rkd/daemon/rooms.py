@@ -38,6 +38,8 @@ from rkd.pool.pool import Pool
 from rkd.pool.sessions import SessionShelf
 from rkd.pool.workers.job import Jobs
 from rkd.pool.workers.launcher import Launcher
+from rkd.pool.workers.process import WorkerProcess
+from rkd.pool.workers.spare import Spare
 from rkd.service.gate.auth import Guard
 from rkd.service.gate.calls import Observe, StatusInterceptor
 from rkd.service.running import RunningRequests
@@ -77,10 +79,11 @@ class Rooms:
         self.launcher = Launcher(
             config.state_dir / "workers", environment, _worker_said, confined=config.confine
         )
+        self.spare = self._spare() if config.spare_worker else None
         self.pool = Pool(
             pool_settings(config, self.board, self.llama_device),
             obstacle=self.obstacle,
-            launch=self.launcher,
+            launch=self.spare or self.launcher,
             memory=lambda: total_and_available(config.sysroot),
             calibration=Calibration(config.state_dir / "memory.json"),
             pairings=Pairings(
@@ -121,6 +124,11 @@ class Rooms:
                 metadata={"model": name.text},
             )
         await self.pool.unload(name.key)
+
+    def _spare(self) -> Spare[WorkerProcess]:
+        kind = BackendKind.CPU if self.obstacle else BackendKind.NPU
+        sysroot = self.config.sysroot
+        return Spare(self.launcher, lambda: total_and_available(sysroot)[1], kind)
 
     def resident_keys(self) -> frozenset[str]:
         """Keys of the models in memory."""

@@ -229,6 +229,12 @@ class PongFrame(Frame, frozen=True):
     """The sign of life, from the thread that reads."""
 
 
+class BecomeFrame(Frame, frozen=True):
+    """To a worker started before its model was known, and once: the rest of its command line."""
+
+    options: tuple[str, ...]
+
+
 ToWorker = (
     LoadFrame
     | RunFrame
@@ -240,6 +246,7 @@ ToWorker = (
     | DetokenizeFrame
     | JobFrame
     | PingFrame
+    | BecomeFrame
 )
 FromWorker = (
     HelloFrame

@@ -6,12 +6,13 @@ import argparse
 import os
 import signal
 import socket
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 from rkd import openfiles
 from rkd.backend import openmp
-from rkd.worker import landlock, leash, limits
+from rkd.worker import ahead, landlock, leash, limits
 from rkd.worker.crowd import Crowd
 from rkd.worker.engines import make_backend, run_job
 from rkd.worker.loop import WorkerLoop
@@ -20,12 +21,7 @@ from rkd.worker.spinning import Spinning
 
 def main() -> None:
     """Take over the socket, tie ourselves to the daemon, and serve."""
-    parser = argparse.ArgumentParser(prog="rkd.worker")
-    parser.add_argument("--fd", type=int, required=True)
-    parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--memory-bytes", type=int, default=0, help="of a model; 0 for a job")
-    parser.add_argument("--confined", action="store_true", help="change only the working folder")
-    parser.add_argument("--lease", type=Path, help="a file that may be written all the same")
+    parser = _parser()
     given = parser.parse_args()
     if not leash.tie(given.parent):
         return
@@ -33,6 +29,30 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leash.offer_to_oom()
     openfiles.raise_limit()
+    with socket.socket(fileno=given.fd) as connection:
+        if given.ahead:
+            told = ahead.told(connection, given.ahead)
+            if told is None:
+                return
+            given = parser.parse_args([*sys.argv[1:], *told])
+        _bound(given)
+        watched = nullcontext if openmp.is_chosen(os.environ) else Spinning(Crowd()).watched
+        WorkerLoop(connection, make_backend, run_job, watched=watched).serve()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rkd.worker")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--memory-bytes", type=int, default=0, help="of a model; 0 for a job")
+    parser.add_argument("--confined", action="store_true", help="change only the working folder")
+    parser.add_argument("--lease", type=Path, help="a file that may be written all the same")
+    parser.add_argument("--ahead", default="", help="of an engine: the model will be told")
+    return parser
+
+
+def _bound(given: argparse.Namespace) -> None:
+    """Give up what the model or job does not need; before any other thread starts."""
     if given.memory_bytes:
         limits.bound_model(given.memory_bytes)
     else:
@@ -42,9 +62,6 @@ def main() -> None:
         for lease in leases:
             lease.touch()  # a right is given on what exists
         landlock.confine(Path.cwd(), leases)
-    watched = nullcontext if openmp.is_chosen(os.environ) else Spinning(Crowd()).watched
-    with socket.socket(fileno=given.fd) as connection:
-        WorkerLoop(connection, make_backend, run_job, watched=watched).serve()
 
 
 if __name__ == "__main__":

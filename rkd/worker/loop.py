@@ -28,6 +28,7 @@ from rkd.inference import (
 from rkd.wire import codec, frame
 from rkd.wire.messages import (
     OWN,
+    BecomeFrame,
     CancelFrame,
     DetokenizedFrame,
     DetokenizeFrame,
@@ -55,6 +56,7 @@ from rkd.wire.messages import (
     TokenizeFrame,
     ToWorker,
 )
+from rkd.worker import heap
 from rkd.worker.answers import answered
 from rkd.worker.handle import Handle
 from rkd.worker.outbox import Outbox
@@ -82,6 +84,7 @@ class WorkerLoop:
         run_job: does a short-lived task.
         leave: ends the process; `os._exit`, which waits for no thread of any engine.
         watched: entered around whatever computes.
+        give_back: called after a load, for what it has left in the heap.
     """
 
     def __init__(
@@ -92,12 +95,14 @@ class WorkerLoop:
         *,
         leave: Callable[[int], None] = os._exit,
         watched: Watched = nullcontext,
+        give_back: Callable[[], None] = heap.give_back,
     ) -> None:
         self._connection = connection
         self._make_backend = make_backend
         self._run_job = run_job
         self._leave = leave
         self._watched = watched
+        self._give_back = give_back
         self._outbox = Outbox(connection, lambda: leave(0))
         self._backend: Backend | None = None
         self._handles: dict[int, Handle] = {}
@@ -136,6 +141,8 @@ class WorkerLoop:
                 self._guard(OWN, lambda: self._job(message))
             case CancelFrame():
                 self._cancel(request_id)
+            case BecomeFrame():
+                pass  # we are somebody already
             case PingFrame():
                 self._outbox.send(PongFrame(request_id))
             case RunFrame():
@@ -178,7 +185,9 @@ class WorkerLoop:
     def _load(self, spec: LoadSpec) -> None:
         backend = self._make_backend(spec)
         self._backend = backend
-        self._outbox.send(LoadedFrame(OWN, backend.load(spec, self._progress)))
+        loaded = backend.load(spec, self._progress)
+        self._give_back()
+        self._outbox.send(LoadedFrame(OWN, loaded))
 
     def _job(self, job: JobFrame) -> None:
         results = self._run_job(job.kind, job.arguments, self._progress)

@@ -48,6 +48,7 @@ class DaemonProcess:
             **clean,
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'clients'}",
             "RKD_MODELS": str(self.models),
+            "RKD_SPARE_WORKER": "false",  # each child is a model's
             "RKD_STATE_DIR": str(folder / "state"),
             "RKD_LISTEN": f"unix:{self.socket},127.0.0.1:0",
             "RKD_READY_FILE": str(self._ready),

@@ -148,6 +148,7 @@ def running(
         "RKD_RKLLM_LIBRARY": ":".join(map(str, libraries)),
         "RKD_SYSROOT": str(sysroot or "/"),
         "RKLLM_STANDIN_FILE": str(folder / "control"),
+        "RKD_SPARE_WORKER": "false",  # each child is a model's
         "RKD_CONFINE": "false",  # the stand-ins write what they were called with
         **variables,
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkd.backend.backend import WANTED, Emit, RunHandle, wanted
+from rkd.backend.beside import Beside
 from rkd.backend.prompt.fitting import fitted
 from rkd.backend.rkllm import evidence, firstanswer, sessions
 from rkd.backend.rkllm.abi_shared import RKLLMInferMode
@@ -17,7 +19,7 @@ from rkd.backend.rkllm.engine import ABORT_BOUND_S, Engine, Turn
 from rkd.backend.rkllm.load_notes import announce, load_warnings, no_text
 from rkd.backend.rkllm.npumodel import NpuModel
 from rkd.backend.rkllm.outcome import outcome_of
-from rkd.backend.rkllm.prompt import Prompt, Prompts
+from rkd.backend.rkllm.prompt import Prompt, Prompts, has_tokenizer
 from rkd.backend.rkllm.ranker import NpuRanker
 from rkd.backend.rkllm.resident import LoadedModel
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, StatusError
@@ -99,13 +101,13 @@ class RkllmBackend:
             Path(spec.runtime_library), version_override=spec.runtime_version_override
         )
         announce(spec)
-        progress(LoadProgress("tokenizer"))
-        prompts = Prompts(spec, library.family)
+        # A large vocabulary takes its time, and the library holds no lock while it loads.
+        reading = Beside(partial(Prompts, spec, library.family), "prompts")
         runtime = Runtime(library)
         self._tap = Tap()
         if spec.vision is not None:
             progress(LoadProgress("vision encoder"))
-        special = frozenset(prompts.tokenizer.special_tokens.values() if prompts.tokenizer else ())
+        special = frozenset[str]() if spec.vision is None else reading.result().special_texts
         # First, for it has no choice of its place on the NPU.
         sight = NpuSight(spec, library.family, special)
         self._sight = sight
@@ -117,12 +119,14 @@ class RkllmBackend:
             domain=spec.npu_domain,
             sampling=engine_sampling(spec.sampling),
             # Whoever knows the special tokens drops them himself and keeps what marks tool calls.
-            skip_special_tokens=prompts.tokenizer is None,
+            skip_special_tokens=not has_tokenizer(spec),
             tags=sight.tags,
         )
         resident = LoadedModel(runtime, self._tap, params, spec.adapters)
         progress(LoadProgress("weights"))
         resident.load()
+        progress(LoadProgress("tokenizer"))
+        prompts = _read(reading, resident)
         engine = Engine(
             spec.npu_lease_path,
             runtime.abort,
@@ -334,6 +338,15 @@ class RkllmBackend:
         if self._model is None:
             raise AssertionError("load before anything else")
         return self._model
+
+
+def _read(reading: Beside[Prompts], resident: LoadedModel) -> Prompts:
+    """Return what stands beside the weights; where it cannot be used these are given back."""
+    try:
+        return reading.result()
+    except BaseException:
+        resident.close()
+        raise
 
 
 def default_cpu_mask(cores: set[int]) -> int:

@@ -92,6 +92,7 @@ class Prompts:
     def __init__(self, spec: LoadSpec, family: Family) -> None:
         self.traits = npu_traits(spec, family)
         """What can be asked of the model."""
+        self._spec = spec
         self._bos = self._eos = ""
         self.tokenizer: Tokenizer | None = None
         self._own: LazyTemplate | None = None
@@ -109,7 +110,7 @@ class Prompts:
 
         files = read_chat_files(folder)
         self._bos, self._eos = files.bos_token, files.eos_token
-        if (folder / TOKENIZER).is_file():
+        if has_tokenizer(self._spec):
             self.tokenizer = Tokenizer(folder / TOKENIZER)
         if files.template and templates:
             self._own = self._compiled(files.template)
@@ -136,6 +137,11 @@ class Prompts:
         )
 
         return RerankTemplate(self.traits.rank_template, self._bos, self._eos)
+
+    @property
+    def special_texts(self) -> frozenset[str]:
+        """The texts of the special tokens; empty without a tokenizer."""
+        return frozenset(self.tokenizer.special_tokens.values() if self.tokenizer else ())
 
     @property
     def way(self) -> TemplateWay:
@@ -266,6 +272,11 @@ class Prompts:
             tools_json=_tools_json(run.tools),
             thinking=bool(run.thinking),
         )
+
+
+def has_tokenizer(spec: LoadSpec) -> bool:
+    """Whether a tokenizer stands beside the weights, which nobody has read yet."""
+    return bool(spec.tokenizer_folder) and (Path(spec.tokenizer_folder) / TOKENIZER).is_file()
 
 
 def _joined(messages: tuple[Message, ...], role: str) -> str:

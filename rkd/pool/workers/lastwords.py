@@ -48,9 +48,10 @@ class LastWords:
         os.close(self.writer)
 
     def listen(self, on_line: Callable[[str], None]) -> None:
-        """Read from now on and hand every line to *on_line*."""
+        """Read from now on and hand every line to *on_line*; the last one given."""
         self._on_line = on_line
-        asyncio.get_running_loop().add_reader(self._reader, self.drain)
+        if self._open:
+            asyncio.get_running_loop().add_reader(self._reader, self.drain)
 
     def drain(self) -> None:
         """Read what the child has written so far, or much of it."""

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import rkd
 from rkd.errors import Reason, UnavailableError
+from rkd.model import BackendKind
 from rkd.pool.deciding.state import LoadPlan
 from rkd.pool.workers.lastwords import LastWords
 from rkd.pool.workers.process import WorkerProcess
@@ -66,12 +67,7 @@ class Launcher:
 
     async def __call__(self, plan: LoadPlan) -> WorkerProcess:
         """Start a worker for *plan*; returns when it has said Hello."""
-        options = ["--memory-bytes", str(plan.need.limit_bytes)]
-        if self._confined:
-            options.append("--confined")
-        if lease := plan.spec.npu_lease_path:
-            options += ["--lease", lease]
-        return await self.start(plan.spec.model, options)
+        return await self.start(plan.spec.model, self._options(plan))
 
     async def start(self, label: str, options: Sequence[str] = ()) -> WorkerProcess:
         """
@@ -85,6 +81,37 @@ class Launcher:
             WorkerDiedError: it ended before its Hello.
             UnavailableError: it did not say Hello in time.
         """
+        worker = await self._spawned(label, options)
+        await self._greeted(worker, HELLO_BOUND_S)
+        return worker
+
+    async def ahead(self, kind: BackendKind) -> WorkerProcess:
+        """Start a worker that imports what the engine of *kind* needs and waits for `become`."""
+        return await self._spawned(f"spare {kind}", ["--ahead", kind])
+
+    async def become(self, spare: WorkerProcess, plan: LoadPlan, bound_s: float) -> None:
+        """
+        Tell a worker started `ahead` that it is for *plan*; returns when it has said Hello.
+
+        Raises:
+            WorkerDiedError: it has ended.
+            UnavailableError: it did not say Hello within *bound_s*; it is ended then.
+        """
+        spare.become(self._options(plan), self._line_of(plan.spec.model, spare.pid))
+        await self._greeted(spare, bound_s)
+
+    def _options(self, plan: LoadPlan) -> list[str]:
+        options = ["--memory-bytes", str(plan.need.limit_bytes)]
+        if self._confined:
+            options.append("--confined")
+        if lease := plan.spec.npu_lease_path:
+            options += ["--lease", lease]
+        return options
+
+    def _line_of(self, label: str, pid: int) -> Callable[[str], None]:
+        return lambda line: self._on_line(label, pid, line)
+
+    async def _spawned(self, label: str, options: Sequence[str]) -> WorkerProcess:
         ours, theirs = socket.socketpair()
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         words = LastWords()
@@ -109,22 +136,24 @@ class Launcher:
         finally:
             theirs.close()
             words.close_writer()
-        pid = process.pid
-        words.listen(lambda line: self._on_line(label, pid, line))
+        words.listen(self._line_of(label, process.pid))
         worker = WorkerProcess(process, folder, words)
         await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=ours)
+        return worker
+
+    @staticmethod
+    async def _greeted(worker: WorkerProcess, bound_s: float) -> None:
         try:
-            async with asyncio.timeout(HELLO_BOUND_S):
+            async with asyncio.timeout(bound_s):
                 await worker.hello
         except TimeoutError as error:
             await worker.close(kill=True)
             raise UnavailableError(
-                Reason.WORKER_CRASHED, f"A worker did not start within {HELLO_BOUND_S:.0f} s."
+                Reason.WORKER_CRASHED, f"A worker did not start within {bound_s:.0f} s."
             ) from error
         except BaseException:
             await worker.close(kill=True)
             raise
-        return worker
 
 
 def _end_leftovers(folder: Path) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -39,6 +39,7 @@ from rkd.wire import codec
 from rkd.wire.frame import FrameError
 from rkd.wire.messages import (
     OWN,
+    BecomeFrame,
     CancelFrame,
     DetokenizedFrame,
     DetokenizeFrame,
@@ -105,6 +106,8 @@ class WorkerProcess(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.hello = self._exchange.hello
         self.died: asyncio.Future[Death] = self._loop.create_future()
+        self.over: asyncio.Future[None] = self._loop.create_future()
+        """Done once its load is over, however it went."""
         self.pid = process.pid
         self._reaper = asyncio.create_task(self._reap(), name=f"reap-{process.pid}")
 
@@ -167,6 +170,7 @@ class WorkerProcess(asyncio.Protocol):
         doing = not self._why and kernel.own_doing(death)
         self._exchange.end(death, self._exchange.suspects if doing else self._blamed)
         self.died.set_result(death)
+        self._load_is_over()
 
     def _owes(self) -> bool:
         stalled = self._exchange.stalled(self._loop.time())
@@ -251,9 +255,21 @@ class WorkerProcess(asyncio.Protocol):
         metadata = {**error.metadata, "engine_log": evidence}
         return PreconditionError(error.reason, message, remedy=error.remedy, metadata=metadata)
 
+    def _load_is_over(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
+
+    def become(self, options: Sequence[str], on_line: Callable[[str], None]) -> None:
+        """Tell one that was started ahead the rest of its command line; Hello follows."""
+        self._words.listen(on_line)
+        self._send(BecomeFrame(OWN, tuple(options)))
+
     async def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
         """Load a model; *progress* is called on the loop, and who calls bounds its silence."""
-        return (await self._ask(LoadFrame(OWN, spec), LoadedFrame, None, progress)).loaded
+        try:
+            return (await self._ask(LoadFrame(OWN, spec), LoadedFrame, None, progress)).loaded
+        finally:
+            self._load_is_over()
 
     async def job(
         self,
