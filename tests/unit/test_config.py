@@ -117,6 +117,7 @@ class TestSources:
         own = {
             "backend": "cpu", "kv_cache_type": "q8_0", "omp_wait_policy": "active",
             "log_level": "debug", "max_context": "77", "npu_parallel": "2", "confine": "false",
+            "spare_worker": "false",
         }  # fmt: skip
         value = own.get(row.key) or wanted.get(row.parse.__name__, "7")
         paired = {"tls_cert": "RKD_TLS_KEY", "tls_key": "RKD_TLS_CERT"}.get(row.key)

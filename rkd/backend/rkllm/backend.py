@@ -49,7 +49,7 @@ from rkd.inference import (
     Run,
     Usage,
 )
-from rkd.librkllmrt import identify
+from rkd.librkllmrt import IdentifiedLibrary, identify
 from rkd.outside import quoted
 from rkd.session import Kept
 
@@ -91,15 +91,7 @@ class RkllmBackend:
 
     def load(self, spec: LoadSpec, progress: Callable[[LoadProgress], None]) -> Loaded:
         """Load *spec*; what the library prints decides whether it worked."""
-        if not spec.runtime_library:
-            raise PreconditionError(
-                Reason.NPU_UNAVAILABLE,
-                "no librkllmrt.so is installed",
-                remedy="Put it into /usr/lib, or name it in RKD_RKLLM_LIBRARY.",
-            )
-        library = identify(
-            Path(spec.runtime_library), version_override=spec.runtime_version_override
-        )
+        library = _library(spec)
         announce(spec)
         # A large vocabulary takes its time, and the library holds no lock while it loads.
         reading = Beside(partial(Prompts, spec, library.family), "prompts")
@@ -126,7 +118,7 @@ class RkllmBackend:
         progress(LoadProgress("weights"))
         resident.load()
         progress(LoadProgress("tokenizer"))
-        prompts = _read(reading, resident)
+        prompts = resident.with_beside(reading)
         engine = Engine(
             spec.npu_lease_path,
             runtime.abort,
@@ -340,13 +332,14 @@ class RkllmBackend:
         return self._model
 
 
-def _read(reading: Beside[Prompts], resident: LoadedModel) -> Prompts:
-    """Return what stands beside the weights; where it cannot be used these are given back."""
-    try:
-        return reading.result()
-    except BaseException:
-        resident.close()
-        raise
+def _library(spec: LoadSpec) -> IdentifiedLibrary:
+    if not spec.runtime_library:
+        raise PreconditionError(
+            Reason.NPU_UNAVAILABLE,
+            "no librkllmrt.so is installed",
+            remedy="Put it into /usr/lib, or name it in RKD_RKLLM_LIBRARY.",
+        )
+    return identify(Path(spec.runtime_library), version_override=spec.runtime_version_override)
 
 
 def default_cpu_mask(cores: set[int]) -> int:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import TypeVar
 
+from rkd.backend.beside import Beside
 from rkd.backend.rkllm import evidence
 from rkd.backend.rkllm.prompt import Prompt
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, Sink, StatusError
@@ -18,6 +20,8 @@ from rkd.backend.rkllm.sampling import EngineSampling
 from rkd.backend.rkllm.tap import Tap
 from rkd.errors import PreconditionError, Reason
 from rkd.librkllmrt import FAMILIES, Family
+
+_T = TypeVar("_T")
 
 CONTEXT_STEP_TOKENS = 32
 """Contexts are multiples of this. **Source:** the vendor's guide to 1.3.0."""
@@ -95,6 +99,14 @@ class LoadedModel:
         self._tools = ("", "")
         self._recalled = False
         self.last = ""
+
+    def with_beside(self, reading: Beside[_T]) -> _T:
+        """What was read beside the load; when that cannot be used the handle is given back."""
+        try:
+            return reading.result()
+        except BaseException:
+            self.close()
+            raise
 
     def prepare(self, prompt: Prompt, sampling: EngineSampling | None) -> tuple[str, ...]:
         """

@@ -11,7 +11,13 @@ from rkd import config as configuration
 from rkd.board.read import read_board
 from rkd.board.telemetry import read_telemetry
 from rkd.config import Config
-from rkd.daemon.settings import changes, doctor_facts, pool_settings, worker_environment
+from rkd.daemon.settings import (
+    SPARE_BYTES,
+    changes,
+    doctor_facts,
+    pool_settings,
+    worker_environment,
+)
 from rkd.model import BackendChoice
 from rkd.telemetry.doctor import CHECKS, examine
 from rkd.telemetry.finding import Severity
@@ -33,7 +39,7 @@ def test_the_pool_gets_its_part(config: Config) -> None:
             config, backend="cpu", memory_fraction=0.5, memory_reserve=1, max_resident=2,
             keep_alive=3.0, max_queue=4, parallel=5, threads=6, max_context=77,
             kv_cache_type="q8_0", load_timeout=8.0, rkllm_version="1.3",
-            llama_server=Path("/x"),
+            llama_server=Path("/x"), spare_worker=False,
         ),
         BOARD,
     )  # fmt: skip
@@ -43,6 +49,13 @@ def test_the_pool_gets_its_part(config: Config) -> None:
     assert (made.threads, made.default_context_tokens, made.kv_cache_type) == (6, 77, "q8_0")
     assert (made.load_timeout_s, made.runtime_version_override) == (8.0, "1.3")
     assert (made.llama_server, made.libraries, made.libraries_given) == ("/x", (), False)
+
+
+def test_the_spare_worker_is_counted(config: Config) -> None:
+    """What it takes is not the models' to take."""
+    without = pool_settings(dataclasses.replace(config, spare_worker=False), BOARD)
+
+    assert pool_settings(config, BOARD).reserve_bytes == without.reserve_bytes + SPARE_BYTES
 
 
 def test_the_npu_is_leased_when_one_run_at_a_time_has_it(config: Config) -> None:

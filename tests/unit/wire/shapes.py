@@ -192,6 +192,7 @@ _BODIES: dict[type, tuple[st.SearchStrategy[Any], ...]] = {
     messages.SpellFrame: (few(IDS),),
     messages.DetokenizeFrame: (few(IDS),),
     messages.JobFrame: (TEXT, _WORDS),
+    messages.BecomeFrame: (few(TEXT),),
     messages.HelloFrame: (COUNTS, COUNTS),
     messages.ProgressFrame: (st.builds(LoadProgress, TEXT, NUMBERS, COUNTS, COUNTS),),
     messages.LoadedFrame: (LOADEDS,),

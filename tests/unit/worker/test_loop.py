@@ -148,11 +148,17 @@ class FakeDaemon:
         self.backend = FakeBackend()
         self.left = threading.Event()
         self.watching = 0
+        self.given_back: list[LoadSpec | None] = []
         self._theirs = theirs
         self._buffer = frame.FrameBuffer()
         self._frames: list[FromWorker] = []
         loop = WorkerLoop(
-            theirs, lambda _: self.backend, self._job, leave=self._leave, watched=self._watched
+            theirs,
+            lambda _: self.backend,
+            self._job,
+            leave=self._leave,
+            watched=self._watched,
+            give_back=lambda: self.given_back.append(self.backend.spec),
         )
         self.thread = threading.Thread(target=loop.serve, daemon=True)
         self.thread.start()
@@ -421,3 +427,11 @@ def test_the_cores_are_watched_while_something_is_computed(daemon: FakeDaemon) -
 
     assert daemon.backend.watched == ["run", "embed", "rank"]
     assert daemon.watching == len(daemon.backend.watched)
+
+
+def test_what_a_load_leaves_in_the_heap_is_given_back(daemon: FakeDaemon) -> None:
+    """Once, when it is loaded and before the daemon hears of it and measures."""
+    daemon.load()
+
+    assert daemon.given_back == [daemon.backend.spec]
+    assert daemon.backend.spec is not None
