@@ -69,6 +69,7 @@ VERBS: dict[str, Verb] = {
     "watch": Verb("watch:watch", BOARD, "Print what changes, as it does."),
     "bench": Verb("bench:bench", BOARD, "Measure how fast a model answers."),
     "reload": Verb("system:reload", BOARD, "Let the daemon read its settings anew."),
+    "fleet": Verb("fleet:fleet", ACCESS, "Ask all boards at once."),
     "context": Verb("context:context", ACCESS, "Name boards, and choose one."),
     "token": Verb("token:token", ACCESS, "Make, list and revoke access tokens."),
     "cert": Verb("cert:cert", ACCESS, "Make certificates for TLS."),

@@ -75,7 +75,8 @@ def of_error(error: errors.RkdError) -> Failure:
     told = [text for text in error.violations if not _told(text, error.message)]
     again = [f"try again in {error.retry_after_s:.3g} s"] if error.retry_after_s else []
     remedy = (*told, *error.remedy.splitlines(), *again)
-    code = _BY_REASON.get(error.reason) or _BY_KIND.get(type(error), Exit.ERROR)
+    kinds = (_BY_KIND[kind] for kind in type(error).__mro__ if kind in _BY_KIND)
+    code = _BY_REASON.get(error.reason) or next(kinds, Exit.ERROR)
     return Failure(error.message, error.reason, remedy, code)
 
 

@@ -35,7 +35,10 @@ class Session:
         Raises:
             RkdError: whatever the daemon or the connection says.
         """
-        return self.client.call(ask)
+        answer = self.client.call(ask)
+        for board, error in self.client.link.missed:
+            render.note(f"{board} was passed over: {error}")
+        return answer
 
     def shown(self, ask: Ask[Answered, Any]) -> Answered | None:
         """Return what answers *ask*; with `--json`, print it and return None."""

@@ -107,7 +107,7 @@ def local_verb(
 
         @functools.wraps(body)
         def run(**given: Any) -> None:
-            body(Local(json=_wants_json(click.get_current_context(), given)), **given)
+            body(Local(json=wants_json(click.get_current_context(), given)), **given)
 
         return _with_flags(click.command(name, cls=Command)(run), (), json=json)
 
@@ -192,7 +192,8 @@ def _with_flags(
     return command
 
 
-def _wants_json(context: click.Context, given: dict[str, Any]) -> bool:
+def wants_json(context: click.Context, given: dict[str, Any]) -> bool:
+    """Take `--json` out of *given*; whether it stands before the verb or after it."""
     return bool(given.pop("as_json", False)) or any(
         outer.params.get("as_json", False) for outer in _outer(context)
     )
@@ -206,16 +207,22 @@ def _outer(context: click.Context) -> Iterator[click.Context]:
         parent = parent.parent
 
 
+def flags_of(context: click.Context, given: dict[str, Any]) -> Flags:
+    """Take the connection flags out of *given*; those after the verb win over those before it."""
+    names = Flags.__dataclass_fields__
+    flags = Flags(**{name: given.pop(name) for name in names})
+    for outer in _outer(context):
+        flags = flags.over(Flags(**{name: outer.params.get(name) for name in names}))
+    return flags
+
+
 def _session(context: click.Context, given: dict[str, Any]) -> Session:
     from rkd_client.sync import Client  # noqa: PLC0415 - the same
 
     from rkctl.session import Session  # noqa: PLC0415 - see the module's docstring
 
-    names = Flags.__dataclass_fields__
-    flags = Flags(**{name: given.pop(name) for name in names})
-    for outer in _outer(context):
-        flags = flags.over(Flags(**{name: outer.params.get(name) for name in names}))
+    flags = flags_of(context, given)
     store = contexts.load(contexts.file_of(os.environ))
     client = Client.at(resolve(flags, os.environ, store), timeout=flags.timeout_s)
     context.call_on_close(client.close)
-    return Session(client, json=_wants_json(context, given))
+    return Session(client, json=wants_json(context, given))

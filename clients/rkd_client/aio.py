@@ -13,11 +13,23 @@ from google.protobuf.message import Message
 
 from rkd.v1 import models_pb2 as pb
 from rkd_client.ask import Ask, StreamAsk
+from rkd_client.boards import Way
+from rkd_client.boards_aio import AsyncBoards
 from rkd_client.channel import OPTIONS, Caller, codecs, credentials, is_secure, present
 from rkd_client.endpoint import choose
-from rkd_client.errors import DataLossError, InvalidInputError, RkdError, UnavailableError
+from rkd_client.errors import (
+    DataLossError,
+    InvalidInputError,
+    PreconditionError,
+    RkdError,
+    UnavailableError,
+)
 from rkd_client.face import Face, Line, Reading, attempts_of
+from rkd_client.joined import Joined
 from rkd_client.passing import Passing, Stands
+from rkd_client.reach import Reach, boards_of, reach_of, service_of
+from rkd_client.retry import Attempts
+from rkd_client.spread import Round
 from rkd_client.upload import Came, Hashed, Pause, Told, ask_of, digest_of, journey, requests
 from rkd_client.values import value_of
 from rkd_client.where import Where
@@ -44,6 +56,7 @@ class AsyncStream(Reading, Generic[Answered, Value]):
         super().__init__(ask, caller)
         self._link = link
         self._call: Any = None
+        self._way: Way[grpc.aio.Channel] | None = None
 
     def __aiter__(self) -> AsyncIterator[Value]:
         return cast("AsyncIterator[Value]", self.events())
@@ -59,13 +72,18 @@ class AsyncStream(Reading, Generic[Answered, Value]):
         """Yield everything that comes as messages of the protos."""
         while True:
             try:
-                self._call = await self._link.start(self.ask, self.caller, self.attempts.left_s())
+                self._way = None
+                self._way = await self._link.open(self.ask, self.caller, self.attempts, self.visit)
+                self._call = self._link.start(self, self._way)
                 async for message in self._call:
-                    self.begun = True
+                    if not self.begun:
+                        self.begun = True
+                        headers = await self._call.initial_metadata()
+                        self._link.trail.learn(self.ask, message, headers)
                     self.follow.see(message)
                     yield message
-            except grpc.RpcError as error:
-                await asyncio.sleep(self._link.pause_s(self.attempts, error, begun=self.begun))
+            except (grpc.RpcError, PreconditionError, UnavailableError) as error:
+                await asyncio.sleep(self.again_s(self._link, self._way, error))
             else:
                 self.follow.end()
                 return
@@ -86,6 +104,8 @@ class AsyncStream(Reading, Generic[Answered, Value]):
 
     async def close(self) -> None:
         """Cancel the call, if it has begun and not ended."""
+        if self._way is not None:
+            self._way.left()
         if self._call is not None:
             self._call.cancel()
 
@@ -113,43 +133,99 @@ class AsyncAnswer(AsyncStream[Answered, "Delta"]):
 
 
 class AsyncLink(Line):
-    """The channel to one daemon, opened at the first call; of one event loop."""
+    """The channel to one daemon, or to each of several; of one event loop."""
 
     def __init__(self, where: Where) -> None:
         super().__init__(where)
         self._lock = asyncio.Lock()
         self._channel: grpc.aio.Channel | None = None
+        self._boards = AsyncBoards(where) if where.several else None
 
     async def call(self, ask: Ask[Answered, Any], caller: Caller) -> Answered:
+        """Return what answers *ask*, every page of it, of every board it is about."""
+        try:
+            return await self._whole(ask, caller)
+        except PreconditionError as error:
+            boards, reach = boards_of(error), reach_of(ask)
+            if not boards or reach is Reach.ONE:
+                raise
+        joined = Joined[Answered](reach)
+        for board in boards:
+            came: Answered | RkdError
+            try:
+                came = await self._whole(ask, caller.using(board=board))
+            except RkdError as error:
+                came = error
+            if joined.take(board, came):
+                break
+        self.missed = joined.missed
+        return joined.answer()
+
+    async def _whole(self, ask: Ask[Answered, Any], caller: Caller) -> Answered:
+        whole = page = await self._once(ask, caller)
+        while (more := ask.after(page)) is not None:
+            page = await self._once(more, caller)
+            whole.MergeFrom(page)
+        if ask.paged:
+            whole.ClearField("next_page_token")
+        return whole
+
+    async def _once(self, ask: Ask[Answered, Any], caller: Caller) -> Answered:
         """Ask once, or again where that is safe, and return the message that comes back."""
-        attempts, pairs = attempts_of(ask, caller), caller.pairs(ask.model)
+        attempts, visit = attempts_of(ask, caller), Round()
         while True:
-            method = (await self.open()).unary_unary(ask.path, *codecs(ask))
+            way = await self.open(ask, caller, attempts, visit)
+            method = way.channel.unary_unary(ask.path, *codecs(ask))
+            pairs = self.pairs(ask, caller, way.endpoint)
             try:
                 answer = await method(ask.request, timeout=attempts.left_s(), metadata=pairs)
                 return present(answer)
             except (grpc.RpcError, UnavailableError) as error:
-                await asyncio.sleep(self.pause_s(attempts, error, begun=False))
+                await asyncio.sleep(self.again_s(attempts, visit, way, error))
+            finally:
+                way.left()
 
-    async def start(self, ask: Ask[Any, Any], caller: Caller, bound_s: float | None) -> Any:
+    def start(self, reading: Reading, way: Way[grpc.aio.Channel]) -> Any:
         """Begin a stream."""
-        method = (await self.open()).unary_stream(ask.path, *codecs(ask))
-        return method(ask.request, timeout=bound_s, metadata=caller.pairs(ask.model))
+        ask = reading.ask
+        method = way.channel.unary_stream(ask.path, *codecs(ask))
+        pairs = self.pairs(ask, reading.caller, way.endpoint)
+        return method(ask.request, timeout=reading.attempts.left_s(), metadata=pairs)
 
     async def send(
         self, ask: Ask[Answered, Any], pieces: AsyncIterator[Message], caller: Caller
     ) -> Answered | RkdError:
         """Send *pieces* once, and return what came of it."""
-        method = (await self.open()).stream_unary(ask.path, *codecs(ask))
-        bound_s = caller.timeout_s or ask.bound_s
-        pairs = caller.pairs(ask.model)
+        way = await self.open(ask, caller, attempts_of(ask, caller), Round())
+        method = way.channel.stream_unary(ask.path, *codecs(ask))
+        bound_s, pairs = caller.timeout_s or ask.bound_s, self.pairs(ask, caller, way.endpoint)
         try:
-            return present(await method(pieces, timeout=bound_s, metadata=pairs))
+            call = method(pieces, timeout=bound_s, metadata=pairs)
+            came = present(await call)
+            self.trail.learn(ask, came, await call.initial_metadata())
         except grpc.RpcError as error:
-            return self.told(error)
+            return self.told(error, way.endpoint)
+        finally:
+            way.left()
+        return came
 
-    async def open(self) -> grpc.aio.Channel:
-        """Return the channel."""
+    async def open(
+        self, ask: Ask[Any, Any], caller: Caller, attempts: Attempts, visit: Round
+    ) -> Way[grpc.aio.Channel]:
+        """Return the way *ask* takes now, as `Link.open` does."""
+        if self._boards is None:
+            return Way(await self._opened(), self.endpoint)
+        at = self.place(ask, caller)
+        well = reach_of(ask) in {Reach.ALL, Reach.SEEK}
+        way = None if at is None else await self._boards.at(at, well=well)
+        while way is None:
+            way = await self._boards.pick(service_of(ask), visit)
+            if way is None:
+                await asyncio.sleep(self.pause_s(attempts, visit.telling(), begun=False))
+        self.endpoint = way.endpoint
+        return way
+
+    async def _opened(self) -> grpc.aio.Channel:
         async with self._lock:
             if self._channel is None:
                 self.endpoint = chosen = await asyncio.to_thread(choose, self.where.endpoints)
@@ -161,7 +237,9 @@ class AsyncLink(Line):
             return self._channel
 
     async def close(self) -> None:
-        """Close the channel; calls still open are cancelled."""
+        """Close every channel; calls still open are cancelled."""
+        if self._boards is not None:
+            await self._boards.close()
         async with self._lock:
             if self._channel is not None:
                 await self._channel.close()
@@ -185,13 +263,7 @@ class AsyncClient(Face):
 
     async def call(self, ask: Ask[Answered, Any]) -> Answered:
         """Return the message that answers *ask*, every page of it."""
-        joined = page = await self.link.call(ask, self.caller)
-        while (more := ask.after(page)) is not None:
-            page = await self.link.call(more, self.caller)
-            joined.MergeFrom(page)
-        if ask.paged:
-            joined.ClearField("next_page_token")
-        return joined
+        return await self.link.call(ask, self.caller)
 
     async def value(self, ask: Ask[Any, Value]) -> Value:
         """Return the dataclass that answers *ask*."""

@@ -19,6 +19,9 @@ from rkd_client.where import Where
 Answered = TypeVar("Answered", bound=Message)
 Given = TypeVar("Given")
 
+BOARD_KEY = "x-rkd-board"
+"""Metadata: in an answer, the board that gave it; in a call, the only board it is for."""
+
 MODEL_KEY = "x-rkd-model"
 """Metadata that names the model of a call, for proxies that route by it."""
 
@@ -38,7 +41,8 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     # A daemon that was away is found again at once: a try costs nothing on a local network, and
     # gRPC's own two minutes between them would outlive most outages.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # This is how long one try may take, TLS and all: less fails on a busy board or slow radio.
+    ("grpc.min_reconnect_backoff_ms", 3_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
@@ -52,15 +56,17 @@ class Caller:
         token: bearer token, or "".
         timeout_s: bound of every call instead of the call's own; None for that.
         metadata: sent with every call besides.
+        board: the only one that is asked, "" for whichever.
     """
 
     token: str = ""
     timeout_s: float | None = None
     metadata: tuple[tuple[str, str], ...] = ()
+    board: str = ""
 
-    def pairs(self, model: str) -> tuple[tuple[str, str], ...]:
+    def pairs(self, model: str, board: str = "") -> tuple[tuple[str, str], ...]:
         """
-        Return the metadata of a call that names *model*; "" for one that names none.
+        Return the metadata of a call that names *model*, and is for *board*; "" for neither.
 
         Raises:
             InvalidInputError: TOKEN_INVALID, a token that no header can hold.
@@ -70,17 +76,24 @@ class Caller:
             raise InvalidInputError("TOKEN_INVALID", said, remedy="copy it again, whole")
         bearer = (("authorization", f"Bearer {self.token}"),) if self.token else ()
         # What is longer is no model's name: the daemon says so, if the headers let it be asked.
+        model = model.removesuffix(":latest")
         named = ((MODEL_KEY, _escaped(model)),) if 0 < len(model) <= MAX_MODEL_NAME else ()
-        return (*bearer, *named, *self.metadata)
+        only = ((BOARD_KEY, _escaped(board)),) if board else ()
+        return (*bearer, *named, *only, *self.metadata)
 
     def using(
-        self, token: str | None, timeout_s: float | None, metadata: Mapping[str, str] | None
+        self,
+        token: str | None = None,
+        timeout_s: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        board: str | None = None,
     ) -> Caller:
         """Return this caller with what is given in its place."""
         return Caller(
             self.token if token is None else token,
             self.timeout_s if timeout_s is None else timeout_s,
             self.metadata if metadata is None else tuple(metadata.items()),
+            self.board if board is None else board,
         )
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rkd_client.errors import ForbiddenError, InvalidInputError, RkdError, UnavailableError
@@ -22,6 +23,8 @@ PROBE_S = 3.0
 
 _PLAIN = ("http://", "tcp://", "dns:///", "ipv4:", "ipv6:")
 _TLS = ("https://", "tls://")
+_NAME = frozenset(f"{string.ascii_letters}{string.digits}._-")
+_MOST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,14 @@ class Endpoint:
         host: without brackets, or "".
         port: 0 for a unix socket.
         tls: asked for by the way it was written.
+        board: the one meant, behind an address of several; "" where none is named.
     """
 
     path: str = ""
     host: str = ""
     port: int = 0
     tls: bool = False
+    board: str = ""
 
     @property
     def target(self) -> str:
@@ -49,7 +54,8 @@ class Endpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def __str__(self) -> str:
-        return f"https://{self.target}" if self.tls else self.target
+        whole = f"https://{self.target}" if self.tls else self.target
+        return f"{whole}#{self.board}" if self.board else whole
 
 
 def parse(text: str) -> tuple[Endpoint, ...]:
@@ -94,6 +100,15 @@ def choose(candidates: tuple[Endpoint, ...]) -> Endpoint:
 
 
 def _one(text: str) -> Endpoint:
+    if text.startswith(("unix:", "/", "./", "../", "~")):
+        return _place(text)
+    text, mark, board = text.partition("#")
+    if mark and not (board and len(board) < _MOST_NAME and set(board) <= _NAME):
+        raise _wrong(f"{text}#{board}")
+    return replace(_place(text), board=board)
+
+
+def _place(text: str) -> Endpoint:
     tls = text.startswith(_TLS)
     if text.startswith("unix:"):
         rest = text.removeprefix("unix:")
@@ -119,7 +134,8 @@ def _wrong(text: str) -> InvalidInputError:
     return InvalidInputError(
         "INVALID_ENDPOINT",
         f"{text!r} is no endpoint",
-        remedy="give a unix socket (/run/rkd/rkd.sock), host:port or https://host:port",
+        remedy="give a unix socket (/run/rkd/rkd.sock), host:port or https://host:port; "
+        "behind an address of several boards, #NAME names one",
     )
 
 

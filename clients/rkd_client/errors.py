@@ -83,6 +83,14 @@ class UnavailableError(RkdError):
     """Nothing was done, or the daemon is not there: try the same again."""
 
 
+class ConnectionBrokenError(UnavailableError):
+    """
+    An answer that had begun was cut, by the daemon's end or by a proxy on the way.
+
+    It is lost from there on, and never asked for again by itself.
+    """
+
+
 class AbortedError(RkdError):
     """Something was begun and lost: start over, knowing that part of it was seen."""
 

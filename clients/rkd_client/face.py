@@ -18,10 +18,21 @@ from google.protobuf.message import Message
 from rkd_client import contexts
 from rkd_client.ask import Ask, StreamAsk
 from rkd_client.channel import Caller, is_secure
-from rkd_client.errors import RkdError
+from rkd_client.endpoint import Endpoint
+from rkd_client.errors import (
+    InvalidInputError,
+    NotFoundError,
+    PreconditionError,
+    RkdError,
+    UnavailableError,
+)
 from rkd_client.follow import FollowAnswer
+from rkd_client.reach import Reach, board_needed, boards_of, reach_of
 from rkd_client.retry import Attempts
+from rkd_client.spread import Round
 from rkd_client.status import Failed, error_of
+from rkd_client.trail import Trail
+from rkd_client.transport import in_the_middle
 from rkd_client.values import value_of
 from rkd_client.verbs import hub, inference, models, pool, system
 from rkd_client.verbs import operations as ops
@@ -29,6 +40,7 @@ from rkd_client.where import Flags, Where, resolve
 
 if TYPE_CHECKING:
     from rkd_client.aio import AsyncAnswer, AsyncClient, AsyncStream
+    from rkd_client.boards import Way
     from rkd_client.sync import Answer, Client, Stream
     from rkd_client.v1.types import Accepted, Finished
 
@@ -40,11 +52,61 @@ Later = TypeVar("Later")
 
 
 class Line:
-    """The way to one daemon, found at the first call."""
+    """
+    The way to one daemon, found at the first call, or to several boards.
+
+    `missed` holds the boards that were passed over when all were asked, with why.
+    """
 
     def __init__(self, where: Where) -> None:
         self.where = where
         self.endpoint = where.endpoints[0]
+        self.missed: list[tuple[str, RkdError]] = []
+        self.trail = Trail()
+
+    def place(self, ask: Ask[Any, Any], caller: Caller) -> int | None:
+        """
+        Return which endpoint of the list *ask* is for; None where any will do.
+
+        Raises:
+            PreconditionError: BOARD_NEEDED.
+            InvalidInputError: INVALID_ENDPOINT, the board named is not in the list.
+        """
+        names = [str(one) for one in self.where.endpoints]
+        if not caller.board:
+            if reach_of(ask) is not Reach.ANY:
+                raise board_needed(ask, names)
+            return None
+        for at, one in enumerate(self.where.endpoints):
+            if caller.board in {names[at], one.target, one.board}:
+                return at
+        said = f"{caller.board!r} is none of {', '.join(names)}"
+        raise InvalidInputError("INVALID_ENDPOINT", said, remedy="name one of these")
+
+    def pairs(
+        self, ask: Ask[Any, Any], caller: Caller, chosen: Endpoint
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the metadata of *ask* on its way to *chosen*."""
+        if self.where.several:
+            return caller.pairs(ask.model, chosen.board)
+        board = caller.board or chosen.board or self.trail.board_for(ask)
+        return caller.pairs(ask.model, board)
+
+    def again_s(
+        self, attempts: Attempts, visit: Round, way: Way[Any] | None, error: Exception
+    ) -> float:
+        """
+        Return how long to wait before *error* of a call of which nothing came is tried again.
+
+        Raises:
+            RkdError: what it means, when there is to be no other try.
+        """
+        told = self.told(error, None if way is None else way.endpoint)
+        if way is not None and way.at is not None and visit.refused(way.at, told):
+            if len(visit.avoid) < len(self.where.endpoints):
+                return 0.0
+            told = visit.telling()
+        return self.pause_s(attempts, told, begun=False)
 
     def pause_s(self, attempts: Attempts, error: Exception, *, begun: bool) -> float:
         """
@@ -53,16 +115,22 @@ class Line:
         Raises:
             RkdError: what *error* means, when there is to be none.
         """
-        told = error if isinstance(error, RkdError) else self.told(error)
+        told = self.told(error)
         pause_s = attempts.pause_s(told, begun=begun)
         if pause_s is None:
             raise attempts.telling(told) from error
         return pause_s
 
-    def told(self, error: Exception) -> RkdError:
-        """Say what *error* of a call means."""
-        secure = is_secure(self.where, self.endpoint)
-        return error_of(cast("Failed", error), str(self.endpoint), secure=secure)
+    def told(self, error: Exception, at: Endpoint | None = None) -> RkdError:
+        """Say what *error* of a call to *at* means."""
+        if isinstance(error, RkdError):
+            return error
+        asked = at or self.endpoint
+        return error_of(cast("Failed", error), str(asked), secure=is_secure(self.where, asked))
+
+
+_ELSEWHERE = (PreconditionError, NotFoundError, UnavailableError)
+"""What a board says that does not know an operation, or is not there."""
 
 
 class Reading:
@@ -70,9 +138,33 @@ class Reading:
 
     def __init__(self, ask: StreamAsk[Any, Any], caller: Caller) -> None:
         self.ask, self.caller = ask, caller
-        self.attempts = attempts_of(ask, caller)
+        self.attempts, self.visit = attempts_of(ask, caller), Round()
         self.follow = ask.follow()
         self.begun = False
+        self._boards: list[str] = []
+
+    def again_s(self, line: Line, way: Way[Any] | None, error: Exception) -> float:
+        """
+        Return how long to wait before the stream is asked for again after *error*.
+
+        1. One that has begun is never asked for again.
+        2. An operation nobody named a board for is asked after on each.
+        3. What one board of several refuses is asked of the next.
+
+        Raises:
+            RkdError: what *error* means, when there is to be no other try.
+        """
+        told = line.told(error, None if way is None else way.endpoint)
+        if self.begun:
+            raise in_the_middle(told) from error
+        if reach_of(self.ask) is Reach.SEEK:
+            self._boards = self._boards or [*boards_of(told)]
+            if self._boards and isinstance(told, _ELSEWHERE):
+                self.caller = self.caller.using(board=self._boards.pop(0))
+                return 0.0
+        if way is None:
+            raise told from error
+        return line.again_s(self.attempts, self.visit, way, told)
 
     @property
     def accepted(self) -> Accepted | None:
@@ -136,8 +228,10 @@ class Face:
     Calls to one daemon, each a method named after its verb; the channel opens at the first one.
 
     Args:
-        endpoint: a socket, `host:port` or `https://host:port`, several by commas; None looks at
-            RKD_ENDPOINT, at the context in use, then where a daemon usually listens.
+        endpoint: a socket, `host:port` or `https://host:port`; `#NAME` behind it names a board
+            behind an address of several. Several by commas are boards of which each call takes one
+            that is well. None looks at RKD_ENDPOINT, at the context in use, then where a daemon
+            usually listens.
         token: access token; None takes RKD_TOKEN or the context's.
         ca: file of the authority to trust (PEM); means TLS.
         cert: file of the certificate to show (PEM); means TLS.
@@ -175,9 +269,14 @@ class Face:
         token: str | None = None,
         timeout: float | None = None,
         metadata: Mapping[str, str] | None = None,
+        board: str | None = None,
     ) -> Self:
-        """Return a client on the same channel that asks as another, or waits otherwise."""
-        return self._of(self.link, self.caller.using(token, timeout, metadata))
+        """
+        Return a client on the same channel that asks as another, or waits otherwise.
+
+        With *board*, one of several: an endpoint of the list, or a name behind a shared address.
+        """
+        return self._of(self.link, self.caller.using(token, timeout, metadata, board))
 
     @property
     def endpoint(self) -> str:

@@ -7,7 +7,14 @@ from typing import Any
 from google.protobuf.message import Message
 
 from rkd.v1 import types_pb2 as types
-from rkd_client.errors import AbortedError, PreconditionError, RkdError, UnavailableError, of_reason
+from rkd_client.errors import (
+    AbortedError,
+    ConnectionBrokenError,
+    PreconditionError,
+    RkdError,
+    UnavailableError,
+    of_reason,
+)
 from rkd_client.transport import NO_ANSWER
 from rkd_client.values import value_of
 
@@ -66,7 +73,7 @@ class FollowAnswer(Follow):
     def end(self) -> None:
         """Refuse an answer without its last event."""
         if self.finished is None:
-            raise UnavailableError("UNAVAILABLE", "the answer ended in the middle")
+            raise ConnectionBrokenError("UNAVAILABLE", "the answer ended in the middle")
 
 
 class FollowOperation(Follow):

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from rkd_client.errors import BY_STATUS, NotBuiltError, RkdError, TimedOutError, UnavailableError
+from rkd_client.errors import (
+    BY_STATUS,
+    ConnectionBrokenError,
+    NotBuiltError,
+    RkdError,
+    TimedOutError,
+    UnavailableError,
+)
 from rkd_client.grpc_sync import grpc
 
 _TLS_TROUBLES = (
@@ -70,6 +77,14 @@ def explain(code: grpc.StatusCode, message: str, at: str, *, secure: bool) -> Rk
             return BY_STATUS.get(code.name, RkdError)(code.name, said)
 
 
+def in_the_middle(error: RkdError) -> RkdError:
+    """Return *error* as it ends an answer of which something has come."""
+    if error.reason != "UNAVAILABLE":
+        return error
+    said = f"the answer ended in the middle: {error.message}"
+    return ConnectionBrokenError("UNAVAILABLE", said, remedy=error.remedy)
+
+
 def _unavailable(message: str, at: str, *, secure: bool) -> tuple[str, str]:
     if secure:
         for sign, said, remedy in _TLS_TROUBLES:
@@ -81,5 +96,8 @@ def _unavailable(message: str, at: str, *, secure: bool) -> tuple[str, str]:
         # It accepted the probe a moment ago, and closes what is not its language.
         said = f"{at} accepts connections and ends them: it seems to speak TLS"
         return said, f"say so: --endpoint https://{at} --ca FILE"
+    if "http2 header with status: 50" in message:
+        said = f"the proxy at {at} reaches no board that could answer"
+        return said, "look at the boards: rkctl fleet status"
     said = f"the connection to the daemon at {at} broke: {message}"
     return said, "look at it: systemctl status rkd; journalctl -u rkd"

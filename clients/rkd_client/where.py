@@ -45,6 +45,7 @@ class Where:
         ca: file of the authority to trust; "" means the usual ones.
         cert: file of our certificate for mutual TLS, or "".
         key: its key, or "".
+        several: the endpoints are boards to choose among; else places where one daemon may be.
     """
 
     endpoints: tuple[endpoint.Endpoint, ...]
@@ -52,6 +53,7 @@ class Where:
     ca: str = ""
     cert: str = ""
     key: str = ""
+    several: bool = False
 
 
 def resolve(flags: Flags, environment: Mapping[str, str], store: contexts.Store) -> Where:
@@ -74,8 +76,10 @@ def resolve(flags: Flags, environment: Mapping[str, str], store: contexts.Store)
         if text is None and name:
             chosen = _named(store, name)
     text = text or chosen.endpoint
+    named = endpoint.parse(text) if text else ()
     return Where(
-        endpoints=endpoint.parse(text) if text else endpoint.defaults(environment),
+        endpoints=named or endpoint.defaults(environment),
+        several=len(named) > 1,
         token=_first(flags.token, environment.get("RKD_TOKEN"), chosen.token) or "",
         ca=_first(flags.ca, environment.get("RKD_CA"), chosen.ca) or "",
         cert=_first(flags.cert, environment.get("RKD_CERT"), chosen.cert) or "",

@@ -30,6 +30,7 @@ def summary(model: Model, *, resident: bool = False) -> types.ModelSummary:
         formats=[file.format for file in model.weights],
         digest=digest(model),
         resident=resident,
+        board="",
     )
     onwire.stamp(message.modified, model.modified)
     return message

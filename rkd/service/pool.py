@@ -174,6 +174,7 @@ def _resident(one: Resident) -> pb.Resident:
         state=one.phase,
         backend_reason="" if one.phase is Phase.FAILED else one.reason,
         reason=one.reason if one.phase is Phase.FAILED else "",
+        board="",
     )
     now_s, now = time.monotonic(), datetime.now(UTC)
     for at_s, field in (

@@ -27,51 +27,51 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rkd.v1 import types_pb2 as rkd_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11rkd/v1/pool.proto\x12\x06rkd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12rkd/v1/types.proto\"\xbc\x04\n\x08Resident\x12\r\n\x05model\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.rkd.v1.ResidentState\x12 \n\x07\x62\x61\x63kend\x18\x03 \x01(\x0e\x32\x0f.rkd.v1.Backend\x12\x16\n\x0e\x62\x61\x63kend_reason\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x15\n\rsize_measured\x18\x06 \x01(\x08\x12\x16\n\x0e\x63ontext_tokens\x18\x07 \x01(\x05\x12\r\n\x05slots\x18\x08 \x01(\x05\x12\x12\n\nslots_used\x18\t \x01(\x05\x12\x0e\n\x06queued\x18\n \x01(\x05\x12+\n\x07\x65xpires\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06pinned\x18\x0c \x01(\x08\x12\x17\n\nnpu_domain\x18\r \x01(\x05H\x00\x88\x01\x01\x12\x0b\n\x03pid\x18\x0e \x01(\x05\x12\x0f\n\x07runtime\x18\x0f \x01(\t\x12*\n\x06loaded\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x11 \x01(\t\x12)\n\x05retry\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06served\x18\x13 \x01(\x03\x12\x1a\n\x12prompt_cache_bytes\x18\x14 \x01(\x03\x12\x1f\n\x17prompt_cache_used_bytes\x18\x15 \x01(\x03\x12\x14\n\x0c\x65ngine_lines\x18\x16 \x03(\tB\r\n\x0b_npu_domain\"<\n\x13ListResidentRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"y\n\x14ListResidentResponse\x12#\n\tresidents\x18\x01 \x03(\x0b\x32\x10.rkd.v1.Resident\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06queued\x18\x03 \x01(\x05\x12\x13\n\x0bqueue_limit\x18\x04 \x01(\x05\"\xb1\x01\n\x0bLoadRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x07\x62\x61\x63kend\x18\x02 \x01(\x0e\x32\x0f.rkd.v1.Backend\x12\x1b\n\x0e\x63ontext_tokens\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x32\n\nkeep_alive\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationH\x01\x88\x01\x01\x42\x11\n\x0f_context_tokensB\r\n\x0b_keep_alive\"\x83\x01\n\x0cLoadResponse\x12 \n\x06queued\x18\x01 \x01(\x0b\x32\x0e.rkd.v1.QueuedH\x00\x12\"\n\x07loading\x18\x02 \x01(\x0b\x32\x0f.rkd.v1.LoadingH\x00\x12$\n\x08resident\x18\x03 \x01(\x0b\x32\x10.rkd.v1.ResidentH\x00\x42\x07\n\x05\x65vent\"H\n\rUnloadRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x05grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"&\n\x0eUnloadResponse\x12\x14\n\x0cwas_resident\x18\x01 \x01(\x08\"\x1b\n\nPinRequest\x12\r\n\x05model\x18\x01 \x01(\t\"1\n\x0bPinResponse\x12\"\n\x08resident\x18\x01 \x01(\x0b\x32\x10.rkd.v1.Resident\"\x1d\n\x0cUnpinRequest\x12\r\n\x05model\x18\x01 \x01(\t\"#\n\rUnpinResponse\x12\x12\n\nwas_pinned\x18\x01 \x01(\x08\"t\n\x07Session\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x05\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12(\n\x04used\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x14ListSessionsResponse\x12!\n\x08sessions\x18\x01 \x03(\x0b\x32\x0f.rkd.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x14\x44\x65leteSessionRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"(\n\x15\x44\x65leteSessionResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x05\"n\n\x0bPlanRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x07\x62\x61\x63kend\x18\x02 \x01(\x0e\x32\x0f.rkd.v1.Backend\x12\x1b\n\x0e\x63ontext_tokens\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x11\n\x0f_context_tokens\"\xa6\x02\n\x0cPlanResponse\x12\x0c\n\x04\x66its\x18\x01 \x01(\x08\x12\x10\n\x08resident\x18\x02 \x01(\x08\x12 \n\x07\x62\x61\x63kend\x18\x03 \x01(\x0e\x32\x0f.rkd.v1.Backend\x12\x16\n\x0e\x62\x61\x63kend_reason\x18\x04 \x01(\t\x12\x14\n\x0cneeded_bytes\x18\x05 \x01(\x03\x12\x17\n\x0fneeded_measured\x18\x06 \x01(\x08\x12\x17\n\x0f\x61vailable_bytes\x18\x07 \x01(\x03\x12\x10\n\x08\x65victing\x18\x08 \x03(\t\x12\x13\n\x0b\x65xplanation\x18\t \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\n \x01(\x05\x12\r\n\x05slots\x18\x0b \x01(\x05\x12\x17\n\nnpu_domain\x18\x0c \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_npu_domain*\xbb\x01\n\rResidentState\x12\x1e\n\x1aRESIDENT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16RESIDENT_STATE_LOADING\x10\x01\x12\x18\n\x14RESIDENT_STATE_READY\x10\x02\x12\x1b\n\x17RESIDENT_STATE_DRAINING\x10\x03\x12\x1c\n\x18RESIDENT_STATE_UNLOADING\x10\x04\x12\x19\n\x15RESIDENT_STATE_FAILED\x10\x05\x32\xf8\x03\n\x0bPoolService\x12I\n\x0cListResident\x12\x1b.rkd.v1.ListResidentRequest\x1a\x1c.rkd.v1.ListResidentResponse\x12\x33\n\x04Load\x12\x13.rkd.v1.LoadRequest\x1a\x14.rkd.v1.LoadResponse0\x01\x12\x37\n\x06Unload\x12\x15.rkd.v1.UnloadRequest\x1a\x16.rkd.v1.UnloadResponse\x12.\n\x03Pin\x12\x12.rkd.v1.PinRequest\x1a\x13.rkd.v1.PinResponse\x12\x34\n\x05Unpin\x12\x14.rkd.v1.UnpinRequest\x1a\x15.rkd.v1.UnpinResponse\x12\x31\n\x04Plan\x12\x13.rkd.v1.PlanRequest\x1a\x14.rkd.v1.PlanResponse\x12I\n\x0cListSessions\x12\x1b.rkd.v1.ListSessionsRequest\x1a\x1c.rkd.v1.ListSessionsResponse\x12L\n\rDeleteSession\x12\x1c.rkd.v1.DeleteSessionRequest\x1a\x1d.rkd.v1.DeleteSessionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11rkd/v1/pool.proto\x12\x06rkd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12rkd/v1/types.proto\"\xcb\x04\n\x08Resident\x12\r\n\x05model\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.rkd.v1.ResidentState\x12 \n\x07\x62\x61\x63kend\x18\x03 \x01(\x0e\x32\x0f.rkd.v1.Backend\x12\x16\n\x0e\x62\x61\x63kend_reason\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x15\n\rsize_measured\x18\x06 \x01(\x08\x12\x16\n\x0e\x63ontext_tokens\x18\x07 \x01(\x05\x12\r\n\x05slots\x18\x08 \x01(\x05\x12\x12\n\nslots_used\x18\t \x01(\x05\x12\x0e\n\x06queued\x18\n \x01(\x05\x12+\n\x07\x65xpires\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06pinned\x18\x0c \x01(\x08\x12\x17\n\nnpu_domain\x18\r \x01(\x05H\x00\x88\x01\x01\x12\x0b\n\x03pid\x18\x0e \x01(\x05\x12\x0f\n\x07runtime\x18\x0f \x01(\t\x12*\n\x06loaded\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x11 \x01(\t\x12)\n\x05retry\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06served\x18\x13 \x01(\x03\x12\x1a\n\x12prompt_cache_bytes\x18\x14 \x01(\x03\x12\x1f\n\x17prompt_cache_used_bytes\x18\x15 \x01(\x03\x12\x14\n\x0c\x65ngine_lines\x18\x16 \x03(\t\x12\r\n\x05\x62oard\x18\x17 \x01(\tB\r\n\x0b_npu_domain\"<\n\x13ListResidentRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"y\n\x14ListResidentResponse\x12#\n\tresidents\x18\x01 \x03(\x0b\x32\x10.rkd.v1.Resident\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06queued\x18\x03 \x01(\x05\x12\x13\n\x0bqueue_limit\x18\x04 \x01(\x05\"\xb1\x01\n\x0bLoadRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x07\x62\x61\x63kend\x18\x02 \x01(\x0e\x32\x0f.rkd.v1.Backend\x12\x1b\n\x0e\x63ontext_tokens\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x32\n\nkeep_alive\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationH\x01\x88\x01\x01\x42\x11\n\x0f_context_tokensB\r\n\x0b_keep_alive\"\x83\x01\n\x0cLoadResponse\x12 \n\x06queued\x18\x01 \x01(\x0b\x32\x0e.rkd.v1.QueuedH\x00\x12\"\n\x07loading\x18\x02 \x01(\x0b\x32\x0f.rkd.v1.LoadingH\x00\x12$\n\x08resident\x18\x03 \x01(\x0b\x32\x10.rkd.v1.ResidentH\x00\x42\x07\n\x05\x65vent\"H\n\rUnloadRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12(\n\x05grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"&\n\x0eUnloadResponse\x12\x14\n\x0cwas_resident\x18\x01 \x01(\x08\"\x1b\n\nPinRequest\x12\r\n\x05model\x18\x01 \x01(\t\"1\n\x0bPinResponse\x12\"\n\x08resident\x18\x01 \x01(\x0b\x32\x10.rkd.v1.Resident\"\x1d\n\x0cUnpinRequest\x12\r\n\x05model\x18\x01 \x01(\t\"#\n\rUnpinResponse\x12\x12\n\nwas_pinned\x18\x01 \x01(\x08\"\x83\x01\n\x07Session\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06tokens\x18\x03 \x01(\x05\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12(\n\x04used\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x62oard\x18\x06 \x01(\t\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x14ListSessionsResponse\x12!\n\x08sessions\x18\x01 \x03(\x0b\x32\x0f.rkd.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x14\x44\x65leteSessionRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\"(\n\x15\x44\x65leteSessionResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x05\"n\n\x0bPlanRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12 \n\x07\x62\x61\x63kend\x18\x02 \x01(\x0e\x32\x0f.rkd.v1.Backend\x12\x1b\n\x0e\x63ontext_tokens\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x11\n\x0f_context_tokens\"\xa6\x02\n\x0cPlanResponse\x12\x0c\n\x04\x66its\x18\x01 \x01(\x08\x12\x10\n\x08resident\x18\x02 \x01(\x08\x12 \n\x07\x62\x61\x63kend\x18\x03 \x01(\x0e\x32\x0f.rkd.v1.Backend\x12\x16\n\x0e\x62\x61\x63kend_reason\x18\x04 \x01(\t\x12\x14\n\x0cneeded_bytes\x18\x05 \x01(\x03\x12\x17\n\x0fneeded_measured\x18\x06 \x01(\x08\x12\x17\n\x0f\x61vailable_bytes\x18\x07 \x01(\x03\x12\x10\n\x08\x65victing\x18\x08 \x03(\t\x12\x13\n\x0b\x65xplanation\x18\t \x01(\t\x12\x16\n\x0e\x63ontext_tokens\x18\n \x01(\x05\x12\r\n\x05slots\x18\x0b \x01(\x05\x12\x17\n\nnpu_domain\x18\x0c \x01(\x05H\x00\x88\x01\x01\x42\r\n\x0b_npu_domain*\xbb\x01\n\rResidentState\x12\x1e\n\x1aRESIDENT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16RESIDENT_STATE_LOADING\x10\x01\x12\x18\n\x14RESIDENT_STATE_READY\x10\x02\x12\x1b\n\x17RESIDENT_STATE_DRAINING\x10\x03\x12\x1c\n\x18RESIDENT_STATE_UNLOADING\x10\x04\x12\x19\n\x15RESIDENT_STATE_FAILED\x10\x05\x32\xf8\x03\n\x0bPoolService\x12I\n\x0cListResident\x12\x1b.rkd.v1.ListResidentRequest\x1a\x1c.rkd.v1.ListResidentResponse\x12\x33\n\x04Load\x12\x13.rkd.v1.LoadRequest\x1a\x14.rkd.v1.LoadResponse0\x01\x12\x37\n\x06Unload\x12\x15.rkd.v1.UnloadRequest\x1a\x16.rkd.v1.UnloadResponse\x12.\n\x03Pin\x12\x12.rkd.v1.PinRequest\x1a\x13.rkd.v1.PinResponse\x12\x34\n\x05Unpin\x12\x14.rkd.v1.UnpinRequest\x1a\x15.rkd.v1.UnpinResponse\x12\x31\n\x04Plan\x12\x13.rkd.v1.PlanRequest\x1a\x14.rkd.v1.PlanResponse\x12I\n\x0cListSessions\x12\x1b.rkd.v1.ListSessionsRequest\x1a\x1c.rkd.v1.ListSessionsResponse\x12L\n\rDeleteSession\x12\x1c.rkd.v1.DeleteSessionRequest\x1a\x1d.rkd.v1.DeleteSessionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rkd.v1.pool_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESIDENTSTATE']._serialized_start=2222
-  _globals['_RESIDENTSTATE']._serialized_end=2409
+  _globals['_RESIDENTSTATE']._serialized_start=2253
+  _globals['_RESIDENTSTATE']._serialized_end=2440
   _globals['_RESIDENT']._serialized_start=115
-  _globals['_RESIDENT']._serialized_end=687
-  _globals['_LISTRESIDENTREQUEST']._serialized_start=689
-  _globals['_LISTRESIDENTREQUEST']._serialized_end=749
-  _globals['_LISTRESIDENTRESPONSE']._serialized_start=751
-  _globals['_LISTRESIDENTRESPONSE']._serialized_end=872
-  _globals['_LOADREQUEST']._serialized_start=875
-  _globals['_LOADREQUEST']._serialized_end=1052
-  _globals['_LOADRESPONSE']._serialized_start=1055
-  _globals['_LOADRESPONSE']._serialized_end=1186
-  _globals['_UNLOADREQUEST']._serialized_start=1188
-  _globals['_UNLOADREQUEST']._serialized_end=1260
-  _globals['_UNLOADRESPONSE']._serialized_start=1262
-  _globals['_UNLOADRESPONSE']._serialized_end=1300
-  _globals['_PINREQUEST']._serialized_start=1302
-  _globals['_PINREQUEST']._serialized_end=1329
-  _globals['_PINRESPONSE']._serialized_start=1331
-  _globals['_PINRESPONSE']._serialized_end=1380
-  _globals['_UNPINREQUEST']._serialized_start=1382
-  _globals['_UNPINREQUEST']._serialized_end=1411
-  _globals['_UNPINRESPONSE']._serialized_start=1413
-  _globals['_UNPINRESPONSE']._serialized_end=1448
-  _globals['_SESSION']._serialized_start=1450
-  _globals['_SESSION']._serialized_end=1566
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=1568
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=1628
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1630
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1712
-  _globals['_DELETESESSIONREQUEST']._serialized_start=1714
-  _globals['_DELETESESSIONREQUEST']._serialized_end=1768
-  _globals['_DELETESESSIONRESPONSE']._serialized_start=1770
-  _globals['_DELETESESSIONRESPONSE']._serialized_end=1810
-  _globals['_PLANREQUEST']._serialized_start=1812
-  _globals['_PLANREQUEST']._serialized_end=1922
-  _globals['_PLANRESPONSE']._serialized_start=1925
-  _globals['_PLANRESPONSE']._serialized_end=2219
-  _globals['_POOLSERVICE']._serialized_start=2412
-  _globals['_POOLSERVICE']._serialized_end=2916
+  _globals['_RESIDENT']._serialized_end=702
+  _globals['_LISTRESIDENTREQUEST']._serialized_start=704
+  _globals['_LISTRESIDENTREQUEST']._serialized_end=764
+  _globals['_LISTRESIDENTRESPONSE']._serialized_start=766
+  _globals['_LISTRESIDENTRESPONSE']._serialized_end=887
+  _globals['_LOADREQUEST']._serialized_start=890
+  _globals['_LOADREQUEST']._serialized_end=1067
+  _globals['_LOADRESPONSE']._serialized_start=1070
+  _globals['_LOADRESPONSE']._serialized_end=1201
+  _globals['_UNLOADREQUEST']._serialized_start=1203
+  _globals['_UNLOADREQUEST']._serialized_end=1275
+  _globals['_UNLOADRESPONSE']._serialized_start=1277
+  _globals['_UNLOADRESPONSE']._serialized_end=1315
+  _globals['_PINREQUEST']._serialized_start=1317
+  _globals['_PINREQUEST']._serialized_end=1344
+  _globals['_PINRESPONSE']._serialized_start=1346
+  _globals['_PINRESPONSE']._serialized_end=1395
+  _globals['_UNPINREQUEST']._serialized_start=1397
+  _globals['_UNPINREQUEST']._serialized_end=1426
+  _globals['_UNPINRESPONSE']._serialized_start=1428
+  _globals['_UNPINRESPONSE']._serialized_end=1463
+  _globals['_SESSION']._serialized_start=1466
+  _globals['_SESSION']._serialized_end=1597
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1599
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1659
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1661
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1743
+  _globals['_DELETESESSIONREQUEST']._serialized_start=1745
+  _globals['_DELETESESSIONREQUEST']._serialized_end=1799
+  _globals['_DELETESESSIONRESPONSE']._serialized_start=1801
+  _globals['_DELETESESSIONRESPONSE']._serialized_end=1841
+  _globals['_PLANREQUEST']._serialized_start=1843
+  _globals['_PLANREQUEST']._serialized_end=1953
+  _globals['_PLANRESPONSE']._serialized_start=1956
+  _globals['_PLANRESPONSE']._serialized_end=2250
+  _globals['_POOLSERVICE']._serialized_start=2443
+  _globals['_POOLSERVICE']._serialized_end=2947
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ RESIDENT_STATE_UNLOADING: ResidentState
 RESIDENT_STATE_FAILED: ResidentState
 
 class Resident(_message.Message):
-    __slots__ = ("model", "state", "backend", "backend_reason", "size_bytes", "size_measured", "context_tokens", "slots", "slots_used", "queued", "expires", "pinned", "npu_domain", "pid", "runtime", "loaded", "reason", "retry", "served", "prompt_cache_bytes", "prompt_cache_used_bytes", "engine_lines")
+    __slots__ = ("model", "state", "backend", "backend_reason", "size_bytes", "size_measured", "context_tokens", "slots", "slots_used", "queued", "expires", "pinned", "npu_domain", "pid", "runtime", "loaded", "reason", "retry", "served", "prompt_cache_bytes", "prompt_cache_used_bytes", "engine_lines", "board")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     BACKEND_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,7 @@ class Resident(_message.Message):
     PROMPT_CACHE_BYTES_FIELD_NUMBER: _ClassVar[int]
     PROMPT_CACHE_USED_BYTES_FIELD_NUMBER: _ClassVar[int]
     ENGINE_LINES_FIELD_NUMBER: _ClassVar[int]
+    BOARD_FIELD_NUMBER: _ClassVar[int]
     model: str
     state: ResidentState
     backend: _types_pb2.Backend
@@ -73,7 +74,8 @@ class Resident(_message.Message):
     prompt_cache_bytes: int
     prompt_cache_used_bytes: int
     engine_lines: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., state: _Optional[_Union[ResidentState, str]] = ..., backend: _Optional[_Union[_types_pb2.Backend, str]] = ..., backend_reason: _Optional[str] = ..., size_bytes: _Optional[int] = ..., size_measured: _Optional[bool] = ..., context_tokens: _Optional[int] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., queued: _Optional[int] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., pinned: _Optional[bool] = ..., npu_domain: _Optional[int] = ..., pid: _Optional[int] = ..., runtime: _Optional[str] = ..., loaded: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., retry: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., served: _Optional[int] = ..., prompt_cache_bytes: _Optional[int] = ..., prompt_cache_used_bytes: _Optional[int] = ..., engine_lines: _Optional[_Iterable[str]] = ...) -> None: ...
+    board: str
+    def __init__(self, model: _Optional[str] = ..., state: _Optional[_Union[ResidentState, str]] = ..., backend: _Optional[_Union[_types_pb2.Backend, str]] = ..., backend_reason: _Optional[str] = ..., size_bytes: _Optional[int] = ..., size_measured: _Optional[bool] = ..., context_tokens: _Optional[int] = ..., slots: _Optional[int] = ..., slots_used: _Optional[int] = ..., queued: _Optional[int] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., pinned: _Optional[bool] = ..., npu_domain: _Optional[int] = ..., pid: _Optional[int] = ..., runtime: _Optional[str] = ..., loaded: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., retry: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., served: _Optional[int] = ..., prompt_cache_bytes: _Optional[int] = ..., prompt_cache_used_bytes: _Optional[int] = ..., engine_lines: _Optional[_Iterable[str]] = ..., board: _Optional[str] = ...) -> None: ...
 
 class ListResidentRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
@@ -156,18 +158,20 @@ class UnpinResponse(_message.Message):
     def __init__(self, was_pinned: _Optional[bool] = ...) -> None: ...
 
 class Session(_message.Message):
-    __slots__ = ("name", "model", "tokens", "size_bytes", "used")
+    __slots__ = ("name", "model", "tokens", "size_bytes", "used", "board")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
+    BOARD_FIELD_NUMBER: _ClassVar[int]
     name: str
     model: str
     tokens: int
     size_bytes: int
     used: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., tokens: _Optional[int] = ..., size_bytes: _Optional[int] = ..., used: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    board: str
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., tokens: _Optional[int] = ..., size_bytes: _Optional[int] = ..., used: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., board: _Optional[str] = ...) -> None: ...
 
 class ListSessionsRequest(_message.Message):
     __slots__ = ("page_size", "page_token")

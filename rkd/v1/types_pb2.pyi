@@ -565,7 +565,7 @@ class WeightsFile(_message.Message):
     def __init__(self, name: _Optional[str] = ..., format: _Optional[_Union[WeightsFormat, str]] = ..., size_bytes: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class ModelSummary(_message.Message):
-    __slots__ = ("name", "state", "reason", "size_bytes", "modified", "formats", "architecture", "parameters", "quantization", "context_tokens", "digest", "resident")
+    __slots__ = ("name", "state", "reason", "size_bytes", "modified", "formats", "architecture", "parameters", "quantization", "context_tokens", "digest", "resident", "board")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -578,6 +578,7 @@ class ModelSummary(_message.Message):
     CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     RESIDENT_FIELD_NUMBER: _ClassVar[int]
+    BOARD_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: ModelState
     reason: str
@@ -590,7 +591,8 @@ class ModelSummary(_message.Message):
     context_tokens: int
     digest: str
     resident: bool
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., reason: _Optional[str] = ..., size_bytes: _Optional[int] = ..., modified: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., formats: _Optional[_Iterable[_Union[WeightsFormat, str]]] = ..., architecture: _Optional[str] = ..., parameters: _Optional[int] = ..., quantization: _Optional[str] = ..., context_tokens: _Optional[int] = ..., digest: _Optional[str] = ..., resident: _Optional[bool] = ...) -> None: ...
+    board: str
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., reason: _Optional[str] = ..., size_bytes: _Optional[int] = ..., modified: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., formats: _Optional[_Iterable[_Union[WeightsFormat, str]]] = ..., architecture: _Optional[str] = ..., parameters: _Optional[int] = ..., quantization: _Optional[str] = ..., context_tokens: _Optional[int] = ..., digest: _Optional[str] = ..., resident: _Optional[bool] = ..., board: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("stage", "done_bytes", "total_bytes", "rate_bytes_per_s", "remaining", "files")
@@ -621,7 +623,7 @@ class FileProgress(_message.Message):
     def __init__(self, name: _Optional[str] = ..., done_bytes: _Optional[int] = ..., total_bytes: _Optional[int] = ..., resumed_bytes: _Optional[int] = ...) -> None: ...
 
 class Operation(_message.Message):
-    __slots__ = ("id", "kind", "model", "source", "state", "progress", "created", "finished", "error_reason", "error_message", "error_remedy")
+    __slots__ = ("id", "kind", "model", "source", "state", "progress", "created", "finished", "error_reason", "error_message", "error_remedy", "board")
     ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -633,6 +635,7 @@ class Operation(_message.Message):
     ERROR_REASON_FIELD_NUMBER: _ClassVar[int]
     ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_REMEDY_FIELD_NUMBER: _ClassVar[int]
+    BOARD_FIELD_NUMBER: _ClassVar[int]
     id: str
     kind: OperationKind
     model: str
@@ -644,4 +647,5 @@ class Operation(_message.Message):
     error_reason: str
     error_message: str
     error_remedy: str
-    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[OperationKind, str]] = ..., model: _Optional[str] = ..., source: _Optional[str] = ..., state: _Optional[_Union[OperationState, str]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., error_reason: _Optional[str] = ..., error_message: _Optional[str] = ..., error_remedy: _Optional[str] = ...) -> None: ...
+    board: str
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[_Union[OperationKind, str]] = ..., model: _Optional[str] = ..., source: _Optional[str] = ..., state: _Optional[_Union[OperationState, str]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., error_reason: _Optional[str] = ..., error_message: _Optional[str] = ..., error_remedy: _Optional[str] = ..., board: _Optional[str] = ...) -> None: ...

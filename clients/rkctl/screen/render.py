@@ -130,6 +130,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         click.echo(line)
 
 
+def by_board(columns: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """Print rows under *columns*, each with its board first where any has one."""
+    listed = list(rows)
+    if any(board for board, _ in listed):
+        table(("BOARD", *columns), [(board, *cells) for board, cells in listed])
+    else:
+        table(columns, [cells for _, cells in listed])
+
+
 def lines_of(text: str, indent: int) -> list[str]:
     """Return *text* in lines; on a terminal broken between words, for what stands *indent* in."""
     plain, columns = clean(text).rstrip("\n"), room()

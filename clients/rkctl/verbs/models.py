@@ -12,6 +12,8 @@ from rkctl.session import Session
 from rkctl.verb import verb
 from rkd.v1 import types_pb2 as types
 
+COLUMNS = ("NAME", ">SIZE", "FORMAT", "QUANT", ">PARAMS", ">CONTEXT", "MODIFIED", "STATE")
+
 
 @verb("list")
 @click.argument("prefix", default="")
@@ -20,13 +22,13 @@ def list_models(session: Session, prefix: str) -> None:
     answer = session.shown(ask.list(prefix))
     if answer is None:
         return
-    columns = ("NAME", ">SIZE", "FORMAT", "QUANT", ">PARAMS", ">CONTEXT", "MODIFIED", "STATE")
-    render.table(columns, (_row(model) for model in answer.models))
+    render.by_board(COLUMNS, ((model.board, row(model)) for model in answer.models))
     for thing in answer.left_alone:
         render.note(f"left alone: {thing.name}: {thing.reason}")
 
 
-def _row(model: types.ModelSummary) -> tuple[str, ...]:
+def row(model: types.ModelSummary) -> tuple[str, ...]:
+    """Return the cells of one model, under `COLUMNS`."""
     state = render.word(types.ModelState.Name(model.state), "MODEL_STATE_")
     if model.resident:
         state = "resident"

@@ -37,7 +37,7 @@ def list_(session: Session, *, active: bool) -> None:
     if answer is None:
         return
     columns = ("ID", "KIND", "MODEL", "STATE", ">DONE", "BEGAN", "SOURCE")
-    render.table(columns, (_row(one) for one in answer.operations))
+    render.by_board(columns, ((one.board, _row(one)) for one in answer.operations))
 
 
 def _row(one: types.Operation) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from rkctl.verb import verb
 from rkd.v1 import pool_pb2 as pb
 from rkd.v1 import types_pb2 as types
 
-_COLUMNS = (
+COLUMNS = (
     "NAME",
     "STATE",
     "BACKEND",
@@ -27,7 +27,7 @@ _COLUMNS = (
     ">DOMAIN",
     ">PID",
 )
-_AFTER_SIZE = _COLUMNS.index(">SIZE") + 1
+_AFTER_SIZE = COLUMNS.index(">SIZE") + 1
 
 
 @verb("ps")
@@ -37,14 +37,15 @@ def ps(session: Session) -> None:
     if answer is None:
         return
     cached = any(resident.prompt_cache_bytes for resident in answer.residents)
-    table = [_COLUMNS, *map(_row, answer.residents)]
+    table = [COLUMNS, *map(row, answer.residents)]
     if cached:
         cells = [">CACHE", *map(_cache, answer.residents)]
         table = [
-            (*row[:_AFTER_SIZE], cell, *row[_AFTER_SIZE:])
-            for row, cell in zip(table, cells, strict=True)
+            (*cells_[:_AFTER_SIZE], cell, *cells_[_AFTER_SIZE:])
+            for cells_, cell in zip(table, cells, strict=True)
         ]
-    render.table(table[0], table[1:])
+    boards = (one.board for one in answer.residents)
+    render.by_board(table[0], zip(boards, table[1:], strict=True))
     for resident in answer.residents:
         if resident.reason:
             render.note(f"{resident.model}: {resident.reason}")
@@ -52,7 +53,8 @@ def ps(session: Session) -> None:
         render.note(f"{answer.queued} of at most {answer.queue_limit} requests wait")
 
 
-def _row(one: pb.Resident) -> tuple[str, ...]:
+def row(one: pb.Resident) -> tuple[str, ...]:
+    """Return the cells of one resident, under `COLUMNS`."""
     return (
         one.model,
         render.word(pb.ResidentState.Name(one.state), "RESIDENT_STATE_"),

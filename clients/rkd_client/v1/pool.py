@@ -83,6 +83,9 @@ class Resident:
     engine_lines: tuple[str, ...] = ()
     """What the NPU's library printed while it loaded the model, at most 40 lines; empty on the CPU."""
 
+    board: str = ""
+    """Board it is on, where a client joined the lists of several; else empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListResidentResponse:
@@ -157,6 +160,9 @@ class Session:
 
     used: datetime | None = None
     """When it was last written."""
+
+    board: str = ""
+    """Board it is on, where a client joined the lists of several; else empty."""
 
 
 @dataclass(frozen=True, slots=True)

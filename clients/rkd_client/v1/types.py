@@ -707,6 +707,9 @@ class ModelSummary:
     resident: bool = False
     """Whether it is resident now."""
 
+    board: str = ""
+    """Board it is on, where a client joined the lists of several; empty in a board's own answer, which names it in the metadata `x-rkd-board`."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileProgress:
@@ -784,3 +787,6 @@ class Operation:
 
     error_remedy: str = ""
     """For FAILED: what to do."""
+
+    board: str = ""
+    """Board it is on, where a client joined the lists of several; else empty."""

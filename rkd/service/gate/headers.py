@@ -14,6 +14,9 @@ from typing import Any, Final
 from rkd.errors import Reason, UnavailableError
 from rkd.outside import quoted
 
+AGAIN_S: Final = 0.1
+"""Another try may reach the right one, behind an address that spreads calls by itself."""
+
 BOARD_KEY: Final = "x-rkd-board"
 """Metadata: in an answer, the board that gave it; in a call, the only board it is for."""
 
@@ -55,4 +58,5 @@ def check_board(metadata: Mapping[str, object], board: str) -> None:
         f"this is the board {board}; the call is for {quoted(str(wanted)[:80])}",
         remedy="Ask that board itself, or look at the proxy's configuration.",
         metadata={"board": board},
+        retry_after_s=AGAIN_S,
     )

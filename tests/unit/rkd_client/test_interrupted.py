@@ -46,9 +46,9 @@ class StuckLink(Link):
         self._channel = stuck
         self.stuck = stuck
 
-    def start(self, ask: Any, caller: Any, bound_s: float | None) -> Any:
+    def start(self, reading: Any, way: Any) -> Any:
         """Begin a stream that is interrupted."""
-        del ask, caller, bound_s
+        del reading, way
         return self.stuck
 
 

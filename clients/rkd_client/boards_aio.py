@@ -1,0 +1,119 @@
+"""Channels to several boards, for asyncio: what `rkd_client.boards` is, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, OrderedDict
+from dataclasses import replace
+from functools import partial
+
+import grpc.aio
+
+from rkd_client.boards import Way, check_well, once, options, state_of
+from rkd_client.channel import credentials, is_secure
+from rkd_client.endpoint import Endpoint, choose
+from rkd_client.spread import KEPT_SERVICES, Round, Spread, State, patience_s
+from rkd_client.where import Where
+
+
+class _AsyncEye:
+    """A channel to each board, all asked after one service."""
+
+    def __init__(self, channels: list[grpc.aio.Channel]) -> None:
+        self.channels = channels
+        self.since_s = time.monotonic()
+
+    @property
+    def states(self) -> list[State]:
+        """Return how each board is now; asking makes gRPC connect."""
+        return [state_of(one.get_state(try_to_connect=True)) for one in self.channels]
+
+    async def settle(self) -> None:
+        """Wait until there is something to choose from, as long as that makes sense."""
+        while (left_s := patience_s(self.states, time.monotonic() - self.since_s)) > 0:
+            changes = [
+                asyncio.ensure_future(one.wait_for_state_change(state))
+                for one in self.channels
+                if state_of(state := one.get_state()) is State.DECIDING
+            ]
+            if not changes:
+                continue
+            try:
+                await asyncio.wait(changes, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in changes:
+                    one.cancel()
+                await asyncio.wait(changes)
+
+
+async def _channel(where: Where, endpoint: Endpoint, service: str) -> grpc.aio.Channel:
+    if is_secure(where, endpoint):
+        trusted = await asyncio.to_thread(credentials, where)
+        return grpc.aio.secure_channel(endpoint.target, trusted, options(service))
+    return grpc.aio.insecure_channel(endpoint.target, options(service))
+
+
+class AsyncBoards:
+    """The boards of a list; of one event loop."""
+
+    def __init__(self, where: Where, kept_services: int = KEPT_SERVICES) -> None:
+        self._where, self._kept = where, kept_services
+        self._making = asyncio.Lock()
+        self._eyes: OrderedDict[str, _AsyncEye] = OrderedDict()
+        self._spread = Spread(len(where.endpoints))
+        self._calls: Counter[str] = Counter()
+
+    async def pick(self, service: str, visit: Round) -> Way[grpc.aio.Channel] | None:
+        """Choose a board as `Boards.pick` does."""
+        for asked_after in dict.fromkeys((service, "")):
+            eye = await self._eye(asked_after)
+            await eye.settle()
+            at = self._spread.choose(eye.states, visit.avoid)
+            if at is not None:
+                return self._way(asked_after, eye, at)
+        if visit.avoid:
+            return None
+        listening = await asyncio.to_thread(choose, self._where.endpoints)
+        return await self.at(self._where.endpoints.index(listening))
+
+    async def at(self, at: int, *, well: bool = False) -> Way[grpc.aio.Channel]:
+        """Return the way to one board as `Boards.at` does."""
+        eye = await self._eye("")
+        if well:
+            await eye.settle()
+            await asyncio.to_thread(check_well, eye.states[at], self._where.endpoints[at])
+        self._spread.busy[at] += 1
+        return replace(self._way("", eye, at), at=None)
+
+    async def close(self) -> None:
+        """Close every channel; calls still open are cancelled."""
+        eyes, self._eyes = list(self._eyes.values()), OrderedDict()
+        for eye in eyes:
+            await _close(eye)
+
+    async def _eye(self, service: str) -> _AsyncEye:
+        async with self._making:
+            eye = self._eyes.pop(service, None)
+            if eye is None:
+                made = [await _channel(self._where, one, service) for one in self._where.endpoints]
+                eye = _AsyncEye(made)
+            self._eyes[service] = eye
+            for other in list(self._eyes)[:-1]:
+                if len(self._eyes) > self._kept and other and not self._calls[other]:
+                    await _close(self._eyes.pop(other))
+            return eye
+
+    def _way(self, service: str, eye: _AsyncEye, at: int) -> Way[grpc.aio.Channel]:
+        self._calls[service] += 1
+        endpoint = self._where.endpoints[at]
+        return Way(eye.channels[at], endpoint, at, once(partial(self._left, service, at)))
+
+    def _left(self, service: str, at: int) -> None:
+        self._spread.busy[at] -= 1
+        self._calls[service] -= 1
+
+
+async def _close(eye: _AsyncEye) -> None:
+    for channel in eye.channels:
+        await channel.close()

@@ -1,0 +1,113 @@
+"""Which of several boards a call is for, for every call there is."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+
+import pytest
+import rkd_client.verbs
+from rkd_client.errors import PreconditionError
+from rkd_client.reach import (
+    REACHES,
+    READS,
+    Reach,
+    board_needed,
+    boards_of,
+    reach_of,
+    service_config,
+    service_of,
+)
+from rkd_client.verbs import inference, models, operations, pool, system
+
+import rkd.v1
+
+
+def methods() -> set[str]:
+    """Every method of every proto."""
+    found = set()
+    for module in pkgutil.iter_modules(rkd.v1.__path__):
+        if module.name.endswith("_pb2"):
+            file = importlib.import_module(f"rkd.v1.{module.name}").DESCRIPTOR
+            for service in file.services_by_name.values():
+                found |= {f"/{service.full_name}/{method.name}" for method in service.methods}
+    return found
+
+
+def test_every_method_stands_in_the_table() -> None:
+    """One that is added has to be judged."""
+    assert set(REACHES) == methods()
+
+
+def test_what_grpc_repeats_changes_nothing() -> None:
+    """Every method of the retry policy is one the library calls repeatable."""
+    named = {f"/rkd.v1.{name}/{one}" for name, all_ in READS.items() for one in all_.split()}
+    repeatable = {
+        ask.path
+        for ask in (
+            models.list(), models.show("m"), inference.embed("m", "x"),
+            inference.rerank("m", "", ""), inference.tokenize("m", "x"),
+            inference.detokenize("m", [1]), pool.residents(),
+            pool.plan("m"), pool.sessions(), operations.operations(), operations.operation("x"),
+            system.status(), system.doctor(),
+        )
+        if ask.repeatable
+    }  # fmt: skip
+
+    assert {one for one in named if "Hub" not in one} == repeatable
+
+
+def test_watching_one_operation_finds_its_board() -> None:
+    """All of them are one board's own log."""
+    assert reach_of(operations.attach("id")) is Reach.SEEK
+    assert reach_of(operations.watch_operations()) is Reach.ONE
+
+
+@pytest.mark.parametrize(
+    ("model", "service"),
+    [
+        ("m", "rkd.model.m"),
+        ("m:latest", "rkd.model.m"),
+        ("u/r:Q4", ""),
+        ("qwen:1.5b", ""),
+        ("", ""),
+    ],
+)
+def test_the_health_of_the_model_is_asked_after(model: str, service: str) -> None:
+    """By its own name; what only leads to a model, boards have to look up."""
+    assert service_of(inference.generate(model, "x")) == service
+
+
+def test_what_is_no_matter_of_a_model_goes_by_the_daemon() -> None:
+    """A board that lacks the model can still be asked to delete it."""
+    assert service_of(models.delete("m")) == ""
+
+
+def test_grpc_is_told_to_check_and_to_repeat() -> None:
+    """By the names of the service config."""
+    config = json.loads(service_config("rkd.model.m"))
+
+    assert config["healthCheckConfig"] == {"serviceName": "rkd.model.m"}
+    assert config["loadBalancingConfig"] == [{"round_robin": {}}]
+    (method,) = config["methodConfig"]
+    assert {"service": "rkd.v1.ModelService", "method": "List"} in method["name"]
+    assert not [one for one in method["name"] if one["method"] in {"Generate", "Chat", "Delete"}]
+    assert method["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+
+
+def test_a_refusal_names_the_boards() -> None:
+    """For programs too."""
+    error = board_needed(models.delete("m"), ("a:1", "b:2"))
+
+    assert str(error) == "a:1, b:2 are several boards, and Delete is about one [BOARD_NEEDED]"
+    assert error.remedy.startswith("say which: --endpoint a:1")
+    assert boards_of(error) == ("a:1", "b:2")
+    assert boards_of(PreconditionError("MODEL_BUSY", "x", metadata={"boards": "a"})) == ()
+
+
+def test_every_verb_is_a_call_of_the_contract() -> None:
+    """The modules of the verbs are all looked at by the tests above."""
+    found = {one.name for one in pkgutil.iter_modules(rkd_client.verbs.__path__)}
+
+    assert found == {"hub", "inference", "models", "operations", "pool", "system"}
