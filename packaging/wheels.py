@@ -50,8 +50,18 @@ def wanted(names: Iterable[str], python: str, architecture: str) -> list[str]:
     return list(chosen.values())
 
 
-def fetch(folder: Path, names: Sequence[str], python: str, architecture: str) -> None:
-    """Put the wheels such a machine wants into *folder*, each checked against its digest."""
+def fetch(
+    folder: Path,
+    names: Sequence[str],
+    python: str,
+    architecture: str,
+    house: Path | None = None,
+) -> None:
+    """
+    Put the wheels such a machine wants into *folder*, each checked against its digest.
+
+    With *house* they are taken from that folder, and no index is asked.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as chosen:
         chosen.write("\n".join(wanted(names, python, architecture)) + "\n")
         chosen.flush()
@@ -63,6 +73,7 @@ def fetch(folder: Path, names: Sequence[str], python: str, architecture: str) ->
             *("--implementation=cp", f"--python-version={python}"),
             *(f"--abi={abi}" for abi in abis),
             *("--requirement", chosen.name),
+            *(("--no-index", f"--find-links={house}") if house else ()),
         ]
         subprocess.run(command, check=True)
 

@@ -3,6 +3,7 @@
 
 install_all() {
     need_root
+    refuse_beside_a_package
     choose_prefix
     detect
     choose_user
@@ -33,6 +34,13 @@ install_all() {
     prune
     say "done. Try: rkctl status"
     [ -z "${JOINED:-}" ] || say "(log in again first, so that $JOINED is in the group rkd)"
+}
+
+# dpkg's own files are dpkg's to change.
+refuse_beside_a_package() {
+    case $(dpkg-query --show --showformat '${db:Status-Status}' rkd-llm 2>/dev/null) in
+        installed) fail "rkd is installed as the package rkd-llm: upgrade that, or apt remove it first (models stay)" ;;
+    esac
 }
 
 switch_to() {

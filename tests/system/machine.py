@@ -57,15 +57,15 @@ def locked(name: str) -> Iterator[None]:
         yield
 
 
-def root_filesystem(suite: str) -> Path:
-    """Return the bare Debian, made when it is not there."""
-    name = f"{suite}-{sha256(PACKAGES.encode()).hexdigest()[:12]}"
+def root_filesystem(suite: str, packages: str = PACKAGES) -> Path:
+    """Return the bare Debian with *packages*, made when it is not there."""
+    name = f"{suite}-{sha256(packages.encode()).hexdigest()[:12]}"
     target = CACHE / name
     with locked(name):
         if not target.exists():
             draft = CACHE / f"{name}.part"
             shutil.rmtree(draft, ignore_errors=True)
-            command = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}"]
+            command = ["mmdebstrap", "--variant=minbase", f"--include={packages}"]
             subprocess.run([*command, suite, str(draft)], check=True, timeout=900)
             draft.rename(target)
     return target
@@ -141,10 +141,19 @@ class Machine:
         folder: where its writable layer goes.
         shared: host folder by the path it gets inside, read-only.
         suite: which Debian.
+        packages: what it has.
     """
 
-    def __init__(self, folder: Path, shared: dict[str, Path], *, suite: str = SUITES[0]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        shared: dict[str, Path],
+        *,
+        suite: str = SUITES[0],
+        packages: str = PACKAGES,
+    ) -> None:
         self.suite = suite
+        self._packages = packages
         self.folder = folder
         self.root = folder / "root"
         self._shared = shared
@@ -154,7 +163,8 @@ class Machine:
     def __enter__(self) -> Self:
         for name in ("upper", "work", "root"):
             (self.folder / name).mkdir(parents=True)
-        layers = f"lowerdir={root_filesystem(self.suite)},upperdir={self.folder}/upper"
+        lower = root_filesystem(self.suite, self._packages)
+        layers = f"lowerdir={lower},upperdir={self.folder}/upper"
         mount = ["mount", "-t", "overlay", "overlay", "-o", f"{layers},workdir={self.folder}/work"]
         subprocess.run([*mount, str(self.root)], check=True)
         (self.root / "etc/hostname").write_text("board\n")

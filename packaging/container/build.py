@@ -1,0 +1,126 @@
+"""
+Builds the container image without a registry: `packaging/container/build.py WHEEL DIR`.
+
+`rkd-llm_VERSION_ARCH.image.tar.gz`, for `podman load` and `docker load`: the Containerfile over a
+Debian that mmdebstrap makes, with WHEEL and the wheels the lock names. For another architecture it
+is run through `packaging/emulated`. Wants root, mmdebstrap and buildah. With SOURCE_DATE_EPOCH the
+same image byte for byte, as long as Debian's packages are the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "packaging"))
+import wheels  # noqa: E402 - beside this folder
+
+SUITE, PYTHON = "trixie", "3.13"
+PACKAGES = "python3,python3-venv,libgomp1,libstdc++6,ca-certificates"
+ARCHITECTURES = {"arm64": "aarch64", "amd64": "x86_64"}
+CONTEXT = ("Containerfile", "packaging", "pyproject.toml")
+KEPT_OUT = ("__pycache__",)
+
+
+def debian(architecture: str, epoch_s: int, target: Path) -> None:
+    """Make the system below: a tar of a Debian with Python and what the wheels want of C."""
+    command = [
+        *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={PACKAGES}"),
+        *(f"--architectures={architecture}", "--dpkgopt=path-exclude=/usr/share/doc/*"),
+        *("--dpkgopt=path-include=/usr/share/doc/*/copyright", SUITE, str(target)),
+    ]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch_s)}
+    subprocess.run(command, check=True, env=environment)
+
+
+def context(folder: Path, wheel: Path, architecture: str, house: Path | None) -> None:
+    """Lay out what the Containerfile copies: the wheels, and how they are put in."""
+    for name in CONTEXT:
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns(*KEPT_OUT)
+            shutil.copytree(source, folder / name, ignore=ignored)
+        else:
+            shutil.copy(source, folder)
+    (folder / "wheels").mkdir()
+    extras = [name for name in wheels.extras() if name != "build"]
+    wheels.fetch(folder / "wheels", extras, PYTHON, ARCHITECTURES[architecture], house)
+    shutil.copy(wheel, folder / "wheels")
+
+
+def image(scratch: Path, architecture: str, name: str, epoch_s: int) -> Path:
+    """Build the image from `tree.tar` and `context/` in *scratch*, in a store of its own there."""
+    store = ("--root", f"{scratch}/store", "--runroot", f"{scratch}/run", "--storage-driver", "vfs")
+    dated = ("--timestamp", str(epoch_s), "--format", "docker")
+
+    def buildah(verb: str, *words: str) -> str:
+        command = ["buildah", *store, verb, *words]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        return done.stdout.strip()
+
+    base = buildah("from", "--arch", architecture, "scratch")
+    buildah("add", base, f"{scratch}/tree.tar", "/")
+    buildah("commit", "--quiet", "--rm", *dated, base, "localhost/debian")
+    buildah(
+        *("bud", "--quiet", "--isolation", "chroot", "--pull-never"),
+        *("--arch", architecture, "--build-arg", "BASE=localhost/debian", *dated),
+        *("--tag", name, "--file", f"{scratch}/context/Containerfile", f"{scratch}/context"),
+    )
+    target = scratch / "image.tar"
+    buildah("push", "--quiet", name, f"docker-archive:{target}:{name}")
+    return target
+
+
+def packed(source: Path, target: Path) -> None:
+    """Compress, with no date."""
+    with (
+        source.open("rb") as plain,
+        target.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as small,
+    ):
+        shutil.copyfileobj(plain, small, 1 << 20)
+
+
+def main() -> None:
+    """Do as asked."""
+    asked = argparse.ArgumentParser(description="Build the container image.")
+    asked.add_argument("wheel", type=Path)
+    asked.add_argument("out", type=Path)
+    asked.add_argument("--wheelhouse", type=Path, help="take wheels from here alone")
+    asked.add_argument(
+        "--debian", type=Path, help="keep the Debian below here, and use it if there"
+    )
+    options = asked.parse_args()
+    epoch_s = int(os.environ.get("SOURCE_DATE_EPOCH", datetime.now(UTC).timestamp()))
+    native = {machine: name for name, machine in ARCHITECTURES.items()}[platform.machine()]
+    architecture = os.environ.get("RKD_EMULATED", native)
+    version = options.wheel.name.split("-")[1]
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        tree = scratch / "tree.tar"
+        kept = options.debian
+        if kept is None or not kept.exists():
+            debian(architecture, epoch_s, tree)
+            if kept is not None:
+                shutil.copy(tree, kept)
+        else:
+            tree.symlink_to(kept.resolve())
+        (scratch / "context").mkdir()
+        context(scratch / "context", options.wheel, architecture, options.wheelhouse)
+        made = image(scratch, architecture, f"localhost/rkd:{version}", epoch_s)
+        packed(made, options.out / f"rkd-llm_{version}_{architecture}.image.tar.gz")
+
+
+if __name__ == "__main__":
+    main()
