@@ -38,6 +38,7 @@ RECONNECT_S: Final = 30.0
 HEAD: Final = (
     '<link rel="stylesheet" href="/console/console.css"><script src="/console/console.js"></script>'
     '<link rel="stylesheet" href="/console/stock.css"><script src="/console/stock.js"></script>'
+    '<script src="/console/plot.js"></script>'
 )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from rkd_client import AsyncClient
-from rkd_client.errors import RkdError
+from rkd_client.errors import BeyondRangeError, RkdError
 from rkd_client.v1.models import WatchResponse
 from rkd_client.v1.pool import Resident
 from rkd_client.v1.system import GetStatusResponse
@@ -70,6 +70,7 @@ class Feed:
         self.events: deque[WatchResponse] = deque(maxlen=EVENTS)
         self.trouble: RkdError | None = None
         self._is_gone = False
+        self._next = 1
 
     @property
     def is_gone(self) -> bool:
@@ -97,7 +98,7 @@ class Feed:
         if self._running is not None:
             self._running.cancel()
 
-    def refresh(self, *what: Literal["residents", "operations"]) -> None:
+    def refresh(self, *what: Literal["residents", "operations", "models"]) -> None:
         """Look *what* up again: something was done to it."""
         self._stale |= set(what)
         self._told.set()
@@ -125,21 +126,22 @@ class Feed:
 
     async def _watch(self) -> None:
         """Follow the daemon's log; what happened while it was not followed is not missed."""
-        since: int | None = None
         while True:
             try:
-                async with self._watching.watch(since=since) as events:
+                async with self._watching.watch(since=self._next) as events:
                     async for event in events:
                         if event.topic:
-                            since = event.revision + 1
                             self._take(event)
+            except BeyondRangeError as error:
+                # Older than what is held, or of a daemon that began to count anew.
+                self._next = _oldest(error)
+                self.refresh("residents", "operations", "models")
             except RkdError:  # the poll says so when the daemon is gone
-                since = None
-                self.refresh("residents", "operations")
-                self._tell("models")
+                self.refresh("residents", "operations", "models")
             await asyncio.sleep(AGAIN_S)
 
     def _take(self, event: WatchResponse) -> None:
+        self._next = event.revision + 1
         self.events.append(event)
         match event.topic:
             case "resident":
@@ -147,7 +149,7 @@ class Feed:
             case "operation":
                 self.refresh("operations")
             case "model":
-                self._tell("models")
+                self.refresh("models")
             case _:
                 pass
         self._tell("event")
@@ -158,6 +160,8 @@ class Feed:
             self._told.clear()
             stale, self._stale = self._stale, set()
             with contextlib.suppress(RkdError):  # the poll says so when the daemon is gone
+                if "models" in stale:
+                    self._tell("models")
                 if "residents" in stale:
                     self.residents = (await self._client.residents()).residents
                     self._tell("residents")
@@ -176,10 +180,14 @@ class Feed:
         self.trouble = None
         if self._is_gone:
             self._is_gone = False
-            self.refresh("residents", "operations")
+            self.refresh("residents", "operations", "models")
             self._tell("back")
-            self._tell("models")
 
     def _tell(self, change: Change) -> None:
         for listener in tuple(self._listeners.values()):
             listener(change)
+
+
+def _oldest(error: BeyondRangeError) -> int:
+    oldest = error.metadata.get("oldest", "")
+    return int(oldest) if oldest.isdecimal() else 1

@@ -66,7 +66,7 @@ def _choices(visit: Visit) -> None:
                 _choice(said, DARK, look, chosen=look == now)
             ui.separator()
             ui.item(visit.text("shell.role", role=visit.role.word)).props("dense")
-            out = ui.menu_item(visit.text("shell.sign_out"))
+            out = ui.menu_item(visit.text("shell.sign_out")).props('role="menuitem"')
             out.on("click", js_handler="() => rkdSignOut()")
 
 

@@ -167,7 +167,7 @@ class Chromium:
 
     def named(self, name: str) -> WebElement:
         """Return what a screen reader calls *name*: by its label, or its text."""
-        quoted = json.dumps(name)
+        quoted = json.dumps(name, ensure_ascii=False)
         path = f"//*[@aria-label={quoted}]|//button[normalize-space(.)={quoted}]"
         path += f"|//*[@role='menuitem' or @role='menuitemradio'][normalize-space(.)={quoted}]"
         path += f"|//a[normalize-space(.)={quoted}]"
