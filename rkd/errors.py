@@ -51,6 +51,7 @@ class Reason(enum.StrEnum):
     HUB_GATED = "HUB_GATED"
     TOKEN_MISSING = "TOKEN_MISSING"  # noqa: S105 - a reason, not a secret
     TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105 - a reason, not a secret
+    TOKEN_NOT_FOUND = "TOKEN_NOT_FOUND"  # noqa: S105 - the same
     ROLE_FORBIDS = "ROLE_FORBIDS"
     AUTH_RATE_LIMITED = "AUTH_RATE_LIMITED"
     BOARD_NEEDED = "BOARD_NEEDED"
@@ -151,7 +152,14 @@ def bad_field(field: str, what: str, message: str = "", *, remedy: str = "") -> 
 class NotFoundError(RkdError):
     """What was named does not exist: name another, or fetch it first."""
 
-    reasons = frozenset({Reason.MODEL_NOT_FOUND, Reason.OPERATION_NOT_FOUND, Reason.HUB_NOT_FOUND})
+    reasons = frozenset(
+        {
+            Reason.MODEL_NOT_FOUND,
+            Reason.OPERATION_NOT_FOUND,
+            Reason.HUB_NOT_FOUND,
+            Reason.TOKEN_NOT_FOUND,
+        }
+    )
 
 
 class AlreadyExistsError(RkdError):

@@ -34,7 +34,7 @@ from rkd_client.status import Failed, error_of
 from rkd_client.trail import Trail
 from rkd_client.transport import in_the_middle
 from rkd_client.values import value_of
-from rkd_client.verbs import hub, inference, models, pool, system
+from rkd_client.verbs import access, hub, inference, models, pool, system
 from rkd_client.verbs import operations as ops
 from rkd_client.where import Flags, Where, resolve
 
@@ -326,6 +326,10 @@ class Face:
     status = _one(system.status)
     doctor = _one(system.doctor)
     reload = _one(system.reload)
+    whoami = _one(access.whoami)
+    tokens = _one(access.tokens)
+    create_token = _one(access.create_token)
+    revoke_token = _one(access.revoke_token)
 
 
 def attempts_of(ask: Ask[Any, Any], caller: Caller) -> Attempts:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rkd_client import AsyncClient
-from rkd_client.errors import ExhaustedError, ForbiddenError, RkdError, UnauthenticatedError
+from rkd_client.errors import ExhaustedError, ForbiddenError, UnauthenticatedError
 from rkd_client.where import Where
 from rkd_web.whose import NOBODY
 
@@ -204,11 +204,5 @@ def _is_loopback(address: str) -> bool:
 
 
 async def _role_of(client: AsyncClient) -> Role:
-    """Return what *client* may do: the daemon names its role where it refuses something."""
-    try:
-        await client.doctor()
-    except ForbiddenError as error:
-        return Role.parse(error.metadata.get("role", "read"))
-    except RkdError:
-        return Role.READ
-    return Role.ADMIN
+    """Return what *client* may do, as the daemon says."""
+    return Role.parse((await client.whoami()).role or "none")

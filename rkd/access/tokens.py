@@ -13,6 +13,7 @@ import hmac
 import json
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,8 @@ SECRET_BYTES: Final = 32
 MAX_FILE_BYTES: Final = 1 << 20
 MAX_ITEMS: Final = 50_000
 """What a token file may be: some thousand tokens."""
+MOST_MADE: Final = 1_000
+"""Tokens made over the wire."""
 _TOKEN = re.compile(r"rkd_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@ -]{0,63}")
 _NOBODY_SALT: Final = "00" * 16
@@ -90,9 +93,28 @@ def find_token(tokens: tuple[Token, ...], offered: str, now: datetime) -> Token 
     return known
 
 
-def read_tokens(path: Path) -> tuple[Token, ...]:
+@dataclass(frozen=True, slots=True)
+class TokenList:
     """
-    Read the tokens kept in *path*; a file that does not exist holds none.
+    What a file holds.
+
+    Args:
+        tokens: that are good, unless another file revokes them.
+        revoked: ids of tokens of other files that are good no more.
+    """
+
+    tokens: tuple[Token, ...] = ()
+    revoked: frozenset[str] = frozenset()
+
+
+def read_tokens(path: Path) -> tuple[Token, ...]:
+    """Read the tokens kept in *path*, as `read_kept`."""
+    return read_kept(path).tokens
+
+
+def read_kept(path: Path) -> TokenList:
+    """
+    Read what *path* holds; a file that does not exist holds nothing.
 
     Raises:
         InvalidInputError: INVALID_FIELD, when the file is not one of ours or cannot be read: to
@@ -101,9 +123,11 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
     try:
         held = json_object(read_regular(path, most_bytes=MAX_FILE_BYTES), most_items=MAX_ITEMS)
         listed: Any = held["tokens"]
-        return tuple(_from_json(one) for one in listed)
+        tokens = tuple(_from_json(one) for one in listed)
+        revoked: Any = held.get("revoked", ())
+        return TokenList(tokens, frozenset(map(str, revoked)))
     except FileNotFoundError:
-        return ()
+        return TokenList()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInputError(
             Reason.INVALID_FIELD,
@@ -112,51 +136,113 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
         ) from error
 
 
-def write_tokens(path: Path, tokens: tuple[Token, ...]) -> None:
+def write_tokens(
+    path: Path, tokens: tuple[Token, ...], revoked: Iterable[str] = (), *, mode: int = 0o640
+) -> None:
     """
-    Replace *path* by one that holds *tokens*, at once and whole.
+    Replace *path* by one that holds *tokens* and what it revokes, at once and whole.
 
-    A new file is 0640 and gets its folder's group where that folder is set-group-id, so that the
-    daemon's group can read it; an existing one keeps owner, group and mode.
+    A new file has *mode*, 0640, and gets its folder's group where that folder is set-group-id, so
+    that the daemon's group can read it; an existing one keeps owner, group and mode.
     """
-    text = json.dumps({"tokens": [_to_json(one) for one in tokens]}, indent=1)
-    write_file(path, f"{text}\n".encode(), mode=0o640)
+    held: dict[str, Any] = {"tokens": [_to_json(one) for one in tokens]}
+    if revoked := sorted(revoked):
+        held["revoked"] = revoked
+    write_file(path, f"{json.dumps(held, indent=1)}\n".encode(), mode=mode)
 
 
 class TokenFile:
-    """The tokens of a file as they are now: read again when the file is replaced or changed."""
+    """
+    The tokens there are now: files are read again when they are replaced or changed.
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._seen: tuple[int, int, int] | None = None
-        self._tokens: tuple[Token, ...] = ()
+    Args:
+        path: the token file, an administrator's.
+        made: of those made over the wire, the daemon's own; it may revoke those of *path* as well.
+    """
+
+    def __init__(self, path: Path | None, made: Path | None = None) -> None:
+        self._given, self._made = _Watched(path), _Watched(made)
+        self._joined: tuple[TokenList, TokenList, tuple[Token, ...]] | None = None
 
     @property
     def exists(self) -> bool:
         """Whether there is a file, as of the last `current`; an empty one still wants tokens."""
-        return self._seen is not None
+        return self._given.exists or self._made.exists
 
     def current(self) -> tuple[Token, ...]:
         """
-        Return the tokens; one `stat` when nothing changed.
+        Return the tokens; a `stat` of each file when nothing changed.
 
         Raises:
-            InvalidInputError: as `read_tokens`.
+            InvalidInputError: as `read_kept`.
         """
-        if self._path is None:
-            return ()
+        given, made = self._given.current(), self._made.current()
+        joined = self._joined
+        if joined is None or joined[0] is not given or joined[1] is not made:
+            good = tuple(one for one in given.tokens if one.id not in made.revoked)
+            joined = self._joined = given, made, (*good, *made.tokens)
+        return joined[2]
+
+    def keep(self, token: Token) -> None:
+        """
+        Add *token* to those made over the wire; blocks for as long as the disk does.
+
+        Raises:
+            InvalidInputError: INVALID_FIELD, there are too many.
+        """
+        path, kept = self._own()
+        if len(kept.tokens) >= MOST_MADE:
+            said = f"there are {MOST_MADE} tokens made over the wire already"
+            raise bad_field("name", said, remedy="Revoke those nobody uses.")
+        write_tokens(path, (*kept.tokens, token), kept.revoked, mode=0o600)
+
+    def revoke(self, token_id: str) -> bool:
+        """Let the token called *token_id* be good no more; tells whether there was one."""
+        if all(one.id != token_id for one in self.current()):
+            return False
+        path, kept = self._own()
+        left = tuple(one for one in kept.tokens if one.id != token_id)
+        given = {one.id for one in self._given.current().tokens}
+        revoked = (kept.revoked & given) | ({token_id} & given)
+        write_tokens(path, left, revoked, mode=0o600)
+        return True
+
+    def _own(self) -> tuple[Path, TokenList]:
+        if self._made.path is None:
+            raise InvalidInputError(Reason.INVALID_FIELD, "this daemon keeps no tokens of its own")
+        self._made.path.parent.mkdir(parents=True, exist_ok=True)
+        return self._made.path, self._made.current()
+
+
+class _Watched:
+    """One file, read when it is another one than before."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._seen: tuple[int, int, int] | None = None
+        self._kept = TokenList()
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was there."""
+        return self._seen is not None
+
+    def current(self) -> TokenList:
+        """Return what it holds."""
+        if self.path is None:
+            return self._kept
         try:
-            status = self._path.stat()
+            status = self.path.stat()
         except FileNotFoundError:
-            self._seen, self._tokens = None, ()
-            return ()
+            self._seen, self._kept = None, TokenList()
+            return self._kept
         except OSError:
-            return read_tokens(self._path)
+            return read_kept(self.path)
         seen = (status.st_ino, status.st_mtime_ns, status.st_size)
         if seen != self._seen:
-            self._tokens = read_tokens(self._path)
+            self._kept = read_kept(self.path)
             self._seen = seen
-        return self._tokens
+        return self._kept
 
 
 def _hash(salt: str, secret: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from rkd.access.places import MADE
 from rkd.access.tokens import TokenFile
 from rkd.board.clocks import read_clocks
 from rkd.board.memory import total_and_available
@@ -67,7 +68,7 @@ class Rooms:
         self.running = RunningRequests()
         self.metrics_address = ""
         self.observers: list[Observe] = [self.meters.call_ended]
-        self.tokens = TokenFile(config.token_file)
+        self.tokens = TokenFile(config.token_file, config.state_dir / MADE)
         libraries = find_libraries(config.rkllm_library, version_override=config.rkllm_version)
         self.board = read_board(config.sysroot, libraries)
         self.obstacle = npu_obstacle(self.board)

@@ -14,6 +14,7 @@ from rkd.daemon.rooms import Rooms
 from rkd.daemon.settings import doctor_facts, free_bytes, picture_limits
 from rkd.errors import InvalidInputError
 from rkd.pool.deciding.runtimes import failures
+from rkd.service.access import AccessService
 from rkd.service.capabilities import Capabilities
 from rkd.service.gate.server import Register
 from rkd.service.hub import HubService
@@ -25,6 +26,7 @@ from rkd.service.system import Identity, Reloaded, SystemService
 from rkd.telemetry.doctor import examine
 from rkd.telemetry.finding import Finding
 from rkd.v1 import (
+    access_pb2_grpc,
     hub_pb2_grpc,
     inference_pb2_grpc,
     models_pb2_grpc,
@@ -40,6 +42,7 @@ NAMES = (
     "rkd.v1.PoolService",
     "rkd.v1.OperationService",
     "rkd.v1.SystemService",
+    "rkd.v1.AccessService",
 )
 Reload = Callable[[], Awaitable[Reloaded]]
 Current = Callable[[], Config]
@@ -94,6 +97,11 @@ def services(
             NAMES[5],
             system_pb2_grpc.add_SystemServiceServicer_to_server,
             _system(rooms, addresses, current, reload),
+        ),
+        (
+            NAMES[6],
+            access_pb2_grpc.add_AccessServiceServicer_to_server,
+            AccessService(rooms.tokens, rooms.publish),
         ),
     )
 

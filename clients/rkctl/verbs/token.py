@@ -13,9 +13,17 @@ from rkctl.failure import Exit, Failure
 from rkctl.flags import length_of_time
 from rkctl.screen import render
 from rkctl.verb import Local, local_verb
-from rkd.access.places import token_file
+from rkd.access.places import made_file, token_file
 from rkd.access.role import Role
-from rkd.access.tokens import Token, new_token, read_tokens, write_tokens
+from rkd.access.tokens import (
+    Token,
+    TokenFile,
+    TokenList,
+    new_token,
+    read_kept,
+    read_tokens,
+    write_tokens,
+)
 
 _FILE = click.option(
     "--file",
@@ -65,7 +73,7 @@ def create(
 @_FILE
 def list_(local: Local, *, file: str | None) -> None:
     """List the tokens there are, without their secrets."""
-    tokens, now = read_tokens(_path(file)), datetime.now(UTC)
+    tokens, now = TokenFile(_path(file), _made(file)).current(), datetime.now(UTC)
     if local.json:
         click.echo(json.dumps({"tokens": [_plain(one) for one in tokens]}))
         return
@@ -87,8 +95,9 @@ def list_(local: Local, *, file: str | None) -> None:
 @_FILE
 def revoke(_: Local, ids: tuple[str, ...], *, file: str | None) -> None:
     """Revoke tokens by id or name; calls with them are refused from now on."""
-    path = _path(file)
-    tokens = read_tokens(path)
+    path, made = _path(file), _made(file)
+    given, own = read_kept(path), read_kept(made) if made else TokenList()
+    tokens = TokenFile(path, made).current()
     known = {word for one in tokens for word in (one.id, one.name)}
     if unknown := [word for word in ids if word not in known]:
         raise Failure(
@@ -97,8 +106,11 @@ def revoke(_: Local, ids: tuple[str, ...], *, file: str | None) -> None:
             ("see: rkctl token list",),
             Exit.NOT_FOUND,
         )
-    kept = tuple(one for one in tokens if one.id not in ids and one.name not in ids)
-    _write(path, kept)
+    kept = _left(tokens, ids)
+    if (left := _left(given.tokens, ids)) != given.tokens:
+        _write(path, left)
+    if made and (left := _left(own.tokens, ids)) != own.tokens:
+        _write(made, left, own.revoked)
     render.note(f"revoked {len(tokens) - len(kept)} of {len(tokens)}")
     if not kept:
         render.note("no tokens are left: loopback is open again to every user of this machine")
@@ -112,10 +124,19 @@ def _path(given: str | None) -> Path:
     return Path(given) if given else token_file(os.environ, os.geteuid())
 
 
-def _write(path: Path, tokens: tuple[Token, ...]) -> None:
+def _made(given: str | None) -> Path | None:
+    """Return where those made over the wire are; a file that was named is the only one meant."""
+    return None if given else made_file(os.environ, os.geteuid())
+
+
+def _left(tokens: tuple[Token, ...], ids: tuple[str, ...]) -> tuple[Token, ...]:
+    return tuple(one for one in tokens if one.id not in ids and one.name not in ids)
+
+
+def _write(path: Path, tokens: tuple[Token, ...], revoked: frozenset[str] = frozenset()) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_tokens(path, tokens)
+        write_tokens(path, tokens, revoked)
     except OSError as error:
         raise Failure(
             f"{path} cannot be written: {error.strerror}",

@@ -20,3 +20,13 @@ document.addEventListener("keydown", (event) => {
     button.focus();
   }
 });
+// The clipboard is there over https and on this machine alone; elsewhere the old way still works.
+function rkdCopyBefore(button) {
+  const code = button.parentElement.querySelector("code");
+  const range = document.createRange();
+  range.selectNodeContents(code);
+  getSelection().removeAllRanges();
+  getSelection().addRange(range);
+  if (navigator.clipboard && isSecureContext) navigator.clipboard.writeText(code.textContent);
+  else document.execCommand("copy");
+}

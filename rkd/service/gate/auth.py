@@ -37,6 +37,7 @@ _BY_ROLE: Final = {
         "rkd.v1.PoolService": "ListResident Plan",
         "rkd.v1.OperationService": "List Get Watch",
         "rkd.v1.SystemService": "GetStatus",
+        "rkd.v1.AccessService": "WhoAmI",
         "grpc.reflection.v1alpha.ServerReflection": "ServerReflectionInfo",
         "grpc.reflection.v1.ServerReflection": "ServerReflectionInfo",
         "grpc.health.v1.Health": "List",
@@ -51,7 +52,10 @@ _BY_ROLE: Final = {
         "rkd.v1.OperationService": "Cancel Pause Resume",
         "rkd.v1.SystemService": "Doctor",
     },
-    Role.ADMIN: {"rkd.v1.SystemService": "Reload"},
+    Role.ADMIN: {
+        "rkd.v1.SystemService": "Reload",
+        "rkd.v1.AccessService": "ListTokens CreateToken RevokeToken",
+    },
 }
 
 METHOD_ROLES: Final = MappingProxyType(

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from rkd.access.role import Role
-from rkd.access.tokens import find_token, read_tokens
+from rkd.access.tokens import find_token, new_token, read_kept, read_tokens, write_tokens
 from tests.unit.rkctl.fake_board import Rkctl
 
 NOW = datetime.now(UTC)
@@ -53,6 +53,23 @@ def test_the_file_is_where_the_environment_says(rkctl: Rkctl, tmp_path: Path) ->
     rkctl("token", "create", RKD_TOKEN_FILE=str(file))
 
     assert [one.name for one in read_tokens(file)] == ["generate"]
+
+
+def test_those_made_over_the_wire_are_listed_and_revoked_too(rkctl: Rkctl, tmp_path: Path) -> None:
+    """What the console made, the board's administrator sees and takes back."""
+    made = tmp_path / "state" / "tokens"
+    made.parent.mkdir()
+    kept, _ = new_token("phone", Role.MANAGE, NOW)
+    write_tokens(made, (kept,), ("0a0a0a0a",), mode=0o600)
+    there = {"RKD_TOKEN_FILE": str(tmp_path / "tokens"), "RKD_STATE_DIR": str(made.parent)}
+    listed = rkctl("token", "list", **there)
+    revoked = rkctl("token", "revoke", "phone", **there)
+
+    assert "phone" in listed.stdout
+    assert revoked.exit_code == 0
+    assert read_kept(made).tokens == ()
+    assert read_kept(made).revoked == {"0a0a0a0a"}
+    assert not (tmp_path / "tokens").exists()
 
 
 def test_certificates_in_one_command(rkctl: Rkctl, tmp_path: Path) -> None:

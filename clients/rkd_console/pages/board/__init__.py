@@ -10,7 +10,7 @@ from rkd_console.pages.board.doctor import Doctor
 from rkd_console.pages.board.machine import Clocks, Machine, Npu, Temperatures
 from rkd_console.pages.board.memory import Memory
 from rkd_console.pages.board.minutes import Minutes
-from rkd_console.pages.board.running import Running
+from rkd_console.pages.board.running import RunningNow
 from rkd_console.visit import Visit
 
 
@@ -20,7 +20,7 @@ def build(visit: Visit) -> None:
     waiting = words("p", visit.text("board.waiting"), "rkd-soft")
     with ui.element("div").classes("rkd-board") as board:
         minutes = Minutes(visit)
-        parts = (Running(visit), Npu(visit), Memory(visit), Clocks(visit), Temperatures(visit))
+        parts = (RunningNow(visit), Npu(visit), Memory(visit), Clocks(visit), Temperatures(visit))
         machine = Machine(visit)
         Doctor(visit)
     board.set_visibility(feed.status is not None)

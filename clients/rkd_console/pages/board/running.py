@@ -17,7 +17,7 @@ from rkd_console.visit import Visit
 STATES = ("loading", "ready", "draining", "unloading", "failed")
 
 
-class Running:
+class RunningNow:
     """Answers and residents."""
 
     def __init__(self, visit: Visit) -> None:
