@@ -13,8 +13,11 @@ import click
 from rkd_client.ask import StreamAsk
 from rkd_client.options import Backend
 from rkd_client.verbs import inference as ask
+from rkd_client.verbs import system as ask_system
 
 from rkctl import flags, naming
+from rkctl.measure.comparison import Measured, compare
+from rkctl.measure.looking import Looking
 from rkctl.screen import render
 from rkctl.session import Session
 from rkctl.verb import verb
@@ -33,6 +36,7 @@ class Sample:
     prompt_tokens: int
     completion_tokens: int
     prefill_s: float
+    backend: int
 
     @property
     def decode_rate(self) -> float:
@@ -67,28 +71,29 @@ def bench(
     prompt: str,
     backend: Backend | None,
 ) -> None:
-    """Measure first token, prefill and decode of MODEL; the first run is not counted."""
+    """Measure first token, prefill and decode of MODEL, beside the vendor's published rate."""
     # Each prompt begins differently, so that no run reads another's cache.
     requests = [
         ask.generate(
             model,
             f"{n}. {prompt}",
-            temperature=0.0,
-            seed=1,
+            temperature=0.0,  # and no seed, which greedy needs none of and the NPU has none of
             max_tokens=max_tokens,
             backend=backend,
         )
         for n in range(runs + 1)
     ]
+    looking = Looking(lambda: session.call(ask_system.status()))
     _one(session, requests[0])
     began_s = time.monotonic()
-    with ThreadPoolExecutor(parallel) as threads:
+    with looking, ThreadPoolExecutor(parallel) as threads:
         samples = list(threads.map(lambda request: _one(session, request), requests[1:]))
     together = sum(one.completion_tokens for one in samples) / (time.monotonic() - began_s)
+    comparison = compare(session, _measured(model, samples, parallel, looking))
     if session.json:
-        entries = [asdict(one) for one in samples]
+        entries = [_plain(one) for one in samples]
         plain = {"model": model, "parallel": parallel, "runs": entries, "tokens_per_s": together}
-        click.echo(json.dumps(plain))
+        click.echo(json.dumps(plain | comparison.plain()))
         return
     columns = ("", ">MEDIAN", ">LOWEST", ">HIGHEST")
     rows = (
@@ -97,7 +102,23 @@ def bench(
         _row("decode, tokens/s", [one.decode_rate for one in samples]),
     )
     render.table(columns, rows)
+    comparison.show()
     render.note(f"{runs} runs, {parallel} at a time: {together:.1f} tokens/s together")
+
+
+def _measured(model: str, samples: list[Sample], parallel: int, looking: Looking) -> Measured:
+    return Measured(
+        model=model,
+        tokens_per_s=statistics.median(one.decode_rate for one in samples),
+        backend=samples[-1].backend,
+        parallel=parallel,
+        tokens=max(one.prompt_tokens + one.completion_tokens for one in samples),
+        seen=looking.seen,
+    )
+
+
+def _plain(one: Sample) -> dict[str, Any]:
+    return {**asdict(one), "backend": render.word(types.Backend.Name(one.backend), "BACKEND_")}
 
 
 def _one(session: Session, asked: StreamAsk[pb.GenerateResponse, Any]) -> Sample:
@@ -117,6 +138,7 @@ def _one(session: Session, asked: StreamAsk[pb.GenerateResponse, Any]) -> Sample
         prompt_tokens=usage.prompt_tokens - usage.cached_tokens,
         completion_tokens=usage.completion_tokens,
         prefill_s=finished.timings.prefill.ToNanoseconds() / 1e9,
+        backend=finished.backend,
     )
 
 
