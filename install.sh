@@ -16,6 +16,7 @@ install.sh: install, upgrade or remove rkd
   --prefix DIR         install below DIR (default /opt/rkd)
   --wheelhouse DIR     take every package from DIR, nothing from the network
   --gateway            with rkd-gateway: Ollama's and OpenAI's API on 127.0.0.1:11434
+  --console            with rkd-console: rkd in a browser, on http://127.0.0.1:7589
   --clocks[=WHEN]      with rkd-clocks: governors at full speed while a model answers
                        (answering, the default) or always; off takes it away again
   --otel               with traces (OpenTelemetry)
@@ -33,7 +34,7 @@ TEXT
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 
 parse() {
-    PREFIX='' DRY=0 YES=0 START=1 ACTION=install PURGE=0 NATIVE=0 OTEL=0 GATEWAY=0 CLOCKS=''
+    PREFIX='' DRY=0 YES=0 START=1 ACTION=install PURGE=0 NATIVE=0 OTEL=0 GATEWAY=0 CONSOLE=0 CLOCKS=''
     WHO='' MODELS='' WHEELHOUSE='' ENGINE_SOURCE=''
     while [ $# -gt 0 ]; do
         case $1 in
@@ -44,6 +45,7 @@ parse() {
                 ;;
             --system) WHO=rkd ;;
             --gateway) GATEWAY=1 ;;
+            --console) CONSOLE=1 ;;
             --clocks) CLOCKS=answering ;;
             --clocks=answering | --clocks=always | --clocks=off) CLOCKS=${1#--clocks=} ;;
             --clocks=*) fail "--clocks wants answering, always or off, not ${1#--clocks=}" ;;
@@ -123,7 +125,7 @@ main() {
     . "$PARTS/engine.sh"
     . "$PARTS/system.sh"
     . "$PARTS/service.sh"
-    . "$PARTS/gateway.sh"
+    . "$PARTS/web.sh"
     . "$PARTS/clocks.sh"
     . "$PARTS/remove.sh"
     . "$PARTS/demo.sh"

@@ -33,6 +33,8 @@ LONGEST_S: Final = 12 * 3600.0
 IDLE_S: Final = 2 * 3600.0
 """And so long after the last request or page of it."""
 
+ANYWHERE: Final = frozenset({"", "*", "0.0.0.0", "::"})  # noqa: S104 - compared with
+
 MOST: Final = 256
 """Sessions at once; the one idle for longest goes."""
 
@@ -125,13 +127,14 @@ class Sessions:
         Raises:
             RkdError: why not.
         """
-        self._be_patient(peer)
         if not token and not is_local:
             raise _missing()
         try:
             client = await self._admitted(token, is_local=is_local)
-        except UnauthenticatedError:
-            self._count(peer)
+        except UnauthenticatedError as error:
+            if wait_s := self._count(peer):
+                said = "too many wrong tokens from there"
+                raise ExhaustedError("AUTH_RATE_LIMITED", said, retry_after_s=wait_s) from error
             raise
         role = await _role_of(client.using(timeout=ASKING_S))
         now = self._clock()
@@ -167,23 +170,18 @@ class Sessions:
             remedy="make one on the board: rkctl token create",
         )
 
-    def _be_patient(self, peer: str) -> None:
-        now = self._clock()
-        recent = [one for one in self._wrong.get(peer, ()) if now - one < WRONG_WITHIN_S]
-        if not recent:
-            self._wrong.pop(peer, None)
-        elif len(recent) >= WRONG:
-            wait_s = WRONG_WITHIN_S - (now - recent[0])
-            raise ExhaustedError(
-                "AUTH_RATE_LIMITED", "too many wrong tokens from there", retry_after_s=wait_s
-            )
+    def _count(self, peer: str) -> float:
+        """
+        Count a wrong token from *peer*; return for how many seconds it should wait, or 0.
 
-    def _count(self, peer: str) -> None:
+        A good one passes all the same: it cannot be guessed, and a stranger locks nobody out.
+        """
         now = self._clock()
         recent = [one for one in self._wrong.pop(peer, ()) if now - one < WRONG_WITHIN_S]
-        self._wrong[peer] = [*recent[-WRONG:], now]
+        self._wrong[peer] = recent = [*recent[-WRONG:], now]
         while len(self._wrong) > MOST:
             self._wrong.pop(next(iter(self._wrong)))
+        return WRONG_WITHIN_S - (now - recent[0]) if len(recent) > WRONG else 0.0
 
     def _make_room(self) -> None:
         while len(self._held) >= MOST:
@@ -200,7 +198,7 @@ def _missing() -> UnauthenticatedError:
 
 def _is_loopback(address: str) -> bool:
     host = address.rpartition(":")[0].strip("[]")
-    return not address.startswith("unix:") and (is_loopback(host) or host in {"", "*", "0.0.0.0"})  # noqa: S104 - compared
+    return not address.startswith("unix:") and (is_loopback(host) or host in ANYWHERE)
 
 
 async def _role_of(client: AsyncClient) -> Role:

@@ -7,6 +7,7 @@ find_source() {
     EXTRAS=daemon,metrics
     [ "$OTEL" = 0 ] || EXTRAS=$EXTRAS,otel
     [ "$GATEWAY" = 0 ] || EXTRAS=$EXTRAS,gateway
+    [ "$CONSOLE" = 0 ] || EXTRAS=$EXTRAS,console
     SOURCE='' VERSION=''
     for wheel in ${WHEELHOUSE:+"$WHEELHOUSE"/rkd_llm-*.whl}; do
         [ ! -f "$wheel" ] || SOURCE=$wheel

@@ -11,7 +11,8 @@ uninstall_all() {
     WHO=${WHO:-rkd} MODELS=${MODELS:-$STATE/models}
     [ "$PURGE" = 0 ] || confirm "Delete rkd and all models in $MODELS?"
     if booted; then
-        for unit in rkd-clocks.socket rkd-clocks.service rkd-gateway.socket rkd-gateway.service rkd-proxy.socket rkd-proxy.service rkd.service; do
+        for unit in rkd-clocks.socket rkd-clocks.service rkd-console.socket rkd-console.service \
+            rkd-gateway.socket rkd-gateway.service rkd-proxy.socket rkd-proxy.service rkd.service; do
             run systemctl disable --quiet --now "$unit" 2>/dev/null || :
         done
     fi
@@ -48,7 +49,7 @@ remove_written() {
 
 # What the daemon writes beside the models, by name.
 remove_state() {
-    rm -f "$STATE/lock" "$STATE/memory.json" "$STATE/npu.lease"
+    rm -f "$STATE/lock" "$STATE/memory.json" "$STATE/tokens" "$STATE/npu.lease"
     for folder in workers hf hub operations; do remove_tree "$STATE/$folder"; done
     remove_tree "$CACHE/huggingface"
     rmdir "$CACHE" /run/rkd 2>/dev/null || :

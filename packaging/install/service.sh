@@ -28,7 +28,7 @@ install_all() {
     if ! start; then
         roll_back
     fi
-    open_gateway
+    open_web
     open_clocks
     [ "$DRY" = 1 ] || remember
     prune

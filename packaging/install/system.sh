@@ -27,6 +27,7 @@ choose_user() {
     fi
     [ "$(remembered otel)" != 1 ] || OTEL=1
     [ "$(remembered gateway)" != 1 ] || GATEWAY=1
+    [ "$(remembered console)" != 1 ] || CONSOLE=1
     CLOCKS=${CLOCKS:-$(remembered clocks)}
     [ -n "$WHO" ] || WHO=${SUDO_USER:-rkd}
     [ "$WHO" != root ] || WHO=rkd
@@ -108,7 +109,7 @@ put_units() {
     for unit in rkd.service rkd-proxy.socket rkd-proxy.service; do
         put "$UNITS/$unit" 644 <"$from/$unit"
     done
-    put_gateway "$from"
+    put_web "$from"
     put_clocks "$from"
     put "$UDEV_RULES" 644 <"$from/60-rkd.rules"
     put "$TMPFILES" 644 <"$from/rkd.tmpfiles"
@@ -172,6 +173,7 @@ user=$WHO
 models=$MODELS
 otel=$OTEL
 gateway=$GATEWAY
+console=$CONSOLE
 clocks=$CLOCKS
 config=$(sum_of "$TARGET/systemd/rkd.toml")
 TEXT

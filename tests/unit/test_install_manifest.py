@@ -12,9 +12,9 @@ PARTS = Path(__file__).resolve().parents[2] / "packaging" / "install"
 SYSTEM = """
 set -eu
 PREFIX=${PREFIX:-$T/opt/rkd} DRY=0 YES=1 PURGE=${PURGE:-0} WHO=rkd OTEL=0 START=1 ARCH=x
-GATEWAY=${GATEWAY:-0} CLOCKS=${CLOCKS:-}
+GATEWAY=${GATEWAY:-0} CONSOLE=${CONSOLE:-0} CLOCKS=${CLOCKS:-}
 fail() { printf '%s\\n' "$*" >&2; exit 1; }
-for part in say manifest machine program system service gateway clocks remove; do
+for part in say manifest machine program system service web clocks remove; do
     . "$PARTS/$part.sh"
 done
 CONFIG=$T/etc/rkd STATE=$T/var/lib/rkd CACHE=$T/var/cache/rkd UNITS=$T/etc/systemd
@@ -42,7 +42,8 @@ printf '#!/bin/sh\\necho complete\\n' >"$TARGET/bin/rkctl"
 chmod +x "$TARGET/bin/rkctl"
 : >"$TARGET/pyvenv.cfg"
 for unit in rkd.service rkd-proxy.socket rkd-proxy.service 60-rkd.rules rkd.tmpfiles \
-    rkd-gateway.socket rkd-gateway.service rkd-clocks.socket rkd-clocks.service; do
+    rkd-gateway.socket rkd-gateway.service rkd-console.socket rkd-console.service \
+    rkd-clocks.socket rkd-clocks.service; do
     echo "$unit" >"$TARGET/systemd/$unit"
 done
 echo 'models = "@MODELS@"' >"$TARGET/systemd/rkd.toml"
@@ -52,11 +53,12 @@ put_config
 put_units "$TARGET"
 switch_to "$TARGET"
 link_commands
-open_gateway
+open_web
 open_clocks
 remember
 mkdir -p "$STATE/operations" "$STATE/workers" "$CACHE/huggingface"
 : >"$STATE/lock"
+: >"$STATE/tokens"
 : >"$STATE/operations/1.json"
 """
 """An installation, and what the daemon writes while it runs."""
@@ -189,16 +191,17 @@ def test_a_prefix_of_others_keeps_what_is_theirs(system: System) -> None:
     assert system.left() == before
 
 
-def test_the_gateway_comes_and_goes_with_it(system: System) -> None:
-    """Only where it was asked for, now or by the installation before."""
+@pytest.mark.parametrize("wing", ["gateway", "console"])
+def test_the_wings_come_and_go_with_it(system: System, wing: str) -> None:
+    """Only where they were asked for, now or by the installation before."""
     before = system.left()
     units = system.root / "etc/systemd"
     system.do(INSTALL)
-    assert not (units / "rkd-gateway.socket").exists()
-    system.do(INSTALL, GATEWAY="1")
-    assert (units / "rkd-gateway.socket").read_text() == "rkd-gateway.socket\n"
-    assert (system.root / "usr/local/bin/rkd-gateway").is_symlink()
-    found = system.do("choose_user", 'echo "asked for: $GATEWAY"')
+    assert not (units / f"rkd-{wing}.socket").exists()
+    system.do(INSTALL, **{wing.upper(): "1"})
+    assert (units / f"rkd-{wing}.socket").read_text() == f"rkd-{wing}.socket\n"
+    assert (system.root / f"usr/local/bin/rkd-{wing}").is_symlink()
+    found = system.do("choose_user", f'echo "asked for: ${wing.upper()}"')
     assert "asked for: 1" in found.stdout
     system.do("uninstall_all")
 

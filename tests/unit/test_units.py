@@ -21,9 +21,16 @@ ANALYZE = shutil.which("systemd-analyze")
 
 SOCKETS = (
     *("rkd-proxy.socket", "rkd-proxy.service", "rkd-gateway.socket", "rkd-gateway.service"),
+    *("rkd-console.socket", "rkd-console.service"),
     *("rkd-clocks.socket", "rkd-clocks.service"),
 )
-CLOSED = ("rkd.service", "rkd-proxy.service", "rkd-gateway.service", "rkd-clocks.service")
+CLOSED = (
+    "rkd.service",
+    "rkd-proxy.service",
+    "rkd-gateway.service",
+    "rkd-console.service",
+    "rkd-clocks.service",
+)
 needs_analyze = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
 
 
@@ -60,7 +67,7 @@ def units(tmp_path: Path) -> Path:
         text = path.read_text().replace("/opt/rkd/current/bin/rkctl", "/bin/true")
         target = tmp_path / path.relative_to(UNITS)
         target.parent.mkdir(exist_ok=True)
-        for command in ("rkd-gateway", "rkd", "python -I -m rkd.clocks"):
+        for command in ("rkd-gateway", "rkd-console", "rkd", "python -I -m rkd.clocks"):
             text = text.replace(f"/opt/rkd/current/bin/{command}", "/bin/true")
         target.write_text(text)
     return tmp_path
