@@ -122,6 +122,7 @@ class Access:
     def _ask(self, one: AccessToken) -> None:
         text = self._visit.text
         with ui.dialog() as dialog, ui.element("div").classes("rkd-card rkd-dialog"):
+            named(dialog, text("access.do"))
             words("p", text("access.sure", name=shown(one.name, 80)))
             with ui.element("div").classes("rkd-line"):
                 ui.button(text("access.keep"), on_click=dialog.close).props("flat no-caps")
