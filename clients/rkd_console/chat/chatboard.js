@@ -7,19 +7,22 @@ export default {
   props: { texts: Object, desk: String },
   mounted() {
     this.chat = new Chat(this.$refs.body, this.texts, this.desk);
-    this.begun = this.chat.begin();
+    this.chat.begin();
   },
   unmounted() {
     this.chat.close();
   },
   methods: {
     async show(drawn) {
+      await this.chat.built;
       this.chat.show(drawn);
     },
-    grow(step) {
+    async grow(step) {
+      await this.chat.built;
       return this.chat.grow(step);
     },
-    keep(change) {
+    async keep(change) {
+      await this.chat.built;
       return this.chat.keep(change);
     },
     list() {

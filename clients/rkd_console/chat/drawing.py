@@ -247,6 +247,7 @@ def step(one: Step, lane: int, say: Say) -> dict[str, Any]:
         "lane": lane,
         "from": one.at,
         "blocks": [block(each) for each in one.blocks],
+        "more": one.more,
         "tail": None if one.tail is None else {**block(one.tail), "from": one.tail_from},
         "reasoning": safe.shown(one.reasoning, len(one.reasoning)),
         "reasoning_from": one.reasoning_from,

@@ -12,6 +12,7 @@ from rkd_client.v1.models import ShowResponse
 
 from rkd_console.chat import parameters
 from rkd_console.chat.conversation import Wishes
+from rkd_console.elements import words
 from rkd_console.safe import shown as plainly
 from rkd_console.visit import Visit
 
@@ -39,17 +40,21 @@ class Panel:
         self._fields.clear()
         text = self._visit.text
         with ui.dialog().props("position=right full-height") as dialog, ui.card() as card:
+            dialog.props["aria-label"] = text("chat.settings")
             card.classes("chat-panel")
             with ui.element("form").classes("chat-panel-form"):
-                ui.label(text("chat.settings")).classes("chat-panel-title").props('role="heading"')
+                words("h2", text("chat.settings"), "chat-panel-title")
                 self._system(settings, shown)
                 self._where(settings)
                 self._numbers(settings, shown)
                 self._texts(settings)
             with ui.row().classes("chat-panel-foot"):
-                ui.button(text("chat.settings.reset"), on_click=self._reset).props("flat no-caps")
+                reset = ui.button(text("chat.settings.reset"), on_click=self._reset, color=None)
+                reset.props("flat no-caps")
                 ui.space()
-                done = ui.button(text("chat.settings.done"), on_click=lambda: self._done(dialog))
+                done = ui.button(
+                    text("chat.settings.done"), on_click=lambda: self._done(dialog), color=None
+                )
                 done.props("no-caps unelevated").classes("chat-panel-done")
         dialog.on("hide", dialog.delete)
         dialog.open()
@@ -78,7 +83,7 @@ class Panel:
 
     def _numbers(self, settings: Wishes, shown: ShowResponse | None) -> None:
         text = self._visit.text
-        ui.label(text("chat.parameters")).classes("chat-panel-title").props('role="heading"')
+        words("h2", text("chat.parameters"), "chat-panel-title")
         with ui.element("div").classes("chat-panel-grid"):
             for one in parameters.fields(shown, settings.backend):
                 value = settings.parameters.get(one.name)

@@ -154,8 +154,7 @@ def _first(ready: list[ModelSummary]) -> str:
 def _button(icon: str, name: str, pressed: Callable[[], Any]) -> ui.button:
     button = ui.button(icon=icon, on_click=pressed, color=None).props("flat round dense")
     named(button, name)
-    with button:
-        ui.tooltip(name)
+    button.props["title"] = name
     return button
 
 

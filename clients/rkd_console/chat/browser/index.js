@@ -23,6 +23,7 @@ export class Chat {
   constructor(root, texts, desk) {
     Object.assign(this, { root, texts, desk, id: "", lanes: [] });
     this.queue = Promise.resolve();
+    this.built = new Promise((resolve) => (this.isBuilt = resolve));
     this.urls = new Map();
     this.keys = (event) => this.key(event);
     this.sized = () => this.size();
@@ -51,6 +52,7 @@ export class Chat {
     (window.visualViewport ?? window).addEventListener("resize", this.sized);
     window.addEventListener("resize", this.sized);
     this.size();
+    this.isBuilt();
     const answer = await this.act("show");
     this.shelf.working = new Set(answer?.working ?? []);
     const before = read(sessionStorage, OPEN, "") || (answer?.working ?? [])[0];
@@ -235,19 +237,22 @@ export class Chat {
 
   key(event) {
     if (document.querySelector("dialog[open], .q-dialog, .q-menu")) return;
-    const pressed = event.altKey && !event.ctrlKey ? event.code : event.key;
     const last = (role) => [...this.root.querySelectorAll(`.chat-${role} .chat-actions`)].at(-1);
     const acts = {
-      Escape: () => this.wasRunning && this.act("stop"),
-      KeyN: () => this.fresh(),
-      KeyL: () => this.shelved(),
-      KeyR: () => last("assistant")?.children[2].click(),
-      KeyC: () => last("assistant")?.children[0].click(),
-      Slash: () => this.help.showModal(),
+      n: () => this.fresh(),
+      l: () => this.shelved(),
+      r: () => last("assistant")?.children[2].click(),
+      c: () => last("assistant")?.children[0].click(),
+      "/": () => this.help.showModal(),
     };
-    if (pressed === "Escape" || (event.altKey && pressed in acts)) {
-      if (pressed !== "Escape") event.preventDefault();
-      acts[pressed]();
+    if (event.key === "Escape" && this.wasRunning) this.act("stop");
+    if (!event.altKey || event.ctrlKey || event.metaKey) return;
+    // By what the key says, else by its place: with Alt some keyboards say something else.
+    const placed = event.code === "Slash" ? "/" : event.code.replace("Key", "").toLowerCase();
+    const act = acts[event.key.toLowerCase()] ?? acts[placed];
+    if (act) {
+      event.preventDefault();
+      act();
     }
   }
 

@@ -166,8 +166,8 @@ class TurnView {
     this.stage.textContent = step.stage;
     this.stage.hidden = !step.stage;
     this.said = "";
-    const settled = step.state !== "running" || step.calls.length !== (this.drawnCalls ?? 0);
-    if (settled && !step.more) this.end(step);
+    if (step.more) return;
+    if (step.state !== "running" || step.calls.length !== (this.drawnCalls ?? 0)) this.end(step);
   }
 
   end(turn) {
@@ -225,14 +225,15 @@ class TurnView {
 
   actions(turn) {
     if (turn.state === "running") return null;
-    const mine = turn.role === "assistant";
+    const { role } = this.turn;
+    const mine = role === "assistant";
     const texts = this.texts;
     const goesOn = mine && turn.state !== "done" && this.last && !turn.calls.length;
     return h(
       "div",
       { class: "chat-actions" },
       button("copy", texts.copy, (event) => this.copy(event.currentTarget)),
-      turn.role === "tool" ? null : button("edit", texts.edit, () => this.edit()),
+      role === "tool" ? null : button("edit", texts.edit, () => this.edit()),
       mine || this.last ? button("again", texts.again, () => this.act("again")) : null,
       button("remove", texts.remove, () => this.remove()),
       goesOn ? button("go", texts.goOn, () => this.act("go_on"), { words: true }) : null,
