@@ -1,16 +1,15 @@
 """
 Builds the container image without a registry: `packaging/container/build.py WHEEL DIR`.
 
-`rkd-llm_VERSION_ARCH.image.tar.gz`, for `podman load` and `docker load`: the Containerfile over a
+`rkd-llm_VERSION_ARCH.image.tar.zst`, for `podman load` and `docker load`: the Containerfile over a
 Debian that mmdebstrap makes, with WHEEL and the wheels the lock names. For another architecture it
-is run through `packaging/emulated`. Wants root, mmdebstrap and buildah. With SOURCE_DATE_EPOCH the
-same image byte for byte, as long as Debian's packages are the same.
+is run through `packaging/emulated`. Wants root, mmdebstrap, buildah and zstd. With
+SOURCE_DATE_EPOCH the same image byte for byte, as long as Debian's packages are the same.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import os
 import platform
 import shutil
@@ -82,13 +81,8 @@ def image(scratch: Path, architecture: str, name: str, epoch_s: int) -> Path:
 
 
 def packed(source: Path, target: Path) -> None:
-    """Compress, with no date."""
-    with (
-        source.open("rb") as plain,
-        target.open("wb") as raw,
-        gzip.GzipFile("", "wb", 6, raw, mtime=0) as small,
-    ):
-        shutil.copyfileobj(plain, small, 1 << 20)
+    """Compress. Not with gzip, which podman 4.3, Debian 12's, cannot read here."""
+    subprocess.run(["zstd", "-q", "-f", "-9", "-o", str(target), str(source)], check=True)
 
 
 def main() -> None:
@@ -100,10 +94,11 @@ def main() -> None:
     asked.add_argument(
         "--debian", type=Path, help="keep the Debian below here, and use it if there"
     )
+    native = {machine: name for name, machine in ARCHITECTURES.items()}[platform.machine()]
+    asked.add_argument("--arch", choices=ARCHITECTURES, default=native)
     options = asked.parse_args()
     epoch_s = int(os.environ.get("SOURCE_DATE_EPOCH", datetime.now(UTC).timestamp()))
-    native = {machine: name for name, machine in ARCHITECTURES.items()}[platform.machine()]
-    architecture = os.environ.get("RKD_EMULATED", native)
+    architecture = options.arch
     version = options.wheel.name.split("-")[1]
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -119,7 +114,7 @@ def main() -> None:
         (scratch / "context").mkdir()
         context(scratch / "context", options.wheel, architecture, options.wheelhouse)
         made = image(scratch, architecture, f"localhost/rkd:{version}", epoch_s)
-        packed(made, options.out / f"rkd-llm_{version}_{architecture}.image.tar.gz")
+        packed(made, options.out / f"rkd-llm_{version}_{architecture}.image.tar.zst")
 
 
 if __name__ == "__main__":

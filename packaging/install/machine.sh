@@ -65,7 +65,8 @@ find_python() {
             return 0
         fi
     done
-    fail "Python 3.11 or newer is needed: apt-get install python3.11 python3.11-venv"
+    found=$(python3 -V 2>/dev/null) || found='no python3'
+    fail "Python 3.11 or newer is needed, here is $found: on Ubuntu 22.04 apt-get install python3.11 python3.11-venv, else a container or a newer system (docs/boards.md)"
 }
 
 # llama.cpp's wheel and the NPU's runtime want GNU's OpenMP.

@@ -25,7 +25,7 @@ def install(
     """Run the installer."""
     return subprocess.run(
         ["/bin/sh", str(script), *arguments],
-        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin", **environment},
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin"} | environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -135,6 +135,21 @@ def test_wrong_options_are_refused(arguments: tuple[str, ...], words: str) -> No
 
     assert done.returncode == 1
     assert words in done.stderr
+
+
+def test_an_older_python_is_refused_with_the_ways_out(tmp_path: Path) -> None:
+    """As on Ubuntu 22.04, before anything is changed; what it found is named."""
+    for name in ("sh", "dirname", "uname", "cat", "tr", "sed", "head", "getent", "cut", "id"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\n[ "$1" = -V ] && echo Python 3.10.12 && exit\nexit 1\n')
+    old.chmod(0o755)
+    done = install("--dry-run", "--system", PATH=str(tmp_path))
+
+    assert done.returncode == 1
+    assert "here is Python 3.10.12" in done.stderr
+    assert "docs/boards.md" in done.stderr
+    assert "would:" not in done.stderr
 
 
 def test_a_download_cut_off_does_nothing(tmp_path: Path) -> None:
