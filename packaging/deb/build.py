@@ -238,7 +238,10 @@ def pack(build: Build, package: str, architecture: str) -> Path:
         stage_client(build, tree)
         values = {"ARCHITECTURE": architecture}
         if package == "rkd-llm":
-            values["OTHERS"] = " ".join(stage_service(build, tree))
+            others = stage_service(build, tree)
+            values["OTHERS"] = " ".join(others)
+            # a socket whose service runs cannot be made anew, and need not be
+            values["SERVICES"] = " ".join(unit for unit in others if unit.endswith(".service"))
         stage_documents(build, package, tree)
         control(build, package, tree, values)
         for path in (*tree.rglob("*"), tree):

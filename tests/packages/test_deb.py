@@ -156,6 +156,9 @@ def test_upgraded_it_runs_the_new_version_with_the_old_configuration(
     assert len(machine.run("ls /usr/lib/rkd/versions").stdout.split()) == 1
     assert 'keep_alive = "7m"' in machine.run("cat /etc/rkd/rkd.toml").stdout
     await_(lambda: answers(machine), "an answer")
+    assert machine.run(f"python3 -c '{ASKS}'", user="nobody").stdout.strip() == "4"
+    failed = machine.run("systemctl list-units --state=failed --plain --no-legend 'rkd*'")
+    assert failed.stdout == ""
 
 
 def test_a_damaged_package_harms_no_running_daemon(machine: Machine, damaged: Debs) -> None:
