@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import platform
 import statistics
@@ -21,16 +20,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import grpc
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench import large_tokenizer
+from bench.figures import tell
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime
 from rkd.librkllmrt import identify
 from rkd.v1 import inference_pb2 as pb
+from rkd.v1 import types_pb2
 from rkd.v1.inference_pb2_grpc import InferenceServiceStub
 from tests.integration.npu_daemon import NpuDaemon, add_model, running
 from tests.native import standin
@@ -40,7 +42,6 @@ VERSION = "1.3.0"
 TOKENS = 16_000
 SLOW_TOKENS = 90
 SLOW_US = 66_667
-VOCABULARY = 150_000
 MODELFILE = "FROM ./m.rkllm\nPARAMETER num_ctx 16384\n"
 
 STREAM = """
@@ -70,9 +71,9 @@ asyncio.run(main())
 """
 
 
-def median_of(runs: int, measure: Callable[[], float]) -> float:
-    """The median of *runs* measurements."""
-    return statistics.median(measure() for _ in range(runs))
+def rounds_of(runs: int, measure: Callable[[], float]) -> list[float]:
+    """*runs* measurements."""
+    return [measure() for _ in range(runs)]
 
 
 def bare(folder: Path, runs: int) -> float:
@@ -93,7 +94,7 @@ def bare(folder: Path, runs: int) -> float:
         runtime.run(RunParams(text="x"), count)
         return seen / (time.perf_counter() - began)
 
-    rate = median_of(runs, once)
+    rate = statistics.median(rounds_of(runs, once))
     runtime.destroy()
     return rate
 
@@ -120,7 +121,7 @@ def worker_of(daemon: NpuDaemon, model: str) -> int:
     return fresh
 
 
-def flat_out(daemon: NpuDaemon, runs: int) -> float:
+def flat_out(daemon: NpuDaemon, runs: int) -> list[float]:
     """Tokens a second over gRPC, the whole request."""
 
     def once() -> float:
@@ -129,7 +130,7 @@ def flat_out(daemon: NpuDaemon, runs: int) -> float:
         return finished.usage.completion_tokens / (time.perf_counter() - began)
 
     once()
-    return median_of(runs, once)
+    return rounds_of(runs, once)
 
 
 def cpu_per_token_ms(daemon: NpuDaemon) -> tuple[float, float]:
@@ -184,25 +185,37 @@ def bare_stream(folder: Path) -> Iterator[Callable[[], float]]:
 
 def cpu_rounds(
     daemon: NpuDaemon, stream: Callable[[], float], library: Callable[[], float], rounds: int
-) -> tuple[float, float, float, float]:
-    """Medians of daemon, worker, bare stream and bare library; each round measures all of them."""
-    measured = [(*cpu_per_token_ms(daemon), stream(), library()) for _ in range(rounds)]
-    ours, theirs, bare_grpc, bare_rkllm = map(statistics.median, zip(*measured, strict=True))
-    return ours, theirs, bare_grpc, bare_rkllm
+) -> list[tuple[float, float, float, float]]:
+    """Daemon, worker, bare stream and bare library in each round, which measures all of them."""
+    return [(*cpu_per_token_ms(daemon), stream(), library()) for _ in range(rounds)]
 
 
-def first_token_ms(daemon: NpuDaemon, runs: int) -> float:
-    """From sending a request to its first text, of a library that needs no time for it."""
+def first_tokens_ms(daemon: NpuDaemon, runs: int) -> tuple[list[float], list[float]]:
+    """
+    From sending a request to its first text, of a library that needs no time for it.
 
-    def once() -> float:
-        began = time.perf_counter()
-        for event in daemon.generate("short", "x"):
+    In turns: a prompt without tokenizer, and a chat by template and tokenizer.
+    """
+    options = types_pb2.InferenceOptions(backend=types_pb2.BACKEND_NPU)
+    turn = types_pb2.Message(role="user", content="Why is the sky blue?")
+
+    def once(events: Iterable[pb.GenerateResponse | pb.ChatResponse]) -> float:
+        began, took_s = time.perf_counter(), 0.0
+        for event in events:
             if event.HasField("delta"):
-                took_s = time.perf_counter() - began
+                took_s = took_s or time.perf_counter() - began
         return took_s * 1e3
 
-    once()
-    return median_of(runs * 20, once)
+    def chat() -> Iterable[pb.ChatResponse]:
+        request = pb.ChatRequest(model="large", messages=[turn], options=options)
+        events: Iterable[pb.ChatResponse] = daemon.inference.Chat(request)
+        return events
+
+    once(daemon.generate("short", "x"))
+    once(chat())
+    rounds = [(once(daemon.generate("short", "x")), once(chat())) for _ in range(runs * 20)]
+    plain, chats = zip(*rounds, strict=True)
+    return list(plain), list(chats)
 
 
 def bare_process_mb() -> float:
@@ -220,21 +233,6 @@ def bare_process_mb() -> float:
     return found
 
 
-def add_large_tokenizer(folder: Path) -> None:
-    """Put a tokenizer of VOCABULARY tokens, and a template, beside the weights in *folder*."""
-    vocabulary = {chr(33 + index % 90) * 1 + f"{index:x}": index for index in range(VOCABULARY)}
-    vocabulary["x"] = len(vocabulary)
-    made = {
-        "version": "1.0",
-        "added_tokens": [],
-        "model": {"type": "BPE", "vocab": vocabulary, "merges": [], "unk_token": "x"},
-    }
-    (folder / "tokenizer.json").write_text(json.dumps(made), encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps({"chat_template": "{{ messages[0].content }}"}), encoding="utf-8"
-    )
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -247,38 +245,50 @@ def main() -> None:
         add_model(folder, "slow", MODELFILE, answer="count", tokens=SLOW_TOKENS, token_us=SLOW_US)
         add_model(folder, "short", MODELFILE, answer="count", tokens=1)
         add_model(folder, "large", MODELFILE, answer="count", tokens=1)
-        add_large_tokenizer(folder / "models" / "large")
+        large_tokenizer.write(folder / "models" / "large")
         with running(folder, [VERSION]) as daemon:
-            rate = flat_out(daemon, runs)
-            first = first_token_ms(daemon, runs)
+            rates = flat_out(daemon, runs)
+            firsts, chats = first_tokens_ms(daemon, runs)
             with bare_stream(folder) as stream:
                 cpu = cpu_rounds(daemon, stream, lambda: bare_library_ms(folder), runs)
             plain = worker_of(daemon, "short")
             plain_mb, plain_pss = resident_mb(plain, "Rss"), resident_mb(plain)
-            large = worker_of(daemon, "large")
-            large_mb, large_pss = resident_mb(large, "Rss"), resident_mb(large)
+            large_mbs, large_psss = [], []
+            for _ in range(runs):
+                large = worker_of(daemon, "large")
+                large_mbs.append(resident_mb(large, "Rss"))
+                large_psss.append(resident_mb(large))
     alone = bare_process_mb()
+    tell("npu.rate", rates)
+    tell("npu.first", firsts)
+    tell("npu.first.chat", chats)
+    tell("npu.cpu", [(ours + theirs) / (grpc_ + lib) for ours, theirs, grpc_, lib in cpu])
+    tell("npu.memory", large_mbs)
+    rate, first, chat = map(statistics.median, (rates, firsts, chats))
+    large_mb, large_pss = map(statistics.median, (large_mbs, large_psss))
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"stand-in {VERSION}, medians of {runs}"
+        f"stand-in {VERSION}, medians of {runs}, load average {os.getloadavg()[0]:.1f}"
     )
     print(f"bare library, ctypes callback       {peer:>10.0f} tokens/s")
     print(f"rkd over gRPC, whole request        {rate:>10.0f} tokens/s   {rate / peer:.2f} of it")
-    print(f"first token, nothing to prefill     {first:>10.2f} ms")
-    ours, bare_cpu = sum(cpu[:2]), sum(cpu[2:])
+    print(f"first token, nothing to prefill     {first:>10.2f} ms (best {min(firsts):.2f})")
+    print(f"first token of a chat, tokenizer    {chat:>10.2f} ms (best {min(chats):.2f})")
+    middle = [statistics.median(one) for one in zip(*cpu, strict=True)]
+    ours, bare_cpu = sum(middle[:2]), sum(middle[2:])
     print(
         f"CPU of daemon + worker a token      {ours:>10.3f} ms at 15 tokens/s: "
-        f"{cpu[0]:.3f} + {cpu[1]:.3f}"
+        f"{middle[0]:.3f} + {middle[1]:.3f}"
     )
     print(
-        f"CPU of bare stream + bare library   {bare_cpu:>10.3f} ms: {cpu[2]:.3f} + {cpu[3]:.3f}"
-        f"   {ours / bare_cpu:.2f} of it"
+        f"CPU of bare stream + bare library   {bare_cpu:>10.3f} ms: {middle[2]:.3f} + "
+        f"{middle[3]:.3f}   {ours / bare_cpu:.2f} of it"
     )
     print(f"interpreter with the library        {alone:>10.1f} MB resident")
     print(f"worker without tokenizer            {plain_mb:>10.1f} MB, {plain_pss:.1f} proportional")
     print(
-        f"worker, vocabulary of {VOCABULARY:,}     {large_mb:>10.1f} MB, {large_pss:.1f} "
-        "proportional"
+        f"worker, vocabulary of {large_tokenizer.WORDS:,}     {large_mb:>10.1f} MB, "
+        f"{large_pss:.1f} proportional"
     )
 
 

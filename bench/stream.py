@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "clients")]
 
 from bench.engine import AUTO, DEFAULT, EngineProcess  # noqa: E402 - after the path
+from bench.figures import tell  # noqa: E402 - the same
 from rkd.v1 import inference_pb2 as pb  # noqa: E402 - the same
 from rkd.v1 import types_pb2  # noqa: E402 - the same
 from rkd.v1.inference_pb2_grpc import InferenceServiceStub  # noqa: E402 - the same
@@ -219,6 +220,9 @@ def measure(daemon: Daemon, directs: list[Direct], slots: int, given: argparse.N
     print(f"load average {os.getloadavg()[0]:.1f}")
     shown(f"{slots} stream(s), engine waiting as ours", ours, same, "tok/s")
     shown(f"{slots} stream(s), engine's own default", ours, default, "tok/s")
+    name = "one" if slots == 1 else "eight"
+    tell(f"stream.{name}", [a / b for a, b in zip(ours, same, strict=True)])
+    tell(f"stream.{name}.default", [a / b for a, b in zip(ours, default, strict=True)])
     if slots == 1:
         shown("first token", firsts[0], firsts[2], "ms")
         added = statistics.median(a - b for a, b in zip(firsts[0], firsts[2], strict=True))

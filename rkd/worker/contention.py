@@ -40,15 +40,9 @@ class Times:
 
 
 class Contention:
-    """
-    Judges one step after the other.
+    """Judges one step after the other."""
 
-    Args:
-        step_s: how long a step takes.
-    """
-
-    def __init__(self, step_s: float) -> None:
-        self._least_ns = step_s * NS * LEAST_SHARE
+    def __init__(self) -> None:
         self._before: Mapping[int, Times] = {}
         self._calm = MOST_CALM_STEPS
         self._wanted_calm = CALM_STEPS
@@ -58,15 +52,16 @@ class Contention:
         """Forget the times between: nothing was computed then."""
         self._before = now
 
-    def judge(self, now: Mapping[int, Times]) -> bool:
+    def judge(self, now: Mapping[int, Times], step_s: float) -> bool:
         """
-        Say whether others are in the way, from the times by thread at the end of a step.
+        Say whether others are in the way, by the times of each thread at the end of a step.
 
         One step is enough for yes, some in a row for no; twice as many each time the no was wrong.
         """
-        worst = max(map(self._share, now, now.values()), default=None)
+        least_ns = step_s * NS * LEAST_SHARE
+        worst = max((self._share(*one, least_ns) for one in now.items()), default=-1.0)
         self._before = now
-        if worst is None or worst < 0:
+        if worst < 0:
             return self.contended
         if worst > CONTENDED:
             if not self.contended and self._calm < MOST_CALM_STEPS:
@@ -80,12 +75,12 @@ class Contention:
             self.contended = False
         return self.contended
 
-    def _share(self, thread: int, now: Times) -> float:
+    def _share(self, thread: int, now: Times, least_ns: float) -> float:
         """What *thread* waited of what it wanted since the last step; -1 when it hardly did."""
         before = self._before.get(thread, Times())
         waited = now.waited_ns - before.waited_ns
         wanted = now.ran_ns - before.ran_ns + waited
-        return waited / wanted if wanted >= self._least_ns else -1.0
+        return waited / wanted if wanted >= least_ns else -1.0
 
 
 def thread_times(process: Path = Path("/proc/self")) -> dict[int, Times]:

@@ -10,6 +10,7 @@ default, which spins, and while others are in the way a `Crowd` makes it sleep.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
@@ -18,6 +19,10 @@ from rkd.worker.contention import Contention, Times, thread_times
 
 STEP_S = 0.2
 """How often it is looked at while something is computed, and never otherwise."""
+LONGEST_STEP_S = 0.8
+"""While the NPU computes and our threads sleep: a look costs as much as two of its tokens."""
+LEAST_CPU = 0.02
+"""Of a step, that this process must have computed for its threads to be worth a look."""
 
 
 class Switch(Protocol):
@@ -37,6 +42,7 @@ class Spinning:
     Args:
         switch: of the waiting.
         times: reads the times of all threads of this process.
+        cpu_s: the seconds this process has computed.
         pause: waits for a step, or less when it is over before: given the step's seconds.
     """
 
@@ -45,9 +51,12 @@ class Spinning:
         switch: Switch,
         times: Callable[[], Mapping[int, Times]] = thread_times,
         pause: Callable[[float], object] | None = None,
+        *,
+        cpu_s: Callable[[], float] = time.process_time,
     ) -> None:
         self._switch = switch
         self._times = times
+        self._cpu_s = cpu_s
         self._changed = threading.Condition()
         self.pause = pause or self._wait
         self._computing = 0
@@ -73,24 +82,34 @@ class Spinning:
         if not self._times():
             self._switch.gather()  # nobody tells: sleeping threads are never far behind
             return
-        contention = Contention(STEP_S)
+        contention = Contention()
         while True:
             with self._changed:
                 while not self._computing:
                     self._changed.wait()
-            contention.begin(self._times())
             self._steps(contention)
 
     def _steps(self, contention: Contention) -> None:
         """Look on until nothing is computed any more."""
+        step_s, before_s = STEP_S, self._cpu_s()
+        begun = False
         while self._computing:
-            self.pause(STEP_S)
+            self.pause(step_s)
             if not self._computing:
                 return  # a step that was cut says little
-            if contention.judge(self._times()):
+            now_s = self._cpu_s()
+            worth, before_s = now_s - before_s >= LEAST_CPU * step_s, now_s
+            if not worth:
+                step_s = min(2 * step_s, LONGEST_STEP_S)
+                continue
+            if not begun:
+                begun = True
+                contention.begin(self._times())
+            elif contention.judge(self._times(), step_s):
                 self._switch.gather()
             else:
                 self._switch.disperse()
+            step_s = STEP_S
 
     def _wait(self, step_s: float) -> None:
         with self._changed:

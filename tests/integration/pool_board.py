@@ -20,6 +20,7 @@ from rkd.pool.deciding.settings import PoolSettings
 from rkd.pool.pairings import Pairings
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Served
+from rkd.pool.workers.handle import LaunchWorker
 from rkd.pool.workers.launcher import Launcher
 from tests.models import tiny
 from tests.native import standin
@@ -63,7 +64,11 @@ class Board:
 
 @asynccontextmanager
 async def board(
-    folder: Path, *, versions: tuple[str, ...] = (VERSION,), **fields: object
+    folder: Path,
+    *,
+    versions: tuple[str, ...] = (VERSION,),
+    launch: LaunchWorker | None = None,
+    **fields: object,
 ) -> AsyncIterator[Board]:
     """A board with these runtimes and a pool of these settings; all is gone afterwards."""
     libraries = tuple(RuntimeLibrary(standin.build(one), one) for one in versions)
@@ -80,7 +85,8 @@ async def board(
     pool = Pool(
         settings,
         obstacle=None,
-        launch=Launcher(
+        launch=launch
+        or Launcher(
             folder / "workers",
             dict(os.environ),
             lambda _model, _pid, line: lines.append(line),

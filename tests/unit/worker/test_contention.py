@@ -22,7 +22,7 @@ class Board:
     """Two threads of an engine and one that sleeps, step by step."""
 
     def __init__(self) -> None:
-        self.judge = Contention(STEP_S)
+        self.judge = Contention()
         self._times = dict.fromkeys((1, 2, 3), Times())
         self.judge.begin(self._times)
 
@@ -33,7 +33,7 @@ class Board:
             waited = int(share * STEP_NS)
             now = Times(before.ran_ns + STEP_NS - waited, before.waited_ns + waited)
             self._times = {**self._times, thread: now}
-        return self.judge.judge(self._times)
+        return self.judge.judge(self._times, STEP_S)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_long_calm_is_forgiven(board: Board) -> None:
 
 def test_threads_that_hardly_ran_say_nothing(board: Board) -> None:
     """A clock that ticks waits for half of the microseconds it wants."""
-    board.judge.judge({3: Times(1000, 9000)})
+    board.judge.judge({3: Times(1000, 9000)}, STEP_S)
 
     assert not board.judge.contended
 
@@ -106,7 +106,7 @@ def test_times_between_answers_do_not_count(board: Board) -> None:
     """A thread that waited while nothing was computed was in nobody's way."""
     board.judge.begin({1: Times(0, 10 * STEP_NS)})
 
-    assert not board.judge.judge({1: Times(STEP_NS, 10 * STEP_NS)})
+    assert not board.judge.judge({1: Times(STEP_NS, 10 * STEP_NS)}, STEP_S)
 
 
 def test_every_thread_of_a_process_is_read(tmp_path: Path) -> None:

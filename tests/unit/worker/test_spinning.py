@@ -6,7 +6,7 @@ import queue
 import threading
 
 from rkd.worker.contention import CALM_STEPS, Times
-from rkd.worker.spinning import STEP_S, Spinning
+from rkd.worker.spinning import LONGEST_STEP_S, STEP_S, Spinning
 
 BOUND_S = 60
 
@@ -34,39 +34,57 @@ class Kernel:
     def __init__(self, *, tells: bool = True) -> None:
         self._tells = tells
         self._now = Times()
-        self._steps: queue.Queue[float] = queue.Queue()
+        self._steps: queue.Queue[tuple[float, bool]] = queue.Queue()
         self._done: queue.Queue[None] = queue.Queue()
+        self._cpu_s = 0.0
+        self.looks = 0
+        self.lengths: list[float] = []
 
     def times(self) -> dict[int, Times]:
         """What it tells."""
+        self.looks += 1
         return {1: self._now} if self._tells else {}
+
+    def cpu_s(self) -> float:
+        """What the process has computed."""
+        return self._cpu_s
 
     def pause(self, step_s: float) -> None:
         """A step begins: the one before has been judged."""
+        self.lengths.append(step_s)
         self._done.put(None)
-        share = self._steps.get(timeout=BOUND_S)
+        share, computes = self._steps.get(timeout=BOUND_S)
+        if not computes:
+            return
         waited = int(step_s * 1e9 * share)
         ran = int(step_s * 1e9) - waited
+        self._cpu_s += ran / 1e9
         self._now = Times(self._now.ran_ns + ran, self._now.waited_ns + waited)
 
-    def step(self, share: float) -> None:
+    def step(self, share: float, *, computes: bool = True) -> None:
         """Let a step end in which the thread waited for *share* of it; return once it is judged."""
         self._done.get(timeout=BOUND_S)
-        self._steps.put(share)
+        self._steps.put((share, computes))
         self._done.get(timeout=BOUND_S)
         self._done.put(None)
 
     def last(self) -> None:
         """Let the step under way end, whatever becomes of it."""
-        self._steps.put(0.0)
+        self._steps.put((0.0, True))
+
+
+def watching(switch: FakeSwitch, kernel: Kernel) -> Spinning:
+    """A watcher on that kernel."""
+    return Spinning(switch, kernel.times, kernel.pause, cpu_s=kernel.cpu_s)
 
 
 def test_others_make_threads_sleep_and_their_end_makes_them_spin() -> None:
     """In the middle of one answer."""
     switch, kernel = FakeSwitch(), Kernel()
-    spinning = Spinning(switch, kernel.times, kernel.pause)
+    spinning = watching(switch, kernel)
 
     with spinning.watched():
+        kernel.step(0.0)
         kernel.step(0.0)
         assert not switch.asleep
         kernel.step(0.6)
@@ -80,9 +98,10 @@ def test_others_make_threads_sleep_and_their_end_makes_them_spin() -> None:
 def test_what_was_learned_holds_for_the_next_answer() -> None:
     """Nobody in the way has gone by itself because nobody asked for a second."""
     switch, kernel = FakeSwitch(), Kernel()
-    spinning = Spinning(switch, kernel.times, kernel.pause)
+    spinning = watching(switch, kernel)
 
     with spinning.watched():
+        kernel.step(0.0)
         kernel.step(0.6)
     kernel.last()
 
@@ -101,21 +120,29 @@ def test_a_kernel_that_tells_nothing_is_taken_for_a_busy_one() -> None:
 
 
 def test_nothing_is_looked_at_between_answers() -> None:
-    """An idle board's worker wakes nobody."""
-    looked = threading.Event()
+    """An idle board's worker wakes nobody; the first look is for whether the kernel tells."""
     kernel = Kernel()
-
-    def times() -> dict[int, Times]:
-        looked.set()
-        return kernel.times()
-
-    spinning = Spinning(FakeSwitch(), times, kernel.pause)
-
-    assert not looked.is_set()
+    spinning = watching(FakeSwitch(), kernel)
+    before = kernel.looks
     with spinning.watched():
         kernel.step(0.0)
+    kernel.last()
+
+    assert before == 0
+    assert kernel.looks == 1 + 1
+
+
+def test_an_answer_of_the_npu_is_hardly_looked_at() -> None:
+    """Its threads sleep meanwhile: steps grow, and no thread is asked for its times."""
+    kernel = Kernel()
+    spinning = watching(FakeSwitch(), kernel)
+    with spinning.watched():
+        for _ in range(4):
+            kernel.step(0.0, computes=False)
         kernel.last()
-    assert looked.is_set()
+
+    assert kernel.looks == 1
+    assert kernel.lengths == [STEP_S, 2 * STEP_S, LONGEST_STEP_S, LONGEST_STEP_S, LONGEST_STEP_S]
 
 
 def test_a_step_is_over_with_the_answer() -> None:
