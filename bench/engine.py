@@ -83,11 +83,12 @@ class EngineProcess:
         """CPU seconds it took so far, threads that have ended included."""
         return time.clock_gettime((~self._process.pid << 3) | 2)
 
-    def prefer(self, niceness: int) -> None:
-        """Set how readily the kernel gives its threads a core; below 0 is for root."""
+    def prefer(self, *, realtime: bool) -> None:
+        """Give its threads a core before everybody else, or as to everybody; for root."""
+        policy = os.SCHED_RR if realtime else os.SCHED_OTHER
         for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
             with suppress(ProcessLookupError):
-                os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)
+                os.sched_setscheduler(int(thread.name), policy, os.sched_param(int(realtime)))
 
     def close(self) -> None:
         """End it."""

@@ -7,7 +7,7 @@ Every policy is an engine of its own, started as the wheel's server is; only one
 time. Rounds are interleaved. Contended means as many busy loops as there are cores beside it. A
 round that is to be idle is tried again while others take more than a tenth of a core, and what
 they took in the round that counts is printed; root's engines are preferred to everything else
-meanwhile (nice -20), so that others take little of their cores. Printed are medians, the worst,
+meanwhile (SCHED_RR), so that others take little of their cores. Printed are medians, the worst,
 and how far each is from the best policy of its table. `auto` is rkd's default, by the very code
 that does it.
 """
@@ -36,7 +36,7 @@ from bench.engine import AUTO, DEFAULT, EngineProcess  # noqa: E402 - after the 
 from bench.figures import tell  # noqa: E402 - the same
 
 QUIET_CORES = 0.1
-QUIET_BOUND_S = 12
+QUIET_BOUND_S = 3
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -99,13 +99,13 @@ def sampled(engine: Engine, tokens: int) -> Sample:
 def quiet(engine: Engine, tokens: int) -> Sample:
     """The first answer without others beside it, or the one with the fewest until the bound."""
     with suppress(PermissionError):
-        engine.process.prefer(-20)
+        engine.process.prefer(realtime=True)
     seen = [sampled(engine, tokens)]
     until = time.monotonic() + QUIET_BOUND_S
     while seen[-1].others > QUIET_CORES and time.monotonic() < until:
         seen.append(sampled(engine, tokens))
     with suppress(PermissionError):
-        engine.process.prefer(0)
+        engine.process.prefer(realtime=False)
     return min(seen, key=lambda one: one.others)
 
 
