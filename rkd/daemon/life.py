@@ -215,28 +215,27 @@ class Daemon:
         asks, library = [], self._rooms.library
         for name in self._config.preload:
             try:
-                asks.append(Ask(await library.resolve(library.named(name))))
+                asks.append(Ask(await library.resolve(await library.named(name))))
             except RkdError as error:
                 _log.warning("rkd.preload_refused", model=name, message=error.message)
         return tuple(asks)
 
     async def _follow(self) -> None:
-        """
-        Log what the library announces, and keep the health of models true.
-
-        Everything else is logged where it happens, moves too: nothing is said twice.
-        """
+        """Keep the health of models true."""
+        events = self._rooms.events
         while True:
-            with suppress(BeyondRangeError):  # so much happened at once: go on from now
-                async for entry in self._rooms.events.watch():
-                    event = entry.event
-                    if event.topic is not Topic.MODEL:
-                        continue
-                    if event.action != "migrated":
-                        facts = dict(event.detail)
-                        _log.info(f"model.{event.action}", model=event.subject, detail=facts)
-                    await self._tell_models()
+            begin = events.revision + 1
+            await self._tell_models()
+            with suppress(BeyondRangeError):  # so much happened at once: all of it is told anew
+                async for entry in events.watch(begin):
+                    if entry.event.topic is Topic.MODEL:
+                        await self._tell_model(entry.event.subject)
                 return
+
+    async def _tell_model(self, name: str) -> None:
+        found = self._rooms.library.snapshot.by_key.get(name.casefold())
+        ready = found is not None and found.model.state is ModelState.READY
+        await self._health.model(str(found.model.name) if found else name, ready=ready)
 
     async def _tell_models(self) -> None:
         models = self._rooms.library.models()

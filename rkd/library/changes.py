@@ -17,8 +17,10 @@ def between(before: Snapshot, after: Snapshot) -> Iterator[Event]:
 
     A file that grows while it arrives is told once, as `incoming`.
     """
-    for key in sorted({*before.by_key, *after.by_key}):
-        old, new = before.by_key.get(key), after.by_key.get(key)
+    old_by_key, new_by_key = before.by_key, after.by_key
+    differ = [key for key, new in new_by_key.items() if old_by_key.get(key) is not new]
+    for key in sorted({*differ, *(old_by_key.keys() - new_by_key.keys())}):
+        old, new = old_by_key.get(key), new_by_key.get(key)
         if new is None:
             assert old is not None  # noqa: S101 - the key is from one of both
             yield Event(Topic.MODEL, "removed", old.model.name.text)

@@ -24,7 +24,8 @@ from rkd.library.layout import (
     is_projector,
     name_for,
 )
-from rkd.model import ModelName, ModelState
+from rkd.library.snapshot import waits
+from rkd.model import ModelName
 from rkd.outside import irregular, shown
 
 _log = structlog.get_logger(__name__)
@@ -41,11 +42,6 @@ MAX_FILES = 10_000
 
 def no_cover(_folder: str) -> None:
     """Let nobody watch."""
-
-
-def waits(described: Described) -> bool:
-    """Whether the model becomes another one without anybody touching its folder."""
-    return described.model.state is ModelState.INCOMING or described.sketched
 
 
 def look(

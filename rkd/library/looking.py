@@ -64,6 +64,7 @@ class Looking:
         self.news = News()
         self.reading = True
         """There are folders nobody has looked at since the start."""
+        self._read = asyncio.Event()
         self._one = asyncio.Lock()
         self._round_s: float | None = None
         self._rest_until_s = 0.0
@@ -117,6 +118,11 @@ class Looking:
         while self.behind:
             await self.step()
 
+    async def wait_read(self, bound_s: float) -> None:
+        """Wait until every folder was looked at once since the start, *bound_s* at most."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._read.wait(), bound_s)
+
     async def settle(self) -> None:
         """Wait for files that were closed a moment ago; twice at most, others arrive meanwhile."""
         for _ in range(2):
@@ -153,6 +159,7 @@ class Looking:
     def _take(self, outcome: MigrationOutcome, after: Snapshot) -> None:
         """Let *after* be what everybody sees, and tell what is new in it."""
         before, self.snapshot = self.snapshot, after
+        is_known = self.reading  # what was there before the daemon is no news for the log
         if not after.due:
             self._all_looked_at()
         else:
@@ -163,6 +170,8 @@ class Looking:
         if after is before:
             return
         for event in changes.between(before, after):
+            if not is_known:
+                _log.info(f"model.{event.action}", model=event.subject, detail=dict(event.detail))
             self._publish(event)
         for left in sorted(set(after.left) - set(before.left), key=lambda one: one.name):
             level = logging.DEBUG if left.cause in _PASSING else logging.WARNING
@@ -172,12 +181,14 @@ class Looking:
     def _all_looked_at(self) -> None:
         now_s = time.monotonic()
         if self._round_s is not None:
-            self._rest_until_s = now_s + REST_ROUNDS * (now_s - self._round_s)
-            self._round_s = None
+            took_s, self._round_s = now_s - self._round_s, None
+            if took_s > STEP_S:
+                self._rest_until_s = now_s + REST_ROUNDS * took_s
         if self.reading and self._follower is not None:  # the start did not get to the end
             took_ms = round((now_s - self._began_s) * 1000)
             _log.info("library.read", models=len(self.snapshot.by_key), took_ms=took_ms)
         self.reading = False
+        self._read.set()
 
     def _told(self) -> frozenset[str] | None:
         """Hand out what was told of; doubt waits until the last round is over."""

@@ -17,8 +17,15 @@ from rkd.modelfile.source import SourceKind, classify
 LONGEST = 400
 """No name in characters, nor address of a repository, is longer."""
 
+_LATEST = ":latest"
 _LISTED = 10
 _WORDS = re.compile(r"[-_]+")
+
+
+def is_plain(text: str) -> bool:
+    """Whether *text* means itself, whatever models there are."""
+    bare = text.removesuffix(_LATEST)
+    return len(bare) > LONGEST or (":" not in bare and "/" not in bare)
 
 
 def meant(text: str, models: Iterable[Model], *, field_name: str = "model") -> ModelName:
@@ -35,8 +42,8 @@ def meant(text: str, models: Iterable[Model], *, field_name: str = "model") -> M
         InvalidInputError: INVALID_NAME, no such name can be, no model fits, or several do.
         NotFoundError: MODEL_NOT_FOUND, nothing was pulled from that repository.
     """
-    bare = text.removesuffix(":latest")
-    if len(bare) > LONGEST or (":" not in bare and "/" not in bare):
+    bare = text.removesuffix(_LATEST)
+    if is_plain(text):
         return ModelName.parse(bare, field_name=field_name)
     known = tuple(models)
     if "/" in bare:

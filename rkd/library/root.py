@@ -52,11 +52,12 @@ def list_root(
     others: dict[str, EntryKind] = {}
     with os.scandir(root) as found:
         for entry in found:
-            kind, is_folder = _kind_of(entry)
+            if entry.is_dir(follow_symlinks=False):
+                folders.add(entry.name)
+                continue
+            others[entry.name], is_folder = _kind_of(entry)
             if is_folder:
                 folders.add(entry.name)
-            if kind is not EntryKind.FOLDER:
-                others[entry.name] = kind
     return _listing(folders, others, changed_ns)
 
 
@@ -78,24 +79,22 @@ def _asked_again(root: Path, listing: RootListing, touched: Iterable[str]) -> Ro
 
 
 def _listing(folders: set[str], others: dict[str, EntryKind], changed_ns: int) -> RootListing:
-    visible = frozenset(name for name in folders if not name.startswith("."))
+    visible = frozenset([name for name in folders if name[0] != "."])
     return RootListing(visible, MappingProxyType(dict(sorted(others.items()))), changed_ns)
 
 
 def _kind_of(entry: os.DirEntry[str]) -> tuple[EntryKind, bool]:
-    """Return what *entry* is, and whether it is or leads to a folder."""
+    """Return what *entry*, no folder, is, and whether it leads to one."""
     if entry.is_symlink():
         try:
             return EntryKind.LINK, entry.is_dir()
         except OSError:  # a link to itself
             return EntryKind.LINK, False
-    if entry.is_dir(follow_symlinks=False):
-        return EntryKind.FOLDER, True
     return (EntryKind.FILE if entry.is_file(follow_symlinks=False) else EntryKind.OTHER), False
 
 
 def _kind_at(path: Path) -> tuple[EntryKind | None, bool]:
-    """Return what `_kind_of` does for what is at *path* now; None for nothing."""
+    """Return what is at *path* now, and whether that is or leads to a folder; None for nothing."""
     try:
         mode = path.lstat().st_mode
     except OSError:

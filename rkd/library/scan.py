@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from rkd.library.describe import Described, FoundFile, Judge
-from rkd.library.folder import Cover, look, no_cover, waits
+from rkd.library.folder import Cover, look, no_cover
 from rkd.library.layout import EntryKind, Left, format_of, is_projector, model_name
 from rkd.library.root import RootListing, list_root
 from rkd.library.snapshot import Snapshot, put_together
@@ -70,7 +70,7 @@ def scan(
     before = previous or Snapshot()
     patience = _LookTime(clock)
     held = listing or list_root(root)
-    due = _due(before, held.folders, touched)
+    due = _due(before, held, touched)
     found: dict[str, Described | Left | None] = {}
     for number, name in enumerate(due):
         if number and enough(number):
@@ -86,23 +86,24 @@ def scan(
     return _after(before, found, arriving, left, listing=held, due=tuple(due[len(found) :]))
 
 
-def _due(before: Snapshot, there: frozenset[str], touched: frozenset[str] | None) -> list[str]:
+def _due(before: Snapshot, held: RootListing, touched: frozenset[str] | None) -> list[str]:
     """
-    Say which of the folders *there* are to be looked at, most urgent first.
+    Say which of the folders *held* are to be looked at, most urgent first.
 
     1. What was touched; then what an earlier look had no time for; then what is new.
     2. Where any may have changed: those nobody has looked at yet, then all others.
     3. Those that wait for something, unless this look only goes on with an earlier one: so many
        of them hold up nothing else.
     """
-    known = before.folders.keys() | before.foreign.keys()
+    there = held.folders
     urgent = sorted(there & touched) if touched else []
     due = [*urgent, *(name for name in before.due if name in there)]
-    due += sorted(there - known)
+    if held is not before.listing:
+        due += sorted(there - before.folders.keys() - before.foreign.keys())
     if touched is None:
         due += sorted(there)
     elif not before.due:
-        due += [name for name, one in before.folders.items() if name in there and waits(one)]
+        due += sorted(before.waiting & there)
     return list(dict.fromkeys(due))
 
 
@@ -116,22 +117,14 @@ def _after(
     due: tuple[str, ...],
 ) -> Snapshot:
     """Make the snapshot after *before*, the same object where nothing was seen to change."""
-    gone = (before.folders.keys() | before.foreign.keys()) - listing.folders
     news = {name: one for name, one in found.items() if not _is_known(before, name, one)}
-    if not (gone or news or arriving or before.arriving or left != before.stayed):
-        same = (listing, due) == (before.listing, before.due)
-        return before if same else replace(before, listing=listing, due=due)
-    folders, foreign = dict(before.folders), dict(before.foreign)
-    for name in (*gone, *news):
-        folders.pop(name, None)
-        foreign.pop(name, None)
-        outcome = news.get(name)
-        if isinstance(outcome, Described):
-            folders[name] = outcome
-        elif outcome is not None:
-            foreign[name] = outcome
-    in_order = dict(sorted(folders.items()))
-    return put_together(in_order, foreign, arriving, left, listing=listing, due=due)
+    if listing is not before.listing:
+        gone = (before.folders.keys() | before.foreign.keys()) - listing.folders
+        news |= dict.fromkeys(gone)
+    if news or arriving or before.arriving or left != before.stayed:
+        return put_together(before, news, arriving, left, listing=listing, due=due)
+    same = (listing, due) == (before.listing, before.due)
+    return before if same else replace(before, listing=listing, due=due)
 
 
 def _is_known(before: Snapshot, name: str, outcome: Described | Left | None) -> bool:

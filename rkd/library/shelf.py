@@ -33,6 +33,9 @@ CURRENT_S = 3.0
 """So long a list waits for a look at the disk; then it tells what is known. One folder with
 absurd files may take longer, and never holds the others up."""
 
+READ_S = 60.0
+"""So long a name with a tag waits for the first reading; then it means one of the models known."""
+
 LONG_AT_ONCE = 2
 """Models hashed or copied at once; more wait. A disk gains nothing from more, and the threads
 others wait for are not taken."""
@@ -122,14 +125,19 @@ class Shelf:
             raise refusals.incoming(name)
         return model
 
-    def named(self, text: str, *, field_name: str = "model") -> ModelName:
+    async def named(self, text: str, *, field_name: str = "model") -> ModelName:
         """
         Return the name *text* means: itself, or that of the one model a tag leads to.
+
+        Which one that is, is known when every model is: a tag waits for the first reading.
 
         Raises:
             InvalidInputError: INVALID_NAME.
             NotFoundError: MODEL_NOT_FOUND, for a repository nothing was pulled from.
         """
+        if naming.is_plain(text):
+            return naming.meant(text, (), field_name=field_name)
+        await self._looking.wait_read(READ_S)
         return naming.meant(text, self.models(), field_name=field_name)
 
     def is_derived(self, name: ModelName) -> bool:

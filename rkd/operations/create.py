@@ -97,6 +97,7 @@ async def check_create(
     """
     work = await asyncio.to_thread(order.work)
     await library.current()
+    await library.learn(order.name)
     if work is not Work.EXISTING:
         _check_name(library, order, in_use)
     if work is Work.PARENT:
@@ -132,7 +133,7 @@ def _not_pulled(order: CreateOrder) -> NotFoundError:
 async def _parent(library: Library, order: CreateOrder) -> Model:
     """Find the model a PARENT order derives from."""
     name = order.parent or order.read().sources[0].text
-    return await library.resolve(library.named(name, field_name="modelfile"))
+    return await library.resolve(await library.named(name, field_name="modelfile"))
 
 
 @dataclass(slots=True)
@@ -196,6 +197,7 @@ class CreateRunner:
         order = CreateOrder.restored(operation.request)
         again = "model" in operation.detail
         report.tell("model", order.name.text)
+        await self._library.learn(order.name)
         if again and self._is_done(order, operation):
             return {}
         stage = await self._library.stage(_stage_of(operation))
@@ -351,6 +353,7 @@ class CreateRunner:
     async def _adopt(self, order: CreateOrder, stage: Path, report: Report) -> list[str]:
         """Write the Modelfile a folder lacks; rkllama's `run NAME FILE HF_REPO`."""
         await self._library.current()
+        await self._library.learn(order.name)
         model = self._library.find(order.name)
         if model.state is ModelState.INCOMING:
             self._library.get(order.name)

@@ -279,6 +279,7 @@ class PullRunner:
         name: ModelName,
         report: Report,
     ) -> _Plan:
+        await self._library.learn(name)
         present = self._present(name)
         update = present is not None and _is_older(present, listing, variant)
         if present is not None and not (order.replace or update):

@@ -78,7 +78,7 @@ class PushRunner:
                 remedy="Give rkd a token with write access (HF_TOKEN or hf_token_file).",
                 metadata={"kind": "token", "page": f"{self._connection.shown}/settings/tokens"},
             )
-        model = self._library.get(ModelName.parse(asked(operation.request, "model")))
+        model = await self._library.resolve(ModelName.parse(asked(operation.request, "model")))
         repository = parse(asked(operation.request, "repository")).repository
         files = await asyncio.to_thread(outgoing, model, repository)
         for file in files:

@@ -31,7 +31,7 @@ from rkd.inference import (
     Run,
     TemplateWay,
 )
-from rkd.model import BackendKind, Model, ModelName
+from rkd.model import BackendKind, Model
 from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.state import Priority
 from rkd.pool.pool import Pool
@@ -41,7 +41,7 @@ from rkd.service import events
 from rkd.service.capabilities import Capabilities
 from rkd.service.conversation import chat_run, generate_run
 from rkd.service.gate.caller import identity
-from rkd.service.options import Checker, Named, Options, Resolve, read_options
+from rkd.service.options import Checker, Named, Options, Resolve, own_name, read_options
 from rkd.service.parts import HeldPictures, PictureLimits
 from rkd.service.ranking import ranked, read_rank
 from rkd.service.running import Running, RunningRequests
@@ -80,7 +80,7 @@ class InferenceService(InferenceServiceServicer):
         pool: Pool,
         running: RunningRequests,
         meters: Meters,
-        named: Named = ModelName.parse,
+        named: Named = own_name,
         *,
         capabilities: Capabilities | None = None,
         pictures: Callable[[], PictureLimits] = PictureLimits,
@@ -98,7 +98,7 @@ class InferenceService(InferenceServiceServicer):
         self, request: pb.GenerateRequest, context: Any
     ) -> AsyncIterator[pb.GenerateResponse]:
         """Continue a prompt."""
-        model = await self._resolve(self._named(request.model))
+        model = await self._resolve(await self._named(request.model))
         options = read_options(request.options, model.recipe)
         run = generate_run(request, model.recipe, options, self._pictures())
         del request  # its pictures are the run's now
@@ -108,7 +108,7 @@ class InferenceService(InferenceServiceServicer):
 
     async def Chat(self, request: pb.ChatRequest, context: Any) -> AsyncIterator[pb.ChatResponse]:
         """Answer a conversation."""
-        model = await self._resolve(self._named(request.model))
+        model = await self._resolve(await self._named(request.model))
         options = read_options(request.options, model.recipe)
         run = chat_run(request, model.recipe, options, self._pictures())
         del request  # its pictures are the run's now
@@ -157,7 +157,7 @@ class InferenceService(InferenceServiceServicer):
 
     async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:
         """Turn texts into vectors."""
-        model = await self._resolve(self._named(request.model))
+        model = await self._resolve(await self._named(request.model))
         options = read_options(request.options, model.recipe)
         dimensions = request.dimensions if request.HasField("dimensions") else 0
         check = Checker()
@@ -184,7 +184,7 @@ class InferenceService(InferenceServiceServicer):
 
     async def Rerank(self, request: pb.RerankRequest, context: Any) -> pb.RerankResponse:
         """Score documents against a query."""
-        model = await self._resolve(self._named(request.model))
+        model = await self._resolve(await self._named(request.model))
         options = read_options(request.options, model.recipe)
         spec = read_rank(request)
 
@@ -199,7 +199,7 @@ class InferenceService(InferenceServiceServicer):
 
     async def Tokenize(self, request: pb.TokenizeRequest, context: Any) -> pb.TokenizeResponse:
         """Turn text into token ids."""
-        model = await self._resolve(self._named(request.model))
+        model = await self._resolve(await self._named(request.model))
         options = read_options(request.options, model.recipe)
         parse = request.parse_special if request.HasField("parse_special") else True
 
@@ -220,7 +220,7 @@ class InferenceService(InferenceServiceServicer):
         self, request: pb.DetokenizeRequest, context: Any
     ) -> pb.DetokenizeResponse:
         """Turn token ids into text."""
-        model = await self._resolve(self._named(request.model))
+        model = await self._resolve(await self._named(request.model))
         options = read_options(request.options, model.recipe)
         ids = tuple(request.token_ids)
 

@@ -107,11 +107,12 @@ class ModelService(ModelServiceServicer):
             ],
             next_page_token=following,
             left_alone=_left(snapshot.left),
+            unread_folders=len(snapshot.due),
         )
 
     async def Show(self, request: pb.ShowRequest, context: Any) -> pb.ShowResponse:
         """Tell everything about one model, in whatever state it is."""
-        name = self._library.named(request.model)
+        name = await self._library.named(request.model)
         await self._library.look_for(name)
         findings = await self._library.verify(name) if request.verify else ()
         model = self._library.find(name)
@@ -148,7 +149,7 @@ class ModelService(ModelServiceServicer):
         self._connection.require_online("an upload")
         begun = await start_push(
             self._operations,
-            model=self._library.named(request.model),
+            model=await self._library.named(request.model),
             repository=request.repository,
             private=request.private,
             message=request.message,
@@ -217,7 +218,7 @@ class ModelService(ModelServiceServicer):
 
     async def Copy(self, request: pb.CopyRequest, context: Any) -> pb.CopyResponse:
         """Copy a model under another name."""
-        source = self._library.named(request.source, field_name="source")
+        source = await self._library.named(request.source, field_name="source")
         target = ModelName.parse(request.destination, field_name="destination")
         await self._library.look_for(source)
         if request.replace and source.key != target.key:
@@ -227,7 +228,7 @@ class ModelService(ModelServiceServicer):
 
     async def Delete(self, request: pb.DeleteRequest, context: Any) -> pb.DeleteResponse:
         """Delete a model's folder."""
-        name = self._library.named(request.model)
+        name = await self._library.named(request.model)
         await self._library.look_for(name)
         await self._release(name, request.drain)
         return pb.DeleteResponse(freed_bytes=await self._library.delete(name))

@@ -35,8 +35,10 @@ FOREVER_S = 100 * 365 * 86_400.0
 """A keep-alive of a century and more has no end."""
 
 Resolve = Callable[[ModelName], Awaitable[Model]]
-Named = Callable[[str], ModelName]
 """Gives a usable model; raises MODEL_NOT_FOUND, MODELFILE_MISSING, MODEL_INCOMPLETE …"""
+
+Named = Callable[[str], Awaitable[ModelName]]
+"""Tells which model a name means; raises INVALID_NAME, MODEL_NOT_FOUND."""
 
 BACKENDS: Mapping[int, BackendChoice | None] = {
     pb.BACKEND_UNSPECIFIED: None,
@@ -50,6 +52,11 @@ _OVERFLOWS: Mapping[int, ContextOverflow] = {
     pb.CONTEXT_OVERFLOW_REFUSE: ContextOverflow.REFUSE,
     pb.CONTEXT_OVERFLOW_TRIM_OLDEST: ContextOverflow.TRIM_OLDEST,
 }
+
+
+async def own_name(text: str) -> ModelName:
+    """Take a name as it stands."""
+    return ModelName.parse(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
-from rkd.model import ModelName
 from rkd.pool.deciding.placement import Wish
 from rkd.pool.deciding.state import Phase, Resident
 from rkd.pool.pool import Pool
@@ -23,6 +22,7 @@ from rkd.service.options import (
     Resolve,
     check_context,
     keep_alive_s,
+    own_name,
     seconds_of,
 )
 from rkd.service.paging import page
@@ -40,7 +40,7 @@ class PoolService(PoolServiceServicer):
         named: tells which model a name means.
     """
 
-    def __init__(self, resolve: Resolve, pool: Pool, named: Named = ModelName.parse) -> None:
+    def __init__(self, resolve: Resolve, pool: Pool, named: Named = own_name) -> None:
         self._resolve = resolve
         self._named = named
         self._pool = pool
@@ -76,7 +76,7 @@ class PoolService(PoolServiceServicer):
 
     async def Unload(self, request: pb.UnloadRequest, context: Any) -> pb.UnloadResponse:
         """Let a model leave."""
-        name = self._named(request.model)
+        name = await self._named(request.model)
         grace_s = seconds_of(request, "grace", "grace")
         was = await self._pool.unload(name.key, grace_s=grace_s)
         if not was:
@@ -85,13 +85,13 @@ class PoolService(PoolServiceServicer):
 
     async def Pin(self, request: pb.PinRequest, context: Any) -> pb.PinResponse:
         """Keep a model resident whatever else wants room."""
-        model = await self._resolve(self._named(request.model))
+        model = await self._resolve(await self._named(request.model))
         ask = Ask(model, client=identity(), wait_s=context.time_remaining())
         return pb.PinResponse(resident=_resident(await self._pool.pin(ask)))
 
     async def Unpin(self, request: pb.UnpinRequest, context: Any) -> pb.UnpinResponse:
         """Take a pin away."""
-        name = self._named(request.model)
+        name = await self._named(request.model)
         was = self._pool.unpin(name.key)
         if not was:
             await self._resolve(name)
@@ -130,14 +130,14 @@ class PoolService(PoolServiceServicer):
     ) -> pb.DeleteSessionResponse:
         """Remove what is kept of one of the caller's conversations."""
         owner, name = identity(), request.session
-        model = self._named(request.model).key if request.model else ""
+        model = (await self._named(request.model)).key if request.model else ""
         deleted = await self._pool.sessions.remove(
             lambda one: (one.owner, one.name) == (owner, name) and model in {"", one.model}
         )
         return pb.DeleteSessionResponse(deleted=deleted)
 
     async def _ask(self, request: Any, context: Any, keep_s: float | None) -> Ask:
-        model = await self._resolve(self._named(request.model))
+        model = await self._resolve(await self._named(request.model))
         tokens = request.context_tokens if request.HasField("context_tokens") else None
         check = Checker()
         check_context(tokens, "context_tokens", check)

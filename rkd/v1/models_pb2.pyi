@@ -22,14 +22,16 @@ class ListRequest(_message.Message):
     def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., prefix: _Optional[str] = ...) -> None: ...
 
 class ListResponse(_message.Message):
-    __slots__ = ("models", "next_page_token", "left_alone")
+    __slots__ = ("models", "next_page_token", "left_alone", "unread_folders")
     MODELS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     LEFT_ALONE_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_FOLDERS_FIELD_NUMBER: _ClassVar[int]
     models: _containers.RepeatedCompositeFieldContainer[_types_pb2.ModelSummary]
     next_page_token: str
     left_alone: _containers.RepeatedCompositeFieldContainer[LeftAlone]
-    def __init__(self, models: _Optional[_Iterable[_Union[_types_pb2.ModelSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., left_alone: _Optional[_Iterable[_Union[LeftAlone, _Mapping]]] = ...) -> None: ...
+    unread_folders: int
+    def __init__(self, models: _Optional[_Iterable[_Union[_types_pb2.ModelSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., left_alone: _Optional[_Iterable[_Union[LeftAlone, _Mapping]]] = ..., unread_folders: _Optional[int] = ...) -> None: ...
 
 class LeftAlone(_message.Message):
     __slots__ = ("name", "reason")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import pytest
 
+from rkd.library import looking, shelf
+from rkd.library.arrival import Sightings, Writer
+from rkd.library.library import Library
 from rkd.v1 import models_pb2 as pb
 from rkd.v1 import types_pb2 as types
 from tests.integration.library_server import Served, details, served
@@ -229,3 +233,44 @@ class TestWatch:
         assert [(one.revision, one.action) for one in first] == [(1, "migrated"), (2, "added")]
         assert (alive.topic, alive.revision) == ("", 2)
         assert details(caught.value)[0] == "REVISION_COMPACTED"
+
+
+class Gate:
+    """A kernel that does not answer about one model until it is let."""
+
+    def __init__(self, model: str) -> None:
+        self.opened = threading.Event()
+        self._model = model
+
+    def __call__(self, path: Path) -> Writer:
+        """Know of no writer."""
+        if path.parent.name == self._model:
+            self.opened.wait(60)
+        return Writer.NONE
+
+
+class TestManyModels:
+    """A list while the first reading goes on."""
+
+    async def test_a_list_says_how_much_is_missing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is known is told at once; nothing is missing once all was read."""
+        monkeypatch.setattr(looking, "START_FOLDERS", 2)
+        monkeypatch.setattr(looking, "STEP_S", -1.0)
+        monkeypatch.setattr(shelf, "CURRENT_S", 0.01)
+        root, gate = tmp_path / "models", Gate("m20")
+        for number in range(40):
+            put(root / f"m{number:02}" / "x.gguf")
+        library = Library(root, publish=lambda _event: None, sightings=Sightings(ask=gate))
+        async with served(root, tmp_path / "s", library=library) as server:
+            began = await server.models.List(pb.ListRequest())
+            gate.opened.set()
+            shown = await server.models.Show(pb.ShowRequest(model="m39"))
+            while (whole := await server.models.List(pb.ListRequest())).unread_folders:
+                continue
+
+        assert 0 < len(began.models) < 40
+        assert len(began.models) + began.unread_folders == 40
+        assert shown.summary.name == "m39"
+        assert len(whole.models) == 40

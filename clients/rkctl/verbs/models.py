@@ -25,6 +25,8 @@ def list_models(session: Session, prefix: str) -> None:
     render.by_board(COLUMNS, ((model.board, row(model)) for model in answer.models))
     for thing in answer.left_alone:
         render.note(f"left alone: {thing.name}: {thing.reason}")
+    if answer.unread_folders:
+        render.note(f"the daemon is still reading: {answer.unread_folders} folders to go")
 
 
 def row(model: types.ModelSummary) -> tuple[str, ...]:

@@ -33,6 +33,9 @@ class ListResponse:
     left_alone: tuple[LeftAlone, ...] = ()
     """Things in the models folder that are no model, and why they were left."""
 
+    unread_folders: int = 0
+    """Folders the daemon has still to look at, as after the start with thousands of models: more may follow. 0 when every model is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:

@@ -87,6 +87,12 @@ class Health:
                 await self._servicer.set(MODEL_PREFIX + name, _SERVING if usable else _NOT_SERVING)
         self._models = ready
 
+    async def model(self, name: str, *, ready: bool) -> None:
+        """Tell whether the model *name* can be asked; one that is gone cannot."""
+        if self._models.get(name) != ready:
+            await self._servicer.set(MODEL_PREFIX + name, _SERVING if ready else _NOT_SERVING)
+            self._models[name] = ready
+
     async def stopping(self) -> None:
         """Answer NOT_SERVING for everything from now on, and tell whoever watches."""
         self._servicer.stand_down()

@@ -44,6 +44,9 @@ class FakeLibrary:
     async def current(self) -> None:
         """Nothing to wait for."""
 
+    async def learn(self, name: ModelName) -> None:
+        """Nothing to read."""
+
     def find(self, name: ModelName) -> Any:
         """No."""
         raise NotFoundError(Reason.MODEL_NOT_FOUND, str(name))
