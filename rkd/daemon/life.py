@@ -221,15 +221,25 @@ class Daemon:
         return tuple(asks)
 
     async def _follow(self) -> None:
-        """Keep the health of models true."""
-        events = self._rooms.events
+        """
+        Log what the library announces, and keep the health of models true.
+
+        Everything else is logged where it happens, moves too: nothing is said twice. What was
+        there before the daemon is no news.
+        """
+        events, library = self._rooms.events, self._rooms.library
         while True:
             begin = events.revision + 1
             await self._tell_models()
             with suppress(BeyondRangeError):  # so much happened at once: all of it is told anew
                 async for entry in events.watch(begin):
-                    if entry.event.topic is Topic.MODEL:
-                        await self._tell_model(entry.event.subject)
+                    event = entry.event
+                    if event.topic is not Topic.MODEL:
+                        continue
+                    if event.action != "migrated" and not library.reading:
+                        facts = dict(event.detail)
+                        _log.info(f"model.{event.action}", model=event.subject, detail=facts)
+                    await self._tell_model(event.subject)
                 return
 
     async def _tell_model(self, name: str) -> None:

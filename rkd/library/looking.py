@@ -62,7 +62,7 @@ class Looking:
         self.snapshot = Snapshot()
         """What the last look at the disk found."""
         self.news = News()
-        self.reading = True
+        self.reading = False
         """There are folders nobody has looked at since the start."""
         self._read = asyncio.Event()
         self._one = asyncio.Lock()
@@ -75,7 +75,7 @@ class Looking:
 
     async def start(self) -> None:
         """Look at the first models, wait for files that were closed just now, and follow."""
-        self._began_s = time.monotonic()
+        self._began_s, self.reading = time.monotonic(), True
         await self._look(lambda: None, Stint(START_FOLDERS, START_S))
         await self.settle()
         self._follower = asyncio.create_task(self._follow(), name="rkd-library-follow")
@@ -159,24 +159,19 @@ class Looking:
     def _take(self, outcome: MigrationOutcome, after: Snapshot) -> None:
         """Let *after* be what everybody sees, and tell what is new in it."""
         before, self.snapshot = self.snapshot, after
-        is_known = self.reading  # what was there before the daemon is no news for the log
-        if not after.due:
-            self._all_looked_at()
-        else:
-            self.news.woken.set()
         for move in outcome.moved:
             _log.info("library.migrated", source=move.name, folder=move.folder)
             self._publish(changes.migrated(move))
-        if after is before:
-            return
-        for event in changes.between(before, after):
-            if not is_known:
-                _log.info(f"model.{event.action}", model=event.subject, detail=dict(event.detail))
+        for event in () if after is before else changes.between(before, after):
             self._publish(event)
         for left in sorted(set(after.left) - set(before.left), key=lambda one: one.name):
             level = logging.DEBUG if left.cause in _PASSING else logging.WARNING
             cause = str(left.cause)
             _log.log(level, "library.left_alone", name=left.name, cause=cause, why=left.text)
+        if after.due:
+            self.news.woken.set()
+        else:
+            self._all_looked_at()
 
     def _all_looked_at(self) -> None:
         now_s = time.monotonic()
@@ -187,6 +182,10 @@ class Looking:
         if self.reading and self._follower is not None:  # the start did not get to the end
             took_ms = round((now_s - self._began_s) * 1000)
             _log.info("library.read", models=len(self.snapshot.by_key), took_ms=took_ms)
+        # After whoever is woken by its last events: they tell of nothing new.
+        asyncio.get_running_loop().call_soon(self._all_read)
+
+    def _all_read(self) -> None:
         self.reading = False
         self._read.set()
 
