@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from urllib.parse import parse_qs
 
 from nicegui import ui
@@ -10,6 +11,7 @@ from rkd_client.errors import RkdError
 
 from rkd_console.pages.stock.findings import Findings
 from rkd_console.pages.stock.offer import Offer
+from rkd_console.pages.stock.pulling import Pulling
 from rkd_console.pages.stock.query import Form, Place, asked, place_in
 from rkd_console.pages.stock.search_form import SearchForm
 from rkd_console.pages.stock.transfers import Transfers
@@ -30,9 +32,12 @@ class Hub:
         self._next = ""
         self._asked = 0
         self._fields = SearchForm(visit, self._search)
-        Transfers(visit, frozenset({"pull"}))
+        seen: dict[str, None] = {}
+        pulling = Pulling(visit, seen)
+        transfers = partial(Transfers, visit, frozenset({"pull"}), seen, pulling.settle)
+        transfers()
         self._results = Findings(visit, open_=self._open, more=self._more, narrow=self._narrow)
-        self._offer = Offer(visit)
+        self._offer = Offer(visit, pulling, transfers)
         query = str(ui.context.client.request.url.query)[:2000]
         place = place_in(parse_qs(query).get("repo", [""])[0])
         if place is not None:

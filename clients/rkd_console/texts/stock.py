@@ -357,6 +357,7 @@ TEXTS: Final[dict[str, tuple[str, str, str]]] = {
         "正在下载 {what}。",
     ),
     "stock.other_name": ("Another name", "Un autre nom", "另取名称"),
+    "stock.settle": ("Another name, or replace", "Autre nom, ou remplacer", "换名或替换"),
     "stock.card": ("Model card", "Fiche du modèle", "模型卡片"),
     "stock.page_there": ("Its page on the Hub", "Sa page sur le Hub", "Hub 页面"),
 }

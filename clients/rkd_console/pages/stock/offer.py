@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 from urllib.parse import quote
 
 from nicegui import ui
-from rkd_client.errors import AlreadyExistsError
 from rkd_client.v1.hub import ListFilesResponse, Variant
 
 from rkd.access.role import Role
 from rkd_console.pages.stock import figures
-from rkd_console.pages.stock.parts import (
-    Given,
-    act,
-    block,
-    button,
-    check,
-    dialog,
-    field,
-    form,
-    put,
-    submit,
-)
+from rkd_console.pages.stock.parts import act, block, button, dialog, put
+from rkd_console.pages.stock.pulling import Pulling
 from rkd_console.pages.stock.query import Place
 from rkd_console.pages.stock.transfers import Transfers
 from rkd_console.safe import markdown, shown
@@ -45,20 +35,25 @@ ICONS: Final = {
 
 
 class Offer:
-    """The dialog of one page; `open` shows a repository in it."""
+    """
+    The dialog of one page; `open` shows a repository in it.
 
-    def __init__(self, visit: Visit) -> None:
-        self._visit = visit
+    Args:
+        visit: the page.
+        pulling: begins downloads.
+        transfers: shows those that go on.
+    """
+
+    def __init__(self, visit: Visit, pulling: Pulling, transfers: Callable[[], Transfers]) -> None:
+        self._visit, self._pulling = visit, pulling
         self._link: Place | None = None
         with dialog(visit.text("stock.repository")) as self._dialog, block("rkd-card stock-dialog"):
             with block("stock-row"):
                 self._title = put("", "stock-heading rkd-foreign", "h2")
                 ui.space()
                 act("close", visit.text("stock.close"), self._dialog.close)
-            Transfers(visit, frozenset({"pull"}))
+            transfers()
             self._inside = block("stock-column")
-        with dialog(visit.text("stock.question")) as self._asking:
-            self._question = block("rkd-card stock-ask")
 
     def open(self, place: Place) -> None:
         """Show the repository of *place*."""
@@ -147,46 +142,9 @@ class Offer:
 
     def _get(self, source: str, place: Place) -> None:
         said = self._visit.text("stock.download")
-        made = button(said, partial(self._begin, source, place), "download")
+        made = button(said, partial(self._pulling.begin, source, place.revision), "download")
         made.props["aria-label"] = f"{said}: {shown(source, LONGEST)}"
         made.on("click", js_handler="() => rkdStockAsk()")
-
-    def _begin(self, source: str, place: Place) -> None:
-        self._visit.task(self._pull(source, place))
-
-    async def _pull(
-        self, source: str, place: Place, name: str = "", *, replace: bool = False
-    ) -> None:
-        asked = self._visit.client.pull(
-            source, name=name, revision=place.revision, replace=replace, detach=True
-        )
-        try:
-            began = await asked.result()
-        except AlreadyExistsError as error:
-            self._ask(source, place, shown(error.message, LONGEST))
-            return
-        self._asking.close()
-        self._visit.feed.refresh("operations")
-        what = began.operation.model or began.operation.source or source
-        said = self._visit.text("stock.begun", what=shown(what, LONGEST))
-        ui.notify(said, type="info")
-
-    def _ask(self, source: str, place: Place, why: str) -> None:
-        text = self._visit.text
-
-        def take(given: Given) -> None:
-            name, replace = given.get("name", "").strip(), "replace" in given
-            self._visit.task(self._pull(source, place, name, replace=replace))
-
-        self._question.clear()
-        with self._question, form(take, "stock-column"):
-            put(why, "rkd-foreign")
-            field(text("stock.other_name"), "name", maxlength=128)
-            check(text("stock.replace"), "replace")
-            with block("stock-row"):
-                submit(text("stock.download"), "download")
-                button(text("stock.back"), self._asking.close).props("flat")
-        self._asking.open()
 
     def _card(self, answer: ListFilesResponse, place: Place) -> None:
         text = self._visit.text

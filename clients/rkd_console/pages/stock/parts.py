@@ -21,7 +21,12 @@ _TAKE: Final = (
     "(e) => { e.preventDefault(); emit(Object.fromEntries("
     "[...new FormData(e.target)].filter((pair) => typeof pair[1] === 'string'))); }"
 )
-_VALUE: Final = "(e) => emit(e.target.value)"
+_TOLD: Final = "(e) => emit(e.target.value)"
+VALUE: Final = ".value"
+"""
+What a field begins with, as Vue takes it when it changes here; a plain `value` is put back at every
+change of the page, whatever somebody typed meanwhile.
+"""
 
 Given = dict[str, str]
 
@@ -68,6 +73,7 @@ def act(icon: str, said: str, work: Callable[[], Any]) -> ui.button:
 def button(said: str, work: Callable[[], Any] | None = None, icon: str | None = None) -> ui.button:
     """Offer *work* by its name."""
     made = ui.button(said, on_click=work, icon=icon).props("no-caps unelevated")
+    named(made, said)
     return made.classes("stock-touch")
 
 
@@ -88,7 +94,7 @@ def field(said: str, name: str, value: str = "", **props: object) -> Element:
     with block("stock-field", "label"):
         put(said, "rkd-soft")
         made = ui.element("input")
-        made.props.update({"name": name, "value": value, "autocomplete": "off", **props})
+        made.props.update({"name": name, VALUE: value, "autocomplete": "off", **props})
     return made
 
 
@@ -97,7 +103,7 @@ def choice(said: str, name: str, options: Mapping[str, str], value: str = "") ->
     with block("stock-field", "label"):
         put(said, "rkd-soft")
         made = ui.element("select")
-        made.props.update({"name": name, "value": value})
+        made.props.update({"name": name, VALUE: value})
         with made:
             for one, text in options.items():
                 put(text, tag="option").props["value"] = one
@@ -125,7 +131,7 @@ def check(said: str, name: str) -> Element:
 
 def when_changed(element: Element, take: Callable[[str], Any], event: str = "change") -> Element:
     """Call *take* with the value of a field that somebody changes, at most thrice a second."""
-    element.on(event, lambda told: take(_text(told.args)), js_handler=_VALUE, throttle=0.3)
+    element.on(event, lambda told: take(_text(told.args)), js_handler=_TOLD, throttle=0.3)
     return element
 
 

@@ -8,6 +8,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from rkd_console.pages.stock.parts import (
+    VALUE,
     Given,
     block,
     choice,
@@ -58,7 +59,7 @@ class SearchForm:
         """Set one filter as if somebody had typed it; the next search has it."""
         known = self._fields.get(name)
         if known is not None:
-            known.props["value"] = value
+            known.props[VALUE] = value
 
     def _filters(self) -> None:
         text, any_ = self._visit.text, self._visit.text("stock.any")

@@ -35,11 +35,20 @@ class Transfers:
     Args:
         visit: the page.
         kinds: `pull`, `push`, `create`.
+        seen: ids of operations that are shown though they have ended; of all lists of the page.
+        settle: asks under which name an operation is tried again that found its own taken.
     """
 
-    def __init__(self, visit: Visit, kinds: frozenset[str]) -> None:
+    def __init__(
+        self,
+        visit: Visit,
+        kinds: frozenset[str],
+        seen: dict[str, None] | None = None,
+        settle: Callable[[Operation], None] | None = None,
+    ) -> None:
+        self._settle = settle
         self._visit, self._kinds = visit, kinds
-        self._seen: dict[str, None] = {}
+        self._seen = {} if seen is None else seen
         self._rows: dict[str, _Transfer] = {}
         self._section = section(visit.text("stock.transfers"), "stock-transfers")
         self._section.set_visibility(False)
@@ -54,25 +63,32 @@ class Transfers:
 
     def _show(self) -> None:
         wanted = chosen(self._visit.feed.operations, self._kinds, self._seen)
-        self._seen = {one.id: None for one in wanted}
+        self._seen.update({one.id: None for one in wanted})
         if list(self._rows) != [one.id for one in wanted]:
             self._list.clear()
             with self._list:
-                self._rows = {one.id: _Transfer(self._visit, self._drop) for one in wanted}
+                self._rows = {
+                    one.id: _Transfer(self._visit, self._drop, self._settle) for one in wanted
+                }
         for one in wanted:
             self._rows[one.id].show(one)
         self._section.set_visibility(bool(wanted))
 
     def _drop(self, operation: str) -> None:
         self._seen.pop(operation, None)
-        self._show()
+        self._visit.feed.refresh("operations")
 
 
 class _Transfer:
     """One of them."""
 
-    def __init__(self, visit: Visit, drop: Callable[[str], None]) -> None:
-        self._visit, self._drop = visit, drop
+    def __init__(
+        self,
+        visit: Visit,
+        drop: Callable[[str], None],
+        settle: Callable[[Operation], None] | None,
+    ) -> None:
+        self._visit, self._drop, self._settle = visit, drop, settle
         self._told: Told | None = None
         with ui.element("li").classes("rkd-card stock-transfer") as self._item:
             with block("stock-row"):
@@ -126,6 +142,10 @@ class _Transfer:
                 ui.link(self._visit.text("stock.open"), address).classes("stock-touch")
             if not self._visit.may(Role.MANAGE):
                 return
+            if operation.error_reason == "MODEL_EXISTS" and self._settle is not None:
+                said = self._visit.text("stock.settle")
+                settle = partial(self._settle, operation)
+                act("edit", f"{said}: {shown(now.title, LONGEST)}", settle)
             for doing in now.doings:
                 said = self._visit.text(f"stock.doing.{doing}")
                 act(ICONS[doing], f"{said}: {shown(now.title, LONGEST)}", partial(self._do, doing))
