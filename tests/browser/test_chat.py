@@ -14,6 +14,7 @@ from tests.browser.chat_page import ADDS, ChatPage, chat_daemon
 from tests.browser.chromium import PHONE, WIDE, Chromium
 from tests.integration.conftest import smollm2  # noqa: F401 - a fixture
 from tests.integration.daemon_process import DaemonProcess
+from tests.native import standin
 
 SLOW = "[[answer=count;tokens=400;token_us=20000]]"
 
@@ -433,11 +434,18 @@ class TestPage:
         page.ended()
 
         assert page.browser.script("return document.documentElement.scrollWidth") <= PHONE[0]
-        below = page.browser.script(
-            "return document.querySelector('.chat-composer').getBoundingClientRect().bottom"
-        )
-        assert PHONE[1] - 40 < below <= PHONE[1]
+        field = "document.querySelector('.chat-composer').getBoundingClientRect()"
+        assert PHONE[1] - 40 < page.browser.script(f"return {field}.bottom") <= PHONE[1]
 
+        width, height = PHONE
+        page.browser.size((width, height - 300))  # what a keyboard leaves
+        page.browser.wait(
+            lambda: 0 < page.browser.script(f"return {field}.bottom") <= height - 300, "the field"
+        )
+
+        assert page.browser.script(f"return {field}.top") > 200
+
+        page.browser.size(PHONE)
         page.browser.click_named("Conversations")
         page.browser.click(".chat-shelf .chat-fresh")
         page.browser.wait(lambda: not page.browser.all(".chat-turn"), "an empty conversation")
@@ -469,3 +477,31 @@ class TestPage:
             assert page.browser.serious() == []
 
             page.browser.find("dialog[open]").send_keys(Keys.ESCAPE)
+
+
+STORY = (
+    r"Rivers carry **about 40,000 km³** of water to the sea each year. The longest ones:\n\n"
+    r"| river | length |\n|---|---|\n| Nile | 6,650 km |\n| Amazon | 6,400 km |\n\n"
+    r"A function that sorts them:\n\n```python\ndef longest(rivers: dict[str, int]) -> list[str]:\n"
+    r"    # By length, the longest first.\n"
+    r"    return sorted(rivers, key=rivers.__getitem__, reverse=True)\n```\n\n"
+    r"- lengths are those of the main stem\n- figures differ by source"
+)
+
+
+class TestPictures:
+    """The page as the docs show it; they are looked at by people."""
+
+    def test_the_page_is_shown_in_four_ways(self, page: ChatPage, daemon: DaemonProcess) -> None:
+        """Light and dark, wide and on a phone; two lanes and the dialog once."""
+        home = daemon.models / "parrot"
+        standin.weights(home / "m.rkllm", answer=STORY, token_us=50_000)
+        page.say("Which rivers are the longest? Show me how to sort them in Python.")
+        page.ended()
+        for look in ("light", "dark"):
+            page.browser.script(f"document.cookie = 'rkd_dark={look}; path=/; samesite=strict'")
+            for size, said in ((WIDE, "wide"), (PHONE, "phone")):
+                page.browser.size(size)
+                page.open()
+                page.ended()
+                page.browser.picture(f"chat-{look}-{said}")

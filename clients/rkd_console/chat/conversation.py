@@ -15,6 +15,8 @@ from pydantic import Field
 
 MAX_TEXT_CHARACTERS = 4 << 20
 """Of one answer; a context of a million tokens is no longer."""
+MAX_CHARACTERS = 12 << 20
+"""Of a whole conversation: it is handed over at once when it is opened."""
 MAX_TURNS = 2_000
 """Of one lane."""
 MAX_TITLE_CHARACTERS = 80
@@ -123,6 +125,12 @@ class Turn:
     state: State = "done"
     figures: Figures | None = None
     failure: Failure | None = None
+
+    @property
+    def characters(self) -> int:
+        """How long it is."""
+        texts = [self.text, self.reasoning, *(one.arguments_json for one in self.calls)]
+        return sum(map(len, [*texts, *(one.text for one in self.attachments)]))
 
     @property
     def told(self) -> str:
@@ -238,6 +246,11 @@ class Conversation:
     changed_ms: Count = 0
     lanes: Annotated[tuple[Lane, ...], Field(min_length=1, max_length=2)] = (Lane(),)
     settings: Wishes = field(default_factory=Wishes)
+
+    @property
+    def characters(self) -> int:
+        """How long all of it is."""
+        return sum(one.characters for lane in self.lanes for one in lane.turns)
 
     def with_lane(self, at: int, lane: Lane) -> Self:
         """Return the conversation with *lane* at its place."""

@@ -40,10 +40,11 @@ class Desk:
 
     Args:
         now: seconds of a clock that never goes back.
+        is_over: whether an owner has signed out.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+    def __init__(self, now: Callable[[], float], is_over: Callable[[object], bool]) -> None:
+        self._now, self._is_over = now, is_over
         self._places: list[_Place] = []
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -87,21 +88,16 @@ class Desk:
         ]
 
     def tidy(self) -> None:
-        """Stop and forget what nobody looks at any more, and what is too much."""
+        """Stop and forget what nobody may or does look at any more, and what is too much."""
         now = self._now()
         for one in self._places:
             if one.running.listeners:
                 one.seen_s = now
-        for one in [one for one in self._places if now - one.seen_s > ALONE_S]:
-            self._leave(one)
+        for one in list(self._places):
+            if now - one.seen_s > ALONE_S or self._is_over(one.owner):
+                self._leave(one)
         for one in list(self._too_many()):
             self._leave(one)
-
-    async def leave(self, owner: object) -> None:
-        """Stop and forget everything of *owner*, who signed out."""
-        for one in [one for one in self._places if one.owner == owner]:
-            self._leave(one)
-        await asyncio.gather(*self._leaving)
 
     async def close(self) -> None:
         """Stop everything."""

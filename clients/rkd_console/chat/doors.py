@@ -83,7 +83,7 @@ class Doors:
             return [
                 {
                     "conversation": kept.plain(kept.settled(one)),
-                    "name": one.name,
+                    "name": shown(one.name),
                     "spare": self._new_id(),
                 }
                 for one in kept.read(body).conversations

@@ -41,6 +41,11 @@ def block(one: Block) -> dict[str, Any]:
     return {"html": _html(one.text)}
 
 
+@functools.lru_cache(maxsize=64)
+def _blocks(text: str) -> tuple[Block, ...]:
+    return tuple(blocks_of(text))
+
+
 @functools.lru_cache(maxsize=1_024)
 def _html(text: str) -> str:
     """Return a block of markdown as HTML; pages draw the same blocks again and again."""
@@ -77,7 +82,7 @@ def turn(one: Turn, lane: Lane, say: Say) -> dict[str, Any]:
         **end(one, say),
     }
     if one.role == "assistant":
-        drawn["blocks"] = [block(each) for each in blocks_of(one.text)]
+        drawn["blocks"] = [block(each) for each in _blocks(one.text)]
         drawn["reasoning"] = safe.shown(one.reasoning, len(one.reasoning))
     else:
         drawn["text"] = _preview(one.text)

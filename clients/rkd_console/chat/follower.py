@@ -56,9 +56,12 @@ class Follower:
         self._screen, self._say, self._settle = screen, say, settle
         self._followed: dict[str, _Followed] = {}
         self._news = asyncio.Event()
+        self._closed = False
 
     def follow(self, lane: int, running: Running) -> None:
         """Draw *running* from its beginning on."""
+        if self._closed:
+            return
         self._followed[running.id] = _Followed(lane, running)
         running.listeners.add(self._news.set)
         self._news.set()
@@ -70,7 +73,12 @@ class Follower:
         self._news.set()
 
     def close(self) -> None:
-        """Follow nothing any more."""
+        """Follow nothing any more, for ever: the page is gone."""
+        self._closed = True
+        self.leave()
+
+    def leave(self) -> None:
+        """Follow none of those of now."""
         for one in self._followed.values():
             one.running.listeners.discard(self._news.set)
         self._followed.clear()

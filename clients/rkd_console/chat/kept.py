@@ -18,6 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from rkd_client.errors import InvalidInputError
 
 from rkd_console.chat.conversation import Conversation, Digest, Lane, Short, Turn
+from rkd_console.safe import shown
 
 FORMAT: Literal["rkd-chat"] = "rkd-chat"
 VERSION: Literal[1] = 1
@@ -132,7 +133,7 @@ def change(conversation: Conversation, turns: Iterable[Turn], *, quiet: bool) ->
     head = replace(conversation, lanes=tuple(replace(one, turns=()) for one in conversation.lanes))
     return {
         "head": _CONVERSATION.dump_python(head, mode="json"),
-        "name": conversation.name,
+        "name": shown(conversation.name),
         "order": [[one.id for one in lane.turns] for lane in conversation.lanes],
         "turns": [_TURN.dump_python(one, mode="json") for one in turns],
         "quiet": quiet,

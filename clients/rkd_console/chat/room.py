@@ -18,6 +18,7 @@ from rkd_client.v1.models import ShowResponse
 
 from rkd_console.chat import asking, drawing, kept
 from rkd_console.chat.conversation import (
+    MAX_CHARACTERS,
     MAX_TEXT_CHARACTERS,
     MAX_TITLE_CHARACTERS,
     MAX_TURNS,
@@ -36,6 +37,7 @@ from rkd_console.chat.parameters import capabilities_of
 from rkd_console.chat.running import Running
 
 TURNS_AT_ONCE = 40
+MAX_MODELS = 8
 
 
 class Screen(Protocol):
@@ -84,6 +86,13 @@ class Room:
         self.files = Files(new_id, self._judge_sight)
         self._most = TURNS_AT_ONCE
 
+    def knows(self, model: str, shown: ShowResponse) -> None:
+        """Remember what *model* can do; of few, the latest."""
+        self.models.pop(model, None)
+        self.models[model] = shown
+        while len(self.models) > MAX_MODELS:
+            self.models.pop(next(iter(self.models)))
+
     def close(self) -> None:
         """Look away; answers in the making go on without this page."""
         self.follower.close()
@@ -110,7 +119,7 @@ class Room:
             self._most = TURNS_AT_ONCE
         self.conversation = kept.settled(opened, going)
         await self.show()
-        self.follower.close()
+        self.follower.leave()
         for at, lane in enumerate(self.conversation.lanes):
             for one in lane.turns:
                 if one.id in going:
@@ -118,7 +127,7 @@ class Room:
 
     async def new(self) -> None:
         """Begin a conversation, with the models and settings of this one."""
-        self.follower.close()
+        self.follower.leave()
         self.files.drop()
         old = self.conversation
         lanes = tuple(Lane(one.model) for one in old.lanes)
@@ -142,7 +151,6 @@ class Room:
             )
             for lane in self.conversation.lanes
         ]
-        self._judge_idle()
         await self._ask_all([*enumerate(turns)])
         self.files.drop(files)
 
@@ -162,6 +170,7 @@ class Room:
         """Have the turn answered once more, beside what was answered."""
         one = self._turn(lane, turn)
         parent = one.parent if one.role == "assistant" else one.id
+        self._judge_idle(lane)
         await self._ask(lane, parent)
 
     async def go_on(self, lane: int, turn: str) -> None:
@@ -169,6 +178,7 @@ class Room:
         one = self._turn(lane, turn)
         if one.role != "assistant" or one.calls or one.state == "running":
             raise InvalidInputError("INVALID_FIELD", "only an answer that stopped can go on")
+        self._judge_idle(lane)
         await self._ask(lane, one.parent, one)
 
     async def results(self, lane: int, turn: str, results: Sequence[str]) -> None:
@@ -300,6 +310,8 @@ class Room:
 
     async def _ask_all(self, turns: Sequence[tuple[int, Turn]]) -> None:
         """Put *turns*, then have each lane's last one answered."""
+        for lane, _ in turns:
+            self._judge_idle(lane)
         for lane, one in turns:
             self._put(lane, one)
         last = {lane: one.id for lane, one in turns}
@@ -311,8 +323,8 @@ class Room:
         lane, settings = self.conversation.lanes[at], self.conversation.settings
         if not lane.model:
             raise InvalidInputError("INVALID_FIELD", self._say("chat.model.none"))
-        if len(lane.turns) >= MAX_TURNS:
-            said = f"a conversation has at most {MAX_TURNS} turns"
+        if len(lane.turns) >= MAX_TURNS or self.conversation.characters > MAX_CHARACTERS:
+            said = f"a conversation has at most {MAX_TURNS} turns and {MAX_CHARACTERS} characters"
             raise InvalidInputError("CHAT_TOO_LONG", said, remedy="begin a new one")
         path = lane.path(parent) if parent else []
         turn = begun or Turn(self._new_id(), parent, "assistant", model=lane.model)
@@ -366,9 +378,10 @@ class Room:
     def _running(self, name: str) -> Running | None:
         return self._desk.of(self._owner, self.conversation.id).get(name)
 
-    def _judge_idle(self) -> None:
-        going = self._desk.of(self._owner, self.conversation.id).values()
-        if any(not one.ended for one in going):
+    def _judge_idle(self, lane: int) -> None:
+        going = self._desk.of(self._owner, self.conversation.id)
+        here = (going.get(one.id) for one in self.conversation.lanes[lane].turns)
+        if any(one is not None and not one.ended for one in here):
             raise InvalidInputError("CHAT_BUSY", self._say("chat.busy"))
 
     def _judge_sight(self) -> None:

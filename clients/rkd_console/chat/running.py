@@ -30,6 +30,8 @@ from rkd_console.chat.conversation import (
 STOP_WITHIN_S = 3.0
 """So long the daemon has to end an answer itself, with its figures; then the call is given up."""
 MAX_CALLS = 64
+PART_CHARACTERS = 32 << 10
+MAX_NAME_CHARACTERS = 512
 MAX_LINE_CHARACTERS = 4_000
 
 
@@ -126,7 +128,7 @@ class Running:
         state: State = "stopped"
         try:
             async for event in self._answer.events():
-                self._see(event)
+                await self._take(event)
                 if self.characters > MAX_TEXT_CHARACTERS:
                     self._failure = _too_long()
                     break
@@ -147,6 +149,17 @@ class Running:
             self._state = state
             self.blocks.end()
             self._tell()
+
+    async def _take(self, event: object) -> None:
+        """See *event*; of much text at once, a part after the other, that others come between."""
+        text = event.text if isinstance(event, types.Delta) else ""
+        for at in range(PART_CHARACTERS, len(text), PART_CHARACTERS):
+            self._see(types.Delta(text=text[at - PART_CHARACTERS : at]))
+            await asyncio.sleep(0)
+        if isinstance(event, types.Delta) and len(text) > PART_CHARACTERS:
+            left = (len(text) - 1) % PART_CHARACTERS + 1
+            event = replace(event, text=text[-left:])
+        self._see(event)
 
     def _tell(self) -> None:
         for one in tuple(self.listeners):
@@ -177,21 +190,25 @@ class Running:
 
     def _add(self, piece: types.Delta) -> None:
         self.stage = Stage("answer")
-        if piece.text:
-            self._text.append(piece.text)
-            self.blocks.add(piece.text)
-        if piece.reasoning_text:
-            self._reasoning.append(piece.reasoning_text)
-        self.characters += len(piece.text) + len(piece.reasoning_text)
+        if text := self._within(piece.text):
+            self._text.append(text)
+            self.blocks.add(text)
+        if reasoning := self._within(piece.reasoning_text):
+            self._reasoning.append(reasoning)
         for call in piece.tool_calls:
             while len(self._calls) <= call.index < MAX_CALLS:
                 self._calls.append(["", "", ""])
             if call.index < len(self._calls):
-                self.characters += len(call.arguments)
                 one = self._calls[call.index]
-                one[0] += call.id[:512]
-                one[1] += call.name[:512]
-                one[2] += call.arguments
+                one[0] = (one[0] + call.id)[:MAX_NAME_CHARACTERS]
+                one[1] = (one[1] + call.name)[:MAX_NAME_CHARACTERS]
+                one[2] += self._within(call.arguments)
+
+    def _within(self, text: str) -> str:
+        """Count *text*, and return what of it an answer may still have."""
+        room = max(0, MAX_TEXT_CHARACTERS - self.characters)
+        self.characters += len(text)
+        return text[:room]
 
 
 def figures(finished: types.Finished) -> Figures:

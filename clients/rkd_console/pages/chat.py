@@ -22,10 +22,11 @@ from rkd_console.chat.screen import ChatBoard
 from rkd_console.elements import named
 from rkd_console.feed import Change
 from rkd_console.safe import shown as plainly
+from rkd_console.signin import Session
 from rkd_console.texts.chat import BROWSER
 from rkd_console.visit import Visit
 
-TIDY_EVERY_S = 60.0
+TIDY_EVERY_S = 15.0
 MAX_MODELS = 5_000
 
 
@@ -55,6 +56,7 @@ class Chat:
         )
         self._panel = Panel(visit, self._room.settings)
         self._names: list[str] = []
+        self._wanted = visit.page.request.query_params.get("model", "")
         with self._board:
             self._selects = self._controls()
         doors.put(name, visit.session, self._room)
@@ -102,7 +104,7 @@ class Chat:
                 await self._room.model(at, name)
 
         select = ui.select([], label=label, on_change=chosen, with_input=True)
-        return select.props("outlined dense options-dense").classes("chat-select")
+        return select.props("outlined dense options-dense stack-label").classes("chat-select")
 
     def _choices(self, select: ui.select, value: str) -> None:
         # A model that is gone stays named where it answered.
@@ -115,8 +117,10 @@ class Chat:
         ready = [one for one in found[:MAX_MODELS] if one.state == "ready"]
         self._names = sorted(one.name for one in ready)
         lanes = self._room.conversation.lanes
-        if not lanes[0].model and ready:
-            await self._room.model(0, _first(ready))
+        wanted = self._wanted if self._wanted in self._names else ""
+        if wanted or (not lanes[0].model and ready):
+            await self._room.model(0, wanted or _first(ready))
+        self._wanted = ""
         for select, lane in itertools.zip_longest(self._selects, self._room.conversation.lanes):
             self._choices(select, lane.model if lane is not None else "")
         for lane in self._room.conversation.lanes:
@@ -126,7 +130,7 @@ class Chat:
         """Learn what the model *name* can do; what cannot be looked at is judged when asked."""
         if name and name in self._names:
             with contextlib.suppress(RkdError):
-                self._room.models[name] = await self._visit.client.show(name)
+                self._room.knows(name, await self._visit.client.show(name))
 
     async def _toggle(self) -> None:
         lanes = self._room.conversation.lanes
@@ -165,11 +169,15 @@ def build(visit: Visit) -> None:
     Chat(visit, doors, desk)
 
 
+def _is_over(owner: object) -> bool:
+    return isinstance(owner, Session) and owner.ended.is_set()
+
+
 def _rooms() -> tuple[Doors, Desk]:
     """Return what all pages of this process share, made with the first of them."""
     held = getattr(app.state, "chat", None)
     if held is None:
-        held = Doors(lambda: secrets.token_urlsafe(12)), Desk(time.monotonic)
+        held = Doors(lambda: secrets.token_urlsafe(12)), Desk(time.monotonic, _is_over)
         app.state.chat = held
         app.add_route("/chat/{what}/{desk}", held[0].answer, methods=["POST"])
         app.timer(TIDY_EVERY_S, held[1].tidy)

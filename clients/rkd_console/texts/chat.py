@@ -29,6 +29,11 @@ BROWSER: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "export": ("Export all conversations", "Exporter toutes les conversations", "导出所有会话"),
     "fresh": ("New", "Nouvelle", "新会话"),
+    "full": (
+        "This browser cannot keep more: export conversations and remove some.",
+        "Ce navigateur ne peut rien garder de plus : exportez des conversations et supprimez-en.",
+        "此浏览器无法保存更多内容：请导出并删除一些会话。",
+    ),
     "goOn": ("Go on from here", "Continuer à partir d’ici", "从这里继续"),
     "help": ("Shortcuts", "Raccourcis", "快捷键"),
     "hideList": ("Hide the conversations", "Masquer les conversations", "隐藏会话"),

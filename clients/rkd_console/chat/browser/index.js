@@ -102,8 +102,14 @@ export class Chat {
   }
 
   async keep(change) {
-    const fresh = (await this.store.tables.get("heads", change.head.id)) === undefined;
-    await this.store.keep(change);
+    let fresh;
+    try {
+      fresh = (await this.store.tables.get("heads", change.head.id)) === undefined;
+      await this.store.keep(change);
+    } catch (error) {
+      this.notice(this.texts.full, "bad", String(error?.message ?? error));
+      return false;
+    }
     if (change.head.id === this.id) write(sessionStorage, OPEN, this.id);
     if (fresh || !change.quiet) await this.shelf.draw();
     return true;
