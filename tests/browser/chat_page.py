@@ -20,6 +20,7 @@ CALLER = (
     '{"name": "{{ .Function.Name }}", "arguments": {{ .Function.Arguments }}}</tool_call>'
     '{{ end }}\n{{ end }}"""\n'
 )
+THINKER = 'FROM ./m.rkllm\nTEMPLATE """{{ .Prompt }}<think>\n"""\n'
 ADDS = '{"name": "add", "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}}}'
 
 
@@ -27,8 +28,8 @@ def chat_daemon(folder: Path) -> DaemonProcess:
     """
     Return a daemon with models for the chat, not started.
 
-    `parrot` on the stand-in NPU says what `[[answer=…]]` in the prompt says; `caller` calls `add`;
-    `eye` sees pictures.
+    `parrot` on the stand-in NPU says what `[[answer=…]]` in the prompt says; `caller` calls `add`,
+    `thinker` thinks; `eye` sees pictures.
     """
     made = DaemonProcess(
         folder,
@@ -43,6 +44,7 @@ def chat_daemon(folder: Path) -> DaemonProcess:
     call = '<tool_call>{"name": "add", "arguments": {"a": 1}}</tool_call>'
     for name, modelfile, settings in (
         ("parrot", PARROT, {}),
+        ("thinker", THINKER, {"answer": r"because <b>\n</think>\n\nThat is why."}),
         ("caller", CALLER, {"answer": call, "answer?tool:": "It is seven."}),
     ):
         home = made.models / name

@@ -182,6 +182,18 @@ class TestFoundAgain:
 
         assert words(page) == ["tok"] * 100
 
+    def test_an_answer_goes_on_behind_another_conversation(self, page: ChatPage) -> None:
+        """It is marked in the list while it is made, and whole when it is opened."""
+        page.say("[[answer=count;tokens=100;token_us=20000]]")
+        page.browser.wait(lambda: "".join(page.answers()), "some of it")
+        page.fresh()
+        page.browser.find(".chat-works")
+        page.browser.wait(lambda: not page.browser.all(".chat-works"), "its end")
+        page.browser.click(".chat-open")
+        page.ended()
+
+        assert words(page) == ["tok"] * 100
+
     def test_a_second_tab_shows_the_same(self, page: ChatPage) -> None:
         """While it is written, and what is asked in one appears in the other."""
         driver = page.browser.driver
@@ -291,6 +303,17 @@ class TestOutside:
 
         assert page.answers() == [answer]
         assert page.browser.script("return window.owned") is None
+
+    def test_reasoning_is_folded(self, page: ChatPage) -> None:
+        """Apart from the answer, and text as well."""
+        page.choose("thinker")
+        page.say("why?")
+        page.ended()
+
+        thought = page.browser.find(".chat-assistant .chat-reasoning")
+        assert thought.get_property("open") is False
+        assert "because <b>" in thought.get_property("textContent")
+        assert words(page) == ["That", "is", "why."]
 
     def test_a_megabyte_is_drawn_and_the_page_lives(self, page: ChatPage) -> None:
         """In bounded pieces, the last of them at the end; what is typed meanwhile is there."""

@@ -102,7 +102,7 @@ class Blocks:
         if self._line:
             line, self._line = self._line, ""
             self._take(line)
-        self._flush()
+        self._flush(even_empty=bool(self._fence) and not self._goes_on)
         self._fence = ""
 
     def _take(self, line: str) -> None:

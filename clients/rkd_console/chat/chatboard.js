@@ -25,6 +25,10 @@ export default {
       await this.chat.built;
       return this.chat.keep(change);
     },
+    async works(conversations) {
+      await this.chat.built;
+      this.chat.shelf.works(conversations);
+    },
     list() {
       this.chat.shelved();
     },

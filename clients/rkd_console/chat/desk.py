@@ -21,7 +21,7 @@ MAX_ENDED = 128
 MAX_CHARACTERS = 32 << 20
 """Of all answers together; past it the oldest that ended are forgotten."""
 ALONE_S = 600.0
-"""So long an answer runs, or waits when it has ended, without a page that looks at it."""
+"""So long an answer runs, or waits when it has ended, without a page of its owner."""
 
 
 @dataclass(slots=True)
@@ -77,6 +77,20 @@ class Desk:
         return {
             one.conversation for one in self._places if one.owner == owner and not one.running.ended
         }
+
+    def unseen(self, owner: object) -> list[tuple[str, Running]]:
+        """Return what ended of *owner* and no page draws: conversation and answer."""
+        return [
+            (one.conversation, one.running)
+            for one in self._places
+            if one.owner == owner and one.running.ended and not one.running.listeners
+        ]
+
+    def touch(self, owner: object) -> None:
+        """Know that *owner* has a page open: nothing of his is left alone."""
+        for one in self._places:
+            if one.owner == owner:
+                one.seen_s = self._now()
 
     def drop(self, owner: object, conversation: str, turn: str) -> None:
         """Forget an answer that ended and is kept elsewhere."""

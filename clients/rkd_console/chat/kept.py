@@ -140,6 +140,11 @@ def change(conversation: Conversation, turns: Iterable[Turn], *, quiet: bool) ->
     }
 
 
+def alone(conversation: str, turn: Turn) -> dict[str, object]:
+    """Return what the browser keeps of a turn of a conversation that is not open."""
+    return {"of": conversation, "turn": _TURN.dump_python(turn, mode="json")}
+
+
 def settled(conversation: Conversation, running: Iterable[str] = ()) -> Conversation:
     """Return *conversation* with every answer stopped that still runs and is not *running*."""
     alive = frozenset(running)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nicegui.element import Element
@@ -37,6 +37,10 @@ class ChatBoard(Element, component="chatboard.js", esm={"rkd-chat": "browser"}):
     async def keep(self, changed: dict[str, Any]) -> bool:
         """Have the browser keep what changed; False when it does not say that it did."""
         return await self._answered("keep", changed)
+
+    def works(self, conversations: Sequence[str]) -> None:
+        """Mark the conversations in which an answer is being made."""
+        self.run_method("works", list(conversations))
 
     async def _answered(self, method: str, given: dict[str, Any]) -> bool:
         with contextlib.suppress(TimeoutError, RuntimeError):

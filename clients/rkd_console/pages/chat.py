@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicegui import app, ui
@@ -14,6 +14,7 @@ from nicegui.events import ValueChangeEventArguments
 from rkd_client.errors import RkdError
 from rkd_client.v1.types import ModelSummary
 
+from rkd_console.chat.collecting import Collector
 from rkd_console.chat.desk import Desk
 from rkd_console.chat.doors import Doors
 from rkd_console.chat.panel import Panel
@@ -62,6 +63,7 @@ class Chat:
         doors.put(name, visit.session, self._room)
         visit.page.on_delete(lambda: doors.close(name))
         visit.task(self._room.follower.draw())
+        visit.task(Collector(desk, visit.session, self).watch())
         visit.task(self._models())
         visit.listen(self._told)
 
@@ -82,6 +84,10 @@ class Chat:
     async def keep(self, changed: dict[str, Any]) -> bool:
         """Have the browser keep what changed."""
         return await self._board.keep(changed)
+
+    def works(self, conversations: Sequence[str]) -> None:
+        """Mark the conversations in which an answer is being made."""
+        self._board.works(conversations)
 
     def _controls(self) -> list[ui.select]:
         text = self._visit.text

@@ -75,6 +75,7 @@ class FakeScreen:
 
     def __init__(self) -> None:
         self.there = True
+        self.marked: list[str] = []
         self.shown: list[dict[str, Any]] = []
         self.steps: list[dict[str, Any]] = []
         self.kept: list[dict[str, Any]] = []
@@ -89,6 +90,10 @@ class FakeScreen:
         if self.there:
             self.steps.append(step)
         return self.there
+
+    def works(self, conversations: Sequence[str]) -> None:
+        """Mark conversations."""
+        self.marked = list(conversations)
 
     async def keep(self, changed: dict[str, Any]) -> bool:
         """Keep a change."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rkd_console.chat.blocks import (
     MAX_BLOCK_CHARACTERS,
@@ -75,6 +75,8 @@ def test_how_the_text_comes_changes_nothing(text: str, cuts: list[int]) -> None:
 
 
 @given(MARKS)
+@example("```a")
+@example("~~~")
 def test_nothing_of_the_text_is_lost(text: str) -> None:
     """Every letter stands in a block, in its order."""
     kept = "".join(one.text for one in blocks_of(f"{text}\n"))

@@ -15,6 +15,7 @@ from rkd_client.v1.models import ShowResponse
 from rkd_client.v1.types import Accepted, Capabilities, Capability, Delta, ToolCallDelta
 from rkd_console.chat import kept
 from rkd_console.chat.acts import ACT, carry_out
+from rkd_console.chat.collecting import Collector
 from rkd_console.chat.conversation import Conversation, Lane, Picture, Turn, Wishes
 from rkd_console.chat.desk import Desk
 from rkd_console.chat.room import TURNS_AT_ONCE, Room
@@ -266,6 +267,32 @@ class TestPages:
 
         drawing.cancel()
         await asyncio.gather(drawing, return_exceptions=True)
+
+    async def test_another_conversation_ends_and_is_kept(self) -> None:
+        """By any page of its owner; it is marked while it is made."""
+        async with world([Accepted(), Delta("x"), None, DONE]) as one:
+            collector = Collector(one.desk, "me", one.screen)
+            await one.act(do="send", text="hi")
+            name = one.room.conversation.id
+            await one.act(do="new")
+            await collector.look()
+
+            assert one.screen.marked == [name]
+
+            one.client.given[0].go.set()
+            await until(lambda: not one.desk.working("me"))
+            one.screen.there = False
+            await collector.look()
+
+            assert one.desk.of("me", name)
+
+            one.screen.there = True
+            await collector.look()
+
+            assert one.desk.of("me", name) == {}
+            assert one.screen.kept[-1]["of"] == name
+            assert one.screen.kept[-1]["turn"]["text"] == "x"
+            assert one.screen.marked == []
 
     async def test_a_browser_that_is_away_is_drawn_from_the_beginning(self) -> None:
         """And keeps the answer when it is back."""

@@ -227,7 +227,14 @@ class TestDesk:
         for one in (seen, alone):
             desk.begin("me", "c", one)
         seen.listeners.add(lambda: None)
+        clock.now_s = desks.ALONE_S - 1
+        desk.touch("me")
         clock.now_s = desks.ALONE_S + 1
+        desk.tidy()
+
+        assert list(desk.of("me", "c")) == ["seen", "alone"]
+
+        clock.now_s = 2 * desks.ALONE_S + 1
         desk.tidy()
 
         assert list(desk.of("me", "c")) == ["seen"]

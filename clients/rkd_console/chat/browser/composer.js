@@ -15,12 +15,14 @@ export class Composer {
     this.texts = chat.texts;
     this.files = [];
     this.at = -1;
+    // On a phone Enter is a new line, as there is no Shift to hold.
+    this.touched = matchMedia("(pointer: coarse)").matches;
     this.field = h("textarea", {
       class: "chat-field",
       rows: "1",
       placeholder: this.texts.say,
       "aria-label": this.texts.say,
-      enterkeyhint: "send",
+      enterkeyhint: this.touched ? "enter" : "send",
       oninput: () => this.typed(),
       onkeydown: (event) => this.key(event),
       onpaste: (event) => this.pasted(event),
@@ -83,8 +85,9 @@ export class Composer {
   }
 
   key(event) {
-    if (event.isComposing) return;
-    if (event.key === "Enter" && !event.shiftKey) {
+    if (event.isComposing || event.keyCode === 229) return;
+    const sends = this.touched ? event.ctrlKey : !event.shiftKey;
+    if (event.key === "Enter" && sends) {
       event.preventDefault();
       this.sent();
     } else if (event.key === "ArrowUp" && (this.at >= 0 || !this.field.value)) {

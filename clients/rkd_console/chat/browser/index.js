@@ -54,7 +54,6 @@ export class Chat {
     this.size();
     this.isBuilt();
     const answer = await this.act("show");
-    this.shelf.working = new Set(answer?.working ?? []);
     const before = read(sessionStorage, OPEN, "") || (answer?.working ?? [])[0];
     if (before) await this.open(before);
     await this.shelf.draw();
@@ -104,6 +103,10 @@ export class Chat {
   async keep(change) {
     let fresh;
     try {
+      if (change.of) {
+        await this.store.keepAlone(change);
+        return true;
+      }
       fresh = (await this.store.tables.get("heads", change.head.id)) === undefined;
       await this.store.keep(change);
     } catch (error) {
@@ -122,10 +125,6 @@ export class Chat {
     }
     this.wasRunning = running;
     this.composer.running(running);
-    if (this.shelf.working.has(this.id) === running) return;
-    if (running) this.shelf.working.add(this.id);
-    else this.shelf.working.delete(this.id);
-    this.shelf.draw();
   }
 
   // What the console is asked, one after the other.

@@ -45,6 +45,11 @@ export class Shelf {
     this.list.replaceChildren(...rows.slice(0, this.most).map((one) => this.row(one)));
   }
 
+  works(conversations) {
+    this.working = new Set(conversations);
+    this.draw();
+  }
+
   row(one) {
     const name = one.name || this.texts.untitled;
     const open = h("button", {

@@ -161,6 +161,15 @@ export class Store {
     this.channel?.postMessage({ id, quiet: change.quiet });
   }
 
+  // A turn of a conversation that is not open here; what was removed meanwhile stays removed.
+  async keepAlone({ of, turn }) {
+    const kept = await this.tables.get("heads", of);
+    if (kept?.order.flat().includes(turn.id)) {
+      await this.tables.put("turns", { of, id: turn.id, turn });
+      this.channel?.postMessage({ id: of, quiet: false });
+    }
+  }
+
   async whole(conversation, name) {
     const turns = conversation.lanes.flatMap((lane) => lane.turns);
     const head = {
