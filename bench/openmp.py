@@ -96,16 +96,25 @@ def sampled(engine: Engine, tokens: int) -> Sample:
     return Sample(rate, max(others, 0.0) / (time.monotonic() - began))
 
 
-def quiet(engine: Engine, tokens: int) -> Sample:
-    """The first answer without others beside it, or the one with the fewest until the bound."""
+@contextmanager
+def preferred(engine: Engine) -> Iterator[None]:
+    """Its threads before everybody else's, where we may."""
     with suppress(PermissionError):
         engine.process.prefer(realtime=True)
-    seen = [sampled(engine, tokens)]
-    until = time.monotonic() + QUIET_BOUND_S
-    while seen[-1].others > QUIET_CORES and time.monotonic() < until:
-        seen.append(sampled(engine, tokens))
-    with suppress(PermissionError):
-        engine.process.prefer(realtime=False)
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):
+            engine.process.prefer(realtime=False)
+
+
+def quiet(engine: Engine, tokens: int) -> Sample:
+    """The first answer without others beside it, or the one with the fewest until the bound."""
+    with preferred(engine):
+        seen = [sampled(engine, tokens)]
+        until = time.monotonic() + QUIET_BOUND_S
+        while seen[-1].others > QUIET_CORES and time.monotonic() < until:
+            seen.append(sampled(engine, tokens))
     return min(seen, key=lambda one: one.others)
 
 
@@ -196,7 +205,8 @@ def main() -> None:
             for policy in policies(spins, threads):
                 engine = engines[policy] = Engine(model, Path(name), policy)
                 stack.callback(engine.process.close)
-                engine.rate(2)
+                with preferred(engine):  # what it learns of its cores is of idle ones
+                    engine.rate(2)
             idle = measure(engines, given.rounds, given.tokens, quiet)
             shown(f"{model.name}, idle", idle)
             with busy(os.cpu_count() or 1):

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NS = 1_000_000_000
-LEAST_SHARE = 0.1
-"""Of the step, that a thread must have wanted a core for to be one that computes."""
+LEAST_SHARE = 0.05
+"""Of the step, that a thread must have run to be one that computes: who writes an answer's bytes
+and waits for a core of the two that compute says nothing of others."""
 CONTENDED = 0.25
 """Of what a thread wanted, that it had to wait for: then somebody is in its way. One other program
 on the same core makes it a half; the daemon's own work for each token a tenth."""
@@ -76,11 +77,11 @@ class Contention:
         return self.contended
 
     def _share(self, thread: int, now: Times, least_ns: float) -> float:
-        """What *thread* waited of what it wanted since the last step; -1 when it hardly did."""
+        """What *thread* waited of what it wanted since the last step; -1 when it hardly ran."""
         before = self._before.get(thread, Times())
         waited = now.waited_ns - before.waited_ns
-        wanted = now.ran_ns - before.ran_ns + waited
-        return waited / wanted if wanted >= least_ns else -1.0
+        ran = now.ran_ns - before.ran_ns
+        return waited / (ran + waited) if ran >= least_ns else -1.0
 
 
 def thread_times(process: Path = Path("/proc/self")) -> dict[int, Times]:

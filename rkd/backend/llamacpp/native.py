@@ -8,9 +8,10 @@ aarch64 wheel of xllamacpp 2026.10, no `sdot` anywhere.
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,12 @@ LOOKUP_WORDS = 4
 MIB = 1024 * 1024
 NO_DEVICE = "none"
 """As the server calls computing on the CPU alone."""
-_WAITING = {"OMP_WAIT_POLICY": "passive"}
-"""In a process that is not ours nobody can change how threads wait while they do: never far behind.
+_SPINS = {"x86_64": "100"}.get(platform.machine(), "3000")
+"""
+How long its threads spin: in a process that is not ours nobody can change it while they do.
+
+Some microseconds: four fifths of the best on free cores and on busy ones (`bench/openmp.py` on
+x86-64, where a round of GNU's OpenMP is a pause of 40 ns; elsewhere it is an empty one).
 """
 UNUSED_TEMPLATE = "chatml"
 """One the engine brings: prompts are rendered before they come to it."""
@@ -54,6 +59,12 @@ def _guessing(spec: LoadSpec) -> tuple[str, ...]:
     words = ("--spec-ngram-simple-size-n", str(LOOKUP_WORDS))
     guesses = ("--spec-ngram-simple-size-m", str(spec.lookup_tokens))
     return ("--spec-type", "ngram-simple", *words, *guesses)
+
+
+def _waiting(environment: Mapping[str, str]) -> dict[str, str]:
+    if openmp.is_chosen(environment):
+        return {**environment}
+    return {**environment, "GOMP_SPINCOUNT": _SPINS}
 
 
 class NativeEngine:
@@ -112,7 +123,7 @@ class NativeEngine:
             self._child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                env={**_WAITING, **os.environ} if not openmp.is_chosen(os.environ) else None,
+                env=_waiting(os.environ),
                 # A prctl alone, in a process of few threads.
                 preexec_fn=self._before_exec,  # noqa: PLW1509 - see above
             )

@@ -89,8 +89,8 @@ def test_a_long_calm_is_forgiven(board: Board) -> None:
 
 
 def test_threads_that_hardly_ran_say_nothing(board: Board) -> None:
-    """A clock that ticks waits for half of the microseconds it wants."""
-    board.judge.judge({3: Times(1000, 9000)}, STEP_S)
+    """Who writes down what two others compute on two cores waits for them, and for nobody else."""
+    board.judge.judge({3: Times(STEP_NS // 100, STEP_NS // 2)}, STEP_S)
 
     assert not board.judge.contended
 
