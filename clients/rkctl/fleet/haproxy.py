@@ -123,7 +123,9 @@ def details(code: int, reason: str, message: str, remedy: str, **metadata: str) 
 def _refusal(condition: str, code: int, reason: str, *said: str, **metadata: str) -> str:
     message, remedy = said
     packed = details(code, reason, message, remedy, **metadata)
+    # Answered before its request has ended a call is reset, and the client sees no reason.
     return (
+        f"    http-request wait-for-body time 2s {condition}\n"
         "    http-request return status 200 content-type application/grpc lf-string %[str()] "
         f'hdr grpc-status "{code}" hdr grpc-message "{message}" '
         f'hdr grpc-status-details-bin "{packed}" {condition}'

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -300,19 +298,3 @@ class TestHaproxy:
 
         assert (refused.exit_code, "--boards-name" in refused.stderr) == (2, True)
         assert "crt /e.pem verifyhost rkd.lan sni str(rkd.lan) alpn h2" in text
-
-    @pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
-    def test_haproxy_takes_it(
-        self, rkctl: Rkctl, boards: list[HealthyBoard], tmp_path: Path
-    ) -> None:
-        """Without a warning."""
-        del boards
-        file = tmp_path / "haproxy.cfg"
-        rkctl("fleet", "haproxy", "-o", str(file), RKD_ENDPOINT="")
-        haproxy = shutil.which("haproxy")
-        assert haproxy is not None
-        checked = subprocess.run(
-            [haproxy, "-c", "-f", str(file)], capture_output=True, text=True, check=False
-        )
-
-        assert (checked.returncode, "WARNING" in checked.stderr) == (0, False), checked.stderr
