@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -124,7 +125,9 @@ class Console:
             self._feeds.pop(one).close()
         feed = self._feeds.get(session)
         if feed is None:
-            feed = self._feeds[session] = Feed(session.client)
+            feed = self._feeds[session] = Feed(
+                session.client, refused=partial(self._sessions.end, asked.name)
+            )
         page = ui.context.client
         visit = Visit(asked, session, feed, page)
         visit.task(_until_signed_out(visit))

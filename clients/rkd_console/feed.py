@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from rkd_client import AsyncClient
-from rkd_client.errors import BeyondRangeError, RkdError
+from rkd_client.errors import BeyondRangeError, RkdError, UnauthenticatedError
 from rkd_client.v1.models import WatchResponse
 from rkd_client.v1.pool import Resident
 from rkd_client.v1.system import GetStatusResponse
@@ -52,12 +52,18 @@ class Feed:
 
     Args:
         client: with the rights of who looks.
+        refused: called when the daemon lets him in no more: his token was revoked, or ended.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, client: AsyncClient, clock: Callable[[], float] = time.monotonic) -> None:
-        self._client = client.using(timeout=ASKING_S)
-        self._watching = client
+    def __init__(
+        self,
+        client: AsyncClient,
+        refused: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.use(client)
+        self._refused = refused
         self._clock = clock
         self._listeners: dict[object, Listener] = {}
         self._running: asyncio.Task[None] | None = None
@@ -76,6 +82,10 @@ class Feed:
     def is_gone(self) -> bool:
         """Whether the daemon did not answer when it was last asked."""
         return self._is_gone
+
+    def use(self, client: AsyncClient) -> None:
+        """Ask with the rights of *client* from now on."""
+        self._client, self._watching = client.using(timeout=ASKING_S), client
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call *listener* at each change until what is returned is called."""
@@ -114,6 +124,9 @@ class Feed:
         while True:
             try:
                 status = await self._client.status()
+            except UnauthenticatedError:
+                self._refused()
+                return
             except RkdError as error:
                 self._gone(error)
                 await asyncio.sleep(AGAIN_S)

@@ -65,7 +65,8 @@ def _choices(visit: Visit) -> None:
                 said = visit.text(f"shell.appearance.{look}")
                 _choice(said, DARK, look, chosen=look == now)
             ui.separator()
-            ui.item(visit.text("shell.role", role=visit.role.word)).props("dense")
+            said = ui.menu_item(visit.text("shell.role", role=visit.role.word))
+            said.props('role="menuitem" aria-disabled="true"')
             out = ui.menu_item(visit.text("shell.sign_out")).props('role="menuitem"')
             out.on("click", js_handler="() => rkdSignOut()")
 

@@ -29,6 +29,9 @@ PUBLIC: Final = re.compile(
 )
 """Answered without a session: the form, and files that are the same for everybody."""
 
+MOST_QUERY: Final = 1_000
+"""Letters of an address that are come back to after signing in."""
+
 READING: Final = frozenset({"GET", "HEAD"})
 
 _SHARED: Final = "base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
@@ -132,7 +135,9 @@ class Guard:
 
 def _lost(scope: Scope, headers: dict[str, str]) -> JSONResponse | RedirectResponse:
     if scope["type"] == "http" and "text/html" in headers.get("accept", ""):
-        return RedirectResponse(f"/signin?next={quote(scope['path'], safe='/')}", 303)
+        query = scope["query_string"].decode("latin-1")[:MOST_QUERY]
+        to = f"{scope['path']}?{query}" if query else scope["path"]
+        return RedirectResponse(f"/signin?next={quote(to, safe='/')}", 303)
     said = {"error": "nobody is signed in", "remedy": "sign in at /signin", "reason": "SIGNED_OUT"}
     return JSONResponse(said, 401)
 

@@ -64,8 +64,8 @@ class Visit:
         """Call *listener* at each change of the feed, as an event of this page, to its end."""
 
         def told(change: Change) -> None:
-            with self.page:
-                listener(change)
+            # What fails in one page is logged, and ends neither the feed nor another page.
+            self.page.safe_invoke(lambda: listener(change))
 
         self.page.on_delete(self.feed.listen(told))
 
@@ -85,6 +85,13 @@ class Visit:
         self._tasks.add(doing)
         doing.add_done_callback(self._tasks.discard)
         return doing
+
+    async def adopt(self, token: str) -> None:
+        """Go on with *token*, which who looks has just been given, as if signed in with it."""
+        client = self.client.using(token=token, metadata={})
+        role = Role.parse((await client.whoami()).role)
+        self.session.client, self.session.role, self.session.has_token = client, role, True
+        self.feed.use(client)
 
     def tell(self, error: RkdError) -> None:
         """Show what went wrong and what to do."""

@@ -61,6 +61,7 @@ class Chromium:
             "--disable-background-networking",
             "--disable-component-update",
             "--no-proxy-server",
+            "--ignore-certificate-errors",  # those the tests make are of an authority of their own
             "--use-fake-device-for-media-stream",
             "--use-fake-ui-for-media-stream",
             f"--user-data-dir={folder / 'profile'}",

@@ -36,18 +36,17 @@ def make(browser: Chromium, name: str) -> str:
 
 
 def test_the_first_token_closes_the_board_and_opens_it_for_its_bearer(browser: Chromium) -> None:
-    """It is told beforehand and afterwards; who made it signs in with it, and makes another."""
+    """It is told beforehand and afterwards; who made it goes on with it, and makes another."""
     browser.sign_in(path="/access")
     browser.wait_text("From the first one on everybody needs one")
     browser.looks("access")
     first = make(browser, "me")
     browser.wait_text("The board wants tokens now")
     browser.wait_text("never shown again")
-    browser.complaints()
-
+    browser.wait_text("admin: everything · ")
+    assert browser.complaints() == []
     browser.driver.delete_all_cookies()
     browser.sign_in(first, path="/access")
-    browser.wait_text("admin: everything · ")
     second = make(browser, "x phone")
     browser.wait_text("x phone")
     assert browser.serious() == []
@@ -76,6 +75,15 @@ def test_the_log_tells_who_made_a_token(browser: Chromium) -> None:
     browser.sign_in(token, path="/operations")
     browser.wait_text("by=open listener")
     assert token not in browser.text
+
+
+def test_a_token_that_is_revoked_ends_its_pages(browser: Chromium) -> None:
+    """Who came with it is asked for another, wherever he is."""
+    browser.sign_in(path="/access")
+    make(browser, "me")
+    browser.click_named("Revoke me")
+    browser.click_named("Revoke")
+    browser.wait(lambda: browser.path == "/signin", "the form")
 
 
 def test_a_token_is_copied_also_without_https(browser: Chromium) -> None:

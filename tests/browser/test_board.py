@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
+from rkd.v1.inference_pb2 import GenerateRequest
+from rkd.v1.pool_pb2 import LoadRequest
 from tests.browser.chromium import Chromium
 from tests.browser.console_process import console
 from tests.integration.daemon_process import DaemonProcess
+from tests.integration.npu_daemon import add_model
 from tests.models import tiny
+from tests.native import standin
 
-TREE = Path(__file__).resolve().parents[1] / "data" / "board" / "orange-pi-5"
+TREE = Path(__file__).resolve().parents[1] / "data" / "board" / "rock-5b"
 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
-    """A daemon that reads the facts of an Orange Pi 5."""
+    """A daemon that reads the facts of a Rock 5B, with a stand-in for the NPU's runtime."""
     folder = tmp_path_factory.mktemp("board")
-    settings = {"XDG_CONFIG_HOME": str(folder / "config"), "RKD_SYSROOT": str(TREE)}
+    library = folder / "librkllmrt.so"
+    shutil.copy(standin.build("1.3.0"), library)
+    settings = {
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "RKD_SYSROOT": str(TREE),
+        "RKD_RKLLM_LIBRARY": str(library),
+        "RKD_CONFINE": "false",  # the stand-in writes what it was called with
+    }
     made = DaemonProcess(folder, {**settings, "RKD_LISTEN": f"unix:{folder}/s,127.0.0.1:0"})
     (made.models / "tiny").mkdir()
     tiny.write(made.models / "tiny" / "tiny.gguf")
+    said = "FROM ./m.rkllm\nPARAMETER num_ctx 16384\nPARAMETER num_predict 15000\n"
+    add_model(folder, "long", said, answer="count", tokens=14_000, token_us=60_000)
     with made:
         yield made
 
@@ -34,34 +49,52 @@ def url(daemon: DaemonProcess) -> Iterator[str]:
         yield address
 
 
+def points(browser: Chromium) -> int:
+    """How many pieces the lines have."""
+    drawn = browser.script(
+        "return [...document.querySelectorAll('.rkd-plot path')]"
+        ".map(p => p.getAttribute('d') || '').join('')"
+    )
+    return str(drawn).count("L")
+
+
 def test_the_board_shows_what_it_is_and_what_is_wrong(signed_in: Chromium) -> None:
     """NPU, every clock with its limits, memory, and the doctor's findings with what to do."""
-    for text in ("Orange Pi 5", "Core 2", "cpu4-5", "408 MHz to", "In use", "Error"):
+    for text in ("ROCK 5", "Core 2", "cpu4-5", "408 MHz", "In use", "ddr", "soc", "Note · tokens"):
         signed_in.wait_text(text)
-    signed_in.looks("board")
 
 
 def test_a_model_in_memory_is_seen_at_once(signed_in: Chromium, daemon: DaemonProcess) -> None:
     """What another client loads stands on the open page without a reload, in every tab."""
     with daemon.stubs() as stubs:
-        from rkd.v1 import pool_pb2  # noqa: PLC0415 - for this test alone
-
-        list(stubs.pool.Load(pool_pb2.LoadRequest(model="tiny")))
+        list(stubs.pool.Load(LoadRequest(model="tiny")))
     signed_in.wait_text("tiny")
     signed_in.wait(lambda: "ready" in signed_in.text, "the model to be ready")
 
 
+def test_an_answer_is_seen_while_it_is_given_and_can_be_stopped(
+    signed_in: Chromium, daemon: DaemonProcess
+) -> None:
+    """How many tokens, how fast; the button ends it on the board."""
+    with daemon.stubs() as stubs:
+        answer = stubs.inference.Generate(GenerateRequest(model="long", prompt="x"))
+        next(iter(answer))
+        signed_in.wait_text("1 answering")
+        signed_in.wait_text("long: ")
+        signed_in.wait(lambda: points(signed_in) >= 40, "lines to look at")
+        signed_in.looks("board")
+        signed_in.click_named("Stop this answer")
+        with pytest.raises(grpc.RpcError) as told:
+            list(answer)
+
+    assert told.value.code() == grpc.StatusCode.CANCELLED
+    signed_in.wait_text("0 answering")
+
+
 def test_a_line_is_drawn_with_every_status(signed_in: Chromium) -> None:
     """The plots go on while the page is open."""
-
-    def points() -> int:
-        drawn = signed_in.script(
-            "return [...document.querySelectorAll('.rkd-plot path')]"
-            ".map(p => p.getAttribute('d') || '').join('')"
-        )
-        return str(drawn).count("L")
-
-    signed_in.wait(lambda: points() >= 2, "two more statuses")
+    before = points(signed_in)
+    signed_in.wait(lambda: points(signed_in) >= before + 2, "two more statuses")
 
 
 def test_the_log_tells_what_happened_before_and_now(

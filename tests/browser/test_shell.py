@@ -47,6 +47,13 @@ def test_nothing_serious_is_found_by_axe(signed_in: Chromium, path: str, look: s
         assert signed_in.serious() == []
 
 
+def test_the_settings_have_nothing_serious_when_open(signed_in: Chromium) -> None:
+    """The menu of languages and looks says what it is and what is chosen."""
+    signed_in.click("header button:last-of-type")
+    signed_in.wait_text("Sign out")
+    assert signed_in.serious() == []
+
+
 def test_the_form_has_nothing_serious_either(browser: Chromium) -> None:
     """Signing in is for everybody."""
     browser.driver.get(f"{browser.url}/signin")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from rkd_client.errors import BeyondRangeError, UnavailableError
+from rkd_client.errors import BeyondRangeError, UnauthenticatedError, UnavailableError
 from rkd_client.v1.models import WatchResponse
 from rkd_client.v1.operations import OperationServiceListResponse
 from rkd_client.v1.pool import ListResidentResponse, Resident
@@ -42,7 +42,7 @@ class FakeBoard:
     """As much of `AsyncClient` as the feed uses, counted."""
 
     def __init__(self) -> None:
-        self.is_gone = False
+        self.is_gone = self.is_revoked = False
         self.statuses = self.lists = self.watching = 0
         self.oldest, self.newest = 1, 0
         self.coming: asyncio.Queue[WatchResponse] = asyncio.Queue()
@@ -62,6 +62,8 @@ class FakeBoard:
     async def status(self) -> GetStatusResponse:
         """How it is, when it is there."""
         self.statuses += 1
+        if self.is_revoked:
+            raise UnauthenticatedError("TOKEN_INVALID", "nobody has that token")
         if self.is_gone:
             raise UnavailableError("UNAVAILABLE", "gone")
         return GetStatusResponse(version=str(self.statuses))
@@ -140,6 +142,18 @@ async def test_it_says_gone_once_and_back_once() -> None:
 
     assert (house.told.count("gone"), house.told.count("back")) == (1, 1)
     assert not house.feed.is_gone
+
+
+async def test_who_is_let_in_no_more_is_told_to_sign_in() -> None:
+    """That is not a daemon that is gone."""
+    board, ended = FakeBoard(), asyncio.Event()
+    board.is_revoked = True
+    feed = Feed(board, refused=ended.set)  # type: ignore[arg-type]
+    leave = feed.listen(lambda _: None)
+    await ended.wait()
+    leave()
+
+    assert not feed.is_gone
 
 
 async def test_a_thousand_changes_are_looked_up_together() -> None:

@@ -43,7 +43,12 @@ class House:
         self.guard = Guard(Nonced(page), door, self.sessions, secure=False)
 
     async def ask(
-        self, path: str = "/", method: str = "GET", kind: str = "http", **headers: str
+        self,
+        path: str = "/",
+        method: str = "GET",
+        kind: str = "http",
+        query: str = "",
+        **headers: str,
     ) -> list[dict[str, Any]]:
         """Send one request and return what was answered."""
         given = {"host": HOST, "cookie": "rkd_console=me", **headers}
@@ -54,7 +59,7 @@ class House:
             if value
         ]
         scope = {"type": kind, "method": method, "path": path, "headers": pairs}
-        scope |= {"http_version": "1.1", "query_string": b"", "client": ("127.0.0.1", 1)}
+        scope |= {"http_version": "1.1", "query_string": query.encode(), "client": ("127.0.0.1", 1)}
 
         async def receive() -> dict[str, Any]:
             return {"type": "websocket.connect" if not told else "websocket.disconnect"}
@@ -153,6 +158,8 @@ async def test_without_a_session_a_page_leads_to_the_form() -> None:
 
     assert told["status"] == 303
     assert dict(told["headers"])[b"location"] == b"/signin?next=/models"
+    told = (await house.ask("/hub", cookie="", accept="text/html", query="repo=a/b&x=1"))[0]
+    assert dict(told["headers"])[b"location"] == b"/signin?next=/hub%3Frepo%3Da/b%26x%3D1"
     assert await house.status("/models", cookie="rkd_console=other") == 401
     assert await house.status("/console/console.css", cookie="") == 200
     for path in ("/_nicegui/3.18.0/dynamic_resources/x", "/_nicegui_ws/socket.io", "/console/a/b"):

@@ -70,10 +70,12 @@ class Access:
         )
         self._name.value = ""
         self._show(made.text)
-        if self._visit.session.has_token:
-            await self._list()
-        else:
+        if not self._visit.session.has_token:
+            # From now on nobody gets in without one, and he has this one.
+            await self._visit.adopt(made.text)
             self._warning.text = self._visit.text("access.closed")
+        if self._visit.may(Role.ADMIN):
+            await self._list()
 
     def _show(self, token: str) -> None:
         self._made.clear()
@@ -122,7 +124,7 @@ class Access:
     def _ask(self, one: AccessToken) -> None:
         text = self._visit.text
         with ui.dialog() as dialog, ui.element("div").classes("rkd-card rkd-dialog"):
-            named(dialog, text("access.do"))
+            named(dialog, text("access.revoke", name=shown(one.name, 80)))
             words("p", text("access.sure", name=shown(one.name, 80)))
             with ui.element("div").classes("rkd-line"):
                 ui.button(text("access.keep"), on_click=dialog.close).props("flat no-caps")

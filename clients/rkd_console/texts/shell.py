@@ -155,9 +155,9 @@ TEXTS: Final[dict[str, tuple[str, str, str]]] = {
         "此板没有令牌。一旦创建第一个，所有人（包括您）都需要令牌：请先为自己创建一个 admin 角色的令牌。",
     ),
     "access.closed": (
-        "The board wants tokens now: keep this one, and sign in with it.",
-        "La carte exige désormais un jeton : gardez celui-ci et connectez-vous avec.",
-        "现在此板需要令牌：请保存好它，并用它重新登录。",
+        "The board wants tokens now: keep this one. You are signed in with it.",
+        "La carte exige désormais un jeton : gardez celui-ci. Vous êtes connecté avec.",
+        "现在此板需要令牌：请保存好它。您已用它登录。",
     ),
     "access.name": ("Whose it is", "À qui il est", "归属"),
     "access.role": ("Role", "Rôle", "角色"),

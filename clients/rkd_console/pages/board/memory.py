@@ -44,7 +44,8 @@ class Memory:
         self._rows.show((one.model, one) for one in residents)
 
     def _of(self, part_bytes: int, all_bytes: int) -> str:
-        sizes = {"part": quantity.size(part_bytes), "all": quantity.size(all_bytes)}
+        part = quantity.size(part_bytes) if part_bytes > 0 else "0"
+        sizes = {"part": part, "all": quantity.size(all_bytes)}
         return self._visit.text("board.of", **sizes)
 
     def _model(self) -> Callable[[Resident], None]:

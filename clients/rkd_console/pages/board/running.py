@@ -27,6 +27,7 @@ class RunningNow:
             self._streams = Rows(ui.element("div"), self._stream)
             self._more = words("p", "", "rkd-soft")
             words("h3", visit.text("board.residents"), "rkd-subheading")
+            self._none = words("p", visit.text("board.memory.none"), "rkd-soft")
             self._residents = Rows(ui.element("div"), self._resident)
 
     def show(self, status: GetStatusResponse) -> None:
@@ -40,6 +41,7 @@ class RunningNow:
         )
         more = self._streams.show((one.request_id, one) for one in status.streams)
         self._more.text = self._visit.text("board.more", count=more) if more > 0 else ""
+        self._none.set_visibility(not self._visit.feed.residents)
         self._residents.show((one.model, one) for one in self._visit.feed.residents)
 
     def _stream(self) -> Callable[[StreamStatus], None]:
