@@ -231,13 +231,14 @@ class Chromium:
         file.write_bytes(_small(self.driver.get_screenshot_as_png()))
         assert file.stat().st_size <= MOST_PICTURE_BYTES, f"{file} is too large for the docs"
 
-    def looks(self, name: str) -> None:
-        """Keep four pictures of the page: light and dark, wide and on a phone."""
+    def looks(self, name: str, ready: Callable[[], bool] = lambda: True) -> None:
+        """Keep four pictures of the page once it is *ready*: light, dark, wide, on a phone."""
         for look in ("light", "dark"):
             self.script(f"document.cookie = 'rkd_dark={look}; path=/; samesite=strict'")
             for size, said in ((WIDE, "wide"), (PHONE, "phone")):
                 self.size(size)
                 self.open(self.path)
+                self.wait(ready, "what the picture is to show")
                 self.picture(f"{name}-{look}-{said}")
         self.size(WIDE)
 
