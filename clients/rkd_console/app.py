@@ -53,9 +53,6 @@ class Console:
     """
 
     def __init__(self, settings: Settings, client: AsyncClient) -> None:
-        self._secure = settings.tls_cert is not None or any(
-            one.startswith("https:") for one in settings.origins
-        )
         self._sessions = Sessions(client, client.link.where)
         self._feeds: dict[Session, Feed] = {}
         self._client = client
@@ -84,7 +81,7 @@ class Console:
 
     def _made(self) -> FastAPI:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        sign = SignPage(self._sessions, secure=self._secure)
+        sign = SignPage(self._sessions)
         app.add_route("/signin", sign.page, methods=["GET"])
         app.add_route("/signin", sign.sign_in, methods=["POST"])
         app.add_route("/signin/state", sign.state, methods=["GET"])

@@ -41,8 +41,8 @@ _PAGE: Final = """<!doctype html>
 class SignPage:
     """The endpoints of signing in."""
 
-    def __init__(self, sessions: Sessions, *, secure: bool) -> None:
-        self._sessions, self._secure = sessions, secure
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
 
     async def page(self, request: Request) -> Response:
         """Show the form."""
@@ -82,7 +82,7 @@ class SignPage:
             name,
             max_age=int(LONGEST_S),
             path="/",
-            secure=self._secure,
+            secure=_is_secure(request),
             httponly=True,
             samesite="strict",
         )
@@ -90,13 +90,17 @@ class SignPage:
 
     async def sign_out(self, request: Request) -> Response:
         """Forget the session; its pages end."""
-        del request
         self._sessions.end(NOW.get().name)
         response = JSONResponse({"signed_in": False})
         response.delete_cookie(
-            SESSION, path="/", secure=self._secure, httponly=True, samesite="strict"
+            SESSION, path="/", secure=_is_secure(request), httponly=True, samesite="strict"
         )
         return response
+
+
+def _is_secure(request: Request) -> bool:
+    """Whether the page that asks was reached over TLS, ours or a proxy's; the guard knows it."""
+    return request.headers.get("origin", "").lower().startswith("https:")
 
 
 async def _body(request: Request) -> bytes:
