@@ -152,7 +152,7 @@ def running(
         "RKD_CONFINE": "false",  # the stand-ins write what they were called with
         **variables,
     }
-    (folder / "rkd.toml").write_text('load_timeout = "3s"\n', encoding="utf-8")
+    (folder / "rkd.toml").write_text('load_timeout = "12s"\n', encoding="utf-8")
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-m", "rkd"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
