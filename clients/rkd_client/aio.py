@@ -143,6 +143,7 @@ class AsyncLink(Line):
 
     async def call(self, ask: Ask[Answered, Any], caller: Caller) -> Answered:
         """Return what answers *ask*, every page of it, of every board it is about."""
+        self.missed = []
         try:
             return await self._whole(ask, caller)
         except PreconditionError as error:

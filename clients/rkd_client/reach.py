@@ -53,6 +53,7 @@ _TABLE: Final = {
         "ModelService": "Pull Create Push Copy Delete Upload Migrate Watch",
         "PoolService": "Unload Pin Unpin Plan",
         "SystemService": "GetStatus Doctor Reload",
+        "AccessService": "WhoAmI ListTokens CreateToken RevokeToken",
     },
 }
 

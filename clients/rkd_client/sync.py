@@ -156,6 +156,7 @@ class Link(Line):
 
     def call(self, ask: Ask[Answered, Any], caller: Caller) -> Answered:
         """Return what answers *ask*, every page of it, of every board it is about."""
+        self.missed = []
         try:
             return self._whole(ask, caller)
         except PreconditionError as error:

@@ -8,6 +8,7 @@ from typing import Any
 from rkd_client import AsyncClient
 from rkd_client.errors import NotFoundError
 
+from rkd_gateway import several
 from rkd_gateway.endpoint import Answer, Call
 from rkd_gateway.fields import without_latest
 from rkd_gateway.problems import bad_field
@@ -81,8 +82,8 @@ async def _only(client: AsyncClient) -> str:
     Raises:
         NotFoundError: MODEL_NOT_FOUND, it could be several, or there is none.
     """
-    listed, resident = await asyncio.gather(client.list(), client.residents())
-    ready = [one.name for one in listed.models if one.state == "ready"]
+    usable, resident = await asyncio.gather(several.ready_models(client), client.residents())
+    ready = [one.name for one in usable]
     loaded = list(dict.fromkeys(one.model for one in resident.residents if one.model in ready))
     for names in (loaded, ready):
         if len(names) == 1:

@@ -11,6 +11,7 @@ from rkd_client.v1.models import ShowResponse
 from rkd_client.v1.types import ModelSummary, Operation
 from starlette.responses import Response
 
+from rkd_gateway import several
 from rkd_gateway.endpoint import Answer, Call, Lines
 from rkd_gateway.ollama.shape import FOREVER, NDJSON, details, digest, failed, line, moment
 from rkd_gateway.problems import bad_field
@@ -21,13 +22,12 @@ CAPABILITIES = ("completion", "tools", "thinking", "embedding", "vision", "inser
 
 async def version(call: Call) -> Answer:
     """Tell the daemon's version."""
-    return {"version": (await call.client.status()).version}
+    return {"version": await several.version(call.client)}
 
 
 async def tags(call: Call) -> Answer:
     """List the models that can be used."""
-    found = await call.client.list()
-    return {"models": [_entry(model) for model in found.models if model.state == "ready"]}
+    return {"models": [_entry(model) for model in await several.ready_models(call.client)]}
 
 
 def _entry(model: ModelSummary) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rkd_client.errors import NotFoundError, RkdError
 from rkd_client.v1.models import ShowResponse
 from rkd_client.v1.types import ModelSummary
 
+from rkd_gateway import several
 from rkd_gateway.endpoint import Answer, Call
 from rkd_gateway.fields import without_latest
 
@@ -34,9 +35,10 @@ async def model(call: Call) -> Answer:
 
 
 async def _entries(call: Call) -> list[dict[str, Any]]:
-    listed, resident = await asyncio.gather(call.client.list(), call.client.residents())
+    ready, resident = await asyncio.gather(
+        several.ready_models(call.client), call.client.residents()
+    )
     served = {one.model: one.context_tokens for one in resident.residents if one.context_tokens}
-    ready = [one for one in listed.models if one.state == "ready"]
     entries = [_entry(one, served.get(one.name)) for one in ready]
     if len(ready) <= LOOKED_INTO:
         shown = await asyncio.gather(*(_shown(call, one.name) for one in ready))

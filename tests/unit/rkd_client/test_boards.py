@@ -404,3 +404,15 @@ class TestAddressOfSeveral:
 
             assert await half(edge.endpoint, story) == ("r1",)
             assert len(edge.requests("InferenceService.Cancel")) == 1
+
+
+def test_who_was_passed_over_is_forgotten_with_the_next_call(boards: list[HealthyBoard]) -> None:
+    """What is told beside one list is not told beside the next answer."""
+    with Client(f"{listed(boards)},127.0.0.1:1") as client:
+        client.list()
+        missed = [board for board, _ in client.link.missed]
+        boards[0].answers["ModelService.Show"] = models_pb2.ShowResponse()
+        with pytest.raises(Exception, match="BOARD_NEEDED"):
+            client.delete("m")
+
+        assert (missed, client.link.missed) == (["127.0.0.1:1"], [])

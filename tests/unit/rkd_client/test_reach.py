@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import pkgutil
 
 import pytest
 import rkd_client.verbs
+from rkd_client.channel import Caller
 from rkd_client.errors import PreconditionError
 from rkd_client.reach import (
     REACHES,
@@ -110,4 +112,27 @@ def test_every_verb_is_a_call_of_the_contract() -> None:
     """The modules of the verbs are all looked at by the tests above."""
     found = {one.name for one in pkgutil.iter_modules(rkd_client.verbs.__path__)}
 
-    assert found == {"hub", "inference", "models", "operations", "pool", "system"}
+    assert found == {"access", "hub", "inference", "models", "operations", "pool", "system"}
+
+
+def test_every_call_that_names_a_model_says_so() -> None:
+    """In `x-rkd-model`: every verb with a model among its arguments, and those that lead to one."""
+    for module in (inference, models, pool):
+        for name, make in inspect.getmembers(module, inspect.isfunction):
+            if make.__module__ != module.__name__:
+                continue
+            wanted = inspect.signature(make).parameters
+            plain = {
+                key: "x"
+                for key, one in wanted.items()
+                if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD
+            }
+            given = {**plain, **({"model": "smol"} if "model" in wanted else {})}
+            if name == "detokenize":
+                given["token_ids"] = [1]
+            if name in {"copy", "pull"}:
+                given |= {"source": "smol"} if name == "copy" else {"name": "smol"}
+            ask = make(**given)
+            named = dict(Caller().pairs(ask.model)).get("x-rkd-model")
+
+            assert named == ("smol" if "smol" in given.values() else None), name
