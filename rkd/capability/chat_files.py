@@ -78,11 +78,22 @@ def read_text(path: Path, most_bytes: int = MAX_CHAT_FILE_BYTES) -> str:
         PreconditionError: LOAD_FAILED, it cannot be read.
     """
     try:
-        return read_regular(path, most_bytes=most_bytes, within=path.parent).decode()
-    except OSError as error:
-        raise unreadable(path, error.strerror or str(error)) from error
+        return read_bytes(path, most_bytes).decode()
     except UnicodeDecodeError as error:
         raise unreadable(path, str(error)) from error
+
+
+def read_bytes(path: Path, most_bytes: int) -> bytes:
+    """
+    Read the file *path* beside the weights.
+
+    Raises:
+        PreconditionError: LOAD_FAILED, it cannot be read.
+    """
+    try:
+        return read_regular(path, most_bytes=most_bytes, within=path.parent)
+    except OSError as error:
+        raise unreadable(path, error.strerror or str(error)) from error
 
 
 def _json(path: Path) -> dict[str, object]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tokenizers
 
-from rkd.capability.chat_files import read_text, unreadable
+from rkd.capability.chat_files import read_bytes, unreadable
 from rkd.outside import whole
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -41,9 +41,10 @@ class Tokenizer:
     """
 
     def __init__(self, path: Path) -> None:
-        text = read_text(path, MAX_FILE_BYTES)
+        content = read_bytes(path, MAX_FILE_BYTES)
         try:
-            self._tokenizer = tokenizers.Tokenizer.from_str(text)
+            # Not from text: 8 MB of it took 70 ms more (x86-64), and a second copy.
+            self._tokenizer = tokenizers.Tokenizer.from_buffer(content)
         except Exception as error:
             raise unreadable(path, str(error)) from error
         self._tokenizer.no_truncation()
