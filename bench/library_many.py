@@ -21,13 +21,13 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "clients")]
 
-from rkd.v1 import models_pb2 as pb  # noqa: E402 - after the path
+from bench.figures import LIBRARY, tell  # noqa: E402 - after the path
+from rkd.v1 import models_pb2 as pb  # noqa: E402 - the same
 from tests.integration.daemon_process import DaemonProcess, Stubs, wait_for  # noqa: E402
 from tests.unit.library.folders import put  # noqa: E402 - the same
 from tests.unit.weights.gguf_bytes import build  # noqa: E402 - the same
@@ -40,32 +40,6 @@ CALLS = "%%stat,%file,getdents64,inotify_add_watch"
 _CALL = re.compile(r"^\s*\d+\s+([\d.]+) (\w+)\(")
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """A row: what is measured, and at most how much of it is good."""
-
-    what: str
-    unit: str
-    at_most: float | None = None
-    tried: str = ""
-
-
-GOALS = (
-    Goal("start to ready, wall clock", "s", 1.0),
-    Goal("start to ready, CPU", "s"),
-    Goal("start to every model read, CPU", "s", 2.5),
-    Goal("start to every model read, looks at files a model", "calls", 25),
-    Goal("start without a model, CPU", "s"),
-    Goal("one file dropped in, CPU", "ms", 20),
-    Goal("one file dropped in, looks at files", "calls", 300),
-    Goal("one model deleted, CPU", "ms", 20),
-    Goal("one model deleted, looks at files", "calls", 300),
-    Goal("List of all models, CPU", "ms", 100),
-    Goal("List of all models, looks at files", "calls", 20),
-    Goal("nothing happens for 5 s, CPU", "ms", 10),
-)
-
-
 class Told:
     """What was measured, by row."""
 
@@ -74,13 +48,13 @@ class Told:
 
     def __call__(self, what: str, value: float) -> None:
         """Take down one value of a row."""
-        if what not in {goal.what for goal in GOALS}:
+        if what not in {goal.what for goal in LIBRARY}:
             raise KeyError(what)
         self._values[what].append(value)
 
     def show(self) -> None:
         """Print every row that has values, in order."""
-        for goal in GOALS:
+        for goal in LIBRARY:
             values = self._values.get(goal.what)
             if not values:
                 continue
@@ -90,6 +64,7 @@ class Told:
             spread = f"{min(values):.4g} to {max(values):.4g}"
             value = f"{middle:.4g} {goal.unit}"
             print(f"{goal.what:52} {value:>14}  {spread:>20}  {wanted:14} {kept}".rstrip())
+            tell(goal.key, values)
 
 
 def fill(root: Path, models: int) -> None:
