@@ -227,6 +227,12 @@ class TestFoundAgain:
         page.browser.find(".chat-failure")
         (begun,) = page.answers()
         page.browser.wait(lambda: page.browser.find(".rkd-banner").is_displayed(), "the banner")
+        page.browser.wait(
+            lambda: page.browser.script(
+                "return document.documentElement.scrollHeight <= innerHeight"
+            ),
+            "the page to make room for the banner",
+        )
         daemon.start()
         page.browser.wait_text("The daemon is back.")
         page.press("Answer again")

@@ -24,7 +24,6 @@ MAX_PICTURE_BYTES = 12 << 20
 MAX_CHARACTERS = 1 << 20
 """Of one attachment; what is longer is cut, and says so."""
 PDF_WITHIN_S = 30.0
-MAX_PDF_ANSWER_BYTES = 8 * MAX_CHARACTERS
 
 _MAGIC = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -99,7 +98,6 @@ async def _pdf(name: str, data: bytes) -> Attachment:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        limit=MAX_PDF_ANSWER_BYTES,
     )
     try:
         async with asyncio.timeout(PDF_WITHIN_S):

@@ -8,11 +8,12 @@ anybody but the session it was made for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import ValidationError
-from rkd_client.errors import InvalidInputError, RkdError
+from rkd_client.errors import ExhaustedError, InvalidInputError, RkdError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
@@ -24,6 +25,8 @@ from rkd_console.chat.room import Room
 from rkd_console.safe import shown
 
 MAX_ACT_BYTES = 16 << 20
+MAX_HELD_BYTES = 192 << 20
+"""Of all bodies that are being read or looked at."""
 WITHIN_S = 120.0
 GONE = 410
 
@@ -42,6 +45,7 @@ class Doors:
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._rooms: dict[str, tuple[object, Room]] = {}
         self._new_id = new_id
+        self._held_bytes = 0
         self._works: dict[str, tuple[int, Work]] = {
             "act": (MAX_ACT_BYTES, _act),
             "file": (MAX_FILE_BYTES, _file),
@@ -67,13 +71,48 @@ class Doors:
         if room is None or work is None or owner is not NOW.get().session:
             return JSONResponse({"error": {"said": "this page is no longer open"}}, GONE)
         most_bytes, do = work
+        with contextlib.ExitStack() as held:
+            try:
+                body = await self._body(request, most_bytes, held)
+                return JSONResponse({"ok": True, **await do(room, request, body)})
+            except RkdError as error:
+                return JSONResponse({"error": _told(error)})
+            except ClientDisconnect:
+                return Response(status_code=400)
+
+    async def _body(self, request: Request, most_bytes: int, held: contextlib.ExitStack) -> bytes:
+        """
+        Return the whole body, counted until *held* is closed.
+
+        Raises:
+            InvalidInputError: BODY_TOO_LARGE, BODY_TOO_SLOW.
+            ExhaustedError: CHAT_BUSY, those of all pages are too much together.
+        """
+        pieces: list[bytes] = []
+        size = 0
         try:
-            body = await _body(request, most_bytes)
-            return JSONResponse({"ok": True, **await do(room, request, body)})
-        except RkdError as error:
-            return JSONResponse({"error": _told(error)})
-        except ClientDisconnect:
-            return Response(status_code=400)
+            async with asyncio.timeout(WITHIN_S):
+                async for piece in request.stream():
+                    size += len(piece)
+                    if size > most_bytes:
+                        said = f"this has more than {most_bytes >> 20} MiB"
+                        raise InvalidInputError("BODY_TOO_LARGE", said)
+                    self._count(len(piece), held)
+                    pieces.append(piece)
+        except TimeoutError as error:
+            said = f"it did not come within {WITHIN_S:.0f} s"
+            raise InvalidInputError("BODY_TOO_SLOW", said) from error
+        return b"".join(pieces)
+
+    def _count(self, size_bytes: int, held: contextlib.ExitStack) -> None:
+        if self._held_bytes + size_bytes > MAX_HELD_BYTES:
+            said = "the console holds as much as it can"
+            raise ExhaustedError("CHAT_BUSY", said, remedy="try again in a moment")
+        self._held_bytes += size_bytes
+        held.callback(self._give_back, size_bytes)
+
+    def _give_back(self, size_bytes: int) -> None:
+        self._held_bytes -= size_bytes
 
     async def _import(self, room: Room, request: Request, body: bytes) -> Answer:
         """Judge a file of conversations, and return what of it is to be kept."""
@@ -115,29 +154,6 @@ async def _picture(room: Room, request: Request, body: bytes) -> Answer:
     digest = request.query_params.get("name", "")
     await asyncio.to_thread(room.files.bring, digest, body)
     return {}
-
-
-async def _body(request: Request, most_bytes: int) -> bytes:
-    """
-    Return the whole body.
-
-    Raises:
-        InvalidInputError: BODY_TOO_LARGE, BODY_TOO_SLOW.
-    """
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(WITHIN_S):
-            async for piece in request.stream():
-                size += len(piece)
-                if size > most_bytes:
-                    said = f"this has more than {most_bytes >> 20} MiB"
-                    raise InvalidInputError("BODY_TOO_LARGE", said)
-                pieces.append(piece)
-    except TimeoutError as error:
-        said = f"it did not come within {WITHIN_S:.0f} s"
-        raise InvalidInputError("BODY_TOO_SLOW", said) from error
-    return b"".join(pieces)
 
 
 def _told(error: RkdError) -> dict[str, str]:

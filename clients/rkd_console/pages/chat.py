@@ -11,7 +11,7 @@ from typing import Any
 
 from nicegui import app, ui
 from nicegui.events import ValueChangeEventArguments
-from rkd_client.errors import RkdError
+from rkd_client.errors import RkdError, UnavailableError
 from rkd_client.v1.types import ModelSummary
 
 from rkd_console.chat.collecting import Collector
@@ -119,7 +119,10 @@ class Chat:
 
     async def _models(self) -> None:
         """Look up what there is to ask, and choose what is in memory where nothing is chosen."""
-        found = (await self._visit.client.list()).models
+        try:
+            found = (await self._visit.client.list()).models
+        except UnavailableError:  # the frame says so, and when it is back
+            return
         ready = [one for one in found[:MAX_MODELS] if one.state == "ready"]
         self._names = sorted(one.name for one in ready)
         lanes = self._room.conversation.lanes

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from rkd_client import AsyncClient
 from rkd_console.asked import NOW, Asked
-from rkd_console.chat import kept
+from rkd_console.chat import doors, kept
 from rkd_console.chat.conversation import Conversation, Lane, Turn
 from rkd_console.chat.desk import Desk
 from rkd_console.chat.doors import GONE, Doors
@@ -124,6 +124,18 @@ async def test_a_body_has_a_most() -> None:
     _, answer = await House().ask("picture", b"x" * (kept.MAX_PICTURE_BYTES + 1))
 
     assert "BODY_TOO_LARGE" in answer["error"]["said"]
+
+
+async def test_all_bodies_together_have_a_most() -> None:
+    """What was looked at is given back; what would be too much is told to come again."""
+    house = House()
+    for _ in range(3):
+        await house.ask("file", b"x" * 1_000_000)
+    house.doors._held_bytes += doors.MAX_HELD_BYTES - 999_999
+    _, answer = await house.ask("file", b"x" * 1_000_000)
+
+    assert "CHAT_BUSY" in answer["error"]["said"]
+    assert house.doors._held_bytes == doors.MAX_HELD_BYTES - 999_999
 
 
 async def test_a_file_is_named_by_its_query() -> None:

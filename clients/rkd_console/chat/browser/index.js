@@ -51,6 +51,9 @@ export class Chat {
     document.addEventListener("keydown", this.keys);
     (window.visualViewport ?? window).addEventListener("resize", this.sized);
     window.addEventListener("resize", this.sized);
+    // A banner above moves everything.
+    this.above = new ResizeObserver(this.sized);
+    this.above.observe(document.body);
     this.size();
     this.isBuilt();
     const answer = await this.act("show");
@@ -64,6 +67,7 @@ export class Chat {
     document.removeEventListener("keydown", this.keys);
     (window.visualViewport ?? window).removeEventListener("resize", this.sized);
     window.removeEventListener("resize", this.sized);
+    this.above?.disconnect();
     this.store?.close();
     for (const url of this.urls.values()) URL.revokeObjectURL(url);
   }
