@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,23 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.browser.chat_page import ADDS, ChatPage, chat_daemon
 from tests.browser.chromium import PHONE, WIDE, Chromium
+from tests.browser.console_process import console
 from tests.integration.conftest import smollm2  # noqa: F401 - a fixture
 from tests.integration.daemon_process import DaemonProcess
 from tests.native import standin
 
+KEPT = """
+const done = arguments[arguments.length - 1];
+const asked = indexedDB.open("rkd-chat");
+asked.onsuccess = () => {
+  const all = asked.result.transaction("turns").objectStore("turns").getAll();
+  all.onsuccess = () => {
+    done(all.result.filter(one => one.turn.role === "assistant").map(one => one.turn.text).join());
+    asked.result.close();
+  };
+};
+"""
+"""Text of the answers that the browser keeps."""
 SLOW = "[[answer=count;tokens=400;token_us=20000]]"
 
 
@@ -241,6 +255,33 @@ class TestFoundAgain:
 
         assert begun.split()[:2] == ["tok", "tok"]
         assert words(page) == ["tok"] * 400
+
+    def test_a_console_that_is_started_anew_asks_who_it_is(
+        self, chrome: Chromium, daemon: DaemonProcess, tmp_path: Path
+    ) -> None:
+        """The page leads to the form and back; what had come is there, and what was typed."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            listen = {"RKD_CONSOLE_LISTEN": f"127.0.0.1:{free.getsockname()[1]}"}
+        with console(daemon.environment, tmp_path, listen) as url:
+            chrome.fresh(url)
+            chrome.sign_in()
+            page = ChatPage(chrome)
+            page.say("[[answer=count;tokens=4000;token_us=10000]]")
+            chrome.wait(
+                lambda: chrome.driver.execute_async_script(KEPT).count("tok") > 10,
+                "some of it kept",
+            )
+            chrome.find(".chat-field").send_keys("typed meanwhile")
+        with console(daemon.environment, tmp_path, listen):
+            chrome.wait(lambda: chrome.path == "/signin", "the form")
+            chrome.click("#without")
+            chrome.wait(lambda: chrome.path == "/chat", "the page")
+            page.ended()
+
+            assert page.answers()[0].count("tok") > 10
+            assert chrome.find(".chat-field").get_property("value") == "typed meanwhile"
+            chrome.wait_text("Go on from here")
+        chrome.complaints()
 
     def test_conversations_are_exported_and_imported(self, page: ChatPage) -> None:
         """Into a browser that knows nothing, with their branches; twice is two conversations."""
