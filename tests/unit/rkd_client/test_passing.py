@@ -64,3 +64,16 @@ def test_no_call_is_as_long_as_it_announces() -> None:
     for call in calls[:-1]:
         last = call[-1].offset_bytes + len(call[-1].data)
         assert last < call[0].size_bytes
+
+
+@pytest.mark.parametrize(("held", "offset"), [(0, 0), (3, 0), (3, 3), (7, 3)])
+def test_pieces_may_begin_where_the_board_stands_or_before(held: int, offset: int) -> None:
+    """What it holds already is left out, from wherever they begin."""
+    whole = b"0123456789"
+
+    async def left() -> bytes:
+        passing = Passing("sha256:x", held, len(whole))
+        pieces = passing.left(_pieces(whole[offset:6], whole[6:]), offset)
+        return b"".join([piece async for piece in pieces])
+
+    assert asyncio.run(left()) == whole[held:]
