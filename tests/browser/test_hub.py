@@ -16,6 +16,7 @@ from tests.integration.daemon_process import DaemonProcess
 
 TINY, SEVEN, NPU = "org/Tiny-1B-GGUF", "other/Tiny-7B-GGUF", "npu/Tiny-1B-rkllm"
 FOUND = "return [...document.querySelectorAll('li[data-repository]')].map(e=>e.dataset.repository)"
+FAST = 16 * MEBI
 BARS = (
     "return [...document.querySelectorAll('main li[data-operation]')].map(e => [e.dataset.state,"
     " e.querySelector('progress').hasAttribute('value') ? e.querySelector('progress').value : -1,"
@@ -25,8 +26,8 @@ BARS = (
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[LocalHub]:
-    """A hub on a line slow enough to look at."""
-    with LocalHub(rate_bytes_per_s=6 * MEBI) as made:
+    """A hub; tests that look at a download make its line slower."""
+    with LocalHub(rate_bytes_per_s=FAST) as made:
         fill(made)
         yield made
 
@@ -125,8 +126,13 @@ def test_files_are_judged_and_the_advised_one_is_marked(page: Chromium) -> None:
     search(page)
     page.wait(lambda: len(found(page)) == 3, "three")
     assert page.serious() == []
-    page.looks("hub")
-    search(page)
+
+    def ready() -> bool:
+        search(page)
+        return bool(page.wait(lambda: len(found(page)) == 3, "three"))
+
+    page.looks("hub", ready)
+    ready()
     page.click(f"li[data-repository='{TINY}'] button")
     page.wait_text("Advised for this board")
     advised = page.find(".stock-advised")
@@ -164,6 +170,7 @@ def test_a_hostile_card_is_text(page: Chromium) -> None:
 def test_a_download_over_a_broken_line_is_watched_to_its_end(page: Chromium, hub: LocalHub) -> None:
     """The bar grows, stands nowhere at its end while work goes on, and the model is imported."""
     file = "tiny-1b-Q4_K_M.gguf"
+    hub.rate_bytes_per_s = MEBI
     hub.break_with(Fault("cdn", "reset", at_bytes=3 * MEBI, path=file))
     offer(page, TINY)
     page.click("li[data-tag=Q4_K_M] button")
@@ -176,6 +183,7 @@ def test_a_download_over_a_broken_line_is_watched_to_its_end(page: Chromium, hub
         return bool(seen) and seen[-1][0] == "succeeded"
 
     page.wait(ended, "the download to end")
+    hub.rate_bytes_per_s = FAST
     running = [one for one in seen if one[0] == "running"]
     values = [value for _, value, _ in running if value >= 0]
 
@@ -190,9 +198,10 @@ def test_a_download_over_a_broken_line_is_watched_to_its_end(page: Chromium, hub
 
 
 def test_several_downloads_pause_go_on_and_are_cancelled(
-    page: Chromium, daemon: DaemonProcess
+    page: Chromium, hub: LocalHub, daemon: DaemonProcess
 ) -> None:
     """Each on its own; what is cancelled leaves nothing, what is paused goes on where it was."""
+    hub.rate_bytes_per_s = MEBI // 3
     offer(page, TINY)
     page.click("li[data-tag=Q8_0] button")
     page.click("li[data-tag=Q2_K] button")
@@ -205,6 +214,7 @@ def test_several_downloads_pause_go_on_and_are_cancelled(
     page.click_named(f"Cancel: {eight}")
     page.wait(lambda: _state(page, eight) == "cancelled", "the end")
     page.wait(lambda: _state(page, two) == "succeeded", "the other one")
+    hub.rate_bytes_per_s = FAST
 
     assert not (daemon.models / "tiny-1b-q8_0").exists()
     assert (daemon.models / "tiny-1b-q2_k").is_dir()
@@ -256,3 +266,9 @@ def test_a_name_that_is_taken_asks(page: Chromium, hub: LocalHub, daemon: Daemon
 def _state(page: Chromium, title: str) -> str:
     states = page.script(BARS)
     return next((state for state, _, text in states if title in text), "")
+
+
+def test_what_cannot_be_shown_says_why(page: Chromium) -> None:
+    """In the dialog itself, and there it stays."""
+    search(page, "https://hf.co/no/where")
+    page.wait(lambda: "no/where" in page.find(".stock-dialog p").text, "the reason")

@@ -11,6 +11,7 @@ from rkd_client.errors import RkdError
 
 from rkd_console.pages.stock.findings import Findings
 from rkd_console.pages.stock.offer import Offer
+from rkd_console.pages.stock.parts import in_words
 from rkd_console.pages.stock.pulling import Pulling
 from rkd_console.pages.stock.query import Form, Place, asked, place_in
 from rkd_console.pages.stock.search_form import SearchForm
@@ -70,10 +71,10 @@ class Hub:
         mine = self._asked
         try:
             answer = await self._visit.client.search(**asked(self._form, self._next))
-        except RkdError:
+        except RkdError as error:
             if mine == self._asked:
-                self._results.clear(self._visit.text("stock.no_answer"))
-            raise
+                self._results.clear(in_words(error))
+            return
         if mine != self._asked:  # another search was asked for meanwhile
             return
         self._next = answer.next_page_token

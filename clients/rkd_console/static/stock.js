@@ -9,6 +9,10 @@ function rkdStockEditor(id, name) {
   };
   find(100);
 }
+function rkdStockFilters() {
+  // On a phone what was found comes first.
+  if (innerWidth < 700) document.querySelector(".stock-more").open = false;
+}
 function rkdStockAsk() {
   // Only over https or on the board itself do browsers know notifications; elsewhere the page tells.
   if ("Notification" in window && isSecureContext && Notification.permission === "default")

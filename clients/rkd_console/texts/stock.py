@@ -311,7 +311,6 @@ TEXTS: Final[dict[str, tuple[str, str, str]]] = {
         "请缩小范围以查看更多",
     ),
     "stock.nothing": ("Nothing was found.", "Rien trouvé.", "没有结果。"),
-    "stock.no_answer": ("There is no answer.", "Pas de réponse.", "没有响应。"),
     "stock.cached": ("from the cache of {day}", "du cache du {day}", "来自 {day} 的缓存"),
     "stock.more": ("More", "Plus", "更多"),
     "stock.fact.downloads": ("downloads: {count}", "téléchargements : {count}", "下载：{count}"),
@@ -323,7 +322,6 @@ TEXTS: Final[dict[str, tuple[str, str, str]]] = {
     "stock.facet.license": ("Licence", "Licence", "许可证"),
     # a repository
     "stock.repository": ("A repository of the Hub", "Un dépôt du Hub", "Hub 仓库"),
-    "stock.unknown": ("It cannot be shown.", "Impossible de l’afficher.", "无法显示。"),
     "stock.license.of": ("licence: {license}", "licence : {license}", "许可证：{license}"),
     "stock.license.none": ("none named", "non précisée", "未注明"),
     "stock.no_weights": (

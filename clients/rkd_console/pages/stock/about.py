@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from nicegui import ui
+from rkd_client.errors import RkdError
 from rkd_client.v1.models import ShowResponse
 from rkd_client.v1.types import WeightsFile
 
@@ -13,7 +14,7 @@ from rkd.access.role import Role
 from rkd_console.pages.stock import figures
 from rkd_console.pages.stock.asking import Asking
 from rkd_console.pages.stock.editor import Editor
-from rkd_console.pages.stock.parts import act, block, button, dialog, put
+from rkd_console.pages.stock.parts import act, block, button, dialog, in_words, put
 from rkd_console.pages.stock.shelf import Row
 from rkd_console.safe import shown
 from rkd_console.visit import Visit
@@ -71,7 +72,13 @@ class About:
         self._dialog.close()
 
     async def _fill(self, name: str, *, editing: bool) -> None:
-        told = await self._visit.client.show(name)
+        try:
+            told = await self._visit.client.show(name)
+        except RkdError as error:
+            self._inside.clear()
+            with self._inside:
+                put(in_words(error), "rkd-bad rkd-foreign")
+            return
         if name != self._name:  # somebody looks at another one meanwhile
             return
         self._inside.clear()

@@ -14,7 +14,7 @@ from rkd_client.v1.models import ShowResponse
 from rkd_console.pages.stock.beginnings import file_meant, first_text
 from rkd_console.pages.stock.bell import script
 from rkd_console.pages.stock.marks import MOST_SIGNS, Mark, decorations, in_editor, marks_of
-from rkd_console.pages.stock.parts import act, block, button, put
+from rkd_console.pages.stock.parts import act, block, button, in_words, put
 from rkd_console.safe import shown as safely
 from rkd_console.visit import Visit
 
@@ -93,8 +93,7 @@ class Editor:
         try:
             last = await asked.result()
         except RkdError as error:
-            said = f"{error.message} {error.remedy}"
-            self._trouble.text = safely(said, LONGEST * 3)
+            self._trouble.text = in_words(error)
             self._save.set_enabled(True)
             return
         for warning in last.warnings[:5]:

@@ -9,11 +9,12 @@ from typing import Final
 from urllib.parse import quote
 
 from nicegui import ui
+from rkd_client.errors import RkdError
 from rkd_client.v1.hub import ListFilesResponse, Variant
 
 from rkd.access.role import Role
 from rkd_console.pages.stock import figures
-from rkd_console.pages.stock.parts import act, block, button, dialog, put
+from rkd_console.pages.stock.parts import act, block, button, dialog, in_words, put
 from rkd_console.pages.stock.pulling import Pulling
 from rkd_console.pages.stock.query import Place
 from rkd_console.pages.stock.transfers import Transfers
@@ -68,9 +69,9 @@ class Offer:
     async def _fill(self, place: Place) -> None:
         try:
             answer = await self._visit.client.files(place.repository, revision=place.revision)
-        except BaseException:
-            self._state.text = self._visit.text("stock.unknown")
-            raise
+        except RkdError as error:
+            self._state.text = in_words(error)
+            return
         if place is not self._link:  # somebody looks at another one meanwhile
             return
         self._inside.clear()

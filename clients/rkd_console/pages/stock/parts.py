@@ -13,8 +13,10 @@ from nicegui import ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 from nicegui.events import GenericEventArguments
+from rkd_client.errors import RkdError
 
 from rkd_console.elements import named, words
+from rkd_console.safe import shown
 
 LONGEST_FIELD: Final = 4_000
 _TAKE: Final = (
@@ -106,7 +108,10 @@ def choice(said: str, name: str, options: Mapping[str, str], value: str = "") ->
         made.props.update({"name": name, VALUE: value})
         with made:
             for one, text in options.items():
-                put(text, tag="option").props["value"] = one
+                option = put(text, tag="option")
+                option.props["value"] = one
+                if one == value:
+                    option.props["^selected"] = ""  # where a form that is cleared goes back to
     return made
 
 
@@ -118,6 +123,11 @@ def suggested(said: str, name: str, options: Iterable[str], **props: object) -> 
         for one in options:
             ui.element("option").props["value"] = one
     return made
+
+
+def in_words(error: RkdError) -> str:
+    """Say what went wrong and what to do, as text that can be shown."""
+    return shown(f"{error.message} {error.remedy}".strip(), LONGEST_FIELD)
 
 
 def check(said: str, name: str) -> Element:

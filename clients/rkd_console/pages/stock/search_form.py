@@ -50,10 +50,12 @@ class SearchForm:
                 words = field(text("stock.words"), "words", type="search", maxlength=1200)
                 words.props["placeholder"] = text("stock.words.hint")
                 submit(text("stock.search"), "search")
-            with ui.element("details").props("open"):
+            with ui.element("details").props("open").classes("stock-more"):
                 put(text("stock.filters"), "stock-summary", "summary")
                 with block("stock-filters"):
                     self._filters()
+
+        ui.run_javascript("rkdStockFilters()")
 
     def narrow(self, name: str, value: str) -> None:
         """Set one filter as if somebody had typed it; the next search has it."""
