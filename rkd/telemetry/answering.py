@@ -28,6 +28,9 @@ ENOUGH_LOOKS: Final = 2
 SELDOM: Final = 10
 """After them every so many times only: a look costs a millisecond, as much as a token."""
 
+STALLED_S: Final = 60.0
+"""An answer of which no token came for so long is none: its reader sleeps."""
+
 RAISER: Final = "run/rkd-clocks/answering"
 """Where `rkd-clocks.socket` listens, below the root."""
 
@@ -134,6 +137,9 @@ class Answering:
         seen, times = AnsweringClocks(), 0
         while self._meters.streams:
             await asyncio.sleep(self._look_s)
+            if all(one.stalled(STALLED_S) for one in self._meters.streams.values()):
+                held.let_go()
+                continue
             held.hold()
             # a model that loads or waits computes nothing yet
             if not any(one.view().tokens_per_s for one in self._meters.streams.values()):

@@ -90,6 +90,10 @@ class StreamMeter:
         if self._meters.streams.pop(id(self), None) is not None:
             self._meters.answers[self.model, reason] += 1
 
+    def stalled(self, after_s: float) -> bool:
+        """Tell whether tokens came once, and none for so long: its reader reads no more."""
+        return self._last_s is not None and self._meters.clock() - self._last_s > after_s
+
     def view(self) -> StreamView:
         """Return how it is doing now."""
         now = self._meters.clock()

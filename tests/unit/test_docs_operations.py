@@ -9,8 +9,10 @@ from rkd.access.role import Role
 from rkd.board.telemetry import read_telemetry
 from rkd.service.gate.auth import METHOD_ROLES
 from rkd.telemetry.activity import Activity
+from rkd.telemetry.doctor import examine
 from rkd.telemetry.meters import Meters
 from rkd.telemetry.metrics import MeterCollector
+from tests.unit.telemetry.test_doctor import GOOD
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARD = ROOT / "tests" / "data" / "board" / "rock-5b"
@@ -49,3 +51,17 @@ def test_metrics_are_those_collected() -> None:
     }
 
     assert {row[0].strip("`") for row in rows("operations.md", "metrics")} == made
+
+
+def test_checks_of_clocks_are_those_of_doctor() -> None:
+    """By name, and none is left out."""
+    named = {
+        name
+        for row in rows("operations.md", "clock checks")
+        for name in re.findall("`(.*?)`", row[0])
+    }
+    clocks = {
+        one.check for one in examine(GOOD) if one.check == "governor" or one.check[:6] == "clock-"
+    }
+
+    assert named == clocks

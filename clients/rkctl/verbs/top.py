@@ -155,10 +155,12 @@ def _gauges(status: pb.GetStatusResponse) -> list[tuple[str, float | None, str]]
         ("CPU", status.load_average / status.cores if status.cores else None, cpu)
     ]
     if npu.available or npu.core_load:
-        clock = f", {npu.frequency_hz / 1e6:.0f} MHz" if npu.frequency_hz else ""
+        mhz = clocks.now(status.clocks, pb.CLOCK_KIND_NPU) or (
+            f"{clocks.mhz(npu.frequency_hz)} MHz" if npu.frequency_hz else ""
+        )
         cores = " ".join(f"{load:.0%}" for load in npu.core_load)
         mean = sum(npu.core_load) / len(npu.core_load) if npu.core_load else None
-        rows.append(("NPU", mean, (cores or "no load to see") + clock))
+        rows.append(("NPU", mean, ", ".join(filter(None, (cores or "no load to see", mhz)))))
     if ddr := clocks.now(status.clocks, pb.CLOCK_KIND_DDR):
         rows.append(("DDR", clocks.part(status.clocks, pb.CLOCK_KIND_DDR), ddr))
     part = used / memory.total_bytes if memory.total_bytes else None

@@ -9,7 +9,14 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from rkd.board.facts import Clock, ClockKind
-from rkd.telemetry.answering import ENOUGH_LOOKS, SELDOM, Answering, AnsweringClocks, RaiserLine
+from rkd.telemetry.answering import (
+    ENOUGH_LOOKS,
+    SELDOM,
+    STALLED_S,
+    Answering,
+    AnsweringClocks,
+    RaiserLine,
+)
 from rkd.telemetry.meters import Meters, StreamMeter
 
 BOUND_S = 30.0
@@ -34,11 +41,12 @@ class Ticking:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.passed_s = 0.0
 
     def __call__(self) -> float:
         """Return the time."""
         self.asked += 1
-        return self.asked * 1e-6
+        return self.passed_s + self.asked * 1e-6
 
 
 @asynccontextmanager
@@ -125,7 +133,7 @@ async def test_looks_become_rare(tmp_path: Path) -> None:
     async with watching(board, tmp_path / "answering", clock=clock) as (_, meters):
         computing(meters)
         await rounds(server, 3 * SELDOM)
-        looks, most_rounds = board.looks, clock.asked  # each round asks the time once
+        looks, most_rounds = board.looks, clock.asked  # each round asks the time at least once
     server.close()
 
     assert ENOUGH_LOOKS < looks <= ENOUGH_LOOKS + most_rounds // SELDOM
@@ -165,6 +173,21 @@ async def test_the_connection_ends_with_the_daemon(tmp_path: Path) -> None:
     assert await closed(connection)
     server.close()
     connection.close()
+
+
+async def test_an_answer_nobody_reads_keeps_no_clock_up(tmp_path: Path) -> None:
+    """No token for a minute: it is let go, and told again when tokens come."""
+    server, clock = listener(tmp_path / "answering"), Ticking()
+    async with watching(FakeBoard(528), tmp_path / "answering", clock=clock) as (_, meters):
+        stream = computing(meters)
+        connection = await accepted(server)
+        clock.passed_s += STALLED_S + 1
+        assert await closed(connection)
+        stream.tokens(1)
+        again = await accepted(server)
+    server.close()
+    connection.close()
+    again.close()
 
 
 def test_nobody_there_is_no_error(tmp_path: Path) -> None:
