@@ -74,6 +74,18 @@ def test_a_large_gap_is_followed_by_the_conditions(rkctl: Rkctl, npu: FakeBoard)
     assert "holds    converted at optimization level 0" in done.stdout
 
 
+def test_a_small_gap_needs_no_explanation(rkctl: Rkctl, npu: FakeBoard) -> None:
+    """The rate alone."""
+    last = canned.finished(
+        backend=types.BACKEND_NPU, usage=types.Usage(prompt_tokens=20, completion_tokens=10**6)
+    )
+    npu.answers["InferenceService.Generate"] = canned.answer("a", "b", last=last)
+    done = rkctl("bench", "qwen", "--runs", "1")
+
+    assert "% of it" in done.stdout
+    assert "CONDITION" not in done.stdout
+
+
 def test_on_the_cpu_nothing_is_compared(rkctl: Rkctl, npu: FakeBoard) -> None:
     """The vendor publishes its NPU's rates."""
     npu.answers["InferenceService.Generate"] = canned.answer("a", "b")

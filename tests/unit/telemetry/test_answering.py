@@ -104,13 +104,34 @@ async def rounds(server: socket.socket, count: int) -> None:
 async def test_the_highest_is_kept(tmp_path: Path) -> None:
     """A clock that went up once can go up."""
     server = listener(tmp_path / "answering")
-    board = FakeBoard(528, 2112, 528)
+    board = FakeBoard(2112, 528)
     async with watching(board, tmp_path / "answering", npu=True) as (answering, meters):
         computing(meters)
         await rounds(server, ENOUGH_LOOKS + 1)
     server.close()
 
     assert answering.seen == AnsweringClocks({"ddr": 2112}, npu=True)
+
+
+async def test_one_look_is_not_enough(tmp_path: Path) -> None:
+    """A governor may take a moment to go up: a short answer tells nothing."""
+    server = listener(tmp_path / "answering")
+    streams: list[StreamMeter] = []
+
+    class EndsWithTheFirstLook(FakeBoard):
+        def __call__(self) -> tuple[Clock, ...]:
+            streams.pop().ended("STOP_EOS")
+            return super().__call__()
+
+    board = EndsWithTheFirstLook(528)
+    async with watching(board, tmp_path / "answering") as (answering, meters):
+        streams.append(computing(meters))
+        connection = await accepted(server)
+        assert await closed(connection)
+    server.close()
+    connection.close()
+
+    assert (board.looks, answering.seen) == (1, None)
 
 
 async def test_nothing_is_looked_at_while_nobody_computes(tmp_path: Path) -> None:
