@@ -25,7 +25,8 @@ FAST: Final = 0.8
 FASTEST: Final = "performance"
 
 BY_SERVICE: Final = (
-    "Run `sudo ./install.sh --clocks`: rkd-clocks raises the governors while a model answers."
+    "Run `sudo ./install.sh --clocks`, or with the package `sudo systemctl enable --now "
+    "rkd-clocks.socket`: rkd-clocks raises the governors while a model answers."
 )
 
 
