@@ -214,11 +214,19 @@ async def test_one_that_is_gone_is_passed_over(boards: list[HealthyBoard], half:
 
 
 @both
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (grpc.StatusCode.UNKNOWN, "Stream removed"),  # HAProxy
+        (grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2"),  # nginx
+        (grpc.StatusCode.UNAVAILABLE, "Socket closed"),  # nobody between
+    ],
+)
 async def test_a_begun_answer_is_never_asked_for_again(
-    boards: list[HealthyBoard], half: Any
+    boards: list[HealthyBoard], half: Any, code: grpc.StatusCode, message: str
 ) -> None:
     """Neither where it was nor elsewhere, however it was cut; it is one kind of error."""
-    cut = [lambda context: context.abort(grpc.StatusCode.UNKNOWN, "Stream removed")]
+    cut = [lambda context: context.abort(code, message)]
     for board in boards:
         board.answers[GENERATE] = lambda _: [*canned.answer("x")[:-1], *cut]
 
