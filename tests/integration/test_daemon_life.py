@@ -116,3 +116,32 @@ def ending(call: Iterable[pb.GenerateResponse]) -> str:
     except grpc.RpcError as error:
         return reason_of(error)[0]
     return str(last.WhichOneof("event"))
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_spare_worker_serves_and_ends_with_the_daemon(
+    tmp_path: Path, tiny_gguf: Path, *, killed: bool
+) -> None:
+    """It is there before anybody asks, becomes the model's, and nothing outlives the daemon."""
+    with board(tmp_path, tiny_gguf) as daemon:
+        daemon.environment["RKD_SPARE_WORKER"] = "true"
+        daemon.start()
+        seen: list[list[int]] = []
+
+        def children(count: int) -> bool:
+            seen.append(daemon.children())
+            return len(seen[-1]) == count
+
+        wait_for(lambda: children(1), "the spare worker")
+        (spare,) = seen[-1]
+        generate(daemon)
+        wait_for(lambda: children(2), "the next one")
+        both = seen[-1]
+
+        if killed:
+            daemon.kill()
+        else:
+            assert daemon.stop() == 0
+
+        assert spare in both
+        wait_for(lambda: not any(map(alive, both)), "both to be gone")
