@@ -62,6 +62,9 @@ def trouble_with(path: Path, folder: Path) -> str:
 
 def _belongs(file: BinaryIO, path: Path, folder: Path) -> bool:
     place = place_of(file)
+    # Where no part of the path is a link, which is nearly everywhere, nothing has to be resolved.
+    if place == path and path.is_relative_to(folder):
+        return True
     if place.is_relative_to(folder.resolve()):
         return True
     kind = format_of(path.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -38,16 +38,16 @@ def list_root(
 
     Args:
         root: the models folder.
-        previous: the last listing; while the folder's time of change stays, only *touched* and
-            links to nowhere are asked for.
-        touched: entries that may have come, gone or become others; None when any may.
+        previous: the last listing; names it has are taken to be what they were.
+        touched: entries that may have become others; None when any may. While the folder's time
+            of change stays, no name is looked for but these.
 
     Raises:
         OSError: *root* cannot be read.
     """
     changed_ns = root.stat().st_mtime_ns
-    if previous is not None and touched is not None and changed_ns == previous.changed_ns:
-        return _asked_again(root, previous, touched)
+    if previous is not None and touched is not None:
+        return _asked_again(root, previous, touched, changed_ns)
     folders: set[str] = set()
     others: dict[str, EntryKind] = {}
     with os.scandir(root) as found:
@@ -58,29 +58,36 @@ def list_root(
             others[entry.name], is_folder = _kind_of(entry)
             if is_folder:
                 folders.add(entry.name)
-    return _listing(folders, others, changed_ns)
+    visible = frozenset(name for name in folders if not name.startswith("."))
+    return RootListing(visible, _in_order(others), changed_ns)
 
 
-def _asked_again(root: Path, listing: RootListing, touched: Iterable[str]) -> RootListing:
+def _asked_again(
+    root: Path, listing: RootListing, touched: frozenset[str], changed_ns: int
+) -> RootListing:
+    """List by names alone, and ask what they are of *touched*, new ones and links to nowhere."""
     links = {name for name, kind in listing.others.items() if kind is EntryKind.LINK}
     asked = {*touched, *(links - listing.folders)}
-    if not asked:
-        return listing
-    folders, others = set(listing.folders), dict(listing.others)
+    if changed_ns != listing.changed_ns:
+        names = frozenset(os.listdir(root))  # noqa: PTH208 - names, and no path for each
+        asked |= names ^ (listing.folders | listing.others.keys())
+    folders, others = set(listing.folders & asked), dict(listing.others)
+    was = frozenset(folders)
     for name in asked:
         kind, is_folder = _kind_at(root / name)
-        folders.discard(name)
+        (folders.add if is_folder and not name.startswith(".") else folders.discard)(name)
         others.pop(name, None)
-        if is_folder:
-            folders.add(name)
         if kind is not None and kind is not EntryKind.FOLDER:
             others[name] = kind
-    return _listing(folders, others, listing.changed_ns)
+    return RootListing(
+        listing.folders if folders == was else (listing.folders - was) | folders,
+        listing.others if others == listing.others else _in_order(others),
+        changed_ns,
+    )
 
 
-def _listing(folders: set[str], others: dict[str, EntryKind], changed_ns: int) -> RootListing:
-    visible = frozenset([name for name in folders if name[0] != "."])
-    return RootListing(visible, MappingProxyType(dict(sorted(others.items()))), changed_ns)
+def _in_order(others: dict[str, EntryKind]) -> Mapping[str, EntryKind]:
+    return MappingProxyType(dict(sorted(others.items())))
 
 
 def _kind_of(entry: os.DirEntry[str]) -> tuple[EntryKind, bool]:

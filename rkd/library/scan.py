@@ -98,7 +98,7 @@ def _due(before: Snapshot, held: RootListing, touched: frozenset[str] | None) ->
     there = held.folders
     urgent = sorted(there & touched) if touched else []
     due = [*urgent, *(name for name in before.due if name in there)]
-    if held is not before.listing:
+    if held.folders is not before.listing.folders:
         due += sorted(there - before.folders.keys() - before.foreign.keys())
     if touched is None:
         due += sorted(there)
@@ -118,7 +118,7 @@ def _after(
 ) -> Snapshot:
     """Make the snapshot after *before*, the same object where nothing was seen to change."""
     news = {name: one for name, one in found.items() if not _is_known(before, name, one)}
-    if listing is not before.listing:
+    if listing.folders is not before.listing.folders:
         gone = (before.folders.keys() | before.foreign.keys()) - listing.folders
         news |= dict.fromkeys(gone)
     if news or arriving or before.arriving or left != before.stayed:
