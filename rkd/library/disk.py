@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -58,6 +59,7 @@ class Disk:
         self._step = step
         self._hold = Hold(root)
         self._cover: Cover = no_cover
+        self._forget: Callable[[Iterable[str]], None] = _nothing
         self.staging = Staging(root, step=step)
 
     def recover(self, keep: frozenset[str]) -> Start:
@@ -70,9 +72,9 @@ class Disk:
         facts = filesystem.probe(self._root)
         return Start(self.staging.recover(keep), facts, no_lock=self._hold.problem)
 
-    def watched(self, cover: Cover) -> None:
-        """Have *cover* called with every folder before it is listed, from now on."""
-        self._cover = cover
+    def watched(self, cover: Cover, forget: Callable[[Iterable[str]], None]) -> None:
+        """Call *cover* with every folder before it is listed, *forget* with those that went."""
+        self._cover, self._forget = cover, forget
 
     def check_writable(self) -> None:
         """
@@ -112,6 +114,8 @@ class Disk:
             self._cover(str(self._root))
         judge = self._sightings.wait_s
         held = list_root(self._root, previous.listing, touched)
+        if held.folders is not previous.listing.folders:
+            self._forget(previous.listing.folders - held.folders)
         holder = self._hold.take()
         outcome = migrate.migrate(
             self._root,
@@ -182,6 +186,10 @@ class Disk:
             clone_or_copy(current, _free_name(folder, f"{MODELFILE}.old"))
         self._step("write modelfile")
         write_file(current, text.encode())
+
+
+def _nothing(_entries: Iterable[str]) -> None:
+    """Nobody watches."""
 
 
 def _free_name(folder: Path, name: str) -> Path:

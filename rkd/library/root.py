@@ -38,7 +38,8 @@ def list_root(
 
     Args:
         root: the models folder.
-        previous: the last listing; names it has are taken to be what they were.
+        previous: the last listing; names it has are taken to be what they were, but for links:
+            of what these lead to nobody may be told.
         touched: entries that may have become others; None when any may. While the folder's time
             of change stays, no name is looked for but these.
 
@@ -65,9 +66,9 @@ def list_root(
 def _asked_again(
     root: Path, listing: RootListing, touched: frozenset[str], changed_ns: int
 ) -> RootListing:
-    """List by names alone, and ask what they are of *touched*, new ones and links to nowhere."""
-    links = {name for name, kind in listing.others.items() if kind is EntryKind.LINK}
-    asked = {*touched, *(links - listing.folders)}
+    """List by names alone, and ask what they are of *touched*, of new ones and of links."""
+    links = (name for name, kind in listing.others.items() if kind is EntryKind.LINK)
+    asked = {*touched, *links}
     if changed_ns != listing.changed_ns:
         names = frozenset(os.listdir(root))  # noqa: PTH208 - names, and no path for each
         asked |= names ^ (listing.folders | listing.others.keys())

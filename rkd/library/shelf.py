@@ -194,7 +194,7 @@ class Shelf:
         start = await self._on_disk(self._disk.recover, keep)
         _tell(start, self.root)
         if watch is not None:
-            self._disk.watched(watch.cover)
+            self._disk.watched(watch.cover, watch.forget)
             self._drain = watch.drain
             await watch.start()
         await self._looking.start()

@@ -148,11 +148,17 @@ class Watch:
                 self._folders[watch] = (*self._folders.get(watch, ()), folder)
 
     def forget(self, entries: Iterable[str]) -> None:
-        """Watch no longer what is below these *entries* of the models folder; from any thread."""
-        gone = frozenset(entries)
+        """
+        Watch no longer what is below these *entries* of the models folder; from any thread.
+
+        The watches of a folder that was deleted have gone with it, those of one that was moved
+        elsewhere have not.
+        """
         with self._tables:
-            for folder in [one for one in self._watches if self._entry(one) in gone]:
-                self._uncover(folder)
+            moved = {name for name in entries if f"{self._root}/{name}" in self._watches}
+            if moved:
+                for folder in [one for one in self._watches if self._entry(one) in moved]:
+                    self._uncover(folder)
 
     def drain(self) -> None:
         """Tell now what happened until now; on the event loop."""

@@ -80,7 +80,8 @@ def _bring(root: Path, chance: random.Random) -> None:
 
 
 def _link(root: Path, chance: random.Random) -> None:
-    away = sorted(root.parent.glob("away*"))
+    # To a folder itself: of a link between that goes, nobody is told.
+    away = sorted(path for path in root.parent.glob("away*") if not path.is_symlink())
     _some(root, chance).symlink_to(chance.choice(away))
 
 

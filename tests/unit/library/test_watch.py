@@ -176,6 +176,27 @@ class TestCovered:
         assert both == {"real", "link"}
         assert library.names == {"real"}
 
+    async def test_a_folder_that_is_forgotten_tells_nothing(self, tmp_path: Path) -> None:
+        """Moved out of the models folder it is nobody's, with what is below it."""
+        root, away = tmp_path / "models", tmp_path / "away"
+        (root / "m" / "sub").mkdir(parents=True)
+        (root / "n").mkdir()
+        library = FakeLibrary()
+        watch = Watch(root, library.changed)
+        await watch.start()
+        for folder in ("m", "m/sub", "n"):
+            watch.cover(str(root / folder))
+        (root / "m").rename(away)
+        watch.forget({"m"})
+        watch.drain()
+        library.names.clear()
+        write(away / "x.gguf")
+        write(away / "sub" / "x.gguf")
+        await library_saw(library, write(root / "n" / "x.gguf"))
+        await watch.close()
+
+        assert library.names == {"n"}
+
     async def test_a_models_folder_that_goes_makes_everything_doubtful(
         self, tmp_path: Path
     ) -> None:
