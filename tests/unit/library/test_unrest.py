@@ -114,7 +114,7 @@ def seen(snapshot: Snapshot) -> dict[str, object]:
         one.name.text: (one.state, one.folder.name, one.modelfile_text, one.size_bytes)
         for one in snapshot.models()
     }
-    return told | {f"left {one.name}": one.text for one in snapshot.left}
+    return told | {f"left {one.name}": "why is the migration's to say" for one in snapshot.left}
 
 
 async def quiet(library: Library, root: Path) -> tuple[dict[str, object], dict[str, object]]:
