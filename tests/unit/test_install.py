@@ -221,7 +221,7 @@ def test_certificates_have_the_names_they_have() -> None:
     """`rkctl cert init` writes ca.crt; no page speaks of another file."""
     pages = [*(ROOT / "docs").rglob("*.*"), ROOT / "README.md"]
 
-    assert [page.name for page in pages if "ca.pem" in page.read_text(encoding="utf-8")] == []
+    assert [page.name for page in pages if b"ca.pem" in page.read_bytes()] == []
 
 
 @pytest.mark.parametrize("beside", ["nothing", "rkd-9.9-py3-none-any.whl"])
