@@ -18,6 +18,11 @@ EPOCH_S = "1790000000"
 TESTED_WITH = CACHE / "wheelhouse-packages"
 
 
+ASKED = ("run", "tiny", "hello", "--max-tokens", "4", "--json")
+ANSWERED = '"completion_tokens": 4'
+"""A question to the model `tiny`, and what its last line says when it was answered."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything here."""
     here = Path(__file__).parent

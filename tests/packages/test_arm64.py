@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages.conftest import Debs, run
+from tests.packages.conftest import ANSWERED, ASKED, Debs, run
 from tests.system.machine import CACHE, ROOT, locked
 
 PACKAGES = (
@@ -21,8 +21,8 @@ NOT_HERE = 77
 BOUND_S = 1800
 INSIDE = r"""
 set -eu
-root=$1 deb=$2 models=$3
-mount --bind /dev "$root/dev"
+root=$1 deb=$2 models=$3 asked=$4
+mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
 mount -t tmpfs tmpfs "$root/run"
 cp "$deb" "$root/tmp/rkd.deb"
@@ -44,8 +44,7 @@ while [ ! -e "$root/tmp/ready" ]; do
     [ "$waited" -le 600 ] || { cat "$root/tmp/log"; exit 1; }
     sleep 1
 done
-echo "answer: $(in_it rkctl --endpoint unix:/run/rkd/rkd.sock run tiny hello --max-tokens 4)" ||
-    { cat "$root/tmp/log"; exit 1; }
+in_it rkctl --endpoint unix:/run/rkd/rkd.sock $asked || { cat "$root/tmp/log"; exit 1; }
 kill "$daemon"
 wait "$daemon" || :
 in_it dpkg -r rkd-llm
@@ -95,11 +94,10 @@ def test_installed_on_arm64_it_answers(
     run("tar", "-xf", system, "-C", root, "--exclude=./dev/*")
     deb = debs.folder / debs.name("rkd-llm", "arm64")
 
-    said = emulated("/bin/sh", "-c", INSIDE, "inside", root, deb, models).stdout
+    said = emulated("/bin/sh", "-c", INSIDE, "inside", root, deb, models, " ".join(ASKED)).stdout
 
     assert "ii arm64" in said
     assert "aarch64" in said
     assert "rkctl 0.0.1" in said
-    (answer,) = [line for line in said.splitlines() if line.startswith("answer: ")]
-    assert answer.removeprefix("answer: ").strip()
+    assert ANSWERED in said
     assert said.splitlines()[-1] == "removed"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.models import tiny
-from tests.packages.conftest import EPOCH_S, run
+from tests.packages.conftest import ANSWERED, ASKED, EPOCH_S, run
 from tests.system.machine import CACHE, ROOT, build_wheel, copy_of_the_source
 
 UNTIL_S = 60.0
@@ -116,10 +116,9 @@ def logs(podman: Podman) -> str:
 
 def test_a_model_in_the_volume_answers(running: Podman) -> None:
     """On the CPU."""
-    asked = ("exec", "rkd", "rkctl", "run", "tiny", "hello", "--max-tokens", "4")
     await_(lambda: "tiny" in running("exec", "rkd", "rkctl", "list").stdout, lambda: logs(running))
 
-    assert running(*asked).stdout
+    assert ANSWERED in running("exec", "rkd", "rkctl", *ASKED).stdout
 
 
 def test_it_is_nobody_with_nothing(running: Podman) -> None:

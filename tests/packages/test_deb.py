@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages.conftest import Debs, architecture, run
+from tests.packages.conftest import ANSWERED, ASKED, Debs, architecture, run
 from tests.system.machine import PACKAGES, ROOT, SUITES, Machine, why_not
 
 WITH_DEPENDENCIES = f"{PACKAGES},libgomp1,libstdc++6"
@@ -68,8 +68,8 @@ def install(
 
 def answers(machine: Machine) -> bool:
     """Tell whether the model answers."""
-    done = machine.run("rkctl run tiny hello --max-tokens 4 --seed 1", check=False)
-    return done.returncode == 0 and bool(done.stdout)
+    done = machine.run(f"rkctl {' '.join(ASKED)}", check=False)
+    return done.returncode == 0 and ANSWERED in done.stdout
 
 
 @pytest.mark.parametrize("package", ["rkd-llm", "rkd-llm-client"])
