@@ -10,14 +10,19 @@ SOURCE_DATE_EPOCH the same image byte for byte, as long as Debian's packages are
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
+from typing import IO
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -75,9 +80,39 @@ def image(scratch: Path, architecture: str, name: str, epoch_s: int) -> Path:
         *("--arch", architecture, "--build-arg", "BASE=localhost/debian", *dated),
         *("--tag", name, "--file", f"{scratch}/context/Containerfile", f"{scratch}/context"),
     )
-    target = scratch / "image.tar"
-    buildah("push", "--quiet", name, f"docker-archive:{target}:{name}")
+    made, target = scratch / "made.tar", scratch / "image.tar"
+    buildah("push", "--quiet", name, f"docker-archive:{made}:{name}")
+    settled(made, target)
     return target
+
+
+def settled(made: Path, target: Path) -> None:
+    """Write the archive *made* anew, without the container and host this build happened to have."""
+    with tarfile.open(made) as old, tarfile.open(target, "w") as new:
+
+        def read(name: str) -> IO[bytes]:
+            found = old.extractfile(name)
+            if found is None:
+                raise SystemExit(f"the image has no {name}")
+            return found
+
+        def put(name: str, content: IO[bytes], size_bytes: int) -> None:
+            entry = tarfile.TarInfo(name)
+            entry.size = size_bytes
+            new.addfile(entry, content)
+
+        (manifest,) = json.load(read("manifest.json"))
+        config = json.load(read(manifest["Config"]))
+        for name in ("container", "container_config", "parent"):
+            config.pop(name, None)
+        config["config"].pop("Hostname", None)
+        text = json.dumps(config, sort_keys=True).encode()
+        manifest["Config"] = f"{sha256(text).hexdigest()}.json"
+        listed = json.dumps([manifest], sort_keys=True).encode()
+        put("manifest.json", io.BytesIO(listed), len(listed))
+        put(manifest["Config"], io.BytesIO(text), len(text))
+        for layer in manifest["Layers"]:
+            put(layer, read(layer), old.getmember(layer).size)
 
 
 def packed(source: Path, target: Path) -> None:
