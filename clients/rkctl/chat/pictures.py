@@ -16,10 +16,14 @@ _ENDING = r"\.(?:png|jpe?g|webp|gif|bmp)"
 _NAMED = re.compile(rf"\S+{_ENDING}", re.IGNORECASE)
 _DROPPED = re.compile(
     rf"""'(?P<quoted>[^'\n]+{_ENDING})'|"(?P<twice>[^"\n]+{_ENDING})"|"""
-    rf"""(?<!\S)(?P<plain>(?:\\.|[^\s\\'"])+{_ENDING})(?!\S)""",
+    rf"""(?<!\S)(?<!\\\s)(?P<plain>(?:\\.|[^\s\\'"])+{_ENDING})(?!\S)""",
     re.IGNORECASE,
 )
-"""As terminals write the path of a file dropped into them: quoted, or with backslashes."""
+"""
+As terminals write the path of a file dropped into them: quoted, or with backslashes.
+
+No word begins behind a blank with a backslash: each is read once, however many of them it has.
+"""
 _BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM")
 
 
@@ -52,7 +56,7 @@ def with_pictures(words: Iterable[str | bytes], joint: str = " ") -> str | list[
 
 def _existing(word: str) -> Path:
     path = _place(word)
-    if not path.is_file():
+    if not _is_file(path):
         raise click.UsageError(
             f"{word}: there is no such picture; put it into quotes with other words to say its name"
         )
@@ -62,7 +66,18 @@ def _existing(word: str) -> Path:
 def _place(word: str) -> Path:
     if word.startswith("file://"):
         return Path(unquote(word.removeprefix("file://")))
-    return Path(word).expanduser()
+    path = Path(word)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody of that name
+        return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name so long that no file has it
+        return False
 
 
 def dropped(line: str) -> str | list[Piece]:
@@ -73,7 +88,7 @@ def dropped(line: str) -> str | list[Piece]:
         plain = found["plain"]
         named = re.sub(r"\\(.)", r"\1", plain) if plain else found["quoted"] or found["twice"]
         path = _place(named)
-        if not path.is_file():
+        if not _is_file(path):
             continue
         before = line[at : found.start()].strip()
         pieces += [before, path] if before else [path]
