@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,3 +132,20 @@ def test_the_daemon_dies_and_comes_back_under_the_open_page(
     )
     signed_in.wait_text("The daemon is back.")
     assert signed_in.script("return window.stayed === true")
+
+
+def test_a_console_that_is_started_anew_asks_who_it_is(
+    chrome: Chromium, daemon: DaemonProcess, tmp_path: Path
+) -> None:
+    """No page waits for ever: it leads to the form, and back."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        listen = {"RKD_CONSOLE_LISTEN": f"127.0.0.1:{free.getsockname()[1]}"}
+    with console(daemon.environment, tmp_path, listen) as url:
+        chrome.fresh(url)
+        chrome.sign_in()
+        chrome.open("/operations")
+    with console(daemon.environment, tmp_path, listen):
+        chrome.wait(lambda: chrome.path == "/signin", "the form")
+        chrome.click("#without")
+        chrome.wait(lambda: chrome.path == "/operations", "the page")
+    chrome.complaints()

@@ -30,3 +30,9 @@ function rkdCopyBefore(button) {
   if (navigator.clipboard && isSecureContext) navigator.clipboard.writeText(code.textContent);
   else document.execCommand("copy");
 }
+// A console that was started anew knows nobody: the form asks who it is, and leads back here.
+setInterval(async () => {
+  if (window.socket?.connected !== false) return;
+  const answer = await fetch("/session", { cache: "no-store" }).catch(() => null);
+  if (answer?.status === 401) location.reload();
+}, 3000);

@@ -54,7 +54,6 @@ export class Chat {
     // A banner above moves everything.
     this.above = new ResizeObserver(this.sized);
     this.above.observe(document.body);
-    this.pulse = setInterval(() => this.isOver(), 3000);
     this.size();
     this.isBuilt();
     const answer = await this.act("show");
@@ -69,7 +68,6 @@ export class Chat {
     (window.visualViewport ?? window).removeEventListener("resize", this.sized);
     window.removeEventListener("resize", this.sized);
     this.above?.disconnect();
-    clearInterval(this.pulse);
     this.store?.close();
     for (const url of this.urls.values()) URL.revokeObjectURL(url);
   }
@@ -81,13 +79,6 @@ export class Chat {
     const top = page.getBoundingClientRect().top + window.scrollY;
     page.style.setProperty("--chat-height", `${Math.max(220, (view?.height ?? innerHeight) - top)}px`);
     if (view && view.height < innerHeight - 80) window.scrollTo(0, 0);
-  }
-
-  // A console that was started anew knows nobody: the form asks who it is, and leads back here.
-  async isOver() {
-    if (window.socket?.connected !== false) return;
-    const answer = await fetch("/session", { cache: "no-store" }).catch(() => null);
-    if (answer?.status === 401) location.reload();
   }
 
   // What Python calls.
