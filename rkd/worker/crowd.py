@@ -16,7 +16,7 @@ import re
 import threading
 from pathlib import Path
 
-_LIBRARY = re.compile(r"\s(/.*/libgomp[^/]*\.so[^/]*)$", re.MULTILINE)
+_LIBRARY = re.compile(r"libgomp[^/]*\.so")
 _SEMAPHORE_BYTES = 64
 """More than a sem_t has on any Linux (32 on 64 bits)."""
 
@@ -24,10 +24,12 @@ _SEMAPHORE_BYTES = 64
 def loaded_openmp(maps: Path = Path("/proc/self/maps")) -> str:
     """The path of the OpenMP library this process has loaded, or ""."""
     try:
-        found = _LIBRARY.search(maps.read_text(encoding="utf-8", errors="replace"))
+        lines = maps.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    return found[1] if found else ""
+    # The path is what begins with a slash; it may hold blanks.
+    paths = ("/" + line.partition(" /")[2] for line in lines)
+    return next((one for one in paths if _LIBRARY.match(one.rpartition("/")[2])), "")
 
 
 class Crowd:

@@ -119,7 +119,7 @@ def test_a_stranger_finds_everything_by_reflection(daemon: DaemonProcess) -> Non
     assert "Search" in services["rkd.v1.HubService"]
     assert {name for name in services if name.startswith("rkd.")} == {
         f"rkd.v1.{name}Service"
-        for name in ("Model", "Inference", "Hub", "Pool", "Operation", "System")
+        for name in ("Model", "Inference", "Hub", "Pool", "Operation", "System", "Access")
     }
     assert lines[1] == {"models": ["tiny"]}
     assert "accepted" in lines[2]

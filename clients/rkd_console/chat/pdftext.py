@@ -23,7 +23,6 @@ def text_of(content: bytes) -> dict[str, object]:
     from pypdf import PdfReader  # noqa: PLC0415 - after the bounds are set
     from pypdf.errors import PyPdfError  # noqa: PLC0415
 
-    logging.disable(logging.CRITICAL)
     pieces: list[str] = []
     length = pages = 0
     try:
@@ -63,6 +62,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    logging.disable(logging.CRITICAL)
     sys.stdout.write(json.dumps(text_of(sys.stdin.buffer.read())))
 
 

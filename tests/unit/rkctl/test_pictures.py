@@ -9,7 +9,6 @@ import click
 import pytest
 from rkctl.chat.pictures import dropped, is_picture, told, with_pictures
 
-from tests.growth import growth
 from tests.pictures import png
 from tests.unit.rkctl import canned
 from tests.unit.rkctl.fake_board import FakeBoard, Rkctl
@@ -114,7 +113,6 @@ def test_a_long_line_of_backslashes_is_read_at_once() -> None:
     """Whatever is pasted."""
     for piece in ("\\ ", "'", '"x', "a.pn", "\\a", "a.png", "\\ a.png", "'a.png"):
         assert dropped(piece * 50_000) == piece * 50_000
-    assert growth(lambda size: "\\ " * size, dropped, most=100_000) < 8
     assert dropped("look at ~nobody-of-this-name/x.png") == "look at ~nobody-of-this-name/x.png"
 
 
