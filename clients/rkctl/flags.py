@@ -16,7 +16,7 @@ from rkctl.verb import FineOption
 from rkd.modelfile.sampling import SAMPLING, SamplingParameter, ValueKind
 
 if TYPE_CHECKING:
-    from rkd_client.options import Backend, Options, Overflow, Priority
+    from rkd_client.options import Options, WantedBackend, WantedOverflow, WantedPriority
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -185,13 +185,13 @@ class Asked:
 
     system: str | None = None
     stop: tuple[str, ...] = ()
-    backend: Backend | None = None
+    backend: WantedBackend | None = None
     context_tokens: int | None = None
     keep_alive: float | None = None
     raw: bool = False
     think: bool | None = None
     shape: str | None = None
-    priority: Priority | None = None
+    priority: WantedPriority | None = None
     verbose: bool = False
     hide_thinking: bool = False
     effort: str | None = None
@@ -257,8 +257,8 @@ class Asked:
         return cast("Options", {**self.numbers, **rest, "logit_bias": biases or None})
 
 
-def _overflow(flag: str | None) -> Overflow | None:
-    return cast("Overflow", flag.replace("-", "_")) if flag else None
+def _overflow(flag: str | None) -> WantedOverflow | None:
+    return cast("WantedOverflow", flag.replace("-", "_")) if flag else None
 
 
 def sampling(function: Callable[..., None]) -> Callable[..., None]:

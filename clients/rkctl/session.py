@@ -15,7 +15,7 @@ from rkctl.screen import render
 Answered = TypeVar("Answered", bound=Message)
 
 
-class Session:
+class CommandSession:
     """
     Calls to one daemon, answered in messages of the protos: what `--json` prints, and tables show.
 

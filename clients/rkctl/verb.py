@@ -1,8 +1,8 @@
 """
 The decorator that makes a function a verb of rkctl: shared flags, session, clean up.
 
-A verb that talks to the daemon gets a `Session` first; a local one gets `Local`. The session's
-module is imported when a verb runs, not before: gRPC costs 70 ms of every `rkctl version`.
+A verb that talks to the daemon gets a `CommandSession` first; a local one gets `Local`. The
+session's module is imported when a verb runs, not before: gRPC costs 70 ms of `rkctl version`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rkctl import naming
 from rkctl.failure import Exit, Failure
 
 if TYPE_CHECKING:
-    from rkctl.session import Session
+    from rkctl.session import CommandSession
 
 P = ParamSpec("P")
 
@@ -81,10 +81,10 @@ JSON_FLAG = click.option("--json", "as_json", is_flag=True, help="Print JSON, li
 
 def verb(
     name: str, *, json: bool = True
-) -> Callable[[Callable[Concatenate[Session, P], None]], click.Command]:
+) -> Callable[[Callable[Concatenate[CommandSession, P], None]], click.Command]:
     """Make a function a verb that talks to the daemon; *json* is whether it prints data."""
 
-    def decorate(function: Callable[Concatenate[Session, P], None]) -> click.Command:
+    def decorate(function: Callable[Concatenate[CommandSession, P], None]) -> click.Command:
         body: Callable[..., None] = function
 
         @functools.wraps(body)
@@ -216,13 +216,13 @@ def flags_of(context: click.Context, given: dict[str, Any]) -> Flags:
     return flags
 
 
-def _session(context: click.Context, given: dict[str, Any]) -> Session:
+def _session(context: click.Context, given: dict[str, Any]) -> CommandSession:
     from rkd_client.sync import Client  # noqa: PLC0415 - the same
 
-    from rkctl.session import Session  # noqa: PLC0415 - see the module's docstring
+    from rkctl.session import CommandSession  # noqa: PLC0415 - see the module's docstring
 
     flags = flags_of(context, given)
     store = contexts.load(contexts.file_of(os.environ))
     client = Client.at(resolve(flags, os.environ, store), timeout=flags.timeout_s)
     context.call_on_close(client.close)
-    return Session(client, json=wants_json(context, given))
+    return CommandSession(client, json=wants_json(context, given))

@@ -11,9 +11,9 @@ from rkd_client.values import field_named, fill
 if TYPE_CHECKING:
     from rkd_client.v1.types import LogitBias
 
-Backend = Literal["auto", "npu", "cpu"]
-Overflow = Literal["refuse", "trim_oldest"]
-Priority = Literal["interactive", "normal", "background"]
+WantedBackend = Literal["auto", "npu", "cpu"]
+WantedOverflow = Literal["refuse", "trim_oldest"]
+WantedPriority = Literal["interactive", "normal", "background"]
 
 
 class RunOptions(TypedDict, total=False):
@@ -26,10 +26,10 @@ class RunOptions(TypedDict, total=False):
     `structured_tries`.
     """
 
-    backend: Backend | None
+    backend: WantedBackend | None
     keep_alive_s: float | None
     context_tokens: int | None
-    priority: Priority | None
+    priority: WantedPriority | None
     queue_timeout_s: float | None
     request_id: str | None
     thinking: bool | None
@@ -37,7 +37,7 @@ class RunOptions(TypedDict, total=False):
     reasoning_effort: str | None
     return_token_ids: bool | None
     lora: Mapping[str, float] | None
-    context_overflow: Overflow | None
+    context_overflow: WantedOverflow | None
     n: int | None
     session: str | None
     structured_tries: int | None

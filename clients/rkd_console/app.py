@@ -27,7 +27,7 @@ from rkd_console.feed import Feed
 from rkd_console.guard import Guard, Nonced
 from rkd_console.pages import PAGES, Page
 from rkd_console.pages.stock import upload_route
-from rkd_console.signin import Session, Sessions
+from rkd_console.signin import Sessions, SignedIn
 from rkd_console.signpage import SignPage
 from rkd_console.texts import say
 from rkd_console.visit import Visit
@@ -54,7 +54,7 @@ class Console:
 
     def __init__(self, settings: Settings, client: AsyncClient) -> None:
         self._sessions = Sessions(client, client.link.where)
-        self._feeds: dict[Session, Feed] = {}
+        self._feeds: dict[SignedIn, Feed] = {}
         self._client = client
         self._fast = self._made()
         # NiceGUI answers behind: the nonce has to be in the page before it is packed.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
-from rkd_console.signin import Session
+from rkd_console.signin import SignedIn
 from rkd_console.texts import LANGUAGES, Language
 
 SESSION: Final = "rkd_console"
@@ -20,7 +20,7 @@ MOST_COOKIES_BYTES: Final = 8 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PageRequest:
     """
     What a request asks for.
 
@@ -32,14 +32,14 @@ class Asked:
         nonce: that scripts of the answer carry.
     """
 
-    session: Session | None
+    session: SignedIn | None
     name: str
     language: Language
     dark: bool | None
     nonce: str = ""
 
 
-NOW: ContextVar[Asked] = ContextVar("rkd_console_asked")
+NOW: ContextVar[PageRequest] = ContextVar("rkd_console_asked")
 """Of the request being answered."""
 
 

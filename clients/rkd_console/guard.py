@@ -20,8 +20,8 @@ from rkd_web.heads import headers_in
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rkd_console.asked import NOW, SESSION, Asked, cookies_in, dark_of, language_of
-from rkd_console.signin import Session, Sessions
+from rkd_console.asked import NOW, SESSION, PageRequest, cookies_in, dark_of, language_of
+from rkd_console.signin import Sessions, SignedIn
 
 PUBLIC: Final = re.compile(
     r"/signin(?:/state)?|/console/[a-z.-]+|/favicon\.ico|/healthz"
@@ -85,7 +85,7 @@ class Guard:
             await self._turn_away(_lost(scope, headers), scope, receive, send)
             return
         nonce = secrets.token_urlsafe(16)
-        NOW.set(Asked(session, name, language_of(cookies, headers), dark_of(cookies), nonce))
+        NOW.set(PageRequest(session, name, language_of(cookies, headers), dark_of(cookies), nonce))
         if scope["type"] == "websocket" and session is not None:
             await self._talk(name, session, scope, receive, send)
         else:
@@ -111,7 +111,7 @@ class Guard:
         await response(scope, receive, _telling(send, ""))
 
     async def _talk(
-        self, name: str, session: Session, scope: Scope, receive: Receive, send: Send
+        self, name: str, session: SignedIn, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Carry a web socket for as long as its session lasts."""
         ending = asyncio.ensure_future(session.ended.wait())

@@ -45,7 +45,7 @@ WRONG_WITHIN_S: Final = 60.0
 
 
 @dataclass(slots=True, eq=False)
-class Session:
+class SignedIn:
     """
     One person signed in.
 
@@ -82,10 +82,10 @@ class Sessions:
         self._nobody = client.using(token="", metadata=NOBODY)
         self._over_tcp = not any(one.path for one in where.endpoints)
         self._clock = clock
-        self._held: dict[str, Session] = {}
+        self._held: dict[str, SignedIn] = {}
         self._wrong: dict[str, list[float]] = {}
 
-    def find(self, name: str) -> Session | None:
+    def find(self, name: str) -> SignedIn | None:
         """Return the session called *name*, heard of now; None for none."""
         session = self._held.get(name)
         if session is None:
@@ -140,7 +140,7 @@ class Sessions:
         now = self._clock()
         self._make_room()
         name = secrets.token_urlsafe(32)
-        self._held[name] = Session(client, role, bool(token), now, now)
+        self._held[name] = SignedIn(client, role, bool(token), now, now)
         return name
 
     async def is_open(self) -> bool:

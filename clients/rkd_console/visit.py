@@ -12,10 +12,10 @@ from rkd_client import AsyncClient
 from rkd_client.errors import RkdError
 
 from rkd.access.role import Role
-from rkd_console.asked import Asked
+from rkd_console.asked import PageRequest
 from rkd_console.feed import Change, Feed
 from rkd_console.safe import shown
-from rkd_console.signin import Session
+from rkd_console.signin import SignedIn
 from rkd_console.texts import Language, say
 
 
@@ -31,8 +31,8 @@ class Visit:
         page: NiceGUI's client, the page in the browser.
     """
 
-    asked: Asked
-    session: Session
+    asked: PageRequest
+    session: SignedIn
     feed: Feed
     page: Client
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)

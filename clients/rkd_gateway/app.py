@@ -19,7 +19,7 @@ from rkd_gateway.anthropic.routes import ANTHROPIC
 from rkd_gateway.anthropic.shape import AnthropicDialect
 from rkd_gateway.body import Shelf
 from rkd_gateway.callers import Callers, is_reachable
-from rkd_gateway.endpoint import Answer, BodyWay, Call, Dialect, Endpoint, Handler
+from rkd_gateway.endpoint import BodyWay, Call, Dialect, Handler, HandlerApp, HttpAnswer
 from rkd_gateway.llamacpp.routes import LLAMACPP
 from rkd_gateway.meters import MEDIA_TYPE, Meters
 from rkd_gateway.ollama.routes import OLLAMA
@@ -43,7 +43,7 @@ PASSED_ON = frozenset({("POST", "/api/blobs/{digest}")})
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Commons:
     """What the routes share: who calls, where bodies are held, what is counted."""
 
     callers: Callers
@@ -53,7 +53,7 @@ class Board:
 
 def build(settings: Settings, client: AsyncClient) -> Guarded:
     """Return the app that passes calls on to the daemon of *client*."""
-    board = Board(Callers(client), Shelf(), Meters())
+    board = Commons(Callers(client), Shelf(), Meters())
     made = Responses()
     dialects: tuple[tuple[Any, Dialect], ...] = (
         (OLLAMA, OllamaDialect()),
@@ -71,11 +71,11 @@ def build(settings: Settings, client: AsyncClient) -> Guarded:
     return Guarded(app, Door(settings), made)
 
 
-def _route(board: Board, dialect: Dialect, method: str, path: str, handler: Handler) -> Route:
+def _route(board: Commons, dialect: Dialect, method: str, path: str, handler: Handler) -> Route:
     body: BodyWay = "none" if method in READING else "json"
     if (method, path) in PASSED_ON:
         body = "passed on"
-    endpoint = Endpoint(handler, dialect, board.callers, board.shelf, body)
+    endpoint = HandlerApp(handler, dialect, board.callers, board.shelf, body)
     return Route(path, Counted(endpoint, board.meters, path), methods=[method])
 
 
@@ -107,7 +107,7 @@ async def _root(request: Any) -> Response:
     return Response("Ollama is running", media_type="text/plain")
 
 
-def _health(board: Board) -> Any:
+def _health(board: Commons) -> Any:
     async def healthz(request: Any) -> Response:
         """Tell whether the daemon answers; wants no token, as probes have none."""
         del request
@@ -121,7 +121,7 @@ def _health(board: Board) -> Any:
 
 
 def _metrics(meters: Meters) -> Handler:
-    async def metrics(call: Call) -> Answer:
+    async def metrics(call: Call) -> HttpAnswer:
         """Tell what was counted, to those the daemon would tell something too."""
         await call.client.using(timeout=2.0).residents()
         return Response(meters.text(), media_type=MEDIA_TYPE)

@@ -17,7 +17,7 @@ NS = 1_000_000_000
 
 
 @dataclass(slots=True)
-class Told:
+class GrowingCall:
     """A tool call as it grows."""
 
     id: str = ""
@@ -31,7 +31,7 @@ class Whole:
 
     text: str = ""
     reasoning: str = ""
-    calls: dict[int, Told] = field(default_factory=dict)
+    calls: dict[int, GrowingCall] = field(default_factory=dict)
     logprobs: list[types.TokenLogprobs] = field(default_factory=list)
 
     def add(self, delta: types.Delta) -> None:
@@ -40,7 +40,7 @@ class Whole:
         self.reasoning += delta.reasoning_text
         self.logprobs += delta.logprobs
         for piece in delta.tool_calls:
-            told = self.calls.setdefault(piece.index, Told())
+            told = self.calls.setdefault(piece.index, GrowingCall())
             told.id, told.name = told.id or piece.id, told.name or piece.name
             told.arguments += piece.arguments
 

@@ -99,8 +99,8 @@ class Lines:
 BodyWay = Literal["none", "json", "passed on"]
 """What becomes of a request's body: nothing, an object, or the handler gets it as it comes."""
 
-Answer: TypeAlias = Lines | Response | dict[str, Any]
-Handler = Callable[[Call], Awaitable[Answer]]
+HttpAnswer: TypeAlias = Lines | Response | dict[str, Any]
+Handler = Callable[[Call], Awaitable[HttpAnswer]]
 
 
 class Dialect(Protocol):
@@ -110,7 +110,7 @@ class Dialect(Protocol):
         """Return the body that tells *error*."""
 
 
-class Endpoint:
+class HandlerApp:
     """An ASGI app of one handler."""
 
     def __init__(
@@ -122,7 +122,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers = headers_in(scope)
-        sending = Sending(send)
+        sending = BoundedSend(send)
         try:
             client = await self._callers.admit(peer_of(scope), headers)
             if self._body == "passed on":
@@ -136,7 +136,9 @@ class Endpoint:
         except RkdError as error:
             await self._tell(error, scope, sending)
 
-    async def _work(self, client: AsyncClient, body: bytes, scope: Scope, send: Sending) -> None:
+    async def _work(
+        self, client: AsyncClient, body: bytes, scope: Scope, send: BoundedSend
+    ) -> None:
         given: dict[str, Any] = {}
         is_long = len(body) > READ_AT_ONCE_BYTES
         if self._body == "json" and body:
@@ -145,7 +147,7 @@ class Endpoint:
         await self._answer(call, scope, send)
 
     async def _pass_on(
-        self, client: AsyncClient, receive: Receive, scope: Scope, send: Sending
+        self, client: AsyncClient, receive: Receive, scope: Scope, send: BoundedSend
     ) -> None:
         announced = headers_in(scope).get("content-length", "")
         size_bytes = (
@@ -154,7 +156,7 @@ class Endpoint:
         call = replace(_call(client, {}, scope), pieces=passing(receive), size_bytes=size_bytes)
         await self._answer(call, scope, send)
 
-    async def _answer(self, call: Call, scope: Scope, send: Sending) -> None:
+    async def _answer(self, call: Call, scope: Scope, send: BoundedSend) -> None:
         try:
             answer: Any = await self._handler(call)
             if isinstance(answer, Lines):
@@ -166,7 +168,7 @@ class Endpoint:
         response = answer if isinstance(answer, Response) else JSONResponse(answer)
         await response(scope, _no_more, send)
 
-    async def _tell(self, error: RkdError, scope: Scope, send: Sending) -> None:
+    async def _tell(self, error: RkdError, scope: Scope, send: BoundedSend) -> None:
         response = JSONResponse(self._dialect.error(error), status_of(error), headers_of(error))
         await response(scope, _no_more, send)
 
@@ -183,7 +185,7 @@ def _call(client: AsyncClient, given: dict[str, Any], scope: Scope) -> Call:
     )
 
 
-class Sending:
+class BoundedSend:
     """What is sent, each piece within a bound: a client that stops reading is gone."""
 
     def __init__(self, send: Send) -> None:
@@ -223,7 +225,7 @@ async def while_connected(receive: Receive, work: Any) -> None:
         await asyncio.gather(doing, leaving, return_exceptions=True)
 
 
-async def stream(answer: Lines, send: Sending) -> None:
+async def stream(answer: Lines, send: BoundedSend) -> None:
     """
     Send *answer* as its lines come.
 

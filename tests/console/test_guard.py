@@ -9,7 +9,7 @@ import pytest
 from rkd_console.asked import NOW, cookies_in, dark_of, language_of
 from rkd_console.guard import Guard, Nonced
 from rkd_console.settings import read
-from rkd_console.signin import Session, Sessions
+from rkd_console.signin import Sessions, SignedIn
 from rkd_web.door import Door
 
 from rkd.access.role import Role
@@ -37,7 +37,7 @@ class House:
 
     def __init__(self) -> None:
         self.sessions: Sessions = sessions(Board({"good": "read"}), clock=Clock())
-        self.session = Session(FakeClient(Board(), ""), Role.READ, True, 1_000.0, 1_000.0)  # type: ignore[arg-type]
+        self.session = SignedIn(FakeClient(Board(), ""), Role.READ, True, 1_000.0, 1_000.0)  # type: ignore[arg-type]
         self.sessions._held["me"] = self.session
         door = Door(read({"RKD_CONSOLE_ORIGINS": "https://console.example"}), own="board")
         self.guard = Guard(Nonced(page), door, self.sessions, secure=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from rkd_console.asked import NOW, Asked
+from rkd_console.asked import NOW, PageRequest
 from rkd_console.signpage import MOST_BODY_BYTES, SignPage
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,7 +22,7 @@ class House:
 
     def request(self, body: bytes = b"", origin: str = "http://127.0.0.1") -> Request:
         """A request of the form."""
-        NOW.set(Asked(None, "", "en", None))
+        NOW.set(PageRequest(None, "", "en", None))
         headers = [(b"origin", origin.encode())]
         scope = {"type": "http", "method": "POST", "headers": headers, "client": ("10.0.0.7", 1)}
 
@@ -83,7 +83,7 @@ async def test_signing_out_forgets() -> None:
     cookie = (await house.sign_in("good")).headers["set-cookie"]
     name = cookie.partition("=")[2].partition(";")[0]
     request = house.request()
-    NOW.set(Asked(house.sessions.find(name), name, "en", None))
+    NOW.set(PageRequest(house.sessions.find(name), name, "en", None))
     answer = await house.page.sign_out(request)
 
     assert house.sessions.find(name) is None
@@ -95,7 +95,7 @@ async def test_the_form_speaks_the_language(language: str) -> None:
     """And says so; nothing in it is a script of its own."""
     house = House()
     request = house.request()
-    NOW.set(Asked(None, "", language, True))  # type: ignore[arg-type]
+    NOW.set(PageRequest(None, "", language, True))  # type: ignore[arg-type]
     page = bytes((await house.page.page(request)).body).decode()
 
     assert f'<html lang="{language}" class="dark">' in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,23 +136,37 @@ def test_imports_go_downwards(path: Path) -> None:
     assert wrong == []
 
 
-HOMES = (
-    ("rkd",),
-    ("clients/rkd_client", "clients/rkctl"),
-    ("clients/rkd_client", "clients/rkd_web", "clients/rkd_console"),
-)
-
-
-@pytest.mark.parametrize("home", HOMES, ids=" ".join)
-def test_a_class_name_means_one_thing(home: tuple[str, ...]) -> None:
-    """In the daemon, and in the client library with its first user, and with the console."""
+def classes_in(folder: Path) -> dict[str, list[str]]:
+    """Where each class below *folder* is defined, of clients each alias too; gRPC's stubs aside."""
     named: dict[str, list[str]] = {}
-    for path in sources():
-        place = str(path.relative_to(ROOT))
-        if place.startswith(tuple(f"{one}/" for one in home)):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.ClassDef):
-                    named.setdefault(node.name, []).append(place)
+    for path in sorted(folder.rglob("*.py")):
+        if "_pb2" in path.name:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        if folder.name == "clients":
+            names = names.union(*map(aliases_in, tree.body))
+        for name in names:
+            named.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    return named
+
+
+def aliases_in(node: ast.stmt) -> Iterator[str]:
+    """The types *node*, a statement of a module, gives a name to; type variables aside."""
+    targets = node.targets if isinstance(node, ast.Assign) else ()
+    value = getattr(node, "value", None)
+    variable = isinstance(value, ast.Call) and ast.unparse(value.func) in {"TypeVar", "ParamSpec"}
+    if isinstance(node, ast.AnnAssign):
+        targets = (node.target,)
+    for target in targets if not variable else ():
+        if isinstance(target, ast.Name) and re.fullmatch(r"_?[A-Z]+[a-z]\w*", target.id):
+            yield target.id
+
+
+@pytest.mark.parametrize("home", ["rkd", "clients"])
+def test_a_class_name_means_one_thing(home: str) -> None:
+    """In the daemon; and in library, public values, rkctl, gateway and console together."""
+    named = classes_in(ROOT / home)
 
     assert {name: places for name, places in named.items() if len(places) > 1} == {}
 

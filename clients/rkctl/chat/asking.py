@@ -14,12 +14,12 @@ from rkctl.chat.pictures import is_picture, with_pictures
 from rkctl.flags import Asked
 from rkctl.screen import render
 from rkctl.screen.reply import Printer, Reply
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkd.v1 import types_pb2 as types
 
 
 def generate(
-    session: Session,
+    session: CommandSession,
     model: str,
     prompt: str | list[Piece],
     asked: Asked,
@@ -39,7 +39,7 @@ def generate(
 
 
 def converse(
-    session: Session,
+    session: CommandSession,
     model: str,
     messages: list[types.Message],
     asked: Asked,

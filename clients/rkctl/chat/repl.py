@@ -27,7 +27,7 @@ from rkctl.flags import Asked
 from rkctl.screen import render
 from rkctl.screen.reply import Reply
 from rkctl.screen.status_line import StatusLine
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verbs.show import describe, part_of
 from rkd.errors import RkdError as LocalError
 from rkd.v1 import types_pb2 as types
@@ -52,7 +52,7 @@ class Chat:
     Runs on the main thread, where Ctrl-C arrives.
     """
 
-    def __init__(self, session: Session, model: str, asked: Asked) -> None:
+    def __init__(self, session: CommandSession, model: str, asked: Asked) -> None:
         self._session = session
         self._model = model
         self._asked = asked

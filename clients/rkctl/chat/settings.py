@@ -9,7 +9,7 @@ import click
 from rkd_client import quantity
 
 if TYPE_CHECKING:
-    from rkd_client.options import Backend
+    from rkd_client.options import WantedBackend
 from rkctl.flags import NUMBERS, Asked, length_of_time
 from rkd.modelfile.sampling import ValueKind
 
@@ -85,7 +85,7 @@ def _number(name: str, value: str, kind: Callable[[str], float]) -> float:
         raise click.UsageError(f"{name} wants a number, not {value!r}") from error
 
 
-def _backend(value: str) -> Backend | None:
+def _backend(value: str) -> WantedBackend | None:
     match value:
         case "":
             return None

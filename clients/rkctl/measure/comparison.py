@@ -15,7 +15,7 @@ from rkctl.measure.families import family_in
 from rkctl.measure.looking import Seen
 from rkctl.measure.published import Published, Unpublished, find
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkd.v1 import models_pb2, pool_pb2
 from rkd.v1 import types_pb2 as types
 
@@ -75,7 +75,7 @@ class Measured:
     seen: Seen
 
 
-def compare(session: Session, measured: Measured) -> Comparison:
+def compare(session: CommandSession, measured: Measured) -> Comparison:
     """Find the published row of what was measured, and judge its conditions."""
     if measured.backend != types.BACKEND_NPU:
         return Comparison(Unpublished("it ran on the CPU; the vendor publishes the NPU's rates"))

@@ -49,7 +49,7 @@ class Silence:
         """Show nothing."""
 
 
-class Lines:
+class PlainLines:
     """Plain lines: a new stage at once, else one in a while and one at the end of a stage."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -179,7 +179,7 @@ def progress(*, quiet: bool = False) -> Iterator[Shown]:
         yield Silence()
         return
     if not (sys.stdout.isatty() and render.is_live(sys.stderr)):
-        yield Lines()
+        yield PlainLines()
         return
     with Region(sys.stderr) as region:
         bars = Bars(region)

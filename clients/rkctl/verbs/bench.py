@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 from rkd_client.ask import StreamAsk
-from rkd_client.options import Backend
+from rkd_client.options import WantedBackend
 from rkd_client.verbs import inference as ask
 from rkd_client.verbs import system as ask_system
 
@@ -19,7 +19,7 @@ from rkctl import flags, naming
 from rkctl.measure.comparison import Measured, compare
 from rkctl.measure.looking import Looking
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -28,7 +28,7 @@ PROMPT = "Write a long story about a lighthouse keeper who learns to play the vi
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class TimedRun:
     """One run, in seconds on this side of the wire; tokens as the daemon counted them."""
 
     first_token_s: float
@@ -62,14 +62,14 @@ class Sample:
 @click.option("--prompt", default=PROMPT, metavar="TEXT", help="What to ask.")
 @flags.BACKEND
 def bench(
-    session: Session,
+    session: CommandSession,
     model: str,
     *,
     runs: int,
     parallel: int,
     max_tokens: int,
     prompt: str,
-    backend: Backend | None,
+    backend: WantedBackend | None,
 ) -> None:
     """Measure first token, prefill and decode of MODEL, beside the vendor's published rate."""
     # Each prompt begins differently, so that no run reads another's cache.
@@ -106,7 +106,7 @@ def bench(
     render.note(f"{runs} runs, {parallel} at a time: {together:.1f} tokens/s together")
 
 
-def _measured(model: str, samples: list[Sample], parallel: int, looking: Looking) -> Measured:
+def _measured(model: str, samples: list[TimedRun], parallel: int, looking: Looking) -> Measured:
     return Measured(
         model=model,
         tokens_per_s=statistics.median(one.decode_rate for one in samples),
@@ -117,11 +117,11 @@ def _measured(model: str, samples: list[Sample], parallel: int, looking: Looking
     )
 
 
-def _plain(one: Sample) -> dict[str, Any]:
+def _plain(one: TimedRun) -> dict[str, Any]:
     return {**asdict(one), "backend": render.word(types.Backend.Name(one.backend), "BACKEND_")}
 
 
-def _one(session: Session, asked: StreamAsk[pb.GenerateResponse, Any]) -> Sample:
+def _one(session: CommandSession, asked: StreamAsk[pb.GenerateResponse, Any]) -> TimedRun:
     began_s = first_s = time.monotonic()
     seen = False
     finished = types.Finished()
@@ -132,7 +132,7 @@ def _one(session: Session, asked: StreamAsk[pb.GenerateResponse, Any]) -> Sample
             elif event.HasField("finished"):
                 finished = event.finished
     usage = finished.usage
-    return Sample(
+    return TimedRun(
         first_token_s=first_s - began_s,
         decode_s=time.monotonic() - first_s,
         prompt_tokens=usage.prompt_tokens - usage.cached_tokens,

@@ -15,7 +15,7 @@ from rkd_client.turns import tools_of, turns_of
 from rkctl import flags, naming
 from rkctl.chat import asking
 from rkctl.screen.reply import Reply
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 
 
@@ -33,7 +33,7 @@ from rkctl.verb import verb
 )
 @flags.sampling
 def chat(
-    session: Session,
+    session: CommandSession,
     model: str,
     message: tuple[str, ...],
     *,

@@ -15,7 +15,7 @@ from rkctl.make.carrier import Carrier
 from rkctl.operation import follow
 from rkctl.screen import render
 from rkctl.screen.progress import progress
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 
 
@@ -48,7 +48,7 @@ from rkctl.verb import verb
 )
 @click.option("--replace", is_flag=True, help="Replace a model of that name.")
 def create(
-    session: Session,
+    session: CommandSession,
     name: str,
     *,
     file: str | None,
@@ -84,7 +84,7 @@ def create(
     render.out(last.model.name or name)
 
 
-def _check(session: Session, name: str, text: str, **given: Any) -> None:
+def _check(session: CommandSession, name: str, text: str, **given: Any) -> None:
     with session.stream(ask.create(name, text, check_only=True, **given)) as steps:
         for _ in steps:
             pass

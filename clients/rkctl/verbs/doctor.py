@@ -7,7 +7,7 @@ from rkd_client.verbs import system as ask
 
 from rkctl.failure import Exit
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 from rkd.v1 import system_pb2 as pb
 
@@ -20,7 +20,7 @@ _MARKS = {
 
 
 @verb("doctor")
-def doctor(session: Session) -> None:
+def doctor(session: CommandSession) -> None:
     """Check everything that commonly goes wrong; each finding has one remedy. 1 on errors."""
     answer = session.call(ask.doctor())
     if session.json:

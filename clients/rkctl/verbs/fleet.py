@@ -29,7 +29,7 @@ from rkd.v1 import pool_pb2, system_pb2
 from rkd.v1 import types_pb2 as types
 
 Answered = TypeVar("Answered", bound=Message)
-Rows = Callable[[Answered], Iterable[Sequence[str]]]
+RowsOf = Callable[[Answered], Iterable[Sequence[str]]]
 
 DOCTOR_S = 60.0
 DELETE_S = 60.0
@@ -50,7 +50,7 @@ def _asked(
 
 
 def _show(
-    fleet_: Fleet, said: list[Said[Answered]], columns: Sequence[str], rows: Rows[Answered]
+    fleet_: Fleet, said: list[Said[Answered]], columns: Sequence[str], rows: RowsOf[Answered]
 ) -> None:
     """Print what came of every board, and leave with the exit code of one that failed."""
     if fleet_.json:

@@ -8,7 +8,7 @@ import click
 
 from rkctl import flags, naming
 from rkctl.chat import asking
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 
 
@@ -21,7 +21,7 @@ from rkctl.verb import verb
 )
 @flags.sampling
 def generate(
-    session: Session,
+    session: CommandSession,
     model: str,
     prompt: tuple[str, ...],
     *,

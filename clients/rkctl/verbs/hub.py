@@ -14,7 +14,7 @@ from rkd_client.verbs import models as ask_models
 from rkctl import naming
 from rkctl.operation import follow
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 from rkd.v1 import hub_pb2 as hub
 from rkd.v1 import models_pb2 as pb
@@ -32,7 +32,7 @@ _BARE = 1000
 @click.option("--replace", is_flag=True, help="Replace a model of that name.")
 @click.option("--detach", is_flag=True, help="Return once it has begun; prints its id.")
 def pull(
-    session: Session,
+    session: CommandSession,
     source: str,
     chosen: str,
     *,
@@ -57,7 +57,9 @@ def pull(
         render.out(last.operation.model)
 
 
-def _with_licence(session: Session, steps: Iterable[pb.PullResponse]) -> Iterator[pb.PullResponse]:
+def _with_licence(
+    session: CommandSession, steps: Iterable[pb.PullResponse]
+) -> Iterator[pb.PullResponse]:
     told = session.json
     for step in steps:
         if step.license and not told:
@@ -66,7 +68,7 @@ def _with_licence(session: Session, steps: Iterable[pb.PullResponse]) -> Iterato
         yield step
 
 
-def _begun(session: Session, steps: Iterable[pb.PullResponse | pb.PushResponse]) -> None:
+def _begun(session: CommandSession, steps: Iterable[pb.PullResponse | pb.PushResponse]) -> None:
     """Print the id of the operation that has begun."""
     for step in steps:
         render.out(render.to_json(step) if session.json else step.operation.id)
@@ -82,7 +84,13 @@ def _begun(session: Session, steps: Iterable[pb.PullResponse | pb.PushResponse])
 @click.option("--message", default="", metavar="TEXT", help="Commit message.")
 @click.option("--detach", is_flag=True, help="Return once it has begun; prints its id.")
 def push(
-    session: Session, model: str, repository: str, *, private: bool, message: str, detach: bool
+    session: CommandSession,
+    model: str,
+    repository: str,
+    *,
+    private: bool,
+    message: str,
+    detach: bool,
 ) -> None:
     """
     Upload MODEL to the Hub as USER/REPO.
@@ -143,7 +151,7 @@ def parameters(text: str) -> int:
 @click.option("--gated/--open", default=None, help="Only gated, or only open repositories.")
 @click.option("--facets", is_flag=True, help="Also what narrows the search further.")
 def search(
-    session: Session,
+    session: CommandSession,
     /,
     words: tuple[str, ...],
     *,
@@ -187,7 +195,7 @@ def _repository(one: hub.Repository) -> tuple[str, ...]:
 @click.option(
     "--num-ctx", "context_tokens", type=int, default=0, metavar="TOKENS", help="Judge with."
 )
-def files(session: Session, repository: str, *, revision: str, context_tokens: int) -> None:
+def files(session: CommandSession, repository: str, *, revision: str, context_tokens: int) -> None:
     """List the weights of USER/REPO with a verdict for this board; * marks the one to take."""
     asked = ask.files(repository, revision=revision, context_tokens=context_tokens)
     answer = session.shown(asked)
@@ -225,7 +233,7 @@ def _variant(one: hub.Variant) -> tuple[str, ...]:
 @verb("card")
 @click.argument("repository", metavar="USER/REPO")
 @click.option("--revision", default="", metavar="REV", help="Branch, tag or commit.")
-def card(session: Session, repository: str, *, revision: str) -> None:
+def card(session: CommandSession, repository: str, *, revision: str) -> None:
     """Show the model card of USER/REPO."""
     answer = session.shown(ask.card(repository, revision=revision))
     if answer is not None:

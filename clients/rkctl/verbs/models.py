@@ -8,7 +8,7 @@ from rkd_client.verbs import models as ask
 
 from rkctl import naming
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 from rkd.v1 import types_pb2 as types
 
@@ -17,7 +17,7 @@ COLUMNS = ("NAME", ">SIZE", "FORMAT", "QUANT", ">PARAMS", ">CONTEXT", "MODIFIED"
 
 @verb("list")
 @click.argument("prefix", default="")
-def list_models(session: Session, prefix: str) -> None:
+def list_models(session: CommandSession, prefix: str) -> None:
     """List the models on the board, those beginning with PREFIX."""
     answer = session.shown(ask.list(prefix))
     if answer is None:
@@ -51,7 +51,7 @@ def row(model: types.ModelSummary) -> tuple[str, ...]:
 @click.argument("source", shell_complete=naming.complete)
 @click.argument("destination")
 @click.option("--replace", is_flag=True, help="Replace a model of that name.")
-def copy(session: Session, source: str, destination: str, *, replace: bool) -> None:
+def copy(session: CommandSession, source: str, destination: str, *, replace: bool) -> None:
     """Copy model SOURCE to DESTINATION; the weights are shared on disk."""
     answer = session.call(ask.copy(source, destination, replace=replace))
     render.out(render.to_json(answer) if session.json else answer.model.name)
@@ -60,7 +60,7 @@ def copy(session: Session, source: str, destination: str, *, replace: bool) -> N
 @verb("rm")
 @naming.MODELS
 @click.option("--drain", is_flag=True, help="Let running answers end first.")
-def remove(session: Session, models: tuple[str, ...], *, drain: bool) -> None:
+def remove(session: CommandSession, models: tuple[str, ...], *, drain: bool) -> None:
     """Delete models and the space only they use."""
     # All are found before one is deleted, and what goes is told by its own name.
     for model in [_meant(session, model) for model in models]:
@@ -69,7 +69,7 @@ def remove(session: Session, models: tuple[str, ...], *, drain: bool) -> None:
             render.note(f"deleted {model}: {quantity.size(answer.freed_bytes)} freed")
 
 
-def _meant(session: Session, model: str) -> str:
+def _meant(session: CommandSession, model: str) -> str:
     """Return the name of the model that a tag or a repository leads to; others as they are."""
     if ":" not in model.removesuffix(":latest") and "/" not in model:
         return model
@@ -79,7 +79,7 @@ def _meant(session: Session, model: str) -> str:
 @verb("mv")
 @click.argument("source", shell_complete=naming.complete)
 @click.argument("destination")
-def move(session: Session, source: str, destination: str) -> None:
+def move(session: CommandSession, source: str, destination: str) -> None:
     """Give model SOURCE the name DESTINATION: a copy that shares the weights, then rm."""
     source = _meant(session, source)
     answer = session.call(ask.copy(source, destination))
@@ -89,7 +89,7 @@ def move(session: Session, source: str, destination: str) -> None:
 
 @verb("migrate")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-def migrate(session: Session, *, dry_run: bool) -> None:
+def migrate(session: CommandSession, *, dry_run: bool) -> None:
     """Move weights lying flat in the models folder into a folder for each model."""
     answer = session.shown(ask.migrate(dry_run=dry_run))
     if answer is None:

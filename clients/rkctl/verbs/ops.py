@@ -12,7 +12,7 @@ from rkd_client.verbs import operations as ask
 from rkctl import naming
 from rkctl.operation import follow, kind_of, state_of
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import CONNECTION_FLAGS, JSON_FLAG, verb
 from rkd.v1 import types_pb2 as types
 
@@ -31,7 +31,7 @@ for _option in (JSON_FLAG, *CONNECTION_FLAGS):
 
 @verb("list")
 @click.option("--active", is_flag=True, help="Only those that have not ended.")
-def list_(session: Session, *, active: bool) -> None:
+def list_(session: CommandSession, *, active: bool) -> None:
     """List operations, the newest first."""
     answer = session.shown(ask.operations(active=active))
     if answer is None:
@@ -56,7 +56,7 @@ def _row(one: types.Operation) -> tuple[str, ...]:
 
 @verb("attach")
 @click.argument("id", metavar="ID", shell_complete=naming.operations)
-def attach(session: Session, id: str) -> None:  # noqa: A002 - what it is called on the board
+def attach(session: CommandSession, id: str) -> None:  # noqa: A002 - what it is called on the board
     """Follow operation ID to its end; Ctrl-C leaves it running."""
     with session.stream(ask.attach(id)) as steps:
         last = follow(steps, "operation", json=session.json)
@@ -71,7 +71,7 @@ def _ending(name: str, asked: Callable[[str], Ask[Any, Any]], help_: str) -> cli
     @click.argument(
         "ids", metavar="ID...", nargs=-1, required=True, shell_complete=naming.operations
     )
-    def change(session: Session, ids: tuple[str, ...]) -> None:
+    def change(session: CommandSession, ids: tuple[str, ...]) -> None:
         for one in ids:
             answer = session.shown(asked(one))
             if answer is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 from rkd_client import quantity
-from rkd_client.options import Backend
+from rkd_client.options import WantedBackend
 from rkd_client.verbs import pool as ask
 
 from rkctl import flags, naming
 from rkctl.screen import render
 from rkctl.screen.status_line import StatusLine
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 from rkd.v1 import pool_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -31,7 +31,7 @@ _AFTER_SIZE = COLUMNS.index(">SIZE") + 1
 
 
 @verb("ps")
-def ps(session: Session) -> None:
+def ps(session: CommandSession) -> None:
     """List the models in memory; looking keeps none of them there."""
     answer = session.shown(ask.residents())
     if answer is None:
@@ -93,11 +93,11 @@ def _until(one: pb.Resident) -> str:
 @flags.CONTEXT_TOKENS
 @flags.KEEP_ALIVE
 def load(
-    session: Session,
+    session: CommandSession,
     model: str,
     *,
     plan: bool,
-    backend: Backend | None,
+    backend: WantedBackend | None,
     context_tokens: int | None,
     keep_alive: float | None,
 ) -> None:
@@ -127,7 +127,7 @@ def load(
 
 
 def _plan(
-    session: Session, model: str, backend: Backend | None, context_tokens: int | None
+    session: CommandSession, model: str, backend: WantedBackend | None, context_tokens: int | None
 ) -> None:
     answer = session.shown(ask.plan(model, backend=backend, context_tokens=context_tokens))
     if answer is None:
@@ -157,7 +157,7 @@ def _plan(
     metavar="TIME",
     help="Wait for running answers at most this long. Default: as long as they run.",
 )
-def stop(session: Session, models: tuple[str, ...], grace: float | None) -> None:
+def stop(session: CommandSession, models: tuple[str, ...], grace: float | None) -> None:
     """Let models leave memory; running answers end first."""
     for model in models:
         answer = session.shown(ask.unload(model, grace_s=grace))
@@ -167,7 +167,7 @@ def stop(session: Session, models: tuple[str, ...], grace: float | None) -> None
 
 @verb("pin")
 @naming.MODEL
-def pin(session: Session, model: str) -> None:
+def pin(session: CommandSession, model: str) -> None:
     """Keep MODEL in memory until unpin, stop or shutdown; loads it first."""
     answer = session.shown(ask.pin(model))
     if answer is not None:
@@ -176,7 +176,7 @@ def pin(session: Session, model: str) -> None:
 
 @verb("unpin")
 @naming.MODEL
-def unpin(session: Session, model: str) -> None:
+def unpin(session: CommandSession, model: str) -> None:
     """Take the pin of MODEL away; its keep-alive counts from now."""
     answer = session.shown(ask.unpin(model))
     if answer is not None:

@@ -14,7 +14,7 @@ from rkd_client.verbs import models as ask
 from rkctl import flags, naming
 from rkctl.chat import asking
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 
 _WEIGHTS = (".rkllm", ".gguf")
@@ -28,7 +28,7 @@ _NAME_FILE_REPO = 2
 @click.option("-y", "--yes", is_flag=True, help="Do not ask whether to download.")
 @flags.sampling
 def run(
-    session: Session,
+    session: CommandSession,
     model: str,
     prompt: tuple[str, ...],
     *,
@@ -63,7 +63,7 @@ def run(
         Chat(session, model, asked).hold()
 
 
-def _pulled(session: Session, source: str, *, ask_first: bool) -> str:
+def _pulled(session: CommandSession, source: str, *, ask_first: bool) -> str:
     """Return the name of the model that came from *source*, fetched now if it is not there."""
     try:
         return session.call(ask.show(source)).summary.name
@@ -80,7 +80,7 @@ def _pulled(session: Session, source: str, *, ask_first: bool) -> str:
         return follow(steps, "pull", json=False).operation.model
 
 
-def _adopt(session: Session, model: str, file: str, repository: str) -> None:
+def _adopt(session: CommandSession, model: str, file: str, repository: str) -> None:
     from rkctl.operation import follow  # noqa: PLC0415 - bars are not needed to ask a model
 
     asked = ask.create(model, existing_file=file, huggingface_path=repository)
@@ -95,7 +95,9 @@ def _adopt(session: Session, model: str, file: str, repository: str) -> None:
     render.note(f"{model} has its Modelfile")
 
 
-def _brought(session: Session, model: str, file: str, repository: str) -> StreamAsk[Any, Any]:
+def _brought(
+    session: CommandSession, model: str, file: str, repository: str
+) -> StreamAsk[Any, Any]:
     """Bring the weights *file* of this machine to the board and ask for *model* made of it."""
     from rkctl.make import sources  # noqa: PLC0415 - only this form of run needs them
     from rkctl.make.carrier import Carrier  # noqa: PLC0415 - the same

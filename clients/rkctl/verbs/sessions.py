@@ -7,7 +7,7 @@ from rkd_client import quantity
 from rkd_client.verbs import pool as ask
 
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import CONNECTION_FLAGS, JSON_FLAG, verb
 
 
@@ -24,7 +24,7 @@ for _option in (JSON_FLAG, *CONNECTION_FLAGS):
 
 
 @verb("list")
-def list_(session: Session) -> None:
+def list_(session: CommandSession) -> None:
     """List your conversations."""
     answer = session.shown(ask.sessions())
     if answer is None:
@@ -40,7 +40,7 @@ def list_(session: Session) -> None:
 @verb("rm")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--model", default="", metavar="MODEL", help="Only with this model.")
-def remove(session: Session, names: tuple[str, ...], *, model: str) -> None:
+def remove(session: CommandSession, names: tuple[str, ...], *, model: str) -> None:
     """Remove what is kept of conversations; they can go on, and are read anew."""
     for name in names:
         answer = session.shown(ask.forget(name, model=model))

@@ -9,7 +9,7 @@ from rkd_client.verbs import models as ask
 from rkctl import naming
 from rkctl.failure import Failure
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 from rkctl.verbs.abilities import lines
 from rkd.v1 import models_pb2 as pb
@@ -27,7 +27,9 @@ _PARTS = ("modelfile", "template", "system", "parameters", "license")
 @click.option("--license", "part", flag_value="license", help="Only the licence.")
 @click.option("-v", "--verbose", is_flag=True, help="Also template and metadata.")
 @click.option("--verify", is_flag=True, help="Read every byte and compare with the digests.")
-def show(session: Session, model: str, part: str | None, *, verbose: bool, verify: bool) -> None:
+def show(
+    session: CommandSession, model: str, part: str | None, *, verbose: bool, verify: bool
+) -> None:
     """Show everything about MODEL, or one part of it."""
     answer = session.call(ask.show(model, verify=verify))
     if session.json:

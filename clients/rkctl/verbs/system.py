@@ -6,13 +6,13 @@ from rkd_client import quantity
 from rkd_client.verbs import system as ask
 
 from rkctl.screen import clocks, render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 from rkd.v1 import system_pb2 as pb
 
 
 @verb("status")
-def status(session: Session) -> None:
+def status(session: CommandSession) -> None:
     """Show versions, board, NPU, memory, temperatures and what runs."""
     answer = session.shown(ask.status())
     if answer is None:
@@ -74,7 +74,7 @@ def _stream(one: pb.StreamStatus) -> tuple[str, ...]:
 
 
 @verb("reload")
-def reload(session: Session) -> None:
+def reload(session: CommandSession) -> None:
     """Let the daemon read its configuration anew; nothing changes when any of it is wrong."""
     answer = session.shown(ask.reload())
     if answer is None:

@@ -6,12 +6,12 @@ import json
 import sys
 
 import click
-from rkd_client.options import Backend
+from rkd_client.options import WantedBackend
 from rkd_client.verbs import inference as ask
 
 from rkctl import flags, naming
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 
 SHOWN_CHARACTERS = 100
@@ -29,7 +29,7 @@ SHOWN_CHARACTERS = 100
 @flags.CONTEXT_TOKENS
 @flags.KEEP_ALIVE
 def embed(
-    session: Session,
+    session: CommandSession,
     model: str,
     texts: tuple[str, ...],
     *,
@@ -37,7 +37,7 @@ def embed(
     normalize: bool | None,
     dimensions: int | None,
     truncate: bool,
-    backend: Backend | None,
+    backend: WantedBackend | None,
     context_tokens: int | None,
     keep_alive: float | None,
 ) -> None:
@@ -74,7 +74,7 @@ def embed(
 @flags.CONTEXT_TOKENS
 @flags.KEEP_ALIVE
 def rerank(
-    session: Session,
+    session: CommandSession,
     model: str,
     query: str,
     documents: tuple[str, ...],
@@ -83,7 +83,7 @@ def rerank(
     normalize: bool | None,
     truncate: bool,
     instruction: str | None,
-    backend: Backend | None,
+    backend: WantedBackend | None,
     context_tokens: int | None,
     keep_alive: float | None,
 ) -> None:
@@ -125,7 +125,7 @@ def rerank(
 @flags.BACKEND
 @flags.KEEP_ALIVE
 def tokenize(
-    session: Session,
+    session: CommandSession,
     model: str,
     text: str | None,
     *,
@@ -133,7 +133,7 @@ def tokenize(
     plain: bool,
     pieces: bool,
     count: bool,
-    backend: Backend | None,
+    backend: WantedBackend | None,
     keep_alive: float | None,
 ) -> None:
     """Print the token ids of TEXT, or of stdin to its last character."""
@@ -172,11 +172,11 @@ def _shown(piece: bytes) -> str:
 @flags.BACKEND
 @flags.KEEP_ALIVE
 def detokenize(
-    session: Session,
+    session: CommandSession,
     model: str,
     ids: tuple[int, ...],
     *,
-    backend: Backend | None,
+    backend: WantedBackend | None,
     keep_alive: float | None,
 ) -> None:
     """Print the text of token IDs, or of those on stdin."""

@@ -16,7 +16,7 @@ from rkd_client.verbs import system as ask
 
 from rkctl.screen import clocks, layout, render
 from rkctl.screen.live import Region, Screen
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 from rkd.v1 import pool_pb2
 from rkd.v1 import system_pb2 as pb
@@ -29,7 +29,7 @@ _HOT_C = 75.0
 @verb("top")
 @click.option("--interval", type=click.FloatRange(min=0.2), default=1.0, show_default=True)
 @click.option("--count", type=click.IntRange(min=1), help="So many times, then end.")
-def top(session: Session, *, interval: float, count: int | None) -> None:
+def top(session: CommandSession, *, interval: float, count: int | None) -> None:
     """Show what goes on, again and again; q or Ctrl-C ends it. Off a terminal one plain picture."""
     if session.json:
         for _ in range(count or 1):
@@ -50,7 +50,7 @@ def top(session: Session, *, interval: float, count: int | None) -> None:
             shown += 1
 
 
-def _fitting(session: Session) -> list[str]:
+def _fitting(session: CommandSession) -> list[str]:
     """A picture no line of which is longer than the terminal, the first one bold."""
     size = shutil.get_terminal_size()
     head, *rest = (layout.cut(line, size.columns) for line in picture(*_look(session)))
@@ -86,15 +86,15 @@ def keys() -> Iterator[Callable[[float], str]]:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
-def _status(session: Session) -> pb.GetStatusResponse:
+def _status(session: CommandSession) -> pb.GetStatusResponse:
     return session.call(ask.status())
 
 
-def _look(session: Session) -> tuple[pb.GetStatusResponse, pool_pb2.ListResidentResponse]:
+def _look(session: CommandSession) -> tuple[pb.GetStatusResponse, pool_pb2.ListResidentResponse]:
     return _status(session), session.call(ask_pool.residents())
 
 
-def _plain(session: Session) -> None:
+def _plain(session: CommandSession) -> None:
     for line in picture(*_look(session)):
         render.out(line)
 

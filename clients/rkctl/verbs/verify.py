@@ -14,7 +14,7 @@ from rkd_client.errors import RkdError
 
 from rkctl.failure import Exit, Failure
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 from rkctl.verify.probe import NotApplicableError, Probe, reason_of
 from rkctl.verify.report import Judged, as_text, scrubbed
@@ -34,7 +34,9 @@ _SMALL = "Qwen2.5-0.5B or Qwen3-0.6B as w8a8 for this chip: `rkctl search qwen -
     metavar="FILE",
     help="Where the report goes. Default: rkd-verify-DATE.md here.",
 )
-def verify(session: Session, model: str, numbers: tuple[str, ...], report: Path | None) -> None:
+def verify(
+    session: CommandSession, model: str, numbers: tuple[str, ...], report: Path | None
+) -> None:
     """
     Prove what is assumed of this board with MODEL, or the smallest .rkllm; 1 where a row differs.
 
@@ -96,7 +98,7 @@ def _judge(board: Probe, rows: tuple[Row, ...]) -> Iterator[Judged]:
         yield Judged(row, Found(found.result, scrubbed(found.seen, board.candidates)))
 
 
-def _print(session: Session, one: Judged) -> None:
+def _print(session: CommandSession, one: Judged) -> None:
     if session.json:
         said = {"row": one.row.number, "result": str(one.found.result), "seen": one.found.seen}
         click.echo(json.dumps(said, ensure_ascii=False))

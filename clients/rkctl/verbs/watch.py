@@ -8,7 +8,7 @@ import click
 from rkd_client.verbs import models as ask
 
 from rkctl.screen import render
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkctl.verb import verb
 from rkd.v1 import models_pb2 as pb
 
@@ -18,7 +18,7 @@ _TOPICS = ("model", "resident", "operation", "system")
 @verb("watch")
 @click.option("--topic", "topics", multiple=True, type=click.Choice(_TOPICS), help="Only these.")
 @click.option("--since", type=click.IntRange(min=0), metavar="REVISION", help="Begin there.")
-def watch(session: Session, topics: tuple[str, ...], since: int | None) -> None:
+def watch(session: CommandSession, topics: tuple[str, ...], since: int | None) -> None:
     """Print changes of models, residents and operations until Ctrl-C."""
     with session.stream(ask.watch(*topics, since=since)) as events:
         for event in events:

@@ -21,7 +21,7 @@ from rkd_client.options import Options
 from rkd_client.sync import Stream
 from rkd_client.verbs import inference, models, pool, system
 
-from rkctl.session import Session
+from rkctl.session import CommandSession
 from rkd.v1 import models_pb2, pool_pb2, system_pb2
 from rkd.v1 import types_pb2 as types
 
@@ -103,7 +103,7 @@ class Probe:
         root: prefix of this machine's /proc and /sys.
     """
 
-    def __init__(self, session: Session, model: str = "", root: Path = Path("/")) -> None:
+    def __init__(self, session: CommandSession, model: str = "", root: Path = Path("/")) -> None:
         self.session = session
         self.root = root
         self.status: system_pb2.GetStatusResponse = session.call(system.status())

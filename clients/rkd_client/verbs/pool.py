@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rkd.v1 import pool_pb2 as pb
 from rkd_client.ask import SLOW_S, Ask, StreamAsk
-from rkd_client.options import Backend
+from rkd_client.options import WantedBackend
 from rkd_client.values import fill
 from rkd_client.verbs.models import PAGE_SIZE
 
@@ -22,7 +22,7 @@ def residents() -> Ask[pb.ListResidentResponse, v1.ListResidentResponse]:
 def load(
     model: str,
     *,
-    backend: Backend | None = None,
+    backend: WantedBackend | None = None,
     context_tokens: int | None = None,
     keep_alive_s: float | None = None,
 ) -> StreamAsk[pb.LoadResponse, v1.LoadResponse]:
@@ -66,7 +66,7 @@ def forget(
 
 
 def plan(
-    model: str, *, backend: Backend | None = None, context_tokens: int | None = None
+    model: str, *, backend: WantedBackend | None = None, context_tokens: int | None = None
 ) -> Ask[pb.PlanResponse, v1.PlanResponse]:
     """Say whether *model* would fit and who would leave, without doing it."""
     request = fill(pb.PlanRequest(model=model), backend=backend, context_tokens=context_tokens)

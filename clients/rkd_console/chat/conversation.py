@@ -25,13 +25,13 @@ Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Parent = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,64}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Short = Annotated[str, Field(max_length=512)]
-Line = Annotated[str, Field(max_length=4_096)]
+Paragraph = Annotated[str, Field(max_length=4_096)]
 Text = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Number = Annotated[float, Field(ge=-(2**53), le=2**53, allow_inf_nan=False)]
 
 Role = Literal["user", "assistant", "tool"]
-State = Literal["done", "running", "stopped", "failed"]
+AnswerState = Literal["done", "running", "stopped", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Attachment:
 
     name: Short
     text: Text
-    note: Line = ""
+    note: Paragraph = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CalledFunction:
     """A function the model called."""
 
     id: Short
@@ -67,7 +67,7 @@ class Figures:
     """What an answer took: times in milliseconds, where it ran and why, how it ended."""
 
     backend: Short = ""
-    backend_reason: Line = ""
+    backend_reason: Paragraph = ""
     runtime: Short = ""
     finish_reason: Short = ""
     queue_ms: Count = 0
@@ -81,7 +81,7 @@ class Figures:
     completion_tokens: Count = 0
     reasoning_tokens: Count = 0
     seed: Annotated[int, Field(ge=-(2**53), le=2**53)] = 0
-    warnings: Annotated[tuple[Line, ...], Field(max_length=16)] = ()
+    warnings: Annotated[tuple[Paragraph, ...], Field(max_length=16)] = ()
 
     @property
     def tokens_per_second(self) -> float:
@@ -90,12 +90,12 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class AnswerFailure:
     """Why an answer did not come to its end, and what to do."""
 
     reason: Short
-    message: Line
-    remedy: Line = ""
+    message: Paragraph
+    remedy: Paragraph = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +116,15 @@ class Turn:
     role: Role
     text: Text = ""
     reasoning: Text = ""
-    calls: Annotated[tuple[Call, ...], Field(max_length=64)] = ()
+    calls: Annotated[tuple[CalledFunction, ...], Field(max_length=64)] = ()
     tool_name: Short = ""
     tool_call_id: Short = ""
     attachments: Annotated[tuple[Attachment, ...], Field(max_length=16)] = ()
     pictures: Annotated[tuple[Picture, ...], Field(max_length=8)] = ()
     model: Short = ""
-    state: State = "done"
+    state: AnswerState = "done"
     figures: Figures | None = None
-    failure: Failure | None = None
+    failure: AnswerFailure | None = None
 
     @property
     def characters(self) -> int:

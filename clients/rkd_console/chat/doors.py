@@ -30,8 +30,8 @@ MAX_HELD_BYTES = 192 << 20
 WITHIN_S = 120.0
 GONE = 410
 
-Answer = dict[str, Any]
-Work = Callable[[Room, Request, bytes], Awaitable[Answer]]
+DoorAnswer = dict[str, Any]
+DoorWork = Callable[[Room, Request, bytes], Awaitable[DoorAnswer]]
 
 
 class Doors:
@@ -46,7 +46,7 @@ class Doors:
         self._rooms: dict[str, tuple[object, Room]] = {}
         self._new_id = new_id
         self._held_bytes = 0
-        self._works: dict[str, tuple[int, Work]] = {
+        self._works: dict[str, tuple[int, DoorWork]] = {
             "act": (MAX_ACT_BYTES, _act),
             "file": (MAX_FILE_BYTES, _file),
             "import": (kept.MAX_DOCUMENT_BYTES, self._import),
@@ -114,11 +114,11 @@ class Doors:
     def _give_back(self, size_bytes: int) -> None:
         self._held_bytes -= size_bytes
 
-    async def _import(self, room: Room, request: Request, body: bytes) -> Answer:
+    async def _import(self, room: Room, request: Request, body: bytes) -> DoorAnswer:
         """Judge a file of conversations, and return what of it is to be kept."""
         del room, request
 
-        def judged() -> list[Answer]:
+        def judged() -> list[DoorAnswer]:
             return [
                 {
                     "conversation": kept.plain(kept.settled(one)),
@@ -131,7 +131,7 @@ class Doors:
         return {"conversations": await asyncio.to_thread(judged)}
 
 
-async def _act(room: Room, request: Request, body: bytes) -> Answer:
+async def _act(room: Room, request: Request, body: bytes) -> DoorAnswer:
     del request
     try:
         act = ACT.validate_json(body)
@@ -140,17 +140,17 @@ async def _act(room: Room, request: Request, body: bytes) -> Answer:
     return await carry_out(room, act)
 
 
-async def _file(room: Room, request: Request, body: bytes) -> Answer:
+async def _file(room: Room, request: Request, body: bytes) -> DoorAnswer:
     return await room.file(request.query_params.get("name", "")[:512], body)
 
 
-async def _open(room: Room, request: Request, body: bytes) -> Answer:
+async def _open(room: Room, request: Request, body: bytes) -> DoorAnswer:
     del request
     await room.open(body)
     return {}
 
 
-async def _picture(room: Room, request: Request, body: bytes) -> Answer:
+async def _picture(room: Room, request: Request, body: bytes) -> DoorAnswer:
     digest = request.query_params.get("name", "")
     await asyncio.to_thread(room.files.bring, digest, body)
     return {}

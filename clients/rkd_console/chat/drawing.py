@@ -191,7 +191,7 @@ def stage(one: Stage, say: Say) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DrawnStep:
     """
     What there is to draw of an answer in the making; foreign text as it came.
 
@@ -220,7 +220,7 @@ class Cursor:
     def __init__(self) -> None:
         self._blocks = self._reasoning = self._tail = 0
 
-    def step(self, running: Running) -> Step:
+    def step(self, running: Running) -> DrawnStep:
         """Return what there is to draw since the last step, and move on."""
         done = tuple(running.blocks.done[self._blocks : self._blocks + MAX_BLOCKS_AT_ONCE])
         at, self._blocks = self._blocks, self._blocks + len(done)
@@ -232,7 +232,7 @@ class Cursor:
             tail = replace(tail, text=tail.text[tail_from:])
         turn = running.turn()
         reasoning_from, self._reasoning = self._reasoning, len(turn.reasoning)
-        return Step(
+        return DrawnStep(
             replace(turn, text="", reasoning=""),
             at,
             done,
@@ -245,7 +245,7 @@ class Cursor:
         )
 
 
-def step(one: Step, lane: int, say: Say) -> dict[str, Any]:
+def step(one: DrawnStep, lane: int, say: Say) -> dict[str, Any]:
     """Return *one* as the browser draws it."""
     return {
         "id": one.turn.id,

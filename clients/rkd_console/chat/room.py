@@ -40,7 +40,7 @@ TURNS_AT_ONCE = 40
 MAX_MODELS = 8
 
 
-class Screen(Protocol):
+class BrowserPage(Protocol):
     """The page in the browser."""
 
     def show(self, drawn: dict[str, Any]) -> None:
@@ -73,7 +73,7 @@ class Room:
         client: AsyncClient,
         owner: object,
         desk: Desk,
-        screen: Screen,
+        screen: BrowserPage,
         say: drawing.Say,
         now_ms: Callable[[], int],
         new_id: Callable[[], str],

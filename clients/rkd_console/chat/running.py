@@ -20,10 +20,10 @@ from rkd_client.v1 import types
 from rkd_console.chat.blocks import Blocks
 from rkd_console.chat.conversation import (
     MAX_TEXT_CHARACTERS,
-    Call,
-    Failure,
+    AnswerFailure,
+    AnswerState,
+    CalledFunction,
     Figures,
-    State,
     Turn,
 )
 
@@ -72,8 +72,8 @@ class Running:
             [one.id, one.name, one.arguments_json] for one in turn.calls
         ]
         self._figures = Figures()
-        self._failure: Failure | None = None
-        self._state: State = "running"
+        self._failure: AnswerFailure | None = None
+        self._state: AnswerState = "running"
         self._request_id = ""
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -96,7 +96,7 @@ class Running:
             self._turn,
             text=self._text[0],
             reasoning=self.reasoning,
-            calls=tuple(Call(*one) for one in self._calls),
+            calls=tuple(CalledFunction(*one) for one in self._calls),
             state=self._state,
             figures=self._figures if self._figures != Figures() else None,
             failure=self._failure,
@@ -125,7 +125,7 @@ class Running:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _read(self) -> None:
-        state: State = "stopped"
+        state: AnswerState = "stopped"
         try:
             async for event in self._answer.events():
                 await self._take(event)
@@ -137,7 +137,7 @@ class Running:
                 state = "done"
         except RkdError as error:
             state = "failed"
-            self._failure = Failure(
+            self._failure = AnswerFailure(
                 error.reason[:512],
                 error.message[:MAX_LINE_CHARACTERS],
                 error.remedy[:MAX_LINE_CHARACTERS],
@@ -242,8 +242,8 @@ def _line(text: str) -> str:
     return text[:MAX_LINE_CHARACTERS]
 
 
-def _too_long() -> Failure:
-    return Failure(
+def _too_long() -> AnswerFailure:
+    return AnswerFailure(
         "ANSWER_TOO_LONG",
         f"the answer has more than {MAX_TEXT_CHARACTERS} characters: it was stopped here",
         "set `max_tokens`",

@@ -23,7 +23,7 @@ from rkd_console.chat.screen import ChatBoard
 from rkd_console.elements import named
 from rkd_console.feed import Change
 from rkd_console.safe import shown as plainly
-from rkd_console.signin import Session
+from rkd_console.signin import SignedIn
 from rkd_console.texts.chat import BROWSER
 from rkd_console.visit import Visit
 
@@ -31,7 +31,7 @@ TIDY_EVERY_S = 15.0
 MAX_MODELS = 5_000
 
 
-class Chat:
+class ChatPage:
     """
     One page of it.
 
@@ -175,11 +175,11 @@ def build(visit: Visit) -> None:
     """Build the page."""
     ui.add_head_html('<link rel="stylesheet" href="/console/chat.css">')
     doors, desk = _rooms()
-    Chat(visit, doors, desk)
+    ChatPage(visit, doors, desk)
 
 
 def _is_over(owner: object) -> bool:
-    return isinstance(owner, Session) and owner.ended.is_set()
+    return isinstance(owner, SignedIn) and owner.ended.is_set()
 
 
 def _rooms() -> tuple[Doors, Desk]:

@@ -17,7 +17,7 @@ from rkd_console.pages.stock.parts import act, block, choice, field, put, when_c
 from rkd_console.pages.stock.shelf import (
     KEPT,
     SORTINGS,
-    Row,
+    ShelfRow,
     Want,
     rows_of,
     shown,
@@ -42,7 +42,7 @@ class Models:
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
-        self._rows: tuple[Row, ...] = ()
+        self._rows: tuple[ShelfRow, ...] = ()
         self._want = Want()
         self._stale = asyncio.Event()
         if visit.may(Role.MANAGE):
@@ -133,7 +133,7 @@ class Models:
         if row is not None:
             self._about.open(row)
 
-    def _do(self, what: str, row: Row) -> None:
+    def _do(self, what: str, row: ShelfRow) -> None:
         if what == "open":
             self._about.open(row)
         elif what == "mend":

@@ -13,7 +13,7 @@ from rkd_gateway.anthropic.asking import options
 from rkd_gateway.anthropic.shape import PING, SSE, counted, ended, event, failed, usage
 from rkd_gateway.anthropic.turns import chosen, tools, turns
 from rkd_gateway.calls import (
-    Told,
+    GrowingCall,
     Whole,
     arguments_of,
     deltas,
@@ -22,7 +22,7 @@ from rkd_gateway.calls import (
     warned,
     whole,
 )
-from rkd_gateway.endpoint import Answer, Call, Lines
+from rkd_gateway.endpoint import Call, HttpAnswer, Lines
 from rkd_gateway.fields import Fields
 from rkd_gateway.problems import bad_field
 
@@ -32,7 +32,7 @@ _EMPTY: Final = {
 }
 
 
-async def messages(call: Call) -> Answer:
+async def messages(call: Call) -> HttpAnswer:
     """Answer a conversation."""
     fields = call.fields
     model = fields.name_of_model("model")
@@ -49,7 +49,7 @@ async def messages(call: Call) -> Answer:
     return {**_head(model), **told, **warned(end)}
 
 
-async def count_tokens(call: Call) -> Answer:
+async def count_tokens(call: Call) -> HttpAnswer:
     """Tell how many tokens a conversation is, as the model's own template writes it."""
     fields = call.fields
     model = fields.name_of_model("model")
@@ -90,13 +90,13 @@ def _content(found: Whole) -> list[dict[str, Any]]:
     return blocks
 
 
-def _used(told: Told | types.ToolCallDelta) -> dict[str, Any]:
+def _used(told: GrowingCall | types.ToolCallDelta) -> dict[str, Any]:
     identity = told.id or f"toolu_{secrets.token_hex(12)}"
     return {"type": "tool_use", "id": identity, "name": told.name, "input": {}}
 
 
 async def _events(answer: AsyncAnswer[Any], model: str) -> AsyncIterator[bytes]:
-    blocks = Blocks()
+    blocks = AnswerBlocks()
     begun = False
     async for piece in deltas(answer):
         if not begun:
@@ -126,7 +126,7 @@ def _begin(answer: AsyncAnswer[Any], model: str) -> dict[str, Any]:
     return {"type": "message_start", "message": {**_head(model), **empty}}
 
 
-class Blocks:
+class AnswerBlocks:
     """The blocks of an answer as they grow: one is open at a time, numbered from 0."""
 
     def __init__(self) -> None:

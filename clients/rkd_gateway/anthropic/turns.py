@@ -62,7 +62,7 @@ def _turns(fields: Fields, names: dict[str, str]) -> list[dict[str, Any]]:
         return [{"role": role, "content": content}]
     if not isinstance(content, list):
         raise bad_field(path, "a text or a list of blocks")
-    told = Told(role, names)
+    told = MessageTurns(role, names)
     for at, one in enumerate(content):
         block = object_of(one, f"{path}[{at}]")
         block.skip("cache_control", "citations")
@@ -71,7 +71,7 @@ def _turns(fields: Fields, names: dict[str, str]) -> list[dict[str, Any]]:
     return told.turns
 
 
-class Told:
+class MessageTurns:
     """
     The turns of one message, block by block.
 

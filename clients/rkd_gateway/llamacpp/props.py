@@ -9,12 +9,12 @@ from rkd_client import AsyncClient
 from rkd_client.errors import NotFoundError
 
 from rkd_gateway import several
-from rkd_gateway.endpoint import Answer, Call
+from rkd_gateway.endpoint import Call, HttpAnswer
 from rkd_gateway.fields import without_latest
 from rkd_gateway.problems import bad_field
 
 
-async def props(call: Call) -> Answer:
+async def props(call: Call) -> HttpAnswer:
     """Tell about the model in `?model=`; else the one in memory, else the only one."""
     name = without_latest(call.query.get("model", "")) or await _only(call.client)
     shown, resident = await asyncio.gather(call.client.show(name), call.client.residents())
@@ -38,13 +38,13 @@ async def props(call: Call) -> Answer:
     }
 
 
-async def health(call: Call) -> Answer:
+async def health(call: Call) -> HttpAnswer:
     """Say that the daemon answers this caller."""
     await call.client.using(timeout=2.0).residents()
     return {"status": "ok"}
 
 
-async def tokenize(call: Call) -> Answer:
+async def tokenize(call: Call) -> HttpAnswer:
     """Turn a text into tokens."""
     fields = call.fields
     name = await _named(call)
@@ -58,7 +58,7 @@ async def tokenize(call: Call) -> Answer:
     return {"tokens": list(found.token_ids)}
 
 
-async def detokenize(call: Call) -> Answer:
+async def detokenize(call: Call) -> HttpAnswer:
     """Turn tokens into a text."""
     fields = call.fields
     name = await _named(call)

@@ -9,8 +9,8 @@ from typing import Any
 from rkd_client import AsyncAnswer
 
 from rkd.v1 import types_pb2 as types
-from rkd_gateway.calls import Told, Watch, Whole, deltas, finished, warned, whole
-from rkd_gateway.endpoint import Answer, Call, Lines
+from rkd_gateway.calls import GrowingCall, Watch, Whole, deltas, finished, warned, whole
+from rkd_gateway.endpoint import Call, HttpAnswer, Lines
 from rkd_gateway.errands import errand
 from rkd_gateway.fields import Fields
 from rkd_gateway.ollama.asking import answering
@@ -26,12 +26,12 @@ REASONS = {
 }
 """What Ollama calls an end; everything else is `stop`."""
 
-Piece = Callable[[str, str, list[dict[str, Any]]], dict[str, Any]]
+LineFields = Callable[[str, str, list[dict[str, Any]]], dict[str, Any]]
 """Writes visible text, thoughts and calls of one line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class Writing:
     """
     How one answer is written.
 
@@ -43,7 +43,7 @@ class Telling:
     """
 
     model: str
-    piece: Piece
+    piece: LineFields
     watch: Watch
     asked: tuple[dict[str, str], ...] = ()
 
@@ -80,7 +80,7 @@ def timings(end: types.Finished, total_ns: int) -> dict[str, int]:
     }
 
 
-async def chat(call: Call) -> Answer:
+async def chat(call: Call) -> HttpAnswer:
     """Answer a conversation; without one, load or unload the model."""
     watch, fields = Watch(), call.fields
     shown = str(fields.take("model") or "")
@@ -91,14 +91,14 @@ async def chat(call: Call) -> Answer:
     given = answering(fields, {**call.priority, **errand(messages)})
     fields.skip("truncate", "shift")
     fields.end()
-    telling = Telling(shown, _chat_piece, watch)
+    telling = Writing(shown, _chat_piece, watch)
     if not messages:
         return await _reside(call, telling, model, given, streamed=streamed)
     answer = call.client.chat(model, messages, tools=offered, **given)
     return await _told(answer, telling, streamed=streamed)
 
 
-async def generate(call: Call) -> Answer:
+async def generate(call: Call) -> HttpAnswer:
     """Continue a prompt; without one, load or unload the model."""
     watch, fields = Watch(), call.fields
     shown = str(fields.take("model") or "")
@@ -114,7 +114,7 @@ async def generate(call: Call) -> Answer:
     given = answering(fields, call.priority)
     fields.skip("truncate", "shift")
     fields.end()
-    telling = Telling(shown, _text_piece, watch)
+    telling = Writing(shown, _text_piece, watch)
     if not (prompt or seen or suffix):
         return await _reside(call, telling, model, given, streamed=streamed)
     if before and (raw or suffix or seen):
@@ -147,7 +147,7 @@ def _text_piece(text: str, thoughts: str, calls: list[dict[str, Any]]) -> dict[s
     return {"response": text, "thinking": thoughts} if thoughts else {"response": text}
 
 
-async def _told(answer: AsyncAnswer[Any], telling: Telling, *, streamed: bool) -> Answer:
+async def _told(answer: AsyncAnswer[Any], telling: Writing, *, streamed: bool) -> HttpAnswer:
     if streamed:
         return Lines(_lines(answer, telling), NDJSON, failed)
     found = await whole(answer)
@@ -156,7 +156,7 @@ async def _told(answer: AsyncAnswer[Any], telling: Telling, *, streamed: bool) -
     return {**made, **_logprobs(found.logprobs)}
 
 
-async def _lines(answer: AsyncAnswer[Any], telling: Telling) -> AsyncIterator[bytes]:
+async def _lines(answer: AsyncAnswer[Any], telling: Writing) -> AsyncIterator[bytes]:
     calls, texts = Calls(), []
     async for delta in deltas(answer):
         done = calls.add(delta)
@@ -187,7 +187,7 @@ class Calls:
         return self._close(sorted(self._open.calls))
 
     def _close(self, done: list[int]) -> list[dict[str, Any]]:
-        told: list[tuple[int, Told]] = [(at, self._open.calls.pop(at)) for at in done]
+        told: list[tuple[int, GrowingCall]] = [(at, self._open.calls.pop(at)) for at in done]
         return [call_of(one, at) for at, one in told]
 
 
@@ -207,8 +207,8 @@ def _one(token: types.Logprob) -> dict[str, Any]:
 
 
 async def _reside(
-    call: Call, telling: Telling, model: str, given: dict[str, Any], *, streamed: bool
-) -> Answer:
+    call: Call, telling: Writing, model: str, given: dict[str, Any], *, streamed: bool
+) -> HttpAnswer:
     keep_s = given["keep_alive_s"]
     if keep_s == 0:
         await call.client.unload(model)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from rkd_gateway.calls import Watch
-from rkd_gateway.endpoint import Answer, Call
+from rkd_gateway.endpoint import Call, HttpAnswer
 from rkd_gateway.ollama.asking import options
 from rkd_gateway.problems import bad_field
 
 
-async def embed(call: Call) -> Answer:
+async def embed(call: Call) -> HttpAnswer:
     """Turn texts into vectors of length 1; a text that is too long is an error, never cut."""
     watch, fields = Watch(), call.fields
     model = fields.name_of_model("model")
@@ -39,7 +39,7 @@ async def embed(call: Call) -> Answer:
     }
 
 
-async def embeddings(call: Call) -> Answer:
+async def embeddings(call: Call) -> HttpAnswer:
     """Turn one text into a vector as the model gives it."""
     fields = call.fields
     model = fields.name_of_model("model")

@@ -12,7 +12,7 @@ from rkd.errors import InvalidInputError as NoModelfileError
 from rkd.modelfile.commands import Command, Dialect
 from rkd.modelfile.parse import Modelfile
 from rkd.modelfile.render import render
-from rkd_gateway.endpoint import Answer, Call, Lines
+from rkd_gateway.endpoint import Call, HttpAnswer, Lines
 from rkd_gateway.fields import Fields
 from rkd_gateway.ollama.shape import NDJSON, failed, line
 from rkd_gateway.problems import bad_field, unsupported
@@ -22,7 +22,7 @@ CHECKPOINT: Final = "config.json"
 """Among files that were sent: they are one checkpoint as the Hub has them."""
 
 
-async def create(call: Call) -> Answer:
+async def create(call: Call) -> HttpAnswer:
     """Make a model of another one, of the Hub's, or of files that were sent before."""
     fields = call.fields
     name = fields.name_of_model("model", "name")
@@ -39,7 +39,7 @@ async def create(call: Call) -> Answer:
     return await _told(steps, streamed=streamed)
 
 
-async def push(call: Call) -> Answer:
+async def push(call: Call) -> HttpAnswer:
     """Send the model `repo` to the repository `user/repo` of the Hub."""
     fields = call.fields
     repository = fields.name_of_model("model", "name")
@@ -54,7 +54,7 @@ async def push(call: Call) -> Answer:
     return await _told(_pushing(call.client, name, repository), streamed=streamed)
 
 
-async def _told(steps: AsyncIterator[dict[str, Any]], *, streamed: bool) -> Answer:
+async def _told(steps: AsyncIterator[dict[str, Any]], *, streamed: bool) -> HttpAnswer:
     if streamed:
         return Lines(_lines(steps), NDJSON, failed)
     async for _ in steps:

@@ -12,7 +12,7 @@ from rkd_client.v1.types import ModelSummary, Operation
 from starlette.responses import Response
 
 from rkd_gateway import several
-from rkd_gateway.endpoint import Answer, Call, Lines
+from rkd_gateway.endpoint import Call, HttpAnswer, Lines
 from rkd_gateway.ollama.shape import FOREVER, NDJSON, details, digest, failed, line, moment
 from rkd_gateway.problems import bad_field
 
@@ -20,12 +20,12 @@ CAPABILITIES = ("completion", "tools", "thinking", "embedding", "vision", "inser
 """Ollama's words; the daemon's `chat` is none of them."""
 
 
-async def version(call: Call) -> Answer:
+async def version(call: Call) -> HttpAnswer:
     """Tell the daemon's version."""
     return {"version": await several.version(call.client)}
 
 
-async def tags(call: Call) -> Answer:
+async def tags(call: Call) -> HttpAnswer:
     """List the models that can be used."""
     return {"models": [_entry(model) for model in await several.ready_models(call.client)]}
 
@@ -41,7 +41,7 @@ def _entry(model: ModelSummary) -> dict[str, Any]:
     }
 
 
-async def ps(call: Call) -> Answer:
+async def ps(call: Call) -> HttpAnswer:
     """List the models in memory; looking keeps none there."""
     listed, resident = await asyncio.gather(call.client.list(), call.client.residents())
     known = {model.name: model for model in listed.models}
@@ -63,7 +63,7 @@ async def ps(call: Call) -> Answer:
     return {"models": told}
 
 
-async def show(call: Call) -> Answer:
+async def show(call: Call) -> HttpAnswer:
     """Tell everything about one model."""
     name = call.fields.name_of_model("model", "name")
     call.fields.skip("name", "verbose", "system", "template", "options")
@@ -98,7 +98,7 @@ def _parameter(key: str, value: str) -> str:
     return f"{key:<30} {text}"
 
 
-async def copy(call: Call) -> Answer:
+async def copy(call: Call) -> HttpAnswer:
     """Give a model a second name; one that is taken is not taken away."""
     fields = call.fields
     source, destination = fields.name_of_model("source"), fields.name_of_model("destination")
@@ -107,7 +107,7 @@ async def copy(call: Call) -> Answer:
     return Response(status_code=200)
 
 
-async def delete(call: Call) -> Answer:
+async def delete(call: Call) -> HttpAnswer:
     """Delete a model."""
     name = call.fields.name_of_model("model", "name")
     call.fields.skip("name")
@@ -116,7 +116,7 @@ async def delete(call: Call) -> Answer:
     return Response(status_code=200)
 
 
-async def pull(call: Call) -> Answer:
+async def pull(call: Call) -> HttpAnswer:
     """Fetch a model from the Hub; it goes on when the client leaves."""
     source = call.fields.name_of_model("model", "name")
     call.fields.skip("name", "username", "password")

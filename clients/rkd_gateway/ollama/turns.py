@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rkd.v1 import types_pb2 as types
-from rkd_gateway.calls import Told, arguments_of
+from rkd_gateway.calls import GrowingCall, arguments_of
 from rkd_gateway.fields import Fields
 from rkd_gateway.pictures import of_base64
 
@@ -27,7 +27,7 @@ def pictures(fields: Fields) -> list[types.Part]:
     return [of_base64(f"{path}[{at}]", one) for at, one in given]
 
 
-def call_of(told: Told, at: int) -> dict[str, Any]:
+def call_of(told: GrowingCall, at: int) -> dict[str, Any]:
     """Return a call of the model as Ollama writes it: arguments are an object."""
     function = {"index": at, "name": told.name, "arguments": arguments_of(told.arguments)}
     return {"id": told.id, "function": function} if told.id else {"function": function}

@@ -9,7 +9,7 @@ from rkd_client import AsyncAnswer
 
 from rkd.v1 import types_pb2 as types
 from rkd_gateway.calls import Whole, deltas, ends, finished, warned, wholes
-from rkd_gateway.endpoint import Answer, Call, Lines
+from rkd_gateway.endpoint import Call, HttpAnswer, Lines
 from rkd_gateway.errands import errand
 from rkd_gateway.fields import Fields
 from rkd_gateway.openai.asking import constraint, options, template, with_usage
@@ -19,7 +19,7 @@ from rkd_gateway.problems import bad_field
 from rkd_gateway.tools import tools
 
 
-async def chat(call: Call) -> Answer:
+async def chat(call: Call) -> HttpAnswer:
     """Answer a conversation."""
     fields = call.fields
     model = fields.name_of_model("model")

@@ -9,7 +9,7 @@ from rkd_client import AsyncAnswer
 
 from rkd.v1 import types_pb2 as types
 from rkd_gateway.calls import deltas, ends, finished, warned, wholes
-from rkd_gateway.endpoint import Answer, Call, Lines
+from rkd_gateway.endpoint import Call, HttpAnswer, Lines
 from rkd_gateway.openai.asking import constraint, options, with_usage
 from rkd_gateway.openai.shape import COMMENT, DONE, ENDS, SSE, event, failed, made, usage
 from rkd_gateway.problems import bad_field, unsupported
@@ -18,7 +18,7 @@ MOST_PROMPTS: Final = 64
 """Of one request."""
 
 
-async def completions(call: Call) -> Answer:
+async def completions(call: Call) -> HttpAnswer:
     """Continue prompts, one after the other."""
     fields = call.fields
     model = fields.name_of_model("model")

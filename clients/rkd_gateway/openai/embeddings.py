@@ -7,12 +7,12 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from rkd_gateway.endpoint import Answer, Call
+from rkd_gateway.endpoint import Call, HttpAnswer
 from rkd_gateway.openai.asking import HARMLESS
 from rkd_gateway.problems import bad_field, unsupported
 
 
-async def embeddings(call: Call) -> Answer:
+async def embeddings(call: Call) -> HttpAnswer:
     """Turn texts into vectors."""
     fields = call.fields
     model = fields.name_of_model("model")

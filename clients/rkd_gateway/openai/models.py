@@ -11,21 +11,21 @@ from rkd_client.v1.models import ShowResponse
 from rkd_client.v1.types import ModelSummary
 
 from rkd_gateway import several
-from rkd_gateway.endpoint import Answer, Call
+from rkd_gateway.endpoint import Call, HttpAnswer
 from rkd_gateway.fields import without_latest
 
 LOOKED_INTO = 32
 """Of more models than these a list does not say what each can do."""
 
 
-async def models(call: Call) -> Answer:
+async def models(call: Call) -> HttpAnswer:
     """List the models that can be used."""
     found = await _entries(call)
     ends = {"first_id": found[0]["id"], "last_id": found[-1]["id"]} if found else {}
     return {"object": "list", "data": found, "has_more": False, **ends}
 
 
-async def model(call: Call) -> Answer:
+async def model(call: Call) -> HttpAnswer:
     """Tell one of them."""
     name = without_latest(call.path["model"])
     for entry in await _entries(call):

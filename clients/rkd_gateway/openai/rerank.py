@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from rkd_gateway.endpoint import Answer, Call
+from rkd_gateway.endpoint import Call, HttpAnswer
 from rkd_gateway.openai.asking import HARMLESS
 from rkd_gateway.openai.shape import made
 from rkd_gateway.problems import bad_field
 
 
-async def rerank(call: Call) -> Answer:
+async def rerank(call: Call) -> HttpAnswer:
     """Score documents, best first."""
     fields = call.fields
     model = fields.name_of_model("model")

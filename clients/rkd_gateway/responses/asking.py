@@ -20,7 +20,7 @@ LOGPROBS: Final = "message.output_text.logprobs"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ResponsesRequest:
     """
     One request, read.
 

@@ -11,15 +11,15 @@ from rkd_client import AsyncAnswer
 from rkd_client.errors import ExhaustedError, RkdError
 
 from rkd_gateway.calls import deltas, finished
-from rkd_gateway.endpoint import Answer, Call, Lines
+from rkd_gateway.endpoint import Call, HttpAnswer, Lines
 from rkd_gateway.errands import errand
 from rkd_gateway.fields import Fields
 from rkd_gateway.openai.shape import COMMENT, SSE, OpenAIDialect, event
 from rkd_gateway.openai.turns import chosen
 from rkd_gateway.problems import bad_field, unsupported
-from rkd_gateway.responses.asking import Asked, options, shape, thoughts, tools
+from rkd_gateway.responses.asking import ResponsesRequest, options, shape, thoughts, tools
 from rkd_gateway.responses.items import items_of, turns
-from rkd_gateway.responses.store import Kept, Store
+from rkd_gateway.responses.store import KeptResponse, ResponseStore
 from rkd_gateway.responses.telling import Telling, fresh
 
 ECHOED = (
@@ -62,7 +62,7 @@ class Creation:
         store: where they are remembered.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ResponseStore) -> None:
         self._store = store
         self._working: set[asyncio.Task[None]] = set()
 
@@ -71,7 +71,7 @@ class Creation:
         """Whether a response is being made in the background."""
         return bool(self._working)
 
-    async def create(self, call: Call) -> Answer:
+    async def create(self, call: Call) -> HttpAnswer:
         """Answer a request for a response."""
         asked = read(call.fields)
         before = self._store.get(call.caller, asked.previous).said if asked.previous else []
@@ -85,7 +85,7 @@ class Creation:
         given = {**call.priority, **errand(conversation), **asked.options}
         answer = call.client.chat(asked.model, conversation, **given)
         telling = Telling(_response(asked), summary=asked.summary)
-        kept = Kept(telling.response, items, len(asked.items))
+        kept = KeptResponse(telling.response, items, len(asked.items))
         if asked.background:
             return self._in_background(call.caller, answer, telling, kept)
         if asked.streamed:
@@ -98,7 +98,7 @@ class Creation:
         return telling.response
 
     async def _lines(
-        self, caller: str, answer: AsyncAnswer[Any], telling: Telling, kept: Kept
+        self, caller: str, answer: AsyncAnswer[Any], telling: Telling, kept: KeptResponse
     ) -> AsyncIterator[bytes]:
         async for value in _events(answer, telling):
             yield _named(value)
@@ -106,7 +106,7 @@ class Creation:
             self._store.put(caller, kept)
 
     def _in_background(
-        self, caller: str, answer: AsyncAnswer[Any], telling: Telling, kept: Kept
+        self, caller: str, answer: AsyncAnswer[Any], telling: Telling, kept: KeptResponse
     ) -> dict[str, Any]:
         async def make() -> None:
             try:
@@ -132,7 +132,7 @@ class Creation:
         return told
 
 
-def read(fields: Fields) -> Asked:
+def read(fields: Fields) -> ResponsesRequest:
     """
     Read a request.
 
@@ -158,7 +158,7 @@ def read(fields: Fields) -> Asked:
     fields.end()
     given.update(tools=offered, tool_choice=choice)
     told["store"], told["background"] = stored, background
-    return Asked(
+    return ResponsesRequest(
         model,
         items,
         previous,
@@ -171,7 +171,7 @@ def read(fields: Fields) -> Asked:
     )
 
 
-def _response(asked: Asked) -> dict[str, Any]:
+def _response(asked: ResponsesRequest) -> dict[str, Any]:
     head = {"id": fresh("resp"), "object": "response", "created_at": int(time.time())}
     told = {"status": "in_progress", "error": None, "incomplete_details": None}
     return {**head, **told, **asked.told, "model": asked.model, "output": [], "usage": None}

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from rkd_client.errors import InvalidInputError
 
-from rkd_gateway.endpoint import Answer, Call
+from rkd_gateway.endpoint import Call, HttpAnswer
 from rkd_gateway.problems import bad_field
-from rkd_gateway.responses.store import Store
+from rkd_gateway.responses.store import ResponseStore
 
 PAGE: Final = 20
 MOST_A_PAGE: Final = 100
@@ -23,22 +23,22 @@ class Keeping:
         store: where they are remembered.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ResponseStore) -> None:
         self._store = store
 
-    async def get(self, call: Call) -> Answer:
+    async def get(self, call: Call) -> HttpAnswer:
         """Return a response as it is now."""
         if call.query.get("stream") == "true":
             raise bad_field("stream", "left out: a response is told whole afterwards")
         return self._store.get(call.caller, call.path["response"]).response
 
-    async def delete(self, call: Call) -> Answer:
+    async def delete(self, call: Call) -> HttpAnswer:
         """Forget a response."""
         identity = call.path["response"]
         self._store.delete(call.caller, identity)
         return {"id": identity, "object": "response", "deleted": True}
 
-    async def cancel(self, call: Call) -> Answer:
+    async def cancel(self, call: Call) -> HttpAnswer:
         """End the making of one in the background."""
         kept = self._store.get(call.caller, call.path["response"])
         if not kept.response["background"]:
@@ -49,7 +49,7 @@ class Keeping:
             await asyncio.wait({kept.making})
         return kept.response
 
-    async def input_items(self, call: Call) -> Answer:
+    async def input_items(self, call: Call) -> HttpAnswer:
         """List what a response was asked with, its own input and what it went on from."""
         kept = self._store.get(call.caller, call.path["response"])
         items = [

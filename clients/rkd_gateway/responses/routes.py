@@ -6,7 +6,7 @@ from typing import Final
 
 from rkd_gateway.responses.create import Creation
 from rkd_gateway.responses.kept import Keeping
-from rkd_gateway.responses.store import Store
+from rkd_gateway.responses.store import ResponseStore
 
 ONE: Final = "/v1/responses/{response}"
 
@@ -15,7 +15,7 @@ class Responses:
     """The routes around one new store."""
 
     def __init__(self) -> None:
-        store = Store()
+        store = ResponseStore()
         self._creation, keeping = Creation(store), Keeping(store)
         self.routes = (
             ("POST", "/v1/responses", self._creation.create),

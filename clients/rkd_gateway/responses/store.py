@@ -19,7 +19,7 @@ MOST_BYTES: Final = 32 << 20
 
 
 @dataclass(slots=True)
-class Kept:
+class KeptResponse:
     """
     One response.
 
@@ -41,15 +41,15 @@ class Kept:
         return [*self.items, *self.response["output"]]
 
 
-class Store:
+class ResponseStore:
     """What is remembered, by caller and id."""
 
     def __init__(self, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
         self._most, self._most_bytes = most, most_bytes
-        self._kept: OrderedDict[tuple[str, str], tuple[Kept, int]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[KeptResponse, int]] = OrderedDict()
         self._held_bytes = 0
 
-    def put(self, caller: str, kept: Kept) -> None:
+    def put(self, caller: str, kept: KeptResponse) -> None:
         """Remember *kept* instead of what had its id; older ones go where there is no room."""
         key = (caller, kept.response["id"])
         self._forget(key)
@@ -61,7 +61,7 @@ class Store:
         while len(self._kept) > self._most or self._held_bytes > self._most_bytes:
             self._forget(next(iter(self._kept)))
 
-    def get(self, caller: str, identity: str) -> Kept:
+    def get(self, caller: str, identity: str) -> KeptResponse:
         """
         Return what *caller* was told as *identity*.
 

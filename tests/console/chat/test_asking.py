@@ -7,7 +7,7 @@ from rkd_client.errors import InvalidInputError
 from rkd_client.v1.models import Parameter, ShowResponse
 from rkd_client.v1.types import Capabilities, Capability
 from rkd_console.chat import asking, parameters
-from rkd_console.chat.conversation import Attachment, Call, Picture, Turn, Wishes
+from rkd_console.chat.conversation import Attachment, CalledFunction, Picture, Turn, Wishes
 from rkd_console.chat.offered import MAX_TOOLS, tools_in
 
 from rkd.modelfile.sampling import SAMPLING
@@ -22,7 +22,7 @@ class TestMessages:
         """With calls, results and what was thought."""
         path = [
             Turn("q", "", "user", text="hi", attachments=(Attachment("f", "t"),)),
-            Turn("a", "q", "assistant", reasoning="hm", calls=(Call("1", "f", "{}"),)),
+            Turn("a", "q", "assistant", reasoning="hm", calls=(CalledFunction("1", "f", "{}"),)),
             Turn("t", "a", "tool", text="3", tool_name="f", tool_call_id="1"),
         ]
 

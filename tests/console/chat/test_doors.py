@@ -7,23 +7,23 @@ from typing import Any, cast
 
 import pytest
 from rkd_client import AsyncClient
-from rkd_console.asked import NOW, Asked
+from rkd_console.asked import NOW, PageRequest
 from rkd_console.chat import doors, kept
 from rkd_console.chat.conversation import Conversation, Lane, Turn
 from rkd_console.chat.desk import Desk
 from rkd_console.chat.doors import GONE, Doors
 from rkd_console.chat.room import Room
-from rkd_console.signin import Session
+from rkd_console.signin import SignedIn
 from starlette.requests import Request
 
 from rkd.access.role import Role
 from tests.console.chat.fakes import FakeClient, FakeScreen, Names, say
 
 
-def session() -> Session:
+def session() -> SignedIn:
     """Return somebody who is signed in."""
     client = cast("AsyncClient", FakeClient())
-    return Session(client, Role.GENERATE, has_token=False, begun_s=0.0, seen_s=0.0)
+    return SignedIn(client, Role.GENERATE, has_token=False, begun_s=0.0, seen_s=0.0)
 
 
 class House:
@@ -48,7 +48,7 @@ class House:
         body: bytes,
         *,
         desk: str = "desk",
-        owner: Session | None = None,
+        owner: SignedIn | None = None,
         name: str = "",
     ) -> tuple[int, dict[str, Any]]:
         """Ask as *owner*, and return status and answer."""
@@ -66,7 +66,7 @@ class House:
             "headers": [],
             "path_params": {"what": what, "desk": desk},
         }
-        NOW.set(Asked(owner or self.owner, "s", "en", None))
+        NOW.set(PageRequest(owner or self.owner, "s", "en", None))
         response = await self.doors.answer(Request(scope, receive))
         return response.status_code, json.loads(bytes(response.body))
 

@@ -11,10 +11,10 @@ import pytest
 from rkd_client.errors import InvalidInputError
 from rkd_console.chat import kept
 from rkd_console.chat.conversation import (
+    AnswerFailure,
     Attachment,
-    Call,
+    CalledFunction,
     Conversation,
-    Failure,
     Figures,
     Lane,
     Picture,
@@ -27,10 +27,10 @@ DIGEST = hashlib.sha256(DATA).hexdigest()
 TURNS = (
     Turn("q", "", "user", text="hi", attachments=(Attachment("f", "t", "1/2"),),
          pictures=(Picture(DIGEST, "image/png", 7, "p"),)),
-    Turn("a", "q", "assistant", text="ho", reasoning="hm", calls=(Call("1", "f", "{}"),),
+    Turn("a", "q", "assistant", text="ho", reasoning="hm", calls=(CalledFunction("1", "f", "{}"),),
          model="m", figures=Figures(backend="cpu", seed=-1, warnings=("w",))),
     Turn("t", "a", "tool", text="3", tool_name="f", tool_call_id="1"),
-    Turn("b", "t", "assistant", state="failed", failure=Failure("R", "said", "do")),
+    Turn("b", "t", "assistant", state="failed", failure=AnswerFailure("R", "said", "do")),
 )  # fmt: skip
 WHOLE = Conversation(
     "c",

@@ -9,7 +9,7 @@ from rkd_client.errors import ExhaustedError
 from rkd_client.v1.types import Accepted, Delta, Loading, Prefill, Queued, ToolCallDelta
 from rkd_console.chat import desk as desks
 from rkd_console.chat import running as runnings
-from rkd_console.chat.conversation import MAX_TEXT_CHARACTERS, Call, Turn
+from rkd_console.chat.conversation import MAX_TEXT_CHARACTERS, CalledFunction, Turn
 from rkd_console.chat.desk import Desk
 from rkd_console.chat.running import Running
 
@@ -65,7 +65,7 @@ class TestRunning:
         turn = await ended(running)
 
         assert turn.reasoning == "hm"
-        assert turn.calls[:2] == (Call("1", "f", '{"a":1}'), Call("2", "g", ""))
+        assert turn.calls[:2] == (CalledFunction("1", "f", '{"a":1}'), CalledFunction("2", "g", ""))
         assert len(turn.calls) <= runnings.MAX_CALLS
 
     @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from rkd_client.v1.types import ModelSummary
 from rkd_console.pages.stock.shelf import (
     PAGE,
     SORTINGS,
-    Row,
+    ShelfRow,
     Sorting,
     Want,
     rows_of,
@@ -19,7 +19,7 @@ from rkd_console.pages.stock.shelf import (
 )
 
 MANY = tuple(
-    Row(
+    ShelfRow(
         ModelSummary(
             name=f"m{number:04}",
             state="ready",
@@ -58,7 +58,7 @@ def test_every_order_is_whole(sorting: Sorting) -> None:
 def test_words_are_looked_for_in_what_is_shown() -> None:
     """All of them, in any case."""
     model = ModelSummary(name="Qwen-x", architecture="qwen2", quantization="Q4_K_M")
-    rows = (*MANY[:9], Row(model))
+    rows = (*MANY[:9], ShelfRow(model))
 
     assert [row.name for row in shown(rows, Want(words="q4_k QWEN")).rows] == ["Qwen-x"]
     assert shown(rows, Want(words="qwen m0001")).rows == ()

@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 from rkd_client.errors import ExhaustedError, ForbiddenError, InvalidInputError, RkdError
 from rkd_client.passing import Stands
-from rkd_console.asked import NOW, Asked
+from rkd_console.asked import NOW, PageRequest
 from rkd_console.pages.stock.upload_route import ADDRESS, answer
-from rkd_console.signin import Session
+from rkd_console.signin import SignedIn
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
@@ -52,8 +52,10 @@ def reached(store: FakeStore | None) -> TestClient:
     inner.add_route(ADDRESS, answer, methods=["POST", "PUT"])
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        session = None if store is None else Session(cast("Any", store), cast("Any", 3), True, 0, 0)
-        NOW.set(Asked(session, "", "en", None))
+        session = (
+            None if store is None else SignedIn(cast("Any", store), cast("Any", 3), True, 0, 0)
+        )
+        NOW.set(PageRequest(session, "", "en", None))
         await inner(scope, receive, send)
 
     return TestClient(app)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from rkd_client.errors import RkdError
-from rkd_gateway.anthropic.messages import Blocks
+from rkd_gateway.anthropic.messages import AnswerBlocks
 from rkd_gateway.anthropic.turns import chosen, turns
 from rkd_gateway.fields import Fields
 
@@ -15,7 +15,7 @@ from rkd.v1 import types_pb2 as types
 
 def test_blocks_open_and_close_one_after_the_other() -> None:
     """Thoughts, text and two calls are blocks 0 to 3, whatever comes in one piece."""
-    blocks = Blocks()
+    blocks = AnswerBlocks()
     one = types.ToolCallDelta(index=0, id="a", name="f", arguments="{")
     pieces = [
         types.Delta(reasoning_text="hm", text="so"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rkd_client.errors import NotFoundError
 from rkd_gateway.responses.items import items_of, turns
-from rkd_gateway.responses.store import Kept, Store
+from rkd_gateway.responses.store import KeptResponse, ResponseStore
 from rkd_gateway.responses.telling import Telling
 
 from rkd.v1 import types_pb2 as types
@@ -78,13 +78,13 @@ def test_one_that_breaks_says_why() -> None:
     assert response["output"][0]["status"] == "incomplete"
 
 
-def _kept(identity: str, text: str = "") -> Kept:
-    return Kept({"id": identity, "output": [text]}, [], 0)
+def _kept(identity: str, text: str = "") -> KeptResponse:
+    return KeptResponse({"id": identity, "output": [text]}, [], 0)
 
 
 def test_the_oldest_is_forgotten_first() -> None:
     """By number and by bytes; looking at one keeps it."""
-    store = Store(most=2, most_bytes=1000)
+    store = ResponseStore(most=2, most_bytes=1000)
     store.put("me", _kept("a"))
     store.put("me", _kept("b"))
     store.get("me", "a")
@@ -101,7 +101,7 @@ def test_the_oldest_is_forgotten_first() -> None:
 
 def test_nobody_finds_anothers() -> None:
     """The id alone is no key."""
-    store = Store()
+    store = ResponseStore()
     store.put("me", _kept("a"))
     with pytest.raises(NotFoundError):
         store.get("you", "a")

@@ -13,9 +13,9 @@ from rkd_client.v1.types import WeightsFile
 from rkd.access.role import Role
 from rkd_console.pages.stock import figures
 from rkd_console.pages.stock.asking import Asking
-from rkd_console.pages.stock.editor import Editor
+from rkd_console.pages.stock.editor import ModelfileEditor
 from rkd_console.pages.stock.parts import act, block, button, dialog, in_words, put
-from rkd_console.pages.stock.shelf import Row
+from rkd_console.pages.stock.shelf import ShelfRow
 from rkd_console.safe import shown
 from rkd_console.visit import Visit
 
@@ -41,7 +41,7 @@ class About:
                 act("close", visit.text("stock.close"), self._dialog.close)
             self._inside = block("stock-column")
 
-    def open(self, row: Row, *, editing: bool = False) -> None:
+    def open(self, row: ShelfRow, *, editing: bool = False) -> None:
         """Show the model of *row*; *editing* begins with its Modelfile."""
         self._name = row.name
         self._title.text = shown(row.name, LONGEST)
@@ -83,7 +83,7 @@ class About:
             return
         self._inside.clear()
         with self._inside:
-            if editing and Editor.can(told):
+            if editing and ModelfileEditor.can(told):
                 self._mend(told)
             else:
                 self._facts(told)
@@ -95,7 +95,7 @@ class About:
             put(shown(told.summary.reason, LONGEST), "rkd-warn rkd-foreign")
         if told.summary.state == "needs_modelfile":
             self._asking.mend(told)
-        Editor(self._visit, told, self._again)
+        ModelfileEditor(self._visit, told, self._again)
 
     def _facts(self, told: ShowResponse) -> None:
         text = self._visit.text
@@ -133,7 +133,7 @@ class About:
         with block("stock-row"):
             put(text("stock.modelfile"), "stock-heading", "h3")
             ui.space()
-            if self._visit.may(Role.MANAGE) and Editor.can(told):
+            if self._visit.may(Role.MANAGE) and ModelfileEditor.can(told):
                 edit = partial(self._edit, told.summary.name)
                 button(text("stock.edit"), edit, "edit").props("flat")
         if told.modelfile_derived:

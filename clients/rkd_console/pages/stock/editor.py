@@ -24,7 +24,7 @@ PAUSE_S: Final = 0.3
 LONGEST: Final = 400
 
 
-class Editor:
+class ModelfileEditor:
     """
     An editor for the Modelfile of one model.
 

@@ -34,7 +34,7 @@ _STAGES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class OperationShown:
     """
     An operation as it is shown.
 
@@ -62,7 +62,7 @@ class Told:
     remedy: str = ""
 
 
-def told(operation: Operation) -> Told:
+def told(operation: Operation) -> OperationShown:
     """Say how *operation* is shown."""
     progress, state = operation.progress, operation.state
     stage = _STAGES.get(progress.stage, "")
@@ -72,7 +72,7 @@ def told(operation: Operation) -> Told:
     moving = state == "running" and stage not in {"verifying", "finishing"}
     fraction = _fraction(operation, is_checked=stage in {"verifying", "finishing", "planning"})
     left_s = progress.remaining_s
-    return Told(
+    return OperationShown(
         id=operation.id,
         title=operation.source or operation.model,
         state=state,

@@ -27,7 +27,7 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ShelfRow:
     """A model on disk, and in memory where it is there."""
 
     model: ModelSummary
@@ -62,29 +62,29 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShelfPage:
     """One page of *matching* rows; *total* models are there."""
 
-    rows: tuple[Row, ...] = ()
+    rows: tuple[ShelfRow, ...] = ()
     page: int = 0
     pages: int = 1
     matching: int = 0
     total: int = 0
 
 
-def rows_of(models: Iterable[ModelSummary], residents: Iterable[Resident]) -> tuple[Row, ...]:
+def rows_of(models: Iterable[ModelSummary], residents: Iterable[Resident]) -> tuple[ShelfRow, ...]:
     """Put the two lists of the daemon together."""
     by_name = {one.model: one for one in residents}
-    return tuple(Row(one, by_name.get(one.name)) for one in models)
+    return tuple(ShelfRow(one, by_name.get(one.name)) for one in models)
 
 
-def with_residents(rows: Iterable[Row], residents: Iterable[Resident]) -> tuple[Row, ...]:
+def with_residents(rows: Iterable[ShelfRow], residents: Iterable[Resident]) -> tuple[ShelfRow, ...]:
     """Say anew which of *rows* are in memory."""
     by_name = {one.model: one for one in residents}
     return tuple(replace(one, resident=by_name.get(one.name)) for one in rows)
 
 
-def shown(rows: tuple[Row, ...], want: Want) -> Shown:
+def shown(rows: tuple[ShelfRow, ...], want: Want) -> ShelfPage:
     """Return the page that *want* means, the last one where there are fewer."""
     words = want.words[:LONGEST_WORDS].casefold().split()
     matching = [one for one in rows if _passes(one, words, want.kept)]
@@ -92,10 +92,10 @@ def shown(rows: tuple[Row, ...], want: Want) -> Shown:
     pages = max(1, -(-len(matching) // PAGE))
     page = min(max(0, want.page), pages - 1)
     cut = tuple(matching[page * PAGE : (page + 1) * PAGE])
-    return Shown(cut, page, pages, len(matching), len(rows))
+    return ShelfPage(cut, page, pages, len(matching), len(rows))
 
 
-def _passes(row: Row, words: list[str], kept: Kept) -> bool:
+def _passes(row: ShelfRow, words: list[str], kept: Kept) -> bool:
     model = row.model
     told = f"{model.name} {model.architecture} {model.quantization} {' '.join(model.formats)}"
     folded = told.casefold()
@@ -112,7 +112,7 @@ def _passes(row: Row, words: list[str], kept: Kept) -> bool:
             return True
 
 
-_KEYS: Final[dict[str, Callable[[Row], Any]]] = {
+_KEYS: Final[dict[str, Callable[[ShelfRow], Any]]] = {
     "name": lambda row: row.name.casefold(),
     "size": lambda row: (-row.model.size_bytes, row.name.casefold()),
     "parameters": lambda row: (-row.model.parameters, row.name.casefold()),

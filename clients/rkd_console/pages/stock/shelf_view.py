@@ -11,14 +11,14 @@ from nicegui import ui
 from rkd.access.role import Role
 from rkd_console.pages.stock import figures
 from rkd_console.pages.stock.parts import act, block, put
-from rkd_console.pages.stock.shelf import Row, Shown
+from rkd_console.pages.stock.shelf import ShelfPage, ShelfRow
 from rkd_console.safe import shown
 from rkd_console.visit import Visit
 
 COLUMNS: Final = ("name", "state", "size", "quantization", "parameters", "format", "acts")
 LONGEST: Final = 200
 
-Do = Callable[[str, Row], None]
+Do = Callable[[str, ShelfRow], None]
 """Gets `open`, `load`, `unload`, `pin` or `unpin`, and the model."""
 
 
@@ -42,7 +42,7 @@ class ShelfView:
             self._body = ui.element("tbody")
         self._empty = put("", "rkd-soft", "p")
 
-    def show(self, page: Shown) -> None:
+    def show(self, page: ShelfPage) -> None:
         """Show *page*; rows that stay are changed in place, so that nobody loses his."""
         names = [row.name for row in page.rows]
         if list(self._lines) != names:
@@ -60,7 +60,7 @@ class _Line:
 
     def __init__(self, visit: Visit, do: Do) -> None:
         self._visit, self._do = visit, do
-        self._row: Row | None = None
+        self._row: ShelfRow | None = None
         with ui.element("tr") as self._line:
             with block("stock-c-name", "th") as head:
                 head.props["scope"] = "row"
@@ -74,7 +74,7 @@ class _Line:
             with block("stock-c-acts", "td"):
                 self._acts = block("stock-row stock-tight")
 
-    def show(self, row: Row) -> None:
+    def show(self, row: ShelfRow) -> None:
         """Show how it is now."""
         if row == self._row:
             return
@@ -109,7 +109,7 @@ class _Line:
         if self._row is not None:
             self._do("open", self._row)
 
-    def _offer(self, row: Row) -> None:
+    def _offer(self, row: ShelfRow) -> None:
         self._acts.clear()
         with self._acts:
             for what, icon, role in _offers(row):
@@ -118,7 +118,7 @@ class _Line:
                     act(icon, said, partial(self._do, what, row)).props["data-act"] = what
 
 
-def _offers(row: Row) -> list[tuple[str, str, Role]]:
+def _offers(row: ShelfRow) -> list[tuple[str, str, Role]]:
     offers: list[tuple[str, str, Role]] = []
     if row.resident is not None:
         offers.append(("unload", "eject", Role.MANAGE))

@@ -14,7 +14,7 @@ from rkd.access.role import Role
 from rkd_console.feed import Change
 from rkd_console.pages.stock import figures
 from rkd_console.pages.stock.parts import act, block, put, section
-from rkd_console.pages.stock.progress import Doing, Told, chosen, told
+from rkd_console.pages.stock.progress import Doing, OperationShown, chosen, told
 from rkd_console.safe import shown
 from rkd_console.visit import Visit
 
@@ -89,7 +89,7 @@ class _Transfer:
         settle: Callable[[Operation], None] | None,
     ) -> None:
         self._visit, self._drop, self._settle = visit, drop, settle
-        self._told: Told | None = None
+        self._told: OperationShown | None = None
         with ui.element("li").classes("rkd-card stock-transfer") as self._item:
             with block("stock-row"):
                 self._title = put("", "stock-strong rkd-foreign")
@@ -118,7 +118,7 @@ class _Transfer:
         if before is None or before.doings != now.doings or before.state != now.state:
             self._offer(now, operation)
 
-    def _words(self, now: Told) -> str:
+    def _words(self, now: OperationShown) -> str:
         text = self._visit.text
         known = now.total != figures.NOTHING
         parts = [text(f"stock.state.{now.state or 'pending'}")]
@@ -134,7 +134,7 @@ class _Transfer:
             parts.append(text("stock.left", time=now.left))
         return " · ".join(one for one in parts if one)
 
-    def _offer(self, now: Told, operation: Operation) -> None:
+    def _offer(self, now: OperationShown, operation: Operation) -> None:
         self._buttons.clear()
         with self._buttons:
             if now.state == "succeeded" and operation.kind != "push":
