@@ -10,13 +10,13 @@ from rkd.errors import PreconditionError, Reason
 _W8, _W4 = "w8a8", "w4a16"
 QUANTIZATIONS: Final = {
     "rk3588": (_W8, "w8a8_g128", "w8a8_g256", "w8a8_g512"),
-    "rk3588s": (_W8, "w8a8_g128", "w8a8_g256", "w8a8_g512"),
     "rk3576": (_W4, "w4a16_g32", "w4a16_g64", "w4a16_g128", _W8),
     "rk3562": (_W8, "w4a16_g32", "w4a16_g64", "w4a16_g128", "w4a8_g32"),
     "rv1126b": (_W4, "w4a16_g32", "w4a16_g64", "w4a16_g128", _W8),
 }
 """
-SoCs librkllmrt.so is made for, and what it takes on each, the advised first.
+Platforms librkllmrt.so is made for (`Board.platform`), and what it takes on each, the advised
+first.
 **Source:** the vendor's guide to 1.3.0.
 """
 
@@ -54,14 +54,14 @@ def npu_obstacle(board: Board) -> PreconditionError | None:
             remedy="Run on an RK3588 board; in a container, unmask /proc/device-tree or ask for "
             "the NPU explicitly with RKD_BACKEND=npu and RKD_RKLLM_LIBRARY.",
         )
-    if board.soc in VISION_ONLY:
+    if board.platform in VISION_ONLY:
         return PreconditionError(
             Reason.PLATFORM_MISMATCH,
             f"the NPU of the {board.soc} runs vision models (librknnrt.so), no language model",
             remedy="Use GGUF models on the CPU; Q4_0 of up to 2 billion parameters answer well.",
             metadata={"soc": board.soc},
         )
-    if board.soc not in SUPPORTED_SOCS:
+    if board.platform not in SUPPORTED_SOCS:
         return PreconditionError(
             Reason.PLATFORM_MISMATCH,
             f"the NPU of the {board.soc} is not one librkllmrt.so drives",
@@ -69,6 +69,13 @@ def npu_obstacle(board: Board) -> PreconditionError | None:
             metadata={"soc": board.soc},
         )
     return _kernel_obstacle(board) or _library_obstacle(board)
+
+
+def no_device_remedy(board: Board) -> str:
+    """Say what to do where the NPU has no device file."""
+    if board.npu_driver:
+        return "Enable the NPU's overlay; in a container, pass its device: `--device /dev/dri`."
+    return "Install a kernel with Rockchip's rknpu driver, or enable the NPU's overlay."
 
 
 def _kernel_obstacle(board: Board) -> PreconditionError | None:
@@ -82,7 +89,7 @@ def _kernel_obstacle(board: Board) -> PreconditionError | None:
         return PreconditionError(
             Reason.NPU_UNAVAILABLE,
             "the kernel offers no NPU device: neither /dev/rknpu nor a render node of RKNPU",
-            remedy="Install a kernel with Rockchip's rknpu driver, or enable the NPU's overlay.",
+            remedy=no_device_remedy(board),
         )
     driver = version_numbers(board.npu_driver)
     if driver and driver < MINIMUM_DRIVER:

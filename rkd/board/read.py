@@ -11,7 +11,7 @@ from typing import Final
 
 from rkd.board import memory, tree
 from rkd.board.facts import Board, Cpu, DeviceNode, RuntimeLibrary
-from rkd.board.soc import device_tree, soc_of
+from rkd.board.soc import RKNPU, ROCKET, device_tree, driven_by, soc_of
 
 DRIVER_VERSION_FILES: Final = (
     "sys/module/rknpu/version",
@@ -25,7 +25,7 @@ binds it. **Source:** MODULE_VERSION and the debugger of Rockchip's rknpu driver
 """
 
 _VERSION = re.compile(r"\d{1,5}\.\d{1,5}\.\d{1,5}")
-_KNOWN_BIG: Final = {"rk3588": range(4, 8), "rk3588s": range(4, 8), "rk3576": range(4, 8)}
+_KNOWN_BIG: Final = dict.fromkeys(("rk3588", "rk3582", "rk3583", "rk3576"), range(4, 8))
 """Fast cores where the kernel does not tell (A76, A72). **Source:** the SoCs' manuals."""
 
 Access = Callable[[Path], bool]
@@ -61,7 +61,7 @@ def read_board(
         kernel=tree.read_text(root, "proc/sys/kernel/osrelease"),
         architecture=architecture or os.uname().machine,
         npu_driver=_npu_driver(root),
-        npu_mainline=bool(_nodes_of_driver(root, "accel", "rocket")),
+        npu_mainline=driven_by(root, ROCKET) or bool(_nodes_of_driver(root, "accel", ROCKET)),
         npu_nodes=_npu_nodes(root, access),
         heap_nodes=_heap_nodes(root, access),
         cpu=_cpu(root, soc),
@@ -89,7 +89,7 @@ def _nodes_of_driver(root: Path, subsystem: str, driver: str) -> list[str]:
 
 def _npu_nodes(root: Path, access: Access) -> tuple[DeviceNode, ...]:
     """Return render nodes before cards (those want the video group), and the misc device last."""
-    drm = sorted(_nodes_of_driver(root, "drm", "RKNPU"), key=lambda name: name.startswith("card"))
+    drm = sorted(_nodes_of_driver(root, "drm", RKNPU), key=lambda name: name.startswith("card"))
     return _nodes(root, [f"dev/dri/{name}" for name in drm] + ["dev/rknpu"], access)
 
 
@@ -144,4 +144,4 @@ def _big_cores(root: Path, cores: tuple[int, ...], soc: str) -> tuple[int, ...]:
         if fast - slow < fast // 5:
             return cores
         return tuple(core for core in cores if speeds[core] * 2 > slow + fast)
-    return tuple(core for core in cores if core in _KNOWN_BIG.get(soc, cores))
+    return tuple(core for core in cores if core in _KNOWN_BIG.get(soc[:6], cores))

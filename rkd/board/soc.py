@@ -13,14 +13,19 @@ from typing import Final
 
 from rkd.board import tree
 
-_NAME = r"(rk\d{4}s?|rv\d{4}b?)"
-_COMPATIBLE: Final = re.compile(rf"rockchip,{_NAME}$")
-_OF_DEVICE: Final = re.compile(rf"^OF_COMPATIBLE_\d+=rockchip,{_NAME}-(?:rknpu|dmc)$", re.MULTILINE)
+_NAME = r"(rk\d{4}(?:[a-z]{1,3}\d?)?|rv\d{4}[a-z]?)"
+_COMPATIBLE: Final = re.compile(rf"rockchip,{_NAME}", re.IGNORECASE)
+_OF_DEVICE: Final = re.compile(
+    rf"^OF_COMPATIBLE_\d+=rockchip,{_NAME}-(?:rknpu|rknn-core|dmc)$", re.MULTILINE
+)
 """Devices named after the SoC they are in; others keep the name of the one they came with."""
 _HARDWARE: Final = re.compile(
     rf"^(?:Hardware|Model)\s*:.*?\b{_NAME}\b", re.MULTILINE | re.IGNORECASE
 )
 _PART: Final = re.compile(r"^CPU part\s*:\s*(0x[0-9a-f]{3})", re.MULTILINE)
+
+RKNPU, ROCKET = "RKNPU", "rocket"
+"""The NPU's drivers, as the kernel calls them: Rockchip's, and mainline's."""
 
 NPU_AT: Final = {
     "fdab0000.npu": "rk3588",
@@ -36,13 +41,14 @@ kernels (rk3588s.dtsi, rk3576.dtsi, rk3562.dtsi, rv1126b.dtsi, rk3568.dtsi).
 
 _A53, _A55, _A72, _A76 = "0xd03", "0xd05", "0xd08", "0xd0b"
 CORES_OF: Final = {
-    (_A55,) * 4 + (_A76,) * 4: "rk3588",
-    (_A53,) * 4 + (_A72,) * 4: "rk3576",
-    (_A55,) * 4: "rk3568",
-    (_A53,) * 4: "rk3562",
+    frozenset({_A55, _A76}): "rk3588",
+    frozenset({_A53, _A72}): "rk3576",
+    frozenset({_A55}): "rk3568",
+    frozenset({_A53}): "rk3562",
 }
 """
-Processors of boards with Rockchip's NPU driver; others have the like, but not the driver.
+Kinds of cores of boards with Rockchip's NPU driver; others have the like, but not the driver. How
+many there are tells nothing: some are switched off, and chips are sold with fewer.
 **Source:** MIDR_EL1 part numbers of Arm's manuals, as /proc/cpuinfo has them.
 """
 
@@ -54,8 +60,8 @@ def soc_of(root: Path) -> tuple[str, str]:
     1. the device tree; 2. devices of the SoC by their drivers' names; 3. where the NPU's clock
     is; 4. `/proc/cpuinfo` by name; 5. its cores, where Rockchip's NPU driver is there.
     """
-    found = map(_COMPATIBLE.match, device_tree(root, "compatible").split("\0"))
-    named = next((match.group(1) for match in found if match), "")
+    found = map(_COMPATIBLE.fullmatch, device_tree(root, "compatible").split("\0"))
+    named = next((match.group(1).lower() for match in found if match), "")
     if named:
         return named, "device tree"
     uevents = _uevents(root)
@@ -65,7 +71,12 @@ def soc_of(root: Path) -> tuple[str, str]:
     for path in tree.glob(root, "sys/class/devfreq/*.npu"):
         if path.name in NPU_AT:
             return NPU_AT[path.name], "the NPU's clock"
-    return _by_cpu(root, driven=any("DRIVER=RKNPU" in text for text in uevents))
+    return _by_cpu(root, driven=any(f"DRIVER={RKNPU}" in text for text in uevents))
+
+
+def driven_by(root: Path, driver: str) -> bool:
+    """Tell whether the kernel has a platform driver of that name, loaded or built in."""
+    return bool(tree.glob(root, f"sys/bus/platform/drivers/{driver}"))
 
 
 def device_tree(root: Path, name: str) -> str:
@@ -79,19 +90,21 @@ def device_tree(root: Path, name: str) -> str:
 
 def _uevents(root: Path) -> list[str]:
     """What devices say of themselves that only this SoC has: the NPU's first."""
+    places = [f"sys/bus/platform/drivers/{driver}/*" for driver in (RKNPU, ROCKET)]
+    places += [f"sys/class/{subsystem}/*/device" for subsystem in ("drm", "devfreq", "misc")]
     texts = [
         tree.read_text(root, str(path.relative_to(root)))
-        for subsystem in ("drm", "devfreq", "misc")
-        for path in tree.glob(root, f"sys/class/{subsystem}/*/device/uevent")
+        for place in places
+        for path in tree.glob(root, f"{place}/uevent")
     ]
-    return sorted(texts, key=lambda text: "DRIVER=RKNPU" not in text)
+    return sorted(texts, key=lambda text: f"DRIVER={RKNPU}" not in text)
 
 
 def _by_cpu(root: Path, *, driven: bool) -> tuple[str, str]:
     text = tree.read_text(root, "proc/cpuinfo")
     if named := _HARDWARE.search(text):
         return named.group(1).lower(), "/proc/cpuinfo"
-    cores = tuple(sorted(_PART.findall(text)))
+    cores = frozenset(_PART.findall(text))
     if driven and cores in CORES_OF:
         return CORES_OF[cores], "its cores and the NPU's driver"
     return "", ""

@@ -149,7 +149,7 @@ class Rooms:
             now.parallel,
             now.kv_cache_type,
             now.prompt_cache,
-            chip=self.board.platform if self.board.soc in SUPPORTED_SOCS else "",
+            chip=self.board.platform if self.board.platform in SUPPORTED_SOCS else "",
             obstacle="" if self.obstacle is None else self.obstacle.message,
         )
 

@@ -20,6 +20,7 @@ from rkd.board.npu import (
     QUANTIZATIONS,
     SUPPORTED_SOCS,
     VISION_ONLY,
+    no_device_remedy,
     npu_obstacle,
     version_numbers,
 )
@@ -104,11 +105,11 @@ def _soc(facts: Condition) -> Finding:
     known = board.soc_source not in {"", "device tree"}
     told = f", as {board.soc_source} tell: the device tree is masked" if known else ""
     named = f"{board.model or 'a board'} with {board.soc}{told}"
-    if board.soc in SUPPORTED_SOCS:
-        takes = ", ".join(QUANTIZATIONS[board.soc][:2])
+    if board.platform in SUPPORTED_SOCS:
+        takes = ", ".join(QUANTIZATIONS[board.platform][:2])
         return Finding("soc", Severity.OK, f"{named}; .rkllm files of {takes} and more run on it")
     bad = Severity.ERROR if facts.backend == "npu" else Severity.NOTE
-    if board.soc in VISION_ONLY:
+    if board.platform in VISION_ONLY:
         return Finding(
             "soc",
             bad,
@@ -126,7 +127,7 @@ def _soc(facts: Condition) -> Finding:
 
 def _driver(facts: Condition) -> Finding:
     board = facts.board
-    if board.soc not in SUPPORTED_SOCS:
+    if board.platform not in SUPPORTED_SOCS:
         return Finding("npu-driver", Severity.OK, "not needed here")
     if board.npu_mainline and not board.npu_nodes:
         return Finding(
@@ -136,10 +137,17 @@ def _driver(facts: Condition) -> Finding:
             "Install a vendor kernel with Rockchip's rknpu driver.",
         )
     version = version_numbers(board.npu_driver)
+    if not version and not board.npu_nodes:
+        return Finding(
+            "npu-driver",
+            Severity.ERROR,
+            "the kernel has no NPU driver",
+            "Install a vendor kernel with Rockchip's rknpu driver.",
+        )
     if not version:
         return Finding(
             "npu-driver",
-            Severity.NOTE if board.npu_nodes else Severity.ERROR,
+            Severity.NOTE,
             "the version of the rknpu driver is not known",
             "As root: cat /sys/kernel/debug/rknpu/version; 0.9.8 or newer is wanted.",
         )
@@ -152,14 +160,14 @@ def _driver(facts: Condition) -> Finding:
 
 def _device(facts: Condition) -> Finding:
     board = facts.board
-    if board.soc not in SUPPORTED_SOCS:
+    if board.platform not in SUPPORTED_SOCS:
         return Finding("npu-device", Severity.OK, "not needed here")
     if not board.npu_nodes:
         return Finding(
             "npu-device",
             Severity.ERROR,
             "neither /dev/rknpu nor a render node of RKNPU",
-            "Install a vendor kernel, or enable the NPU in the board's overlays.",
+            no_device_remedy(board),
         )
     open_ = [str(node.path) for node in board.npu_nodes if node.accessible]
     if open_:
@@ -178,7 +186,7 @@ def _library(facts: Condition) -> Finding:
     good = [f"{one.version} {one.path}" for one in board.runtimes if one.problem is None]
     if good:
         return Finding("npu-library", Severity.OK, ", ".join(good))
-    wanted = board.soc in SUPPORTED_SOCS or facts.backend == "npu"
+    wanted = board.platform in SUPPORTED_SOCS or facts.backend == "npu"
     problem = board.runtimes[0].problem if board.runtimes else npu_obstacle(board)
     if not wanted or problem is None:
         return Finding("npu-library", Severity.OK, "not needed here")

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from rkctl.chips import platform_of
+
 PROMPT_TOKENS: Final = 128
 NEW_TOKENS: Final = 64
 
@@ -170,13 +172,14 @@ def find(chip: str, family: str, parameters: int, kind: str) -> Published | Unpu
     Find the row of a model.
 
     Args:
-        chip: `rk3588`, also for an RK3588S.
+        chip: as the daemon says: `rk3588s` and `rk3588j` are an `rk3588`.
         family: as `families.family_in` names it; "" where none is known.
         parameters: how many weights; 0 where not known.
         kind: `w8a8` …; "" where not known.
     """
     shape = SHAPES.get(family, family)
-    of_chip = [row for row in rows() if row.chip == chip.removesuffix("s")]
+    platform = platform_of(chip)
+    of_chip = [row for row in rows() if row.chip == platform]
     if not of_chip:
         return Unpublished(f"the vendor publishes nothing for {chip or 'a board without NPU'}")
     of_family = [row for row in of_chip if SHAPES.get(row.family, row.family) == shape]

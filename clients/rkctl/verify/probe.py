@@ -21,6 +21,7 @@ from rkd_client.options import Options
 from rkd_client.sync import Stream
 from rkd_client.verbs import inference, models, pool, system
 
+from rkctl.chips import platform_of
 from rkctl.session import CommandSession
 from rkd.v1 import models_pb2, pool_pb2, system_pb2
 from rkd.v1 import types_pb2 as types
@@ -207,8 +208,7 @@ class Probe:
     @property
     def platform_here(self) -> str:
         """The chip weights are built for here."""
-        soc = self.status.soc
-        return "rk3588" if soc == "rk3588s" else soc
+        return platform_of(self.status.soc)
 
     def platform(self, model: str) -> str:
         """The chip the weights of *model* say they are for, or ""."""
