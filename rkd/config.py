@@ -1,8 +1,8 @@
 """
 The configuration: `/etc/rkd/rkd.toml`, then `RKD_*`, as one frozen dataclass, read once.
 
-Every setting is a row of `SETTINGS`: the key in the file, the variable, how text becomes a value,
-and what it means; `docs/configuration.md` holds the same table, compared by a test. Only
+Every setting is a field of `Config`, which says beside its type how text becomes a value, the
+default, and what it means; `docs/configuration.md` holds the same table, compared by a test. Only
 `daemon/main.py` reads this; the rooms get plain values.
 """
 
@@ -14,14 +14,15 @@ import re
 import socket
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from rkd.errors import InvalidInputError, Reason, Violation
 from rkd.outside import quoted, shown
 from rkd.setting import (
     Listen,
-    board_name,
     boolean,
     byte_count,
     bytes_up_to,
@@ -33,11 +34,13 @@ from rkd.setting import (
     loopback_address,
     path,
     paths,
+    required,
     text,
     wait,
     web_address,
     words,
 )
+from rkd.setting import board_name as label
 
 DEFAULT_FILE = Path("/etc/rkd/rkd.toml")
 DEFAULT_PORT = 7588
@@ -49,75 +52,22 @@ UNNAMED = re.compile(r"[^A-Za-z0-9._-]")
 """What a host may be called by and a board not."""
 MAX_PROBLEMS = 10
 """So many are told, the rest are counted."""
+SECRET = frozenset({"hf_token", "hf_endpoint"})
+"""Never repeated; an address may hold a password."""
 
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Everything that can be set, validated; see `SETTINGS` for meaning and ranges."""
-
-    models: Path
-    listen: tuple[Listen, ...]
-    board_name: str
-    state_dir: Path
-    rkllm_library: tuple[Path, ...]
-    rkllm_version: str
-    rknn_library: Path | None
-    rknn_cores: int
-    backend: str
-    max_resident: int
-    memory_fraction: float
-    memory_reserve: int
-    keep_alive: float
-    max_queue: int
-    parallel: int
-    npu_parallel: int
-    max_context: int
-    kv_cache_type: str
-    max_pictures: int
-    max_picture_megapixels: int
-    max_picture_bytes: int
-    max_image_tokens: int
-    prompt_cache: int
-    session_disk: int
-    threads: int
-    omp_wait_policy: str
-    spare_worker: bool
-    llama_server: Path | None
-    llama_server_npu: bool
-    confine: bool
-    first_answer: int
-    loop_guard: int
-    load_timeout: float
-    stop_grace: float
-    preload: tuple[str, ...]
-    token_file: Path | None
-    tls_cert: Path | None
-    tls_key: Path | None
-    tls_client_ca: Path | None
-    insecure: bool
-    metrics_listen: Listen | None
-    log_level: str
-    offline: bool
-    sysroot: Path
-    ready_file: Path | None
-    hf_endpoint: str
-    hf_token: str
-    hf_token_file: Path | None
-    hub_connect_timeout: float
-    hub_read_timeout: float
-    disk_reserve: int
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """
-    One row of the table.
+    What is said of one setting.
 
     Args:
         key: in the file and in `Config`.
         variable: in the environment, or "" when the file alone may set it.
         parse: text or TOML value to value; raises ValueError saying what is allowed.
-        default: as text; the words in `_DEFAULTS` are resolved for the running user.
+        default: as text; the words in `_defaults` are resolved for the running user.
         live: applied by a reload without restart.
         meaning: one line for people.
     """
@@ -130,105 +80,110 @@ class Setting:
     meaning: str
 
 
-def _row(
-    key: str,
-    parse: Callable[[object], object],
+def once(
+    parse: Callable[[object], _Value],
     default: str,
     meaning: str,
     *,
     variable: str | None = None,
     live: bool = False,
-) -> Setting:
-    name = f"RKD_{key.upper()}" if variable is None else variable
-    return Setting(key, name, parse, default, live, meaning)
+) -> _Value:
+    """Say what a field of `Config` is, read once; its variable is `RKD_` and its name, or else."""
+    said = {"parse": parse, "default": default, "meaning": meaning, "live": live}
+    found: _Value = field(metadata=said if variable is None else said | {"variable": variable})
+    return found
 
 
-_POSITIVE = integer(1, 1_000_000)
+live = partial(once, live=True)
+"""A field that a reload applies."""
 
-SETTINGS: tuple[Setting, ...] = (
-    _row("models", path, "~/RKLLAMA/models", "Folder of the models."),
-    _row("listen", listen_addresses, "(socket),127.0.0.1:7588", "Where to listen; port 0 is any."),
-    _row("board_name", board_name, "(hostname)", "What answers call this board, among several."),
-    _row("state_dir", path, "(state)", "Operations, measured memory, caches."),
-    _row("rkllm_library", paths, "", "librkllmrt.so, or several by colons; empty: look."),
-    _row("rkllm_version", text, "", "Version to assume for a library that does not tell its own."),
-    _row("rknn_library", path, "", "librknnrt.so, for encoders of pictures; empty: look."),
-    _row("rknn_cores", integer(0, 7), "0", "Mask of the NPU cores encoders run on; 0: all alike."),
-    _row("backend", choice("auto", "npu", "cpu"), "auto", "Where models run.", live=True),
-    _row("max_resident", integer(0, 64), "0", "Most models in memory; 0: as fit.", live=True),
-    _row("memory_fraction", fraction, "0.8", "Part of all memory models may take.", live=True),
-    _row("memory_reserve", byte_count, "256M", "Memory never given to models.", live=True),
-    _row("keep_alive", duration, "5m", "How long an idle model stays; -1: for ever.", live=True),
-    _row("max_queue", integer(1, 100_000), "64", "Most requests that may wait.", live=True),
-    _row("parallel", integer(1, 64), "1", "Slots of a CPU model.", live=True),
-    _row("npu_parallel", integer(1, 3), "1", "Runs on the NPU at a time, all models."),
-    _row("max_context", integer(64, 1 << 20), "4096", "Context of a slot, tokens.", live=True),
-    _row("kv_cache_type", choice("auto", "f16", "q8_0", "q4_0"), "auto", "KV cache.", live=True),
-    _row("max_pictures", integer(0, 64), "8", "Most pictures in a request.", live=True),
-    _row("max_picture_megapixels", integer(1, 250), "40", "Largest picture.", live=True),
-    _row("max_picture_bytes", bytes_up_to(12 << 20), "12M", "Pictures of a request.", live=True),
-    _row(
-        "max_image_tokens",
-        integer(0, 16_384),
-        "1024",
-        "Most tokens a picture becomes on the CPU; 0: the model's own.",
-        live=True,
-    ),
-    _row("prompt_cache", byte_count, "256M", "Caches of waiting chats, a CPU model.", live=True),
-    _row("session_disk", byte_count, "1G", "Disk for named conversations; 0: none.", live=True),
-    _row("threads", integer(0, 256), "0", "CPU threads of an engine; 0: the big cores.", live=True),
-    _row("omp_wait_policy", choice("auto", "passive", "active"), "auto", "How threads wait."),
-    _row("spare_worker", boolean, "true", "Keep one process ready for the next model."),
-    _row("llama_server", path, "", "A native llama-server to use instead of the wheel."),
-    _row("llama_server_npu", boolean, "false", "Let a llama-server that can compute on the NPU."),
-    _row("confine", boolean, "true", "Models' workers write and connect nowhere else (Landlock)."),
-    _row(
-        "first_answer",
-        integer(0, 64),
-        "8",
-        "Tokens heard when a model first meets an NPU library; 0: none.",
-        live=True,
-    ),
-    _row(
-        "loop_guard",
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set, validated: each field with its reader, default and meaning."""
+
+    models: Path = once(required(path), "~/RKLLAMA/models", "Folder of the models.")
+    listen: tuple[Listen, ...] = once(
+        listen_addresses, "(socket),127.0.0.1:7588", "Where to listen; port 0 is any."
+    )
+    board_name: str = once(label, "(hostname)", "What answers call this board, among several.")
+    state_dir: Path = once(required(path), "(state)", "Operations, measured memory, caches.")
+    rkllm_library: tuple[Path, ...] = once(
+        paths, "", "librkllmrt.so, or several by colons; empty: look."
+    )
+    rkllm_version: str = once(
+        text, "", "Version to assume for a library that does not tell its own."
+    )
+    rknn_library: Path | None = once(
+        path, "", "librknnrt.so, for encoders of pictures; empty: look."
+    )
+    rknn_cores: int = once(
+        integer(0, 7), "0", "Mask of the NPU cores encoders run on; 0: all alike."
+    )
+    backend: str = live(choice("auto", "npu", "cpu"), "auto", "Where models run.")
+    max_resident: int = live(integer(0, 64), "0", "Most models in memory; 0: as fit.")
+    memory_fraction: float = live(fraction, "0.8", "Part of all memory models may take.")
+    memory_reserve: int = live(byte_count, "256M", "Memory never given to models.")
+    keep_alive: float = live(duration, "5m", "How long an idle model stays; -1: for ever.")
+    max_queue: int = live(integer(1, 100_000), "64", "Most requests that may wait.")
+    parallel: int = live(integer(1, 64), "1", "Slots of a CPU model.")
+    npu_parallel: int = once(integer(1, 3), "1", "Runs on the NPU at a time, all models.")
+    max_context: int = live(integer(64, 1 << 20), "4096", "Context of a slot, tokens.")
+    kv_cache_type: str = live(choice("auto", "f16", "q8_0", "q4_0"), "auto", "KV cache.")
+    max_pictures: int = live(integer(0, 64), "8", "Most pictures in a request.")
+    max_picture_megapixels: int = live(integer(1, 250), "40", "Largest picture.")
+    max_picture_bytes: int = live(bytes_up_to(12 << 20), "12M", "Pictures of a request.")
+    max_image_tokens: int = live(
+        integer(0, 16_384), "1024", "Most tokens a picture becomes on the CPU; 0: the model's own."
+    )
+    prompt_cache: int = live(byte_count, "256M", "Caches of waiting chats, a CPU model.")
+    session_disk: int = live(byte_count, "1G", "Disk for named conversations; 0: none.")
+    threads: int = live(integer(0, 256), "0", "CPU threads of an engine; 0: the big cores.")
+    omp_wait_policy: str = once(choice("auto", "passive", "active"), "auto", "How threads wait.")
+    spare_worker: bool = once(boolean, "true", "Keep one process ready for the next model.")
+    llama_server: Path | None = once(path, "", "A native llama-server to use instead of the wheel.")
+    llama_server_npu: bool = once(
+        boolean, "false", "Let a llama-server that can compute on the NPU."
+    )
+    confine: bool = once(
+        boolean, "true", "Models' workers write and connect nowhere else (Landlock)."
+    )
+    first_answer: int = live(
+        integer(0, 64), "8", "Tokens heard when a model first meets an NPU library; 0: none."
+    )
+    loop_guard: int = live(
         integer(0, 100_000),
         "400",
         "Tokens of a circle after which an NPU answer is ended; 0: never.",
-        live=True,
-    ),
-    _row("load_timeout", wait(1, 86_400), "5m", "Longest silence of a load.", live=True),
-    _row(
-        "stop_grace",
-        wait(0, 3_600),
-        "30s",
-        "How long running answers may go on at stop.",
-        live=True,
-    ),
-    _row("preload", words, "", "Models to load at start, by commas."),
-    _row("token_file", path, "(tokens)", "Hashed access tokens (see rkctl token)."),
-    _row("tls_cert", path, "", "Certificate chain of the TCP listeners (PEM)."),
-    _row("tls_key", path, "", "Its key (PEM)."),
-    _row("tls_client_ca", path, "", "Clients must show a certificate of this CA (PEM)."),
-    _row("insecure", boolean, "false", "Allow open non-loopback listeners.", variable=""),
-    _row(
-        "metrics_listen", loopback_address, "", "host:port for Prometheus, loopback; empty: none."
-    ),
-    _row("log_level", choice("debug", "info", "warning", "error"), "info", "Log level.", live=True),
-    _row("offline", boolean, "false", "Never contact the Hub.", live=True),
-    _row("sysroot", path, "/", "Prefix of the board's /proc, /sys and /dev."),
-    _row("ready_file", path, "", "Written when ready: addresses and pid as JSON."),
-    _row("hf_endpoint", web_address, "", "Address of the Hub or a mirror.", variable="HF_ENDPOINT"),
-    _row("hf_token", text, "", "Token for the Hub; environment only.", variable="HF_TOKEN"),
-    _row("hf_token_file", path, "", "File with the token for the Hub."),
-    _row(
-        "hub_connect_timeout",
-        wait(0.1, 600),
-        "10s",
-        "Longest wait for the Hub to accept.",
-        live=True,
-    ),
-    _row("hub_read_timeout", wait(0.1, 3_600), "30s", "Longest silence of the Hub.", live=True),
-    _row("disk_reserve", byte_count, "512M", "Disk space never filled by downloads.", live=True),
+    )
+    load_timeout: float = live(wait(1, 86_400), "5m", "Longest silence of a load.")
+    stop_grace: float = live(wait(0, 3_600), "30s", "How long running answers may go on at stop.")
+    preload: tuple[str, ...] = once(words, "", "Models to load at start, by commas.")
+    token_file: Path | None = once(path, "(tokens)", "Hashed access tokens (see rkctl token).")
+    tls_cert: Path | None = once(path, "", "Certificate chain of the TCP listeners (PEM).")
+    tls_key: Path | None = once(path, "", "Its key (PEM).")
+    tls_client_ca: Path | None = once(path, "", "Clients must show a certificate of this CA (PEM).")
+    insecure: bool = once(boolean, "false", "Allow open non-loopback listeners.", variable="")
+    metrics_listen: Listen | None = once(
+        loopback_address, "", "host:port for Prometheus, loopback; empty: none."
+    )
+    log_level: str = live(choice("debug", "info", "warning", "error"), "info", "Log level.")
+    offline: bool = live(boolean, "false", "Never contact the Hub.")
+    sysroot: Path = once(required(path), "/", "Prefix of the board's /proc, /sys and /dev.")
+    ready_file: Path | None = once(path, "", "Written when ready: addresses and pid as JSON.")
+    hf_endpoint: str = once(
+        web_address, "", "Address of the Hub or a mirror.", variable="HF_ENDPOINT"
+    )
+    hf_token: str = once(text, "", "Token for the Hub; environment only.", variable="HF_TOKEN")
+    hf_token_file: Path | None = once(path, "", "File with the token for the Hub.")
+    hub_connect_timeout: float = live(wait(0.1, 600), "10s", "Longest wait for the Hub to accept.")
+    hub_read_timeout: float = live(wait(0.1, 3_600), "30s", "Longest silence of the Hub.")
+    disk_reserve: int = live(byte_count, "512M", "Disk space never filled by downloads.")
+
+
+SETTINGS = tuple(
+    Setting(one.name, **{"variable": f"RKD_{one.name.upper()}", **one.metadata})
+    for one in fields(Config)
 )
 
 
@@ -250,10 +205,6 @@ def _defaults(environment: Mapping[str, str], user_id: int) -> dict[str, str]:
         key: value.replace("~", home, 1) if value.startswith("~") else value
         for key, value in resolved.items()
     }
-
-
-_SECRET = frozenset({"hf_token", "hf_endpoint"})
-"""Never repeated; an address may hold a password."""
 
 
 def _from_file(file: Path, *, required: bool) -> dict[str, object]:
@@ -327,7 +278,7 @@ def read(environment: Mapping[str, str], *, user_id: int | None = None) -> Confi
         try:
             values[row.key] = row.parse(raw)
         except ValueError as error:
-            said = f"the value {error}" if row.key in _SECRET else f"{_quoted(raw)} {error}"
+            said = f"the value {error}" if row.key in SECRET else f"{_quoted(raw)} {error}"
             problems.append(Violation(where, said))
     if problems:
         raise _refuse(problems)
@@ -371,13 +322,13 @@ def _contradictions(config: Config) -> list[Violation]:
 def describe(config: Config) -> str:
     """The effective configuration as TOML, secrets left out, for `rkd --check-config`."""
     lines = []
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if field.name == "hf_token":
+    for one in fields(config):
+        value = getattr(config, one.name)
+        if one.name == "hf_token":
             continue
         if isinstance(value, tuple):
             # as an array: libraries are separated by colons in text, the others by commas
-            said = json.dumps([str(one) for one in value], ensure_ascii=False)
+            said = json.dumps([str(part) for part in value], ensure_ascii=False)
         elif isinstance(value, bool):
             said = str(value).lower()
         elif value is None:
@@ -385,9 +336,9 @@ def describe(config: Config) -> str:
         elif isinstance(value, int | float):
             said = f"{value}"
         else:
-            clean = _without_password(str(value)) if field.name == "hf_endpoint" else str(value)
+            clean = _without_password(str(value)) if one.name == "hf_endpoint" else str(value)
             said = json.dumps(clean, ensure_ascii=False)
-        lines.append(f"{field.name} = {said}")
+        lines.append(f"{one.name} = {said}")
     return "\n".join(lines)
 
 

@@ -14,8 +14,9 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
 from urllib.parse import urlsplit
 
 MAX_TEXT_CHARACTERS = 4_096
@@ -43,6 +44,8 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 MAX_PORT = 65535
 FOREVER = frozenset({"-1", "forever", "infinite"})
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,19 @@ def path(value: object) -> Path | None:
     if not found.is_absolute():
         raise ValueError("should be an absolute path")
     return found
+
+
+def required(read: Callable[[object], _Value | None]) -> Callable[[object], _Value]:
+    """Read as *read* does; none is none too few."""
+
+    @wraps(read)
+    def given(value: object) -> _Value:
+        found = read(value)
+        if found is None:
+            raise ValueError("must be set")
+        return found
+
+    return given
 
 
 def paths(value: object) -> tuple[Path, ...]:

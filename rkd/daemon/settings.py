@@ -15,7 +15,7 @@ from typing import Any
 
 from rkd.board.facts import Board, Telemetry
 from rkd.board.runtime import find_rknn
-from rkd.config import SETTINGS, Config
+from rkd.config import SECRET, SETTINGS, Config
 from rkd.model import BackendChoice
 from rkd.pool.deciding.llamaserver import npu_in
 from rkd.pool.deciding.settings import PoolSettings
@@ -154,11 +154,7 @@ def changes(in_force: Config, read: Config) -> Reloaded:
         name, before, after = field.name, getattr(in_force, field.name), getattr(read, field.name)
         if before == after:
             continue
-        words = (
-            f"{name}: changed"
-            if name in {"hf_token", "hf_endpoint"}
-            else f"{name}: {before} -> {after}"
-        )
+        words = f"{name}: changed" if name in SECRET else f"{name}: {before} -> {after}"
         (applied if name in live else waiting).append(words)
     return Reloaded(tuple(applied), tuple(waiting))
 

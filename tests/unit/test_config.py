@@ -232,6 +232,11 @@ class TestProblems:
         assert found["threads"] == "a number of 32000 bits should be from 0 to 256"
         assert max(map(len, found.values())) < 200
 
+    @pytest.mark.parametrize("key", ["models", "state_dir", "sysroot"])
+    def test_a_folder_that_has_to_be_is_not_empty(self, tmp_path: Path, key: str) -> None:
+        """Said where it is read, not by what would open it."""
+        assert problems(tmp_path, f'{key} = ""\n') == {key: "'' must be set"}
+
     def test_many_problems_are_counted(self, tmp_path: Path) -> None:
         """Ten are told."""
         with pytest.raises(InvalidInputError, match="and 990 more") as caught:
