@@ -43,8 +43,6 @@ from rkd.pool.workers.handle import LaunchWorker
 MEMORY_FRESH_S = 0.05
 """How long a reading of the machine's memory is believed: it costs several file reads."""
 
-CALL_BOUND_S = 60.0
-"""Longest a call goes on that nobody waits for any more; then it costs the worker its life."""
 
 Memory = Callable[[], tuple[int, int]]
 """Reads (total, available) bytes of the machine, or of our control group."""
@@ -274,8 +272,7 @@ class Desk:
             answered = stream.outcome is not None  # and only its conversation is being written
             await stream.aclose()
         elif lease.call is not None:
-            if not await lease.call_off(CALL_BOUND_S):
-                lease.worker.kill("it went on with a call nobody waits for")
+            lease.call.cancel()  # what does not heed that, the worker's process bounds
             await asyncio.gather(lease.call, return_exceptions=True)
         self.done(ticket, served=answered)
 

@@ -156,14 +156,6 @@ class Lease:
             return not self.call.done()
         return self.stream is not None and not self.stream.ended.is_set()
 
-    async def call_off(self, bound_s: float) -> bool:
-        """Have its `call` cancelled; tell whether that ended within *bound_s*."""
-        if self.call is None:
-            return True
-        self.call.cancel()
-        _, late = await asyncio.wait([self.call], timeout=bound_s)
-        return not late
-
     def run(self, run: Run, keep: Keep | None = None) -> RunStream:
         """Begin the one run of this lease, as the worker's `run`; leaving the ticket stops it."""
         if self.stream is not None:

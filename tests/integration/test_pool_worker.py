@@ -98,6 +98,24 @@ async def test_a_cancel_that_is_not_heeded_kills(
             [piece async for piece in stream]
 
 
+async def test_a_call_nobody_waits_for_is_bounded_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the one bound of whoever does not heed its cancellation; then it is over for all."""
+    monkeypatch.setattr(module, "CANCEL_BOUND_S", 0.2)
+    async with started(tmp_path) as worker:
+        await worker.load(spec(tiny.write(tmp_path / "t.gguf"), embeddings=True), quiet)
+        os.kill(worker.pid, signal.SIGSTOP)
+        call = asyncio.ensure_future(worker.embed(EmbedSpec(("text",))))
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+        said = "ended by rkd: it went on with a call nobody waits for"
+        assert (await worker.died).description == said
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hung worker is found out in a second."""

@@ -63,7 +63,8 @@ from rkd.wire.messages import (
 )
 
 CANCEL_BOUND_S = 30.0
-"""Longest an engine may go on after Cancel; then its process is killed. Source: rknn-llm #400,
+"""Longest an engine may go on after Cancel, with a run or with a call nobody waits for; then its
+process is killed. Source: rknn-llm #400,
 an abort during prefill took 1.4 s; prefill of a long prompt on the NPU takes longer."""
 KEEP_BOUND_S = 90.0
 """Longest the cache of a conversation may take to be written; the backend gives up before."""

@@ -619,11 +619,8 @@ class TestUse:
         assert caught.value.reason is Reason.WORKER_CRASHED
         await pool.close(1)
 
-    async def test_a_call_that_outlives_its_client_costs_the_worker_its_life(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Nobody waits for it any more, its bound is over: the next one gets another worker."""
-        monkeypatch.setattr("rkd.pool.desk.CALL_BOUND_S", 0.01)
+    async def test_a_call_that_outlives_its_client_costs_the_worker_its_life(self) -> None:
+        """Nobody waits for it, its worker was ended for it: the next one gets another worker."""
         machine = FakeMachine()
         pool = machine.pool()
 
@@ -636,6 +633,9 @@ class TestUse:
         hanging = asyncio.ensure_future(pool.use(Ask(model()), hangs))
         await settled()
         hanging.cancel()
+        await settled()
+        assert [one.pid for one in machine.alive] == [1000]
+        machine.workers[0].die()
         async with asyncio.timeout(5):
             assert await answer(pool, Ask(model())) == "alpha: hi"
         assert [one.pid for one in machine.alive] == [1001]
