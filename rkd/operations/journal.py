@@ -11,20 +11,21 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import structlog
 
 from rkd import shape
 from rkd.durable import disk_is_full, write_file
 from rkd.errors import ExhaustedError, PreconditionError, Reason, RkdError
-from rkd.operations.operation import Operation, OperationKind, OperationState, StoredFailure
-from rkd.outside import escaped, read_regular
+from rkd.operations.operation import Operation, Progress
+from rkd.outside import escaped, json_object, read_regular
 
 _log = structlog.get_logger(__name__)
 
@@ -167,28 +168,11 @@ class Journal:
 
 def to_json(operation: Operation) -> str:
     """Write *operation* as JSON text, without its progress."""
-    failure = operation.failure
-    document = {
-        "format": _FORMAT,
-        "id": operation.id,
-        "kind": operation.kind,
-        "key": operation.key,
-        "subject": operation.subject,
-        "request": dict(operation.request),
-        "state": operation.state,
-        "created": operation.created.isoformat(),
-        "started": operation.started.isoformat() if operation.started else None,
-        "finished": operation.finished.isoformat() if operation.finished else None,
-        "detail": dict(operation.detail),
-        "failure": failure
-        and {
-            "reason": failure.reason,
-            "message": failure.message,
-            "remedy": failure.remedy,
-            "metadata": dict(failure.metadata),
-        },
-    }
-    return json.dumps(document, indent=1)
+    document = msgspec.to_builtins(replace(operation, progress=Progress()))
+    del document["progress"]
+    if operation.failure is not None:
+        document["failure"]["metadata"] = dict(operation.failure.metadata)
+    return json.dumps({"format": _FORMAT, **document}, indent=1)
 
 
 def from_json(text: str | bytes) -> Operation:
@@ -199,49 +183,30 @@ def from_json(text: str | bytes) -> Operation:
         ValueError: the text is damaged, forged or of another format.
     """
     data = text.encode() if isinstance(text, str) else text
-    document = shape.record(shape.parse(data, most_bytes=LARGEST_BYTES))
-    if document.get("format") != _FORMAT:
-        raise shape.UnlikeError(f"format {ascii(document.get('format'))[:20]}, not {_FORMAT}")
-    told = partial(shape.text, most_bytes=LARGEST_BYTES)
-    id_, kind = told(document.get("id")), OperationKind(told(document.get("kind")))
-    if not _ID.fullmatch(id_):
-        raise shape.UnlikeError(f"{ascii(id_)[:60]} is no id of an operation")
-    return Operation(
-        id=id_,
-        kind=kind,
-        key=told(document.get("key")),
-        subject=told(document.get("subject")),
-        request=_strings(document.get("request")),
-        state=OperationState(told(document.get("state"))),
-        created=shape.moment(document.get("created")),
-        started=_moment(document.get("started")),
-        finished=_moment(document.get("finished")),
-        detail=_strings(document.get("detail")),
-        failure=_failure(document.get("failure")),
-    )
+    document = json_object(data, most_items=shape.MOST_VALUES)
+    if (found := document.pop("format", None)) != _FORMAT:
+        raise shape.UnlikeError(f"format {ascii(found)[:20]}, not {_FORMAT}")
+    document.pop("progress", None)
+    for name in ("created", "started", "finished"):
+        if document.get(name) is not None:
+            document[name] = shape.moment(document[name])
+    if document.get("failure") is not None:
+        failure = shape.record(document["failure"])
+        metadata = tuple(_few(failure.get("metadata")).items())
+        document["failure"] = {**failure, "metadata": metadata}
+    operation = msgspec.convert(document, Operation)
+    if not _ID.fullmatch(operation.id):
+        raise shape.UnlikeError(f"{ascii(operation.id)[:60]} is no id of an operation")
+    _few(operation.request)
+    _few(operation.detail)
+    return operation
 
 
-def _failure(value: object) -> StoredFailure | None:
-    if value is None:
-        return None
-    told, failure = partial(shape.text, most_bytes=LARGEST_BYTES), shape.record(value)
-    return StoredFailure(
-        Reason(told(failure.get("reason"))),
-        told(failure.get("message")),
-        told(failure.get("remedy")),
-        tuple(_strings(failure.get("metadata")).items()),
-    )
-
-
-def _strings(value: object) -> dict[str, str]:
-    told, mapping = partial(shape.text, most_bytes=LARGEST_BYTES), shape.record(value)
+def _few(value: object) -> Mapping[str, object]:
+    mapping = shape.record(value)
     if len(mapping) > _MOST_KEYS:
         raise shape.UnlikeError(f"{len(mapping)} keys, {_MOST_KEYS} is the most")
-    return {told(key): told(item) for key, item in mapping.items()}
-
-
-def _moment(value: object) -> datetime | None:
-    return None if value is None else shape.moment(value)
+    return mapping
 
 
 def _unwritable(folder: Path, error: OSError) -> RkdError:

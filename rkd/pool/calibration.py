@@ -7,14 +7,22 @@ was seen to take. Losing the file costs accuracy and nothing else.
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from rkd.durable import write_file
+from msgspec import Meta
 
-FORMAT = 1
+from rkd.pool.notes import read_note, write_note
+
 MAX_ENTRIES = 512
 """The oldest entries leave first; more models than this on one board are not kept in mind."""
+MAX_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    bytes: dict[str, Annotated[int, Meta(gt=0)]]
 
 
 class Calibration:
@@ -27,7 +35,8 @@ class Calibration:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._bytes: dict[str, int] = _read(path)
+        note = read_note(path, _Taken, most_bytes=MAX_BYTES)
+        self._bytes: dict[str, int] = note.bytes if note else {}
 
     def measured(self, key: str) -> int | None:
         """What *key* was last seen to take, or None."""
@@ -50,23 +59,4 @@ class Calibration:
         Raises:
             OSError: the state directory cannot be written.
         """
-        text = json.dumps({"format": FORMAT, "bytes": dict(self._bytes)}, indent=1)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(self._path, text.encode(), mode=0o600)
-
-
-def _read(path: Path) -> dict[str, int]:
-    try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(held, dict) or held.get("format") != FORMAT:
-        return {}
-    entries = held.get("bytes")
-    if not isinstance(entries, dict):
-        return {}
-    return {
-        key: value
-        for key, value in entries.items()
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0
-    }
+        write_note(self._path, _Taken(dict(self._bytes)))

@@ -8,24 +8,25 @@ the file costs every model one more first answer and nothing else.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from rkd.board.facts import RuntimeLibrary
-from rkd.durable import write_file
 from rkd.pool.deciding.runtimes import Came, Pairing
+from rkd.pool.notes import read_note, write_note
 
-FORMAT = 1
 MOST_FILES = 512
 MOST_LIBRARIES = 16
 """Of each file; the oldest leave first."""
 MAX_BYTES = 4 << 20
 DETAIL_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    files: dict[str, dict[str, Pairing]]
 
 
 class Pairings:
@@ -44,7 +45,8 @@ class Pairings:
         self._path = path
         self._board = board
         self._clock = clock
-        self._files: dict[str, dict[str, Pairing]] = _read(path) if path else {}
+        note = read_note(path, _Met, most_bytes=MAX_BYTES) if path else None
+        self._files = note.files if note else {}
 
     def of(self, fingerprint: str, library: RuntimeLibrary) -> Pairing | None:
         """What is known of the file with *library* as it now lies on disk."""
@@ -102,15 +104,9 @@ class Pairings:
         Raises:
             OSError: the state directory cannot be written.
         """
-        if self._path is None:
-            return
-        files = {
-            fingerprint: {stamp: asdict(known) for stamp, known in list(here.items())}
-            for fingerprint, here in list(self._files.items())
-        }
-        text = json.dumps({"format": FORMAT, "files": files}, indent=1)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(self._path, text.encode(), mode=0o600)
+        if self._path is not None:
+            known = {fingerprint: dict(here) for fingerprint, here in list(self._files.items())}
+            write_note(self._path, _Met(known))
 
 
 def stamp_of(path: Path) -> str:
@@ -132,14 +128,3 @@ def _is_news(before: Pairing, came: Came) -> bool:
     if before.came is Came.SERVED or (before.came is Came.GARBAGE and came is Came.SERVED):
         return False
     return before.came is not came or came is Came.CRASHED
-
-
-def _read(path: Path) -> dict[str, dict[str, Pairing]]:
-    try:
-        with path.open("rb") as file:
-            held = json.loads(file.read(MAX_BYTES))
-        if not isinstance(held, dict) or held.get("format") != FORMAT:
-            return {}
-        return msgspec.convert(held.get("files"), dict[str, dict[str, Pairing]])
-    except (OSError, ValueError, RecursionError):
-        return {}

@@ -14,19 +14,19 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import structlog
+from msgspec import Meta
 
-from rkd.durable import write_file
 from rkd.inference import LoadSpec, Run
-from rkd.outside import json_object, read_regular
-from rkd.session import Kept, SessionFile
+from rkd.pool.notes import FORMAT, read_note, write_note
+from rkd.session import Amount, Kept, SessionFile
 
-FORMAT = 1
 MOST_SESSIONS = 1024
 MAX_NOTE_BYTES = 4096
 LATEST_S = 1e11
@@ -63,9 +63,9 @@ class Conversation:
     name: str
     model: str
     mark: str
-    size_bytes: int
-    tokens: int
-    used_s: float
+    size_bytes: Amount
+    tokens: Amount
+    used_s: Annotated[float, Meta(ge=0, lt=LATEST_S)]
     sha256: str
     prefix: str = ""
 
@@ -218,8 +218,7 @@ class SessionShelf:
         key = conversation.key
         source.chmod(0o600)
         source.replace(self._data(key))
-        text = json.dumps({"format": FORMAT, **asdict(conversation)})
-        write_file(self._note(key), text.encode(), mode=0o600)
+        write_note(self._note(key), conversation)
 
     async def _make_room(self) -> None:
         """
@@ -257,36 +256,22 @@ def _read(folder: Path) -> list[Conversation]:
     with suppress(OSError):
         for path in sorted(folder.iterdir()):
             if path.suffix == ".json":
-                found.extend(_note_in(path))
+                note = read_note(path, Conversation, most_bytes=MAX_NOTE_BYTES)
+                if note and _is_whole(note, path):
+                    found.append(note)
         known = {f"{one.key}{suffix}" for one in found for suffix in (".json", ".cache")}
         _unlink([path for path in folder.iterdir() if path.name not in known])
     return sorted(found, key=lambda one: one.used_s)
 
 
-def _note_in(path: Path) -> Iterator[Conversation]:
+def _is_whole(conversation: Conversation, path: Path) -> bool:
+    """Whether *path*, its note, lies where it should, beside the file it speaks of."""
     try:
-        told = json_object(read_regular(path, most_bytes=MAX_NOTE_BYTES), most_items=64)
-        if told.pop("format", None) != FORMAT:
-            return
-        conversation = Conversation(**told)  # type: ignore[arg-type] # checked on the next line
-        for name, kind in _KINDS.items():
-            if type(told.get(name, "")) not in kind:
-                return
         data = path.with_suffix(".cache").lstat()
-    except (OSError, ValueError, TypeError):
-        return
-    if not 0 <= conversation.used_s < LATEST_S:
-        return
+    except OSError:
+        return False
     right = stat.S_ISREG(data.st_mode) and data.st_size == conversation.size_bytes
-    if right and path.stem == conversation.key:
-        yield conversation
-
-
-_KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("owner", "name", "model", "mark", "sha256", "prefix"), (str,)),
-    **dict.fromkeys(("size_bytes", "tokens"), (int,)),
-    "used_s": (int, float),
-}
+    return right and path.stem == conversation.key
 
 
 def _unlink(paths: Iterable[Path]) -> None:
