@@ -23,7 +23,6 @@ from rkd.v1 import types_pb2 as types
 
 MOST_REMEMBERED = 128
 """Judgements kept: some kilobytes each."""
-BACKENDS = {BackendKind.NPU: types.BACKEND_NPU, BackendKind.CPU: types.BACKEND_CPU}
 _GENERATING = ("chat", "tools", "thinking", "vision")
 _BESIDE = (("insert", "fim"), ("rerank", "rerank"))
 """Words of the short list that are capabilities under a name of their own."""
@@ -90,7 +89,7 @@ class Capabilities:
             for one in self._prospects(model)
             if one.load is not None and one.obstacle is None
         }
-        if len(loads) < len(BACKENDS):
+        if len(loads) < len(BackendKind):
             return wish
         there, here = [
             lacks((await self.of(loads[one], model.version)).traits)
@@ -104,7 +103,7 @@ class Capabilities:
         """Say what *model* can be asked for on each backend, NPU first, and what is in the way."""
         told = []
         for prospect in self._prospects(model):
-            message = types.Capabilities(backend=BACKENDS[prospect.backend])
+            message = onwire.message(types.Capabilities, backend=prospect.backend)
             if prospect.load is not None:
                 message.CopyFrom((await self.of(prospect.load, model.version)).message)
             obstacle = prospect.obstacle
@@ -147,7 +146,9 @@ def judge(load: LoadSpec) -> Judged:
     """Judge what *load* loads; reads its files."""
     traits, runtime = traits_of(load)
     judged = {name: _message(ability) for name, ability in abilities(traits).items()}
-    message = types.Capabilities(backend=BACKENDS[load.backend], available=True, runtime=runtime)
+    message = onwire.message(
+        types.Capabilities, backend=load.backend, available=True, runtime=runtime
+    )
     for row in ROWS:
         field = message.sampling[row.name] if row.sampling else getattr(message, row.name)
         field.CopyFrom(judged[row.name])

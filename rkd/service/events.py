@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from rkd.inference import Chunk, Outcome, PrefillProgress, TemplateWay
-from rkd.model import BackendKind
 from rkd.outside import escaped
 from rkd.pool.deciding.state import LoadPlan
 from rkd.pool.ticket import Loading, Queued, Served
 from rkd.service import onwire
 from rkd.tokens import Logprob, TokenLogprobs
 from rkd.v1 import types_pb2 as pb
-
-BACKENDS = {BackendKind.NPU: pb.BACKEND_NPU, BackendKind.CPU: pb.BACKEND_CPU}
 
 
 def accepted(

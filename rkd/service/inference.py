@@ -37,7 +37,7 @@ from rkd.pool.deciding.state import Priority
 from rkd.pool.pool import Pool
 from rkd.pool.ticket import Ask, Lease, Loading, Queued, Served, Ticket
 from rkd.pool.workers.handle import WorkerHandle
-from rkd.service import events
+from rkd.service import events, onwire
 from rkd.service.capabilities import Capabilities
 from rkd.service.conversation import chat_run, generate_run
 from rkd.service.gate.caller import identity
@@ -179,7 +179,7 @@ class InferenceService(InferenceServiceServicer):
         return pb.EmbedResponse(
             embeddings=[pb.Embedding(values=vector) for vector in found.vectors],
             usage=types.Usage(prompt_tokens=found.prompt_tokens),
-            backend=events.BACKENDS[backend],
+            backend=onwire.backend(backend),
         )
 
     async def Rerank(self, request: pb.RerankRequest, context: Any) -> pb.RerankResponse:

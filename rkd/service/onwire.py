@@ -20,6 +20,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from rkd.model import BackendKind
 from rkd.outside import escaped
 
 ITEM_BYTES: Final = 16 << 10
@@ -104,6 +105,11 @@ def span(target: Duration, seconds: float) -> None:
     fitting = 0.0 if math.isnan(seconds) else max(-LONGEST_S, min(seconds, LONGEST_S))
     whole = int(fitting)
     target.seconds, target.nanos = whole, int((fitting - whole) * 1_000_000) * 1000
+
+
+def backend(kind: BackendKind) -> str:
+    """Return the name of *kind* for a field of type Backend."""
+    return f"BACKEND_{kind.name}"
 
 
 @functools.cache

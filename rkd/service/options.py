@@ -40,12 +40,7 @@ Resolve = Callable[[ModelName], Awaitable[Model]]
 Named = Callable[[str], Awaitable[ModelName]]
 """Tells which model a name means; raises INVALID_NAME, MODEL_NOT_FOUND."""
 
-BACKENDS: Mapping[int, BackendChoice | None] = {
-    pb.BACKEND_UNSPECIFIED: None,
-    pb.BACKEND_AUTO: BackendChoice.AUTO,
-    pb.BACKEND_NPU: BackendChoice.NPU,
-    pb.BACKEND_CPU: BackendChoice.CPU,
-}
+BACKENDS = {pb.Backend.Value(f"BACKEND_{one.name}"): one for one in BackendChoice}
 
 _OVERFLOWS: Mapping[int, ContextOverflow] = {
     pb.CONTEXT_OVERFLOW_UNSPECIFIED: ContextOverflow.REFUSE,

@@ -6,7 +6,7 @@ from typing import Any
 
 from rkd.inference import Ranking, RankSpec
 from rkd.model import BackendKind
-from rkd.service import events
+from rkd.service import onwire
 from rkd.service.options import Checker
 from rkd.v1 import inference_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -54,5 +54,5 @@ def ranked(ranking: Ranking, top_n: int, backend: BackendKind) -> pb.RerankRespo
     return pb.RerankResponse(
         results=[pb.RankedDocument(index=at, score=scores[at]) for at in order[: top_n or None]],
         usage=types.Usage(prompt_tokens=ranking.prompt_tokens),
-        backend=events.BACKENDS[backend],
+        backend=onwire.backend(backend),
     )
