@@ -253,7 +253,7 @@ class ForbiddenError(RkdError):
 
 
 class NotBuiltError(RkdError):
-    """Part of the contract, not built yet."""
+    """No method of this daemon: the caller knows a newer one."""
 
     reasons = frozenset({Reason.NOT_IMPLEMENTED})
 
