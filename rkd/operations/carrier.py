@@ -112,8 +112,8 @@ class Carrier:
 
     def announce(self, live: Live, action: str) -> None:
         """Tell the event log and every watcher."""
+        live.wake()  # first: who watches hears of it even if the log cannot take it
         self._publish(live.event(action))
-        live.wake()
 
     async def close(self) -> None:
         """Stop everything, keeping it resumable: what ran is still RUNNING in the journal."""
@@ -131,13 +131,14 @@ class Carrier:
         """See to it that a defect here strands nobody who waits for the end."""
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is None or live.operation.state.final:
+        if error is None:
             return
         failure = _defect(live.operation, error)
-        live.operation = replace(
-            live.operation, state=OperationState.FAILED, finished=self._now(), failure=failure
-        )
-        self.announce(live, "finished")
+        if not live.operation.state.final:
+            live.operation = replace(
+                live.operation, state=OperationState.FAILED, finished=self._now(), failure=failure
+            )
+            self.announce(live, "finished")
 
     async def _carry_out(self, live: Live) -> None:
         """Run the work in a task of its own and write down how it ended, whatever it was."""

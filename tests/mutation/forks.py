@@ -3,10 +3,10 @@ Tries the mutants of one file fast: the tests are collected once, each mutant li
 
     python -m tests.mutation.forks SOURCE JOBS TEST…
 
-In the fork the wrong function takes the place of the right one, then the tests run until the first
-that fails; whichever killed most so far go first. Says a line of JSON for each mutant: its index
-and `killed`, `survived` or `unswapped` (one that only another file on disk can show). Property
-tests are left out: they take longer than all the others together.
+In the fork the wrong function takes the place of the right one, then the tests that enter it run
+until the first that fails; whichever killed most so far go first. Says a line of JSON for each
+mutant: its index and `killed`, `survived` or `unswapped` (one that only another file on disk can
+show). Property tests are left out: they take longer than all the others together.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,12 +28,16 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.reach import Reach
 
-HANGS_S = 40.0
-PATIENCE = 5
-"""A fork that takes so many times as long as the right file, and HANGS_S, hangs: it is noticed."""
+HANGS_S = 20.0
+PATIENCE = 10
+"""A test that takes so many times as long as with the right file, and HANGS_S, hangs: noticed."""
+WHOLE_S = 600.0
+"""The right file has so long for each test."""
 MEMORY = Path("/dev/shm")
 """Where there is one, the tests' files lie there: most of their time they wait for a disk."""
+_REACH = "reach.json"
 _SURVIVED, _KILLED, _UNSWAPPED = range(3)
 _WORDS = ("survived", "killed", "unswapped")
 
@@ -55,17 +58,15 @@ class Forks:
         self._said = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)  # what pytest says itself is no verdict
         self._forks: dict[int, tuple[int, int, str]] = {}
-        self._hangs_s = 600.0
+        self._reach = Reach()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Try the file as it is, which has to pass, then every mutant."""
         if session.testsfailed:
             raise session.Failed("collection failed")
-        begun_s = time.monotonic()
         self._begin(session, -1, None)
         self._end_one()
-        self._hangs_s = max(HANGS_S, PATIENCE * (time.monotonic() - begun_s))
         for index, mutant in enumerate(mutants(self._source.read_text(encoding="utf-8"))):
             while len(self._forks) >= self._jobs:
                 self._end_one()
@@ -83,29 +84,39 @@ class Forks:
             self._forks[child] = (index, read, folder)
             return
         verdict = _KILLED
-        faulthandler.dump_traceback_later(self._hangs_s, exit=True)  # ends with 1, which is _KILLED
         with contextlib.suppress(BaseException):
             nowhere = os.open(os.devnull, os.O_RDWR)
             for stream in range(3):
                 os.dup2(nowhere, stream)
             session.config._tmp_path_factory._given_basetemp = Path(folder, "t")  # type: ignore[attr-defined]
-            if mutant is not None and not swap(self._source, mutant):
-                verdict = _UNSWAPPED
+            if mutant is None:
+                killer = self._measure(session, Path(folder))
+            elif swap(self._source, mutant):
+                killer = self._first_failing(session, mutant)
             else:
-                killer = self._first_failing(session)
-                verdict = _SURVIVED if killer is None else _KILLED
-                os.write(write, b"" if killer is None else str(killer).encode())
+                os._exit(_UNSWAPPED)
+            verdict = _SURVIVED if killer is None else _KILLED
+            os.write(write, b"" if killer is None else str(killer).encode())
         os._exit(verdict)
 
-    def _first_failing(self, session: pytest.Session) -> int | None:
-        """Run the tests, the likeliest first; the index of the one that noticed."""
+    def _measure(self, session: pytest.Session, folder: Path) -> int | None:
+        """Run all plain tests with the right file; the index of one that fails."""
+        for index, item in enumerate(session.items):
+            if not _is_property(item):
+                with self._reach.watching(index, self._source):
+                    passed = _passes(session, index, WHOLE_S)
+                if not passed:
+                    return index
+        self._reach.write(folder / _REACH)
+        return None
+
+    def _first_failing(self, session: pytest.Session, mutant: Mutant) -> int | None:
+        """Run the tests that come there, the likeliest first; the index of the one that noticed."""
         first = [index for index, _ in self._killers.most_common()]
-        plain = [index for index, item in enumerate(session.items) if not _is_property(item)]
-        order = list(dict.fromkeys([*first, *plain]))
-        for index, following in zip(order, [*order[1:], None], strict=True):
-            after = None if following is None else session.items[following]
-            reports = runtestprotocol(session.items[index], log=False, nextitem=after)
-            if any(one.failed for one in reports):
+        order = list(dict.fromkeys([*first, *self._reach.took_s]))
+        for index in self._reach.of(mutant.function, order):
+            hangs_s = max(HANGS_S, PATIENCE * self._reach.took_s[index])
+            if not _passes(session, index, hangs_s):
                 return index
         return None
 
@@ -114,15 +125,26 @@ class Forks:
         index, read, folder = self._forks.pop(child)
         with os.fdopen(read) as pipe:
             killer = pipe.read()
-        shutil.rmtree(folder, ignore_errors=True)
         code = os.waitstatus_to_exitcode(status)
-        if index < 0 and code != _SURVIVED:
-            raise pytest.Session.Failed(f"the tests fail without a mutant (test {killer})")
+        if index < 0:
+            if code != _SURVIVED:
+                raise pytest.Session.Failed(f"the tests fail without a mutant (test {killer})")
+            self._reach = Reach.read(Path(folder, _REACH))
+        shutil.rmtree(folder, ignore_errors=True)
         if killer:
             self._killers[int(killer)] += 1
         if index >= 0:
             verdict = _WORDS[code] if code in range(3) else "killed"
             print(json.dumps([index, verdict]), file=self._said, flush=True)
+
+
+def _passes(session: pytest.Session, index: int, hangs_s: float) -> bool:
+    """Run one test, alone; who takes *hangs_s* ends the process with 1, which is _KILLED."""
+    faulthandler.dump_traceback_later(hangs_s, exit=True)
+    # Fixtures of a module are made anew for each: any test may be the next.
+    reports = runtestprotocol(session.items[index], log=False, nextitem=None)
+    faulthandler.cancel_dump_traceback_later()
+    return not any(one.failed for one in reports)
 
 
 def _is_property(item: pytest.Item) -> bool:
