@@ -14,7 +14,7 @@ from rkd.hub.connection import Connection
 from rkd.hub.listing import Listing, look_up
 from rkd.hub.refusal import unlike
 from rkd.hub.variants import variants_of
-from rkd.weights import npu, rkllm
+from rkd.weights import named, npu
 from rkd.weights.quantization import in_file_name
 
 MOST_LOOKED_INTO = 8
@@ -28,8 +28,8 @@ def find_weights(connection: Connection, repository: str, revision: str, chip: s
     """
     Look *repository* up where its weights are.
 
-    That is *revision*; where `main` holds none, the likeliest branch that does, named in the
-    listing with the others.
+    That is *revision*; where `main` holds none, or none for this chip, the likeliest branch that
+    does, named in the listing with the others.
 
     Args:
         connection: the way to the hub.
@@ -41,7 +41,7 @@ def find_weights(connection: Connection, repository: str, revision: str, chip: s
         RkdError: OFFLINE, HUB_UNREACHABLE, HUB_GATED, HUB_NOT_FOUND.
     """
     listing = look_up(connection, repository, revision)
-    if revision != "main" or variants_of(listing):
+    if revision != "main" or _serves(listing, chip):
         return listing
     try:
         names = branches_of(connection, repository)
@@ -50,10 +50,16 @@ def find_weights(connection: Connection, repository: str, revision: str, chip: s
     ranked = sorted((name for name in names if name != "main"), key=lambda one: _rank(one, chip))
     for name in ranked[:MOST_LOOKED_INTO]:
         other = look_up(connection, repository, name)
-        if variants_of(other):
+        if _serves(other, chip if variants_of(listing) else ""):
             rest = tuple(one for one in ranked if one != name)
             return replace(other, branch=name, branches=rest)
     return listing
+
+
+def _serves(listing: Listing, chip: str) -> bool:
+    """Whether *listing* holds weights that are not all for other chips."""
+    platforms = {one.platform for one in variants_of(listing)}
+    return bool(platforms) and (not chip or bool(platforms & {"", chip}))
 
 
 def branches_of(connection: Connection, repository: str) -> tuple[str, ...]:
@@ -80,7 +86,7 @@ def _name(value: object) -> str:
 
 def _rank(branch: str, chip: str) -> tuple[int, int, str]:
     """Put what is said to be for this chip first, then its advised types."""
-    platform = rkllm.platform_in(branch)
+    platform = named.platform_in(branch)
     return (
         0 if platform == chip else 1 if not platform else 2,
         npu.rank(chip, in_file_name(f"{branch}.rkllm")),

@@ -24,6 +24,7 @@ from rkd.hub.connection import Connection
 from rkd.hub.fit import Headroom, Judgement, judge_all
 from rkd.hub.listing import Listing, RemoteFile, restored, stored
 from rkd.hub.mover import Mover, Wanted
+from rkd.hub.naming import toolkit_in_name
 from rkd.hub.variants import Variant, is_checkpoint, no_weights, variants_of
 from rkd.model import Details, Format
 from rkd.weights import rkllm
@@ -204,15 +205,10 @@ class Browser:
         with contextlib.suppress(RkdError):
             question = f"toolkit {file.digest}"
             told = self._cache.answer(question, ask, _TOLD, fresh=_FOR_EVER).value
-        named = (
-            told
-            or toolkit_in(file.path)
-            or toolkit_in(listing.branch)
-            or toolkit_in(listing.repository)
-        )
-        if named:
-            return named
-        return toolkit_in(self.card_of(listing))
+        own = listing.repository.rpartition("/")[2]
+        names = (*reversed(PurePosixPath(file.path).parts), listing.branch, own)
+        named = told or next(filter(None, map(toolkit_in_name, names)), "")
+        return named or toolkit_in(self.card_of(listing))
 
 
 class _Ranges:
@@ -244,7 +240,7 @@ class _Ranges:
 
 
 def toolkit_in(text: str) -> str:
-    """Find a version of rkllm-toolkit in a name or a card; "" when none is told."""
+    """Find a version of rkllm-toolkit in a card; "" when none is told."""
     found = _TOOLKIT.search(text)
     return found.group(1) if found else ""
 

@@ -11,7 +11,7 @@ from rkd.hub.variants import Variant
 from rkd.model import Details, Format
 from rkd.weights import npu
 from rkd.weights.estimate import Estimate, estimate
-from rkd.weights.quantization import QUANTIZATIONS, REMOVED, Quality
+from rkd.weights.quantization import QUANTIZATIONS, REMOVED, Quality, is_foreign
 from rkd.words import size
 
 _UNKNOWN_QUALITY = Quality.FAIR
@@ -171,7 +171,10 @@ def _unsupported(variant: Variant, capacity: Headroom) -> str:
     """Say why no engine here runs weights of that type, or ""."""
     kind = variant.quantization
     if kind in REMOVED:
-        return f"the engine no longer reads {kind}; a Q4_0 is repacked for this board at load"
+        plain = kind[: -len("_4_4")]
+        return f"the engine no longer reads {kind}; a {plain} is repacked for this board at load"
+    if is_foreign(kind):
+        return f"the engine does not read {kind}, another program's type"
     chip = capacity.platform or capacity.chip
     if variant.format is Format.RKLLM and not npu.runs(chip, kind):
         return f"the NPU of the {chip} does not run {kind}; it runs {', '.join(npu.TYPES[chip])}"

@@ -11,21 +11,54 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from rkd.weights import rkllm, shards
+from rkd.weights import named, shards
 from rkd.weights.quantization import without
 
 _PACKAGING = re.compile(
-    r"(?:^|[-_.])(gguf|rkllm|rk35[0-9]{2}s?|r[kv]11[0-9]{2}b?)(?=$|[-_.])", re.IGNORECASE
-)
-_TOOLKIT = re.compile(r"[-_.](?:toolkit)?v?1\.[0-3]\.[0-9](?:b[0-9]+)?(?=$|[-_.])", re.IGNORECASE)
-_TUNING = re.compile(
-    r"(?:[-_.]opt-?([01]))?(?:[-_.]hybrid-?ratio-?([01](?:\.[0-9]{1,2})?))?(?=$|[-_.])",
+    r"(?:^|[-_. ])(?:gguf|rkllm(?:[-_]?(?:models?|runtime))?|rknn(?:[-_]?llm)?|npu[0-9]?"
+    r"|(?:rk|rockchip)?[-_ ]?35(?:88|76|62|66|68)[a-z]?[0-9]?(?:[-_]?npu)?|rk35xx"
+    r"|r[kv][-_ ]?(?:11|18)[0-9]{2}b?p?)(?=$|[-_. ])",
     re.IGNORECASE,
 )
-_GENERIC = frozenset(
-    {"", "gguf", "rkllm", "model", "models", "llm", "language_model", "ggml-model", "qwen", "zoo"}
+_TOOLKIT = re.compile(
+    r"(?:^|[-_. ])(?:rkllm|rknn[-_]?llm)?[-_]?(?:toolkit|sdk|runtime)?[-_]?"
+    r"(?:v?(1[._][0-9][._][0-9])|v(1[0-9][0-9]))(b[0-9]+)?(?=$|[-_. ])",
+    re.IGNORECASE,
 )
-"""Names that tell nothing: of a file the repository's is better, of a repository the file's."""
+_TUNING = re.compile(
+    r"(?:[-_.](?:opt(?:imi[sz]ation)?(?:[-_]?level)?|level)[-_]?(?P<opt>[01])(?![0-9.]))?"
+    r"(?:[-_.]hybrid(?:[-_]?(?:ratio|rate))?[-_]?(?P<ratio>[01](?:\.[0-9]{1,2})?))?"
+    r"(?:[-_.](?:npu[1-3]|(?:grq|gptq|awq|normal)(?=$|[-_.])))?(?=$|[-_.])",
+    re.IGNORECASE,
+)
+_POINT = re.compile(r"(?<=[0-9])___(?=[0-9])")
+"""How ModelScope writes the point of `1.5B` in names of folders."""
+_GENERIC = frozenset(
+    {
+        "gguf",
+        "ggml",
+        "rkllm",
+        "rk",
+        "rknn",
+        "npu",
+        "model",
+        "models",
+        "llm",
+        "llms",
+        "lm",
+        "language",
+        "text",
+        "decoder",
+        "qwen",
+        "zoo",
+        "weights",
+        "converted",
+        "collection",
+        "quantized",
+        "test",
+    }
+)
+"""Words that tell nothing: of a file the repository's is better, of a repository the file's."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,9 +85,9 @@ def tuning_in(name: str) -> Tuning | None:
     """Read `opt-1-hybrid-ratio-0.5` in a file's name; None where it says nothing."""
     stem = name.rpartition("/")[2].removesuffix(".rkllm")
     for found in _TUNING.finditer(stem):
-        if found[1] or found[2]:
-            ratio = min(1.0, float(found[2] or 0))
-            return Tuning(0 if found[1] != "0" else 1, ratio)
+        if found["opt"] or found["ratio"]:
+            ratio = min(1.0, float(found["ratio"] or 0))
+            return Tuning(0 if found["opt"] != "0" else 1, ratio)
     return None
 
 
@@ -69,22 +102,26 @@ def stem_of(path: str) -> str:
     names = [shard.stem.rpartition("/")[2] if shard else PurePosixPath(path).stem]
     for name in [*names, *reversed(parts[:-1])]:
         own = bare(_TUNING.sub("", without(name)))
-        if own not in _GENERIC:
+        if not _is_generic(own):
             return own
     return ""
+
+
+def _is_generic(name: str) -> bool:
+    return not set(re.split(r"[-_. ]+", name)) - _GENERIC - {""}
 
 
 def is_collection(paths: Iterable[str]) -> bool:
     """Whether weights are of several models: of other sizes, or without a beginning in common."""
     stems = {stem for path in paths if (stem := stem_of(path))}
-    sizes = {rkllm.parameters_in(stem) for stem in stems} - {0}
+    sizes = {named.parameters_in(stem) for stem in stems} - {0}
     beginnings = {re.split(r"[-_.]", stem)[0] for stem in stems}
     return len(sizes) > 1 or len(beginnings) > 1
 
 
 def tells_nothing(repository: str) -> bool:
     """Whether the name of *repository* says nothing of a model: `org/rkllm-models`."""
-    return bare(repository.rpartition("/")[2]) in _GENERIC
+    return _is_generic(bare(repository.rpartition("/")[2]))
 
 
 def bare(name: str) -> str:
@@ -92,4 +129,13 @@ def bare(name: str) -> str:
     plain = _PACKAGING.sub("", name)
     if plain != name:
         plain = _TOOLKIT.sub("", plain)
-    return plain.strip("-_.").lower()
+    return _POINT.sub(".", plain).strip("-_. ").lower()
+
+
+def toolkit_in_name(name: str) -> str:
+    """Find the toolkit's version in the name of a .rkllm or of its repository, or ""."""
+    found = _TOOLKIT.search(name.removesuffix(".rkllm"))
+    if found is None:
+        return ""
+    version = (found[1] or ".".join(found[2])).replace("_", ".")
+    return version + (found[3] or "").lower()

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from rkd.errors import InvalidInputError, bad_field
 from rkd.hub.naming import bare
 from rkd.outside import quoted, shown_address
+from rkd.weights.quantization import in_file_name
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
 _REPOSITORY = re.compile(rf"{_PART}/{_PART}")
@@ -134,7 +135,7 @@ def local_name(repository: str, quantization: str, *, stem: str = "") -> str:
     plain = bare(own)
     name = stem or plain or own.lower()
     kind = quantization.lower()
-    if kind and kind not in name:
+    if kind and kind not in name and kind != in_file_name(name).lower():
         name = f"{name}-{kind}"
     name = _NOT_IN_NAME.sub("-", name).strip(".-")
     return name[:_LONGEST_NAME].rstrip(".-") or "model"

@@ -17,8 +17,8 @@ from rkd.hub.connection import Connection
 from rkd.hub.listing import listing_of
 from rkd.hub.refusal import unlike
 from rkd.model import Format
-from rkd.weights import rkllm
-from rkd.weights.company import companion
+from rkd.weights.company import companions
+from rkd.weights.named import parameters_in
 from rkd.weights.quantization import in_file_name
 
 LOOKED_AT = 200
@@ -138,13 +138,12 @@ def found_in(answer: object) -> Found:
         UnlikeError: it names no repository.
     """
     listing = listing_of(answer, pinned=False)
-    names = [file.path for file in listing.files]
-    weights = [
-        name for name in names if name.lower().endswith((".gguf", ".rkllm")) and not companion(name)
-    ]
+    names = [file.path for file in listing.files if file.path.lower().endswith((".gguf", ".rkllm"))]
+    besides = companions(names)
+    weights = [name for name in names if name not in besides]
     kinds = dict.fromkeys(in_file_name(name) for name in weights)
     formats = {name.lower().rsplit(".", 1)[1] for name in weights}
-    guessed = rkllm.judge(f"{listing.repository}.rkllm", 0, b"", b"").details.parameters
+    guessed = parameters_in(listing.repository.rpartition("/")[2])
     return Found(
         id=listing.repository,
         downloads=listing.downloads,

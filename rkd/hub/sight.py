@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from rkd.hub.listing import RemoteFile
 from rkd.model import Format
-from rkd.weights import rkllm
+from rkd.weights import named
 from rkd.weights.company import companion
 from rkd.weights.quantization import in_file_name
 
@@ -79,7 +79,7 @@ def _encoder_rank(
 
 
 def _made_for(path: str) -> str:
-    return rkllm.platform_in(path)
+    return named.platform_in(path)
 
 
 def _name(path: str) -> str:

@@ -6,8 +6,9 @@ A variant is what a user chooses and a pull brings.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -17,8 +18,9 @@ from rkd.hub.listing import Listing, RemoteFile
 from rkd.hub.naming import Tuning, stem_of, tuning_in
 from rkd.hub.sight import sight_of
 from rkd.model import Format
-from rkd.weights import rkllm, shards
-from rkd.weights.company import companion
+from rkd.outside import quoted
+from rkd.weights import named, rkllm, shards
+from rkd.weights.company import companions
 from rkd.weights.quantization import in_file_name, own_mix
 
 _CHECKPOINTS = frozenset({".safetensors", ".bin", ".pth", ".pt"})
@@ -80,7 +82,8 @@ def variants_of(listing: Listing, *, card: str = "") -> tuple[Variant, ...]:
         listing: what the repository holds.
         card: its card, which may name the chip where no name does.
     """
-    found = [*_ggufs(listing), *_rkllms(listing, card)]
+    besides = companions(file.path for file in listing.files)
+    found = [*_ggufs(listing, besides), *_rkllms(listing, card, besides)]
     count = Counter(variant.kind.casefold() for variant in found)
     tagged = (
         replace(
@@ -94,11 +97,14 @@ def variants_of(listing: Listing, *, card: str = "") -> tuple[Variant, ...]:
     return tuple(sorted(tagged, key=lambda variant: -variant.size_bytes))
 
 
-def select(listing: Listing, variants: Iterable[Variant], selection: str) -> Variant:
+def select(
+    listing: Listing, variants: Iterable[Variant], selection: str, *, chip: str = ""
+) -> Variant:
     """
-    Find the one variant *selection* means: a file, a tag, a quantization or a folder.
+    Find the one variant *selection* means: a file, a tag, a quantization, a folder, a chip.
 
-    Case does not count. Of several that differ in their tuning alone the advised one is meant.
+    Case does not count. Of several the one for *chip* is meant, and of those that differ in their
+    tuning alone the advised one.
 
     Raises:
         NotFoundError: HUB_NOT_FOUND, for nothing of that kind, or for several.
@@ -107,23 +113,27 @@ def select(listing: Listing, variants: Iterable[Variant], selection: str) -> Var
     if not known:
         raise no_weights(listing)
     matching = _meant(known, selection.strip("/").casefold())
+    matching = tuple(one for one in matching if one.platform in {"", chip}) or matching
     if matching and _differ_in_tuning_alone(matching):
         return min(matching, key=lambda one: (one.tuning or Tuning(), one.size_bytes))
     if len(matching) == 1:
         return matching[0]
     tags = ", ".join(one.tag for one in (matching or known)[:_MOST_TOLD])
-    what = f"several {selection}" if matching else f"no {selection}"
+    named_ = quoted(selection)[1:-1]
+    what = f"several {named_}" if matching else f"no {named_}"
     raise NotFoundError(
         Reason.HUB_NOT_FOUND,
         f"{listing.repository} has {what}; it has {tags}",
         remedy=f"Name one of them: rkctl pull {listing.repository}:TAG",
-        metadata={"repository": listing.repository, "selection": selection},
+        metadata={"repository": listing.repository, "selection": named_},
     )
 
 
 def _meant(known: tuple[Variant, ...], selection: str) -> tuple[Variant, ...]:
     """Find what *selection* names, by the first of these that finds anything."""
-    kind = selection.replace("-", "_")
+    kind = _plain(selection)
+    known_as = {in_file_name(f"-{selection}{ending}") for ending in (".gguf", ".rkllm")} - {""}
+    chip = named.platform_in(selection)
     ways: tuple[Callable[[Variant], bool], ...] = (
         lambda one: any(
             selection in {file.path.casefold(), PurePosixPath(file.path).name.casefold()}
@@ -132,13 +142,24 @@ def _meant(known: tuple[Variant, ...], selection: str) -> tuple[Variant, ...]:
         lambda one: kind in {_plain(one.tag), _plain(one.kind)},
         lambda one: kind == one.quantization.casefold(),
         lambda one: one.name.casefold().startswith(f"{selection}/"),
+        # What stands at a name's end: `i1-Q4_K_M`, or all of it without its ending.
+        lambda one: f"_{_plain(_whole(one.name))}".endswith(f"_{kind}"),
+        lambda one: one.quantization in known_as,
+        lambda one: bool(chip) and one.platform == chip,
+        lambda one: selection in PurePosixPath(one.name.casefold()).parts,
     )
     found = (tuple(one for one in known if way(one)) for way in ways)
     return next((some for some in found if some), ())
 
 
+def _whole(path: str) -> str:
+    """Return the name of a file without its ending, and of a split one without its number."""
+    shard = shards.parse(path)
+    return PurePosixPath(shard.stem).name if shard else PurePosixPath(path).stem
+
+
 def _plain(tag: str) -> str:
-    return tag.casefold().replace("-", "_")
+    return re.sub(r"[-.]", "_", tag.casefold())
 
 
 def _differ_in_tuning_alone(variants: tuple[Variant, ...]) -> bool:
@@ -169,15 +190,15 @@ def no_weights(listing: Listing) -> NotFoundError:
     )
 
 
-def _ggufs(listing: Listing) -> Iterable[Variant]:
+def _ggufs(listing: Listing, besides: Mapping[str, str]) -> Iterable[Variant]:
     by_path = {file.path: file for file in listing.files}
     parsed = {path: shards.parse(path) for path in by_path}
     # Counted first: each of many names may speak of a thousand shards.
     present = Counter((one.stem, one.count) for one in parsed.values() if one is not None)
-    others = [file for file in listing.files if companion(file.path) == "a projector"]
+    others = [file for file in listing.files if besides.get(file.path) == "a projector"]
     for file in listing.files:
         name = PurePosixPath(file.path).name
-        if not _is_weights(name, ".gguf") or companion(file.path):
+        if not _is_weights(name, ".gguf") or file.path in besides:
             continue
         shard = parsed[file.path]
         if shard is not None and (
@@ -200,26 +221,27 @@ def _ggufs(listing: Listing) -> Iterable[Variant]:
         )
 
 
-def _rkllms(listing: Listing, card: str) -> Iterable[Variant]:
+def _rkllms(listing: Listing, card: str, besides: Mapping[str, str]) -> Iterable[Variant]:
     encoders = [one for one in listing.files if one.path.lower().endswith(".rknn")]
+    owner, _, own = listing.repository.partition("/")
     for file in listing.files:
-        if not _is_weights(PurePosixPath(file.path).name, ".rkllm") or companion(file.path):
+        if not _is_weights(PurePosixPath(file.path).name, ".rkllm") or file.path in besides:
             continue
         # From the inside outwards: the file, its folders, the branch, the repository, its card.
-        told_by = [*reversed(PurePosixPath(file.path).parts), listing.branch, listing.repository]
-        facts = [rkllm.judge(f"{text}.rkllm", 0, b"", b"") for text in told_by]
-        platforms = [one.platform for one in facts] + [
-            rkllm.platform_in(text) for text in (" ".join(listing.tags), card)
+        told_by = [*reversed(PurePosixPath(file.path).parts), listing.branch, own]
+        facts = [rkllm.details_in(f"{text}.rkllm") for text in told_by]
+        platforms = [named.platform_in(text) for text in (*told_by, owner)] + [
+            named.platform_in(text, name=False) for text in (" ".join(listing.tags), card)
         ]
         platform = _first(platforms) or ""
         yield Variant(
             files=(file,),
             format=Format.RKLLM,
-            quantization=_first(one.details.quantization for one in facts) or "",
+            quantization=_first(one.quantization for one in facts) or "",
             platform=platform,
             sight=sight_of(encoders[:MOST_SIGHTS], file, Format.RKLLM, platform),
-            parameters=_first(one.details.parameters for one in facts) or 0,
-            context_tokens=_first(one.details.context_tokens for one in facts) or 0,
+            parameters=_first(one.parameters for one in facts) or 0,
+            context_tokens=_first(one.context_tokens for one in facts) or 0,
             tuning=tuning_in(file.path),
         )
 

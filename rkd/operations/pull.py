@@ -197,7 +197,7 @@ class PullRunner:
         report.tell("license", listing.license)
         report.tell("commit", listing.commit)
         if listing.branch:
-            report.stage(f"main holds no weights: taking branch {listing.branch}")
+            report.stage(f"main holds no weights for this board: taking branch {listing.branch}")
             report.tell("branch", listing.branch)
         card = await self._card(listing)
         variant = self._choose(listing, order, card, report)
@@ -250,7 +250,9 @@ class PullRunner:
         variants = variants_of(listing, card=card)
         capacity = self._capacity()
         if order.reference.selection or not variants:
-            chosen = judge(select(listing, variants, order.reference.selection), _UNREAD, capacity)
+            chip = capacity.platform or capacity.chip
+            wanted = select(listing, variants, order.reference.selection, chip=chip)
+            chosen = judge(wanted, _UNREAD, capacity)
         else:
             chosen = judge_all(variants, _UNREAD, capacity)[0]
         if chosen.verdict is FitVerdict.UNSUPPORTED:

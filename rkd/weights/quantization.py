@@ -209,20 +209,44 @@ QUANTIZATIONS: dict[str, Quantization] = {row.name: row for row in _ROWS}
 """By name, best of a size first."""
 
 _IN_NAME = re.compile(
-    r"(?<![A-Za-z0-9])(?:"
-    r"(?P<own>UD-)?(?P<gguf>I?Q[1-8]_(?:K_?(?:XXL|XL|XS|[LMS])?|XXS|XS|NL|[SM])(?:_[LMS])?"
-    r"|Q4_0_[48]_[48]|Q[1-8]_[01](?P<group>_g[0-9]{2,3})?"
-    r"|TQ[1-4]_[01]S?|MXFP4(?:_MOE)?|NVFP4|BF16|F16|FP16|F32)"
-    r"|(?P<npu>w[48]a(?:8|16)(?:_g[0-9]{2,3})?))(?![A-Za-z0-9])",
+    r"(?<![A-Za-z0-9])(?P<own>UD[-_])?(?P<gguf>"
+    r"(?:Q4[-_]0|IQ4[-_]?NL)[-_][48][-_][48]"
+    r"|Q[1-8][-_]?K(?:[-_]?(?:XXL|XL|XS|[LMS])|_V)?(?:_[LMS])?(?:_R[48])?"
+    r"|IQ[1-6][-_]?(?:XXS|XS|XL|NL|KSS|K[STL]|K|BN|[SML])(?:_(?:XL|[LMS]|R[48]))?"
+    r"|Q[1-8][-_][01](?P<group>_g[0-9]{2,3})?(?:_R[48])?|Q[68]"
+    r"|TQ[1-4]_[01]S?|I2_S|TL[12]|MXFP4(?:_MOE)?|NVFP4|FP8|BF16|F(?:P|LOAT)?(?:16|32)"
+    r")(?![A-Za-z0-9])"
+    r"|(?P<npu>w(?P<w>[48])[-_]?a(?P<a>8|16)(?:[-_]?g(?P<g>[0-9]{2,3}))?|w16a16)(?![0-9])"
+    r"|(?<![A-Za-z0-9])(?P<short>int[48]|w[48])(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
+_FLOAT = re.compile(r"^(?:FP|FLOAT)(?=16|32)")
+_WHOLE = {"Q8": "Q8_0", "Q6": "Q6_K"}
+"""Widths of which people use one type alone."""
+_SHORT = {"int8": "w8a8", "w8": "w8a8", "int4": "w4a16", "w4": "w4a16"}
+"""What a .rkllm may say alone: the toolkit has one type of each width without groups."""
 
-REMOVED = frozenset({"Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8"})
+REMOVED = frozenset({"Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8", "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8"})
 """
-Types the engine no longer reads: it repacks a Q4_0 for the processor when it loads it.
+Types the engine no longer reads: it repacks the plain type for the processor when it loads it.
 
-**Source**: llama.cpp, GGUF types 31 to 33, removed in January 2025.
+**Source**: llama.cpp, GGUF types 31 to 33 and 36 to 38, removed in January 2025.
 """
+
+_READ = re.compile(
+    r"Q[1-8]_K(?:_(?:XXL|XL|XS|[LMS]))?(?:_[LMS])?|Q[458]_[01]|Q1_0(?:_g128)?"
+    r"|IQ[1-4]_(?:XXS|XS|XL|NL|[SML])(?:_(?:XL|[LMS]))?|TQ[12]_0|MXFP4(?:_MOE)?|NVFP4"
+    r"|BF16|F16|F32|w(?:4|8|16)a(?:8|16)(?:_g[0-9]{2,3})?|fp16"
+)
+
+
+def is_foreign(kind: str) -> bool:
+    """
+    Whether no engine here reads weights of type *kind*: a removed one, or another program's own.
+
+    `IQ4_KS` and `_R4` are ik_llama.cpp's, `I2_S` bitnet.cpp's, `FP8` is no type of GGUF at all.
+    """
+    return bool(kind) and _READ.fullmatch(kind) is None
 
 
 def in_file_name(name: str) -> str:
@@ -231,32 +255,53 @@ def in_file_name(name: str) -> str:
 
     The last one counts: `qwen-f16-Q4_K_M.gguf` is Q4_K_M. Repositories' own mixes (`Q4_K_XL`) come
     back upper case as they are, without a publisher's mark before them (`own_mix` tells that).
+    Of a .rkllm only what the NPU's toolkit makes counts: the GGUF it was made from does not.
     """
-    found = list(_IN_NAME.finditer(name.rsplit("/", 1)[-1]))
-    if not found:
+    for_npu = name.lower().endswith(".rkllm")
+    kinds = [_kind(one, for_npu=for_npu) for one in _found_in(name.rsplit("/", 1)[-1])]
+    return next((kind for kind in reversed(kinds) if kind), "")
+
+
+def _kind(found: re.Match[str], *, for_npu: bool) -> str:
+    """Spell what was *found* as the tables do; "" where it says nothing of such a file."""
+    if found["npu"]:
+        group = f"_g{found['g']}" if found["g"] else ""
+        return f"w{found['w']}a{found['a']}{group}" if found["w"] else "fp16"
+    if found["short"]:
+        return _SHORT[found["short"].lower()] if for_npu else ""
+    group = found["group"] or ""
+    text = _FLOAT.sub("F", found["gguf"].upper().replace("-", "_"))
+    if text in {"F16", "BF16"} and for_npu:
+        return "fp16"
+    if for_npu:
         return ""
-    last = found[-1]
-    if last["npu"]:
-        return last["npu"].lower()
-    group = last["group"] or ""
-    text = last["gguf"][: len(last["gguf"]) - len(group)].upper() + group.lower()
-    if text == "FP16":
-        return "fp16" if name.lower().endswith(".rkllm") else "F16"
-    return text
+    return _spelt(text[: len(text) - len(group)]) + group.lower()
+
+
+def _spelt(kind: str) -> str:
+    """Put the underscores in that people leave out: `Q4KM`, `Q4K_M`, `IQ2XXS`; `Q8` is Q8_0."""
+    if kind in _WHOLE:
+        return _WHOLE[kind]
+    spelt = re.sub(r"^(I?Q[1-8])(?=[A-Z])", r"\1_", kind)
+    return re.sub(r"^(Q[1-8]_K)(?=[A-Z])", r"\1_", spelt)
 
 
 def own_mix(name: str) -> str:
     """Return the mark of a publisher's own mix that stands before the type (`UD-`), or ""."""
-    found = list(_IN_NAME.finditer(name.rsplit("/", 1)[-1]))
-    return (found[-1]["own"] or "").upper() if found else ""
+    found = _found_in(name.rsplit("/", 1)[-1])
+    return "UD-" if found and found[-1]["own"] else ""
 
 
 def without(name: str) -> str:
     """Return *name* without the quantization it speaks of and what separates it."""
-    found = list(_IN_NAME.finditer(name))
+    found = _found_in(name)
     if not found:
         return name
     return name[: found[-1].start()].rstrip("-_.") + name[found[-1].end() :]
+
+
+def _found_in(name: str) -> list[re.Match[str]]:
+    return list(_IN_NAME.finditer(name))
 
 
 def guessed_bytes(parameters: int, quantization: str) -> int:

@@ -19,20 +19,11 @@ from pathlib import Path
 from rkd.model import Details
 from rkd.outside import open_regular, shown
 from rkd.weights import magic
+from rkd.weights.named import LONGEST_NPU_CONTEXT, context_in, parameters_in, platform_in
 from rkd.weights.quantization import in_file_name
 
 _TAIL_BYTES = 4096
 _TOOLKIT = re.compile(rb"rkllm-toolkit version:\s*([0-9][0-9A-Za-z.]{0,15})")
-_PLATFORM = re.compile(
-    r"(?<![a-z0-9])(?:rk(35[0-9]{2})s?|r[kv](11[0-9]{2}b?))(?![a-z0-9])", re.IGNORECASE
-)
-_PARAMETERS = re.compile(
-    r"(?<![A-Za-z0-9.])e?([0-9]{1,3}(?:[._][0-9]{1,2})?)([bm])(?![A-Za-z])", re.IGNORECASE
-)
-_CONTEXT = re.compile(
-    r"(?:(?:ctx|context)[-_]?([0-9]{1,3}k|[0-9]{3,6})|(?<=[-_])([0-9]{1,3}k))(?![A-Za-z0-9])",
-    re.IGNORECASE,
-)
 SAMPLES = 16
 """Pieces of a file, its beginning and its end among them, that its fingerprint is made of."""
 _SAMPLE_BYTES = 4096
@@ -102,7 +93,7 @@ def judge(name: str, size_bytes: int, first: bytes, tail: bytes) -> RkllmFacts:
     kind = magic.name(first)
     toolkit = _TOOLKIT.search(tail)
     facts = RkllmFacts(
-        details=_from_name(name),
+        details=details_in(name),
         toolkit=toolkit.group(1).decode("ascii") if toolkit else "",
         platform=platform_in(name),
     )
@@ -123,35 +114,11 @@ def judge(name: str, size_bytes: int, first: bytes, tail: bytes) -> RkllmFacts:
     )
 
 
-def platform_in(text: str) -> str:
-    """
-    Return the chip *text* speaks of, as weights are built for it (`rk3588`, also for an RK3588S).
-
-    "" where it names none, or several: then it tells nothing.
-    """
-    named = {
-        f"rk{found[1]}" if found[1] else f"rv{found[2]}".lower()
-        for found in _PLATFORM.finditer(text)
-    }
-    return named.pop() if len(named) == 1 else ""
-
-
-def parameters_in(name: str) -> int:
-    """Return the number of weights *name* speaks of (`1.5B`, `1_8B`, `E2B`, `135M`), or 0."""
-    found = _PARAMETERS.search(name)
-    if found is None:
-        return 0
-    unit = 1e9 if found.group(2).lower() == "b" else 1e6
-    return round(float(found.group(1).replace("_", ".")) * unit)
-
-
-def _from_name(name: str) -> Details:
-    """Read what names of .rkllm files customarily tell."""
-    context = _CONTEXT.search(name)
-    tokens = 0
-    if context:
-        text = (context.group(1) or context.group(2)).lower()
-        tokens = int(text[:-1]) * 1024 if text.endswith("k") else int(text)
+def details_in(name: str) -> Details:
+    """Read what names of .rkllm files customarily tell, of files, folders and repositories."""
+    tokens = context_in(name)
     return Details(
-        parameters=parameters_in(name), quantization=in_file_name(name), context_tokens=tokens
+        parameters=parameters_in(name),
+        quantization=in_file_name(name),
+        context_tokens=tokens if tokens <= LONGEST_NPU_CONTEXT else 0,
     )

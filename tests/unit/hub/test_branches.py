@@ -54,6 +54,18 @@ def test_the_likeliest_branch_is_taken_where_main_has_none(
     assert set(branches_of(connection, REPOSITORY)) == {"main", branch, *listing.branches}
 
 
+@pytest.mark.parametrize(("chip", "branch"), [("rk3588", "rk-3588"), ("rk3576", ""), ("", "")])
+def test_a_branch_for_this_chip_is_taken_where_main_has_another(
+    hub: LocalHub, connection: Connection, chip: str, branch: str
+) -> None:
+    """Weights for another board on main are none for this one."""
+    repository = hub.store.repositories["org/Two"] = Repository("org/Two")
+    repository.commit({"m-w4a16-rk3576.rkllm": b"a" * 9})
+    repository.commit({"m.rkllm": b"b" * 9}, "rk-3588")
+
+    assert find_weights(connection, "org/Two", "main", chip).branch == branch
+
+
 def test_what_was_asked_for_is_looked_at_alone(connection: Connection) -> None:
     """A revision somebody names is not exchanged for another."""
     listing = find_weights(connection, REPOSITORY, "w4a16-rk3576", "rk3588")

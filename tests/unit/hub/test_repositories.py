@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,10 +22,16 @@ from rkd.operations.pull import name_of
 from tests.hub.server import LocalHub
 
 GIB = 1 << 30
+DATA = Path(__file__).parents[2] / "data"
 REPOSITORIES: dict[str, list[str]] = json.loads(
-    (Path(__file__).parents[2] / "data" / "rkllm_repositories.json").read_text(encoding="utf-8")
+    (DATA / "rkllm_repositories.json").read_text(encoding="utf-8")
 )
 """Repositories and their files as their pages showed them in autumn 2026."""
+
+MORE: dict[str, dict[str, Any]] = json.loads(
+    (DATA / "rkllm_repositories_more.json").read_text(encoding="utf-8")
+)
+"""Others, of the shapes people quote in threads and scripts, with what is right for each chip."""
 
 FOR_3588 = {
     "c01zaut/Qwen2.5-1.5B-Instruct-rk3588-1.1.1": "w8a8-opt-1-hybrid-ratio-0.0.rkllm",
@@ -165,3 +172,31 @@ def test_a_type_means_the_advised_of_those_that_differ_in_tuning(
     advice = next(one.advice for one in judged if one.variant == chosen)
     assert "the toolkit's own defaults" in advice
     assert "the advised type for the rk3588" in advice
+
+
+@pytest.fixture(scope="module")
+def further() -> Iterator[LocalHub]:
+    """Run a hub with those the code was not written after."""
+    with LocalHub() as hub:
+        for number, (id_, said) in enumerate(MORE.items()):
+            files = {path: bytes([number]) * (1000 + at) for at, path in enumerate(said["files"])}
+            card = {"README.md": said["card"].encode()} if "card" in said else {}
+            hub.add(id_, {**files, **card}, tags=said["tags"])
+        yield hub
+
+
+@pytest.mark.parametrize("chip", ["rk3588", "rk3576"])
+def test_so_are_those_of_other_shapes(further: LocalHub, tmp_path: Path, chip: str) -> None:
+    """Every one is found; the right file, or none, is taken; its name can be read."""
+    bench = Bench(further, tmp_path, chip)
+
+    assert bench.found() == MORE.keys()
+    for id_, said in MORE.items():
+        listing, judged = bench.offer(id_)
+        best = judged[0]
+        assert (best.variant.name if best.recommended else "") == said[chip], id_
+        name = name_of(listing, best.variant)
+        assert ModelName.parse(name).text == name
+        assert not {"rk3588", "rk3576", "rkllm", "npu"} & set(name.split("-"))
+        if chip == "rk3588":
+            assert said.get("name", name) == name

@@ -241,3 +241,58 @@ def test_a_listing_is_judged_in_linear_time(name: str) -> None:
 def test_hidden_files_are_no_weights(name: str) -> None:
     """A model's folder keeps such names for itself."""
     assert variants_of(listing((name, 1))) == ()
+
+
+PICKED = {
+    "i1-q4_k_m": "m.i1-Q4_K_M.gguf",
+    "Q4KM": "m.i1-Q4_K_M.gguf",
+    "q4-k-m": "m.i1-Q4_K_M.gguf",
+    "m.i1-Q4_K_M": "m.i1-Q4_K_M.gguf",
+    "fp16": "m-F16-00001-of-00002.gguf",
+    "m-F16": "m-F16-00001-of-00002.gguf",
+    "q8": "m-Q8_0.gguf",
+    "ud_q8_k_xl": "m-UD-Q8_K_XL.gguf",
+    "w8a8": "rk3588/n_w8a8.rkllm",
+    "int8": "rk3588/n_w8a8.rkllm",
+    "rk3576": "rk3576/n_w8a8.rkllm",
+    "RK-3588S": "rk3588/n_w8a8.rkllm",
+    "rk3576/n_w8a8.rkllm": "rk3576/n_w8a8.rkllm",
+}
+
+
+@pytest.mark.parametrize(("selection", "name"), PICKED.items())
+def test_a_selection_is_read_in_every_spelling(selection: str, name: str) -> None:
+    """Types as other tools write them, a chip, a name without its ending; this chip's of two."""
+    paths = [*dict.fromkeys(PICKED.values()), "m-F16-00002-of-00002.gguf"]
+    known = listing(*((path, 9) for path in paths))
+
+    assert select(known, variants_of(known), selection, chip="rk3588").name == name
+
+
+def test_a_selection_of_any_length_is_quoted_short() -> None:
+    """At most 200 characters of it come back."""
+    known = listing(("m-Q4_0.gguf", 1))
+    with pytest.raises(NotFoundError) as caught:
+        select(known, variants_of(known), "x" * 2_000)
+
+    assert len(caught.value.message) < 300
+    assert len(caught.value.metadata["selection"]) < 250
+
+
+def test_what_no_engine_here_reads_is_never_taken() -> None:
+    """Types of forks of the engine, whatever else there is; alone they are marked as such."""
+    names = ("m-IQ4_KS.gguf", "m-mix-IQ3_K_R4.gguf", "m-I2_S.gguf", "m-fp8.gguf", "m-IQ2_M.gguf")
+    judged = judge_all(variants_of(listing(*((name, GIB) for name in names))), SHAPE, BOARD)
+
+    assert judged[0].variant.name == "m-IQ2_M.gguf"
+    assert {one.verdict for one in judged[1:]} == {FitVerdict.UNSUPPORTED}
+    assert not judge_all(variants_of(listing((names[0], GIB))), SHAPE, BOARD)[0].recommended
+
+
+def test_the_owner_is_no_model() -> None:
+    """A size in the owner's name is none of the model's; a chip in it is better than nothing."""
+    found = variants_of(listing(("x.rkllm", 1), repository="7B-rk3576-lab/Qwen3-0.6B-rkllm"))
+
+    assert (found[0].parameters, found[0].platform) == (600_000_000, "rk3576")
+    found = variants_of(listing(("x.rkllm", 1), repository="rk3576-lab/Qwen3-0.6B-rk3588"))
+    assert found[0].platform == "rk3588"
