@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass
 
 from rkd_client import errors
+from rkd_client.files import named
 
 from rkd.errors import RkdError as LocalError
 
@@ -60,8 +61,13 @@ class Failure(Exception):  # noqa: N818 - what a user reads, not a defect of the
     exit_code: Exit = Exit.ERROR
 
     def lines(self) -> list[str]:
-        """Return what is printed: the sentence with its reason, then the remedies, indented."""
-        sentence = " ".join(self.message.split()).rstrip(".") or "something went wrong"
+        """
+        Return what is printed: the sentence with its reason, then the remedies, indented.
+
+        Of a word as long as no name is, its beginning: it came from outside.
+        """
+        words = (named(word) for word in self.message.split())
+        sentence = " ".join(words).rstrip(".") or "something went wrong"
         return [
             f"rkctl: {sentence} [{self.reason}]",
             *(f"  {line}" for text in self.remedy for line in text.splitlines() if line.strip()),

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+from rkd_client.files import named, place_of, read_whole, why_not
 
 from rkctl.verb import FineOption
 from rkd.modelfile.sampling import SAMPLING, SamplingParameter, ValueKind
+from rkd.outside import json_value
 
 if TYPE_CHECKING:
     from rkd_client.options import Options, WantedBackend, WantedOverflow, WantedPriority
+
+MAX_GIVEN_BYTES = 64 << 20
+"""Of a file whose text goes into a request: more fits none."""
+
+MAX_JSON_ITEMS = 1_000_000
+"""In a file of turns, of functions or with a schema."""
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -243,7 +249,7 @@ class Asked:
             "json_schema": None if self.shape is None else _schema(self.shape),
             "choices": self.choices or None,
             "regex": self.regex,
-            "grammar": None if self.grammar is None else _text("--grammar", self.grammar),
+            "grammar": None if self.grammar is None else text_in(self.grammar, "--grammar"),
             "n": self.n,
             "stop_token_ids": self.stop_token_ids,
             "ignore_eos": self.ignore_eos,
@@ -280,16 +286,25 @@ def sampling(function: Callable[..., None]) -> Callable[..., None]:
 def _schema(shape: str) -> str:
     if shape == "json":
         return "{}"
-    text = _text("--format", shape)
+    text = text_in(shape, "--format")
     try:
-        json.loads(text)
+        json_value(text.encode(), most_items=MAX_JSON_ITEMS)
     except ValueError as error:
-        raise click.UsageError(f"--format {shape}: no JSON schema can be read: {error}") from error
+        raise click.UsageError(
+            f"--format {named(shape)}: no JSON schema can be read: {error}"
+        ) from error
     return text
 
 
-def _text(flag: str, file: str) -> str:
+def text_in(file: str, flag: str) -> str:
+    """
+    Return the text in *file* of this machine, which *flag* names.
+
+    Raises:
+        click.UsageError: there is none, or it is no text or too long.
+    """
     try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise click.UsageError(f"{flag} {file}: no text can be read: {error}") from error
+        return read_whole(place_of(file), MAX_GIVEN_BYTES).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        said = f"{flag} {named(file)}: no text can be read: {why_not(error)}"
+        raise click.UsageError(said) from error

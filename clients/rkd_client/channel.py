@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -12,6 +11,7 @@ from google.protobuf.message import Message
 from rkd_client.ask import Ask
 from rkd_client.endpoint import Endpoint
 from rkd_client.errors import InvalidInputError, UnavailableError
+from rkd_client.files import named, place_of, read_whole, why_not
 from rkd_client.grpc_sync import grpc
 from rkd_client.transport import NO_ANSWER
 from rkd_client.where import Where
@@ -27,6 +27,9 @@ MODEL_KEY = "x-rkd-model"
 
 MAX_MODEL_NAME = 256
 """Letters that go into a header; names have at most 128."""
+
+MAX_PEM_BYTES = 16 << 20
+"""Of a file of certificates: those of all the world's authorities are 0.2 MB."""
 
 OPTIONS: tuple[tuple[str, int], ...] = (
     # A board is on the local network: a proxy for the world's web is never the way to it.
@@ -143,7 +146,7 @@ def _bytes_of(file: str) -> bytes | None:
     if not file:
         return None
     try:
-        return Path(file).expanduser().read_bytes()
+        return read_whole(place_of(file), MAX_PEM_BYTES)
     except OSError as error:
-        said = f"the file {file} cannot be read: {error.strerror}"
+        said = f"the file {named(file)} cannot be read: {why_not(error)}"
         raise InvalidInputError("INVALID_FILE", said) from error

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from rkd_client.errors import PreconditionError
+from rkd_client.files import place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Store:
 def file_of(environment: Mapping[str, str]) -> Path:
     """Return where the contexts are kept."""
     base = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME') or '~'}/.config"
-    return Path(base).expanduser() / "rkctl" / "contexts.json"
+    return place_of(base) / "rkctl" / "contexts.json"
 
 
 def load(file: Path) -> Store:
@@ -58,7 +59,7 @@ def load(file: Path) -> Store:
         return Store(tuple(found), str(data.get("current", "")))
     except FileNotFoundError:
         return Store()
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, LookupError, AttributeError, TypeError) as error:
         raise PreconditionError(
             "INVALID_CONTEXTS",
             f"the contexts in {file} cannot be read: {error}",

@@ -13,9 +13,9 @@ import socket
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from rkd_client.errors import ForbiddenError, InvalidInputError, RkdError, UnavailableError
+from rkd_client.files import named, place_of
 
 DEFAULT_PORT = 7588
 PROBE_S = 3.0
@@ -114,7 +114,7 @@ def _place(text: str) -> Endpoint:
         rest = text.removeprefix("unix:")
         return Endpoint(path=rest.removeprefix("//") if rest.startswith("///") else rest)
     if text.startswith(("/", "./", "../", "~")):
-        return Endpoint(path=str(Path(text).expanduser()))
+        return Endpoint(path=str(place_of(text)))
     for prefix in (*_TLS, *_PLAIN):
         text = text.removeprefix(prefix)
     text = text.rstrip("/")
@@ -133,7 +133,7 @@ def _place(text: str) -> Endpoint:
 def _wrong(text: str) -> InvalidInputError:
     return InvalidInputError(
         "INVALID_ENDPOINT",
-        f"{text!r} is no endpoint",
+        f"'{named(text)}' is no endpoint",
         remedy="give a unix socket (/run/rkd/rkd.sock), host:port or https://host:port; "
         "behind an address of several boards, #NAME names one",
     )
@@ -145,8 +145,11 @@ def _probe(candidate: Endpoint) -> None:
             probe.settimeout(PROBE_S)
             probe.connect(candidate.path)
         return
-    with socket.create_connection((candidate.host, candidate.port), timeout=PROBE_S):
-        pass
+    try:
+        with socket.create_connection((candidate.host, candidate.port), timeout=PROBE_S):
+            pass
+    except UnicodeError as error:  # a part of a name that is empty, or longer than 63
+        raise OSError(errno.EINVAL, "no host has such a name") from error
 
 
 def _words(error: OSError) -> str:
@@ -156,7 +159,7 @@ def _words(error: OSError) -> str:
 
 
 def _unreachable(refusals: list[tuple[Endpoint, OSError]]) -> RkdError:
-    tried = ", ".join(f"{endpoint} ({_words(error)})" for endpoint, error in refusals)
+    tried = ", ".join(f"{named(str(endpoint))} ({_words(error)})" for endpoint, error in refusals)
     if any(error.errno in {errno.EACCES, errno.EPERM} for _, error in refusals):
         remedy = "join the group that may use the socket: sudo usermod -aG rkd $USER; log in anew"
         said = f"no permission to reach the rkd daemon: tried {tried}"

@@ -8,8 +8,8 @@ as OpenAI has it: an address is taken only where it is a `data:` one, which hold
 from __future__ import annotations
 
 import binascii
+import errno
 import os
-import stat
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from rkd.v1 import types_pb2 as types
 from rkd_client.errors import InvalidInputError
+from rkd_client.files import named, read_whole, why_not
 from rkd_client.values import attributes, fill
 
 if TYPE_CHECKING:
@@ -132,18 +133,12 @@ def read_picture(path: Path) -> bytes:
         InvalidInputError: INVALID_FIELD, it is none, cannot be read or is too long.
     """
     try:
-        # Without waiting for the writer of a FIFO.
-        held = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(held, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise _refusal(0, f"{path} is no regular file")
-            data = file.read(MAX_PICTURE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        raise _refusal(0, f"{path} cannot be read: {said}") from error
-    if len(data) > MAX_PICTURE_BYTES:
-        raise _refusal(0, f"{path} is longer than {MAX_PICTURE_BYTES >> 20} MiB: make it smaller")
-    return data
+        return read_whole(path, MAX_PICTURE_BYTES)
+    except OSError as error:
+        why = why_not(error)
+        if error.errno == errno.EFBIG:
+            why = f"it is longer than {MAX_PICTURE_BYTES >> 20} MiB: make it smaller"
+        raise _refusal(0, f"{named(path)} cannot be read: {why}") from error
 
 
 def _refusal(at: int, why: str) -> InvalidInputError:

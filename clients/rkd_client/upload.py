@@ -8,14 +8,11 @@ halves of the library do it.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from rkd.v1 import models_pb2 as pb
 from rkd_client.ask import QUICK_S, SLOW_S, Ask
@@ -26,6 +23,7 @@ from rkd_client.errors import (
     TimedOutError,
     UnavailableError,
 )
+from rkd_client.files import named, open_regular, why_not
 
 PIECE_BYTES = 1 << 20
 """The longest piece of the contract."""
@@ -83,33 +81,9 @@ def digest_of(path: Path, told: Told = lambda *_: None) -> Hashed:
                 done += len(piece)
                 told("hashing", done, size)
     except OSError as error:
-        said = f"{path} cannot be read: {error.strerror}"
+        said = f"{named(path)} cannot be read: {why_not(error)}"
         raise InvalidInputError("INVALID_FILE", said) from error
     return Hashed(path, f"sha256:{digest.hexdigest()}", done)
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """
-    Open *path* to read it, if it is a file: a pipe would hold us for ever, a device has no end.
-
-    Raises:
-        OSError: it cannot be opened, or is something else.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
-    return os.fdopen(descriptor, "rb")
-
-
-def read_bounded(path: Path, most_bytes: int) -> bytes:
-    """
-    Read the file at *path*, or one byte more than *most_bytes* of it; raises as `open_regular`.
-
-    What a shell hands over as a file, `<(command)`, is a pipe of this process and is read as well.
-    """
-    with path.open("rb") if path.parent == Path("/dev/fd") else open_regular(path) as stream:
-        return stream.read(most_bytes + 1)
 
 
 def ask_of(one: Hashed, step: Send) -> Ask[pb.UploadResponse, object]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rkd_client.errors import InvalidInputError
+from rkd_client.files import is_file
 
 from rkd.setting import Listen, integer, listen_addresses, words
 
@@ -145,7 +146,7 @@ def _file(environment: Mapping[str, str], variable: str) -> Path | None:
     if not text:
         return None
     path = Path(text)
-    if not path.is_file():
+    if not is_file(path):
         raise _wrong(variable, f"{text[:80]!r} is no file that can be read")
     return path
 

@@ -69,7 +69,9 @@ ALLOWED_IN: dict[str, tuple[str, ...]] = {
 }
 FORBIDDEN_IN_CHILD = frozenset({"grpc", "google", "asyncio", "structlog", "huggingface_hub"})
 
-FOR_CLIENTS = ("rkd.v1", "rkd.modelfile", "rkd.access", "rkd.errors", "rkd.setting")
+FOR_CLIENTS = (
+    *("rkd.v1", "rkd.modelfile", "rkd.access", "rkd.errors", "rkd.setting", "rkd.outside"),
+)
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
@@ -233,3 +235,30 @@ def test_a_name_means_one_thing() -> None:
                 found.setdefault(node.name, []).append(where)
 
     assert {name: places for name, places in found.items() if len(places) > 1} == {}
+
+
+ASKS_FILES = frozenset({"is_file", "is_dir", "exists", "expanduser", "read_text", "read_bytes"})
+"""Methods of `Path` that fail for some words, or wait for ever."""
+
+OWN_FILES = {
+    "rkd_client/contexts.py": "the file of contexts, of a fixed name",
+    "rkctl/chat/editor.py": "the history, of a fixed name",
+    "rkctl/verbs/cert.py": "the authority in the folder of --dir, its failure told",
+    "rkctl/verify/library.py": "figures of the kernel",
+    "rkctl/verify/probe.py": "figures of the kernel",
+}
+"""Files of the clients that are not what a user's word names."""
+
+
+def test_clients_ask_the_file_system_in_one_place() -> None:
+    """A user's word may be longer than any path or hold a NUL: `rkd_client.files` answers."""
+    wrong = [
+        f"{place} line {node.lineno}: {node.attr}"
+        for path in sources()
+        if (place := str(path.relative_to(ROOT))).startswith("clients/")
+        and place.removeprefix("clients/") not in {*OWN_FILES, "rkd_client/files.py"}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ASKS_FILES
+    ]
+
+    assert wrong == []

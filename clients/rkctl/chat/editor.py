@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rkd_client.files import place_of
 
 from rkctl.screen import render
 
@@ -90,7 +91,7 @@ def _history(environment: Mapping[str, str]) -> History:
     from prompt_toolkit.history import FileHistory, InMemoryHistory  # noqa: PLC0415 - see Editor
 
     base = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME') or '~'}/.local/state"
-    file = Path(base).expanduser() / "rkctl" / "history"
+    file = place_of(base) / "rkctl" / "history"
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.touch(mode=0o600)

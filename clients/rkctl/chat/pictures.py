@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import click
+from rkd_client.files import is_file, named, place_of
 from rkd_client.parts import Piece
 
 from rkd.v1 import types_pb2 as types
@@ -56,28 +57,16 @@ def with_pictures(words: Iterable[str | bytes], joint: str = " ") -> str | list[
 
 def _existing(word: str) -> Path:
     path = _place(word)
-    if not _is_file(path):
-        raise click.UsageError(
-            f"{word}: there is no such picture; put it into quotes with other words to say its name"
-        )
+    if not is_file(path):
+        said = f"{named(word)}: there is no such picture"
+        raise click.UsageError(f"{said}; put it into quotes with other words to say its name")
     return path
 
 
 def _place(word: str) -> Path:
     if word.startswith("file://"):
         return Path(unquote(word.removeprefix("file://")))
-    path = Path(word)
-    try:
-        return path.expanduser()
-    except RuntimeError:  # nobody of that name
-        return path
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name so long that no file has it
-        return False
+    return place_of(word)
 
 
 def dropped(line: str) -> str | list[Piece]:
@@ -88,7 +77,7 @@ def dropped(line: str) -> str | list[Piece]:
         plain = found["plain"]
         named = re.sub(r"\\(.)", r"\1", plain) if plain else found["quoted"] or found["twice"]
         path = _place(named)
-        if not _is_file(path):
+        if not is_file(path):
             continue
         before = line[at : found.start()].strip()
         pieces += [before, path] if before else [path]

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rkd_client.files import is_file, named
+
 from rkctl.failure import Exit, Failure
 
 _WEIGHTS = (
@@ -27,7 +29,7 @@ _TOKENIZERS = ("tokenizer.model", "*/tokenizer.model")
 
 def looks_like_one(folder: Path) -> bool:
     """Tell whether *folder* holds a checkpoint: weights with their configuration."""
-    return (folder / "config.json").is_file() and bool(_weights(folder))
+    return is_file(folder / "config.json") and bool(_weights(folder))
 
 
 def files_of(folder: Path) -> list[tuple[str, Path]]:
@@ -40,14 +42,14 @@ def files_of(folder: Path) -> list[tuple[str, Path]]:
     weights = _weights(folder)
     if not weights:
         raise Failure(
-            f"the folder {folder} holds no weights",
+            f"the folder {named(folder)} holds no weights",
             "FILE_NOT_FOUND",
             ("wanted: *.safetensors, pytorch_model*.bin, *.gguf or *.rkllm",),
             Exit.NOT_FOUND,
         )
     beside = [path for pattern in _BESIDE for path in folder.glob(pattern)]
     tokenizer = next((found for p in _TOKENIZERS if (found := sorted(folder.glob(p)))), [])
-    chosen = {path for path in (*weights, *beside, *tokenizer) if path.is_file()}
+    chosen = {path for path in (*weights, *beside, *tokenizer) if is_file(path)}
     for path in chosen:
         _check_link(folder, path)
     return sorted(
@@ -57,7 +59,7 @@ def files_of(folder: Path) -> list[tuple[str, Path]]:
 
 def _weights(folder: Path) -> list[Path]:
     for patterns in _WEIGHTS:
-        found = [path for pattern in patterns for path in folder.glob(pattern) if path.is_file()]
+        found = [path for pattern in patterns for path in folder.glob(pattern) if is_file(path)]
         if found:
             return found
     return []
@@ -70,7 +72,7 @@ def _check_link(folder: Path, path: Path) -> None:
         allowed.append(home.parent.parent / "blobs")
     if not any(real.is_relative_to(root) for root in allowed):
         raise Failure(
-            f"{path} leads out of its folder, to {real}",
+            f"{named(path)} leads out of its folder, to {named(real)}",
             "INVALID_FILE",
             ("put the file itself there, if it belongs to the model",),
         )

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from rkd_client.upload import read_bounded
+from rkd_client.files import FileKind, is_file, is_folder, look, named, read_bounded, why_not
 
 from rkctl.failure import Exit, Failure
 from rkctl.make import checkpoint
@@ -88,16 +88,16 @@ def existing(path: Path) -> Path:
     Raises:
         Failure: there is none.
     """
-    if path.is_file():
+    if is_file(path):
         return path
-    raise Failure(f"there is no file {path}", "FILE_NOT_FOUND", (), Exit.NOT_FOUND)
+    raise Failure(f"there is no file {named(path)}", "FILE_NOT_FOUND", (), Exit.NOT_FOUND)
 
 
 def _bytes(file: Path) -> bytes:
     try:
         return read_bounded(file, MAX_BYTES)
     except OSError as error:
-        said = f"the Modelfile {file} cannot be read: {(error.strerror or str(error)).lower()}"
+        said = f"the Modelfile {named(file)} cannot be read: {why_not(error).lower()}"
         remedy = ("name it with -f FILE, or say what to make the model from: --from",)
         raise Failure(said, "FILE_NOT_FOUND", remedy, Exit.NOT_FOUND) from error
 
@@ -124,7 +124,7 @@ def _files(values: tuple[str, ...], base: Path, *, adapter: bool = False) -> tup
         path = _local(classify(value), base)
         if path is None:
             continue
-        if path.is_dir():
+        if is_folder(path):
             prefix = f"{value.rstrip('/')}/" if adapter else ""
             listed = checkpoint.files_of(path)
             found += [LocalFile(prefix + name, inside) for name, inside in listed]
@@ -142,7 +142,7 @@ def _encoders(modelfile: Modelfile, base: Path) -> tuple[LocalFile, ...]:
         if one.keyword == "PARAMETER" and one.name.lower() == "vision_encoder"
     ]
     found = (LocalFile(value, base / value) for value in named)
-    return tuple(one for one in found if one.path.is_file())
+    return tuple(one for one in found if is_file(one.path))
 
 
 def _other_shards(value: str, path: Path) -> list[LocalFile]:
@@ -154,10 +154,10 @@ def _other_shards(value: str, path: Path) -> list[LocalFile]:
     total = int(match["total"])
     names = [f"{match['stem']}-{n:05}-of-{total:05}.gguf" for n in range(1, total + 1)]
     others = [LocalFile(written + name, path.with_name(name)) for name in names]
-    missing = [str(one.path) for one in others if not one.path.is_file()]
+    missing = [str(one.path) for one in others if not is_file(one.path)]
     if missing:
-        said = f"{value} is split, and {len(missing)} of its {total} parts are not there"
-        raise Failure(said, "FILE_NOT_FOUND", (f"missing: {missing[0]}",), Exit.NOT_FOUND)
+        said = f"{named(value)} is split, and {len(missing)} of its {total} parts are not there"
+        raise Failure(said, "FILE_NOT_FOUND", (f"missing: {named(missing[0])}",), Exit.NOT_FOUND)
     return [one for one in others if one.path != path]
 
 
@@ -169,12 +169,13 @@ def _local(source: Source, base: Path) -> Path | None:
             return None
         case SourceKind.MODEL:
             # A bare name is a model of the board unless a checkpoint of that name lies here.
-            return path if path.is_dir() and checkpoint.looks_like_one(path) else None
+            return path if is_folder(path) and checkpoint.looks_like_one(path) else None
         case SourceKind.PATH:
-            if path.exists():
+            found = look(path)
+            if found.kind is not FileKind.NOTHING:
                 return path
             raise Failure(
-                f"{source.text} is not there: no {path}",
+                f"{named(source.text)} is not there: {found.why.lower() or f'no {named(path)}'}",
                 "FILE_NOT_FOUND",
                 ("paths after FROM and ADAPTER are relative to the Modelfile's folder",),
                 Exit.NOT_FOUND,

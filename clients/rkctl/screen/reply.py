@@ -167,7 +167,7 @@ class Printer:
 def _call(call: types.ToolCall) -> str:
     try:
         arguments = json.loads(call.arguments_json or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         arguments = call.arguments_json
     return json.dumps({"name": call.name, "arguments": arguments}, ensure_ascii=False)
 

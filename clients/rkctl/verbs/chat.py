@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 from rkd_client.errors import InvalidInputError
+from rkd_client.files import named
 from rkd_client.parts import Piece
 from rkd_client.turns import tools_of, turns_of
 
@@ -17,6 +16,7 @@ from rkctl.chat import asking
 from rkctl.screen.reply import Reply
 from rkctl.session import CommandSession
 from rkctl.verb import verb
+from rkd.outside import json_value
 
 
 @verb("chat")
@@ -49,7 +49,10 @@ def chat(
     so no conversation: the text goes to the model as it is.
     """
     try:
-        turns, offered = turns_of(_entries(messages)), tools_of(_entries(tools))
+        turns, offered = (
+            turns_of(_entries("--messages", messages)),
+            tools_of(_entries("--tools", tools)),
+        )
     except InvalidInputError as error:
         raise click.UsageError(error.message) from error
     if not message and not turns and asking.is_conversation():
@@ -69,14 +72,14 @@ def chat(
     asking.converse(session, model, turns, asked, reply=Reply(), tools=offered)
 
 
-def _entries(file: str | None) -> list[dict[str, Any]]:
+def _entries(flag: str, file: str | None) -> list[dict[str, Any]]:
     if file is None:
         return []
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        entries = json.loads(text)
-    except (OSError, ValueError) as error:
-        raise click.UsageError(f"{file}: no JSON can be read: {error}") from error
+        text = sys.stdin.read() if file == "-" else flags.text_in(file, flag)
+        entries = json_value(text.encode(), most_items=flags.MAX_JSON_ITEMS)
+    except ValueError as error:
+        raise click.UsageError(f"{named(file)}: no JSON can be read: {error}") from error
     if not (isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)):
-        raise click.UsageError(f"{file}: a JSON list of objects is wanted")
+        raise click.UsageError(f"{named(file)}: a JSON list of objects is wanted")
     return entries

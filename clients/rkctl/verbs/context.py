@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 
 import click
 from rkd_client import contexts, endpoint
+from rkd_client.files import place_of
 
 from rkctl import naming
 from rkctl.failure import Exit, Failure
@@ -100,7 +101,7 @@ def _known(store: contexts.Store, name: str) -> None:
 def _whole(field: str, value: str | None) -> str:
     """Return a file's whole path, so that it is found from any folder."""
     if value and field in {"ca", "cert", "key"}:
-        return os.path.abspath(os.path.expanduser(value))  # noqa: PTH100, PTH111 - text stays text
+        return os.path.abspath(place_of(value))  # noqa: PTH100 - no link is followed
     return value or ""
 
 

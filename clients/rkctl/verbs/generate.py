@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from rkctl import flags, naming
@@ -37,13 +35,6 @@ def generate(
     if suffix is not None and suffix_file is not None:
         raise click.UsageError("--suffix and --suffix-file say the same: give one of them")
     if suffix_file is not None:
-        suffix = _text_of(suffix_file)
+        suffix = flags.text_in(suffix_file, "--suffix-file")
     text = asking.prompt_of(prompt) if suffix is None else asking.beginning_of(prompt)
     asking.generate(session, model, text, asked, suffix=suffix)
-
-
-def _text_of(file: str) -> str:
-    try:
-        return Path(file).read_bytes().decode()
-    except (OSError, ValueError) as error:
-        raise click.UsageError(f"--suffix-file {file}: no text can be read: {error}") from error

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import click
-from rkd_client.upload import read_bounded
+from rkd_client.files import named, read_bounded, why_not
 
 from rkctl.failure import Exit, Failure
 from rkctl.verb import Local, local_verb
@@ -55,5 +55,5 @@ def _bytes(file: str) -> bytes:
             return sys.stdin.buffer.read(MAX_BYTES + 1)
         return read_bounded(Path(file), MAX_BYTES)
     except OSError as error:
-        said = f"{file} cannot be read: {(error.strerror or str(error)).lower()}"
+        said = f"{named(file)} cannot be read: {why_not(error).lower()}"
         raise Failure(said, "FILE_NOT_FOUND", (), Exit.NOT_FOUND) from error

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rkd_client.ask import StreamAsk
 from rkd_client.errors import NotFoundError
+from rkd_client.files import place_of
 from rkd_client.verbs import models as ask
 
 from rkctl import flags, naming
@@ -104,7 +105,7 @@ def _brought(
     from rkctl.screen.progress import progress  # noqa: PLC0415 - the same
 
     text = f'FROM="{Path(file).name}"\nHUGGINGFACE_PATH="{repository}"\n'
-    wanted = sources.LocalFile(Path(file).name, sources.existing(Path(file).expanduser()))
+    wanted = sources.LocalFile(Path(file).name, sources.existing(place_of(file)))
     with progress(quiet=session.json) as shown:
         files = Carrier(session.client, shown).bring((wanted,))
     return ask.create(model, text, files=files)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from rkd_client.errors import InvalidInputError
-from rkd_client.upload import digest_of, open_regular, read_bounded
+from rkd_client.files import open_regular, read_bounded
+from rkd_client.upload import digest_of
 
 
 def odd(folder: Path) -> list[Path]:
