@@ -18,8 +18,8 @@ from rkd import shape
 from rkd.errors import bad_field
 from rkd.hub.connection import Connection
 from rkd.hub.mover import Wanted
-from rkd.hub.reference import is_repository
 from rkd.hub.refusal import unlike
+from rkd.modelfile.address import is_repository
 from rkd.outside import quoted
 
 MOST_FILES = 20_000

@@ -1,26 +1,21 @@
 """
 What people write to name a model on the hub, and the local name made from it. Pure.
 
-`user/repo`, `user/repo:Q4_K_M`, `user/repo:file.gguf`, `user/repo/file.rkllm`, any of them behind
-`hf.co/`, `huggingface.co/` or `https://`, and the addresses a browser shows.
+The shapes are those of `rkd.modelfile.address`, which Modelfiles use too.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from rkd.errors import InvalidInputError, bad_field
 from rkd.hub.naming import bare
+from rkd.modelfile.address import ElsewhereError, read, unwrapped
 from rkd.outside import quoted, shown_address
 from rkd.weights.quantization import in_file_name
 
-_PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
-_REPOSITORY = re.compile(rf"{_PART}/{_PART}")
-_HOSTS = ("hf.co/", "huggingface.co/", "www.huggingface.co/")
-_VIEWS = frozenset({"blob", "resolve", "tree", "raw"})
-_WEIGHTS = (".gguf", ".rkllm")
 _LONGEST_NAME = 128
 _NOT_IN_NAME = re.compile(r"[^a-z0-9._-]+")
 
@@ -58,25 +53,14 @@ def parse(text: str, *, endpoint: str = "") -> Reference:
     Raises:
         InvalidInputError: INVALID_FIELD.
     """
-    if len(text) > LONGEST_SOURCE or not text.isprintable():
+    plain = unwrapped(text)
+    if len(text) > LONGEST_SOURCE or not plain.isprintable():
         raise _unreadable(text)
-    plain = text.strip()
-    mirror = _place(endpoint)
-    plain = re.sub(r"^https?://", "", plain, flags=re.IGNORECASE)
-    for host in (*_HOSTS, *([f"{mirror}/"] if mirror else [])):
-        if plain.lower().startswith(host.lower()):
-            plain = plain[len(host) :]
-            break
-    plain, _, query = plain.split("#")[0].partition("?")
-    plain = plain.rstrip("/")
-    parts = [unquote(part) for part in plain.split("/")]
-    reference = _of_parts(parts)
-    shown = parse_qs(query).get("show_file_info", [""])[0]
-    if shown and not reference.selection:
-        reference = replace(reference, selection=shown)
-    if not is_repository(reference.repository) or ".." in plain:
-        raise _unreadable(text)
-    return reference
+    try:
+        found = read(plain, mirror=_place(endpoint))
+    except ElsewhereError as error:
+        raise _unreadable(text, error) from error
+    return Reference(found.repository, found.path or found.tag, found.revision)
 
 
 def _place(endpoint: str) -> str:
@@ -85,23 +69,6 @@ def _place(endpoint: str) -> str:
         return urlsplit(endpoint).netloc.rpartition("@")[2]
     except ValueError:
         return ""
-
-
-def _of_parts(parts: list[str]) -> Reference:
-    if len(parts) > 3 and parts[2] in _VIEWS:  # noqa: PLR2004 - user / repo / view / revision
-        return Reference(f"{parts[0]}/{parts[1]}", "/".join(parts[4:]), parts[3])
-    head, _, selection = "/".join(parts).partition(":")
-    owner, *rest = head.split("/")
-    if not rest:
-        return Reference("")
-    if len(rest) > 1 and not selection and rest[-1].lower().endswith(_WEIGHTS):
-        return Reference(f"{owner}/{rest[0]}", "/".join(rest[1:]))
-    return Reference(f"{owner}/{'/'.join(rest)}", "" if selection == "latest" else selection)
-
-
-def is_repository(text: str) -> bool:
-    """Whether *text* is `user/repo`, in letters that lead nowhere else."""
-    return _REPOSITORY.fullmatch(text) is not None and ".." not in text
 
 
 def with_revision(reference: Reference, revision: str) -> Reference:
@@ -141,11 +108,7 @@ def local_name(repository: str, quantization: str, *, stem: str = "") -> str:
     return name[:_LONGEST_NAME].rstrip(".-") or "model"
 
 
-def _unreadable(text: str) -> InvalidInputError:
-    told = quoted(shown_address(text))
-    return bad_field(
-        "source",
-        f"{told} names no repository of the hub",
-        f"{told} names no repository of the hub",
-        remedy="Write user/repo, user/repo:Q4_K_M or user/repo:file.gguf.",
-    )
+def _unreadable(text: str, error: ElsewhereError | None = None) -> InvalidInputError:
+    error = error or ElsewhereError("names no repository of the hub")
+    told = f"{quoted(shown_address(text))} {error.why}"
+    return bad_field("source", told, told, remedy=error.remedy)

@@ -143,19 +143,13 @@ def _meant(known: tuple[Variant, ...], selection: str) -> tuple[Variant, ...]:
         lambda one: kind == one.quantization.casefold(),
         lambda one: one.name.casefold().startswith(f"{selection}/"),
         # What stands at a name's end: `i1-Q4_K_M`, or all of it without its ending.
-        lambda one: f"_{_plain(_whole(one.name))}".endswith(f"_{kind}"),
+        lambda one: named.ends_with(one.name, selection),
         lambda one: one.quantization in known_as,
         lambda one: bool(chip) and one.platform == chip,
         lambda one: selection in PurePosixPath(one.name.casefold()).parts,
     )
     found = (tuple(one for one in known if way(one)) for way in ways)
     return next((some for some in found if some), ())
-
-
-def _whole(path: str) -> str:
-    """Return the name of a file without its ending, and of a split one without its number."""
-    shard = shards.parse(path)
-    return PurePosixPath(shard.stem).name if shard else PurePosixPath(path).stem
 
 
 def _plain(tag: str) -> str:

@@ -8,11 +8,13 @@ People bring names from elsewhere: `qwen2.5:1.5b` with a tag, rkllama's `family[
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rkd.errors import InvalidInputError, NotFoundError, Reason, Violation
-from rkd.model import Model, ModelName
+from rkd.model import Format, Model, ModelName, WeightsFile
 from rkd.modelfile.source import SourceKind, classify
+from rkd.weights import named
+from rkd.weights.quantization import in_file_name, own_mix
 
 LONGEST = 400
 """No name in characters, nor address of a repository, is longer."""
@@ -71,11 +73,8 @@ def _pulled(text: str, models: tuple[Model, ...], field_name: str) -> ModelName:
     if source.kind is not SourceKind.HUB:
         return ModelName.parse(text, field_name=field_name)
     repository, wanted = source.repository.casefold(), (source.selector or source.file).casefold()
-    found = [
-        model.name
-        for model in models
-        if model.provenance.repository.casefold() == repository and _is_variant(model, wanted)
-    ]
+    own = [one for one in models if one.provenance.repository.casefold() == repository]
+    found = [one.name for one in _variants(own, wanted)]
     if not found:
         raise NotFoundError(
             Reason.MODEL_NOT_FOUND,
@@ -86,15 +85,31 @@ def _pulled(text: str, models: tuple[Model, ...], field_name: str) -> ModelName:
     return _one(text, found, field_name)
 
 
-def _is_variant(model: Model, wanted: str) -> bool:
-    """Tell whether *model* is the quantization or file *wanted*, in lower case; "" is any."""
-    files = {file.path.name.casefold() for file in model.weights}
-    return wanted in {
-        "",
-        "latest",
-        model.details.quantization.casefold(),
-        *files,
-    } or model.name.key.endswith(f"-{wanted}")
+def _variants(models: list[Model], wanted: str) -> list[Model]:
+    """Find which of *models* is what *wanted* chose, in lower case, by the first way that does."""
+    if wanted in {"", "latest"}:
+        return models
+    last = wanted.rpartition("/")[2]
+    kinds = {in_file_name(f"-{last}{ending}") for ending in (".gguf", ".rkllm")} - {""}
+    chip = named.platform_in(last)
+    ways: tuple[Callable[[Model, WeightsFile], bool], ...] = (
+        lambda _, file: last == file.path.name.casefold(),
+        lambda _, file: last == _kind(file.path.name),
+        lambda one, file: (
+            named.ends_with(file.path.name, last) or one.name.key.endswith(f"-{wanted}")
+        ),
+        lambda one, file: (
+            one.details.quantization.casefold() == wanted or in_file_name(file.path.name) in kinds
+        ),
+        lambda _, file: bool(chip) and file.format is Format.RKLLM,
+    )
+    found = ([one for one in models if any(way(one, f) for f in one.weights)] for way in ways)
+    return next((some for some in found if some), [])
+
+
+def _kind(name: str) -> str:
+    """Return the type the file *name* speaks of, with its publisher's mark, in lower case."""
+    return f"{own_mix(name)}{in_file_name(name)}".casefold()
 
 
 def _distance(name: str, base: str, tag: str) -> int | None:

@@ -7,24 +7,18 @@ those who resolve it: paths by the client, on its own machine, names by the daem
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from rkd.modelfile import address
+from rkd.modelfile.address import ElsewhereError
+
 MAX_SIGNS = 4_096
 """No path is longer (Linux: PATH_MAX), no name or address of a repository either."""
 
-_HUB_HOST = re.compile(
-    r"(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/|hf://(?:models/)?", re.IGNORECASE
-)
-_HUB_REST = re.compile(
-    r"(?P<repo>[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}?)"
-    r"(?:@(?P<at>[A-Za-z0-9._-]{1,100}))?"
-    r"(?:/(?:resolve|blob|tree)/(?P<revision>[^/?#]{1,100}))?"
-    r"(?:/(?P<file>[^?#:]{1,200}?))?"
-    r"(?::(?P<quant>[A-Za-z0-9._-]{1,200}))?/?(?:\?[^#]*)?"
-)
 _WEIGHTS = (".gguf", ".rkllm", ".safetensors", ".bin", ".pth", ".pt")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,79})?")
 
@@ -73,17 +67,11 @@ def classify(text: str) -> Source:
     """Say what *text*, the value of a FROM, names; never fails."""
     if len(text) > MAX_SIGNS:
         return Source(text, SourceKind.PATH)
-    host = _HUB_HOST.match(text)
-    if host:
-        rest = _HUB_REST.fullmatch(text, host.end())
-        if rest:
+    if address.names_hub(text):
+        with contextlib.suppress(ElsewhereError):
+            found = address.read(text)
             return Source(
-                text,
-                SourceKind.HUB,
-                rest["repo"],
-                rest["quant"] or "",
-                rest["file"] or "",
-                rest["at"] or rest["revision"] or "",
+                text, SourceKind.HUB, found.repository, found.tag, found.path, found.revision
             )
     if _NAME.fullmatch(text) and not text.lower().endswith(_WEIGHTS):
         return Source(text, SourceKind.MODEL)
@@ -92,8 +80,7 @@ def classify(text: str) -> Source:
 
 def repository_of(text: str) -> str:
     """Return `user/repo` of what a HUGGINGFACE_PATH may hold: that, or any URL of it; else ""."""
-    source = classify(text)
-    if source.kind is SourceKind.HUB:
-        return source.repository
-    plain = _HUB_REST.fullmatch(text)
-    return plain["repo"] if plain and text == plain["repo"] else ""
+    if len(text) <= MAX_SIGNS:
+        with contextlib.suppress(ElsewhereError):
+            return address.read(text).repository
+    return ""

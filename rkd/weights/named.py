@@ -7,6 +7,12 @@ What a name tells of weights before anybody reads them: the chip, the size, the 
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
+
+from rkd.weights import shards
+
+_SOLD_AS = {"rk3582": "rk3588", "rk3583": "rk3588"}
+"""The same chip, sold with fewer CPU cores."""
 
 _CHIP = re.compile(
     r"(?:rk|rockchip)[-_ ]?(?P<rk>35[0-9]{2})(?![0-9])"
@@ -59,6 +65,7 @@ def platform_in(text: str, *, name: bool = True) -> str:
     }
     if name:
         found |= {f"rk{one[1]}" for one in _CHIP_ALONE.finditer(text)}
+    found = {_SOLD_AS.get(one, one) for one in found}
     return found.pop() if len(found) == 1 else ""
 
 
@@ -120,3 +127,18 @@ def context_in(name: str) -> int:
         return 0
     told = (found["told"] or found["alone"] or found["before"]).lower()
     return int(told[:-1]) * 1024 if told.endswith("k") else int(told)
+
+
+def ends_with(name: str, selection: str) -> bool:
+    """
+    Whether the file *name*, without its ending, is *selection* or ends in it as in a word.
+
+    Case and separators do not count: `m.i1-Q4_K_M.gguf` ends with `i1-q4-k-m`.
+    """
+    shard = shards.parse(name)
+    whole = PurePosixPath(shard.stem).name if shard else PurePosixPath(name).stem
+    return bool(selection) and f"_{_plain(whole)}".endswith(f"_{_plain(selection)}")
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[-. ]", "_", text.casefold())

@@ -32,6 +32,9 @@ BOARD = (
     model("phi-3-mini-4k"),
     model("a-1b-x"),
     model("a-1b-y"),
+    model("mix-ud", repository="u/mixes", quantization="Q4_K_M", file="g-UD-Q4_K_XL.gguf"),
+    model("mix", repository="u/mixes", quantization="Q4_K_M", file="Q4_K_XL.gguf"),
+    model("mix-i1", repository="u/mixes", quantization="Q4_K_M", file="g.i1-Q4_K_M.gguf"),
     model("small-q4", repository="User/Repo-GGUF", quantization="Q4_K_M"),
     model("small-q8", repository="User/Repo-GGUF", quantization="Q8_0", file="r-Q8_0.gguf"),
 )
@@ -55,6 +58,12 @@ BOARD = (
         ("https://huggingface.co/user/repo-gguf:q8_0", "small-q8"),
         ("user/repo-gguf/r-Q8_0.gguf", "small-q8"),
         ("user/repo-gguf:r-Q8_0.gguf", "small-q8"),
+        ("<https://hf-mirror.com/user/repo-gguf/resolve/main/q8/r-Q8_0.gguf>", "small-q8"),
+        ("user/repo-gguf:q8", "small-q8"),
+        ("user/repo-gguf:r-q8-0", "small-q8"),
+        ("hf.co/u/mixes:UD-Q4_K_XL", "mix-ud"),
+        ("hf.co/u/mixes:Q4_K_XL", "mix"),
+        ("u/mixes:i1-Q4_K_M", "mix-i1"),
     ],
 )
 def test_a_name_leads_to_the_model_it_means(text: str, name: str) -> None:
