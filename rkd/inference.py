@@ -136,8 +136,8 @@ class Run:
         suffix: what stands behind the gap to fill in; the prompt stands before it, and is the one
             message too, for templates. None for no gap.
         token_ids: the ids of all its tokens are wanted.
-        structured_tries: on an engine that can hold an answer to nothing, how many to make until
-            one is as it was to be; 0 refuses what would have to be held.
+        structured_tries: answers to make until one is as wanted, where nothing holds it; 0 refuses.
+        loop_guard: as in `LoadSpec`, whose word stands where this is None.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -160,6 +160,7 @@ class Run:
     suffix: str | None = None
     token_ids: bool = False
     structured_tries: Count = 0
+    loop_guard: Int32 | None = None
 
     @property
     def media(self) -> tuple[Media, ...]:

@@ -169,6 +169,12 @@ FLAGS: tuple[Callable[[Any], Any], ...] = (
         help="On the NPU: make up to N answers until one keeps what it is held to.",
     ),
     click.option(
+        "--loop-guard",
+        type=int,
+        metavar="N",
+        help="On the NPU: end an answer that runs in a circle for N tokens; 0 lets it run.",
+    ),
+    click.option(
         "--overflow",
         type=click.Choice(["refuse", "trim-oldest"]),
         help="Of a conversation longer than the context: refuse it, or leave out old turns.",
@@ -203,6 +209,7 @@ class Asked:
     effort: str | None = None
     thinking_budget: int | None = None
     tries: int | None = None
+    loop_guard: int | None = None
     overflow: str | None = None
     session: str | None = None
     unwrapped: bool = False
@@ -245,6 +252,7 @@ class Asked:
             "thinking": self.think,
             "thinking_budget": self.thinking_budget,
             "structured_tries": self.tries,
+            "loop_guard": self.loop_guard,
             "reasoning_effort": self.effort,
             "json_schema": None if self.shape is None else _schema(self.shape),
             "choices": self.choices or None,

@@ -23,7 +23,7 @@ class RunOptions(TypedDict, total=False):
     `backend`, `keep_alive_s` (0 leaves at once, negative stays for ever), `context_tokens`,
     `priority`, `queue_timeout_s`, `request_id`, `thinking`, `thinking_budget`,
     `reasoning_effort`, `return_token_ids`, `lora`, `context_overflow`, `n`, `session`,
-    `structured_tries`.
+    `structured_tries`, `loop_guard`.
     """
 
     backend: WantedBackend | None
@@ -41,6 +41,7 @@ class RunOptions(TypedDict, total=False):
     n: int | None
     session: str | None
     structured_tries: int | None
+    loop_guard: int | None
 
 
 class Options(RunOptions, total=False):

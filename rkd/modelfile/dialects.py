@@ -64,6 +64,7 @@ OTHERS: tuple[Named, ...] = (
     _Row("reasoning_effort", "", "think", "", "reasoning_effort", "reasoning_effort",
          "chat_template_kwargs.reasoning_effort"),
     _Row("template_arguments", vllm="chat_template_kwargs", engine="chat_template_kwargs"),
+    _Row("loop_guard", "loop_guard"),
     _Row("tool_choice", openai="tool_choice", vllm="tool_choice", engine="tool_choice"),
     _Row("raw", ollama="raw"),
     _Row("system", "SYSTEM", "system"),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from rkd.model import BackendChoice
 from rkd.modelfile.excerpt import excerpt
 from rkd.modelfile.sampling import (
+    LOOP_GUARD_AT_MOST,
     MAX_STOP_BYTES,
     SAMPLING,
     TOKENS_AT_MOST,
@@ -89,6 +90,7 @@ PARAMETERS: dict[str, Parameter] = {
     "kv_cache_type": Parameter(Domain(ValueKind.CHOICE, choices=("auto", "f16", "q8_0", "q4_0"))),
     "rkllm_version": Parameter(_TEXT),
     "enable_thinking": Parameter(_BOOL, Effect.REQUEST),
+    "loop_guard": _int(0, LOOP_GUARD_AT_MOST, Effect.REQUEST),
     # rkllama's: what lets a model on the NPU see
     "vision_encoder": Parameter(_TEXT),
     "img_start": Parameter(_TEXT),

@@ -124,6 +124,8 @@ def _real(low: float, high: float) -> Domain:
 
 
 TOKENS_AT_MOST = 2**24
+LOOP_GUARD_AT_MOST = 100_000
+"""Tokens of a circle; the setting of the daemon ends there too."""
 """No context, batch or window is longer; keeps absurd numbers out of size arithmetic."""
 MAX_STOPS = 64
 """Of stop sequences, stop tokens and sequence breakers each, in a request and in a Modelfile."""

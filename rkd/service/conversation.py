@@ -100,6 +100,7 @@ def _run(options: Options, **more: Any) -> Run:
         answers=options.answers,
         token_ids=options.return_token_ids,
         structured_tries=options.structured_tries,
+        loop_guard=options.loop_guard,
         **more,
     )
 

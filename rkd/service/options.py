@@ -16,7 +16,7 @@ from rkd.bounds import MAX_BIASES, MAX_BREAKER_BYTES
 from rkd.errors import InvalidInputError, Reason, Violation, bad_field
 from rkd.inference import ContextOverflow, Sampling
 from rkd.model import BackendChoice, Model, ModelName, Recipe
-from rkd.modelfile.sampling import MAX_STOP_BYTES, MAX_STOPS, SAMPLING
+from rkd.modelfile.sampling import LOOP_GUARD_AT_MOST, MAX_STOP_BYTES, MAX_STOPS, SAMPLING
 from rkd.v1 import types_pb2 as pb
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -80,6 +80,7 @@ class Options:
     answers: int
     session: str
     structured_tries: int
+    loop_guard: int | None
 
 
 class Checker:
@@ -153,6 +154,9 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
     tries = options.structured_tries if options.HasField("structured_tries") else 0
     fine = not options.HasField("structured_tries") or 1 <= tries <= MAX_TRIES
     check.need(fine, "options.structured_tries", f"should be 1 to {MAX_TRIES}")
+    guard = options.loop_guard if options.HasField("loop_guard") else None
+    fine = guard is None or 0 <= guard <= LOOP_GUARD_AT_MOST
+    check.need(fine, "options.loop_guard", f"should be 0 to {LOOP_GUARD_AT_MOST}")
     check.finish()
     return Options(
         sampling=merged(options.sampling, recipe),
@@ -171,12 +175,18 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
         answers=answers,
         session=options.session,
         structured_tries=tries,
+        loop_guard=_loop_guard(recipe) if guard is None else guard,
     )
 
 
 def _thinking(recipe: Recipe) -> bool | None:
     own = recipe.parameter("enable_thinking")
     return own if isinstance(own, bool) else None
+
+
+def _loop_guard(recipe: Recipe) -> int | None:
+    own = recipe.parameter("loop_guard")
+    return own if isinstance(own, int) else None
 
 
 def keep_alive_s(message: Any) -> float | None:

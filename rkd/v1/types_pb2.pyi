@@ -248,7 +248,7 @@ class Choices(_message.Message):
     def __init__(self, values: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class InferenceOptions(_message.Message):
-    __slots__ = ("sampling", "backend", "keep_alive", "context_tokens", "priority", "queue_timeout", "request_id", "thinking", "return_token_ids", "lora", "thinking_budget", "reasoning_effort", "context_overflow", "n", "session", "structured_tries")
+    __slots__ = ("sampling", "backend", "keep_alive", "context_tokens", "priority", "queue_timeout", "request_id", "thinking", "return_token_ids", "lora", "thinking_budget", "reasoning_effort", "context_overflow", "n", "session", "structured_tries", "loop_guard")
     class LoraEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -272,6 +272,7 @@ class InferenceOptions(_message.Message):
     N_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
     STRUCTURED_TRIES_FIELD_NUMBER: _ClassVar[int]
+    LOOP_GUARD_FIELD_NUMBER: _ClassVar[int]
     sampling: SamplingOptions
     backend: Backend
     keep_alive: _duration_pb2.Duration
@@ -288,7 +289,8 @@ class InferenceOptions(_message.Message):
     n: int
     session: str
     structured_tries: int
-    def __init__(self, sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., backend: _Optional[_Union[Backend, str]] = ..., keep_alive: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., context_tokens: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., queue_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., thinking: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., lora: _Optional[_Mapping[str, float]] = ..., thinking_budget: _Optional[int] = ..., reasoning_effort: _Optional[str] = ..., context_overflow: _Optional[_Union[ContextOverflow, str]] = ..., n: _Optional[int] = ..., session: _Optional[str] = ..., structured_tries: _Optional[int] = ...) -> None: ...
+    loop_guard: int
+    def __init__(self, sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., backend: _Optional[_Union[Backend, str]] = ..., keep_alive: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., context_tokens: _Optional[int] = ..., priority: _Optional[_Union[Priority, str]] = ..., queue_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., thinking: _Optional[bool] = ..., return_token_ids: _Optional[bool] = ..., lora: _Optional[_Mapping[str, float]] = ..., thinking_budget: _Optional[int] = ..., reasoning_effort: _Optional[str] = ..., context_overflow: _Optional[_Union[ContextOverflow, str]] = ..., n: _Optional[int] = ..., session: _Optional[str] = ..., structured_tries: _Optional[int] = ..., loop_guard: _Optional[int] = ...) -> None: ...
 
 class Capability(_message.Message):
     __slots__ = ("supported", "reason", "remedy", "details")

@@ -34,6 +34,27 @@ def test_an_answer_that_runs_in_a_circle_is_ended(
     assert (after.text, after.outcome.warnings) == ("fine", after.outcome.warnings)
 
 
+def test_a_request_says_when_a_circle_is_ended(tmp_path: Path) -> None:
+    """Over what the model was loaded with, in both directions."""
+    with loaded("1.3.1", tmp_path, change=GUARD, answer="count", tokens=300) as npu:
+        off = npu.ask(Run(prompt="go [[token_ids=3]]", loop_guard=0))
+        sooner = npu.ask(Run(prompt="go [[token_ids=3]]", loop_guard=40))
+
+    assert (off.outcome.usage.completion_tokens, off.outcome.reason) == (300, FinishReason.STOP_EOS)
+    assert 40 <= sooner.outcome.usage.completion_tokens <= 50
+    assert sooner.outcome.reason is FinishReason.LENGTH
+
+
+def test_ids_that_tell_nothing_are_no_circle(tmp_path: Path) -> None:
+    """A library that gives every token one id: the texts differ, and the answer is one."""
+    said = " ".join(f"{at} of many" for at in range(200))
+    with loaded("1.3.1", tmp_path, change=GUARD, answer=said, token_id=0, piece=3) as npu:
+        found = npu.ask(Run(prompt="go"))
+
+    assert found.text == said
+    assert "circle" not in " ".join(found.outcome.warnings)
+
+
 @pytest.mark.parametrize(("guard", "ids"), [(0, 3), (100, 26), (100, 1000)])
 def test_what_is_no_circle_or_not_watched_goes_on(guard: int, ids: int, tmp_path: Path) -> None:
     """Off, or a circle too long to be gone round four times: to the end."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from rkd.errors import PreconditionError, Reason, UnavailableError
+from rkd.errors import PreconditionError, Reason, RkdError, UnavailableError
 from rkd.library.header import marked
 from rkd.model import BackendChoice, BackendKind, Model
 from rkd.pool.deciding.placement import Wish
@@ -82,6 +82,8 @@ async def test_the_newest_that_fits_serves_and_is_remembered(tmp_path: Path) -> 
         ({"run_crash@1.3.1": "abrt"}, Came.CRASHED),
         ({"answer@1.3.1": "&&&&&&&&&&&&&&&&", "piece@1.3.1": 1, "token_id@1.3.1": 7}, Came.GARBAGE),
         ({"run_rc@1.3.1": -1}, Came.GARBAGE),
+        ({"answer@1.3.1": "nan nan nan nan ", "piece@1.3.1": 2}, Came.GARBAGE),
+        ({"answer@1.3.1": ""}, Came.SILENT),
     ],
 )
 async def test_what_goes_wrong_moves_to_the_next(
@@ -105,6 +107,54 @@ async def test_what_goes_wrong_moves_to_the_next(
     assert not any("1.3.1" in warning for warning in again.plan.warnings)
     assert len(standin.calls(log, "rkllm_init")) == inits + 1
     assert remembered(it, made) == {"1.3.1": came, "1.2.3": Came.SERVED}
+
+
+async def test_a_library_that_hangs_is_left(tmp_path: Path) -> None:
+    """After the load's bound the next one is tried, and tried first from then on."""
+    log = tmp_path / "calls"
+    async with board(tmp_path, versions=VERSIONS, load_timeout_s=3.0) as it:
+        made = met(it, "alpha", log=log, **{"init_hang@1.3.1": 1})
+        text, served = await ask(it, made)
+        await gone(it, made)
+        await ask(it, made)
+
+    assert (text, served.loaded.runtime) == ("hi", "rkllm 1.2.3")
+    versions = [call["version"] for call in standin.calls(log, "rkllm_init")]
+    assert versions == ["1.3.1", "1.2.3", "1.2.3"]
+    assert remembered(it, made) == {"1.3.1": Came.CRASHED, "1.2.3": Came.SERVED}
+
+
+async def test_the_error_names_each_try(tmp_path: Path) -> None:
+    """Three libraries, three ways to fail: all of them are told, with their words."""
+    trouble = {
+        "init_rc@1.3.1": -1,
+        "init_line@1.3.1": "E rkllm: invalid rkllm model!",
+        "init_crash@1.2.3": "segv",
+        "init_rc@1.2.0": -7,
+    }
+    async with board(tmp_path, versions=VERSIONS) as it:
+        made = met(it, "alpha", **trouble)
+        with pytest.raises(RkdError) as caught:
+            await ask(it, made)
+
+    assert caught.value.metadata["status"] == "-7"
+    assert "RKLLM 1.3.1 could not load it: " in caught.value.message
+    assert "invalid rkllm model" in caught.value.message
+    assert "RKLLM 1.2.3 could not load it: " in caught.value.message
+    assert "SIGSEGV" in caught.value.message
+
+
+async def test_a_model_that_says_nothing_with_any_library(tmp_path: Path) -> None:
+    """Each is asked once; its silence is then the model's own, and the newest is taken."""
+    log = tmp_path / "calls"
+    async with board(tmp_path, versions=VERSIONS) as it:
+        made = met(it, "alpha", log=log, answer="")
+        text, _ = await ask(it, made)
+        await gone(it, made)
+        _, served = await ask(it, made)
+
+    assert (text, served.loaded.runtime, served.plan.warnings) == ("", "rkllm 1.3.1", ())
+    assert len(standin.calls(log, "rkllm_init")) == len(VERSIONS) + 1
 
 
 async def test_a_crash_in_the_first_answer_to_somebody(tmp_path: Path) -> None:

@@ -291,6 +291,9 @@ class InferenceOptions:
     structured_tries: int | None = None
     """On the NPU, whose runtime can hold an answer to nothing: up to so many answers are made until one keeps `json_schema`, `regex`, `choices` or the forced call; each is judged when it is whole, nothing of it is streamed before, the usage counts all of them, and `warnings` says so. Range 1 to 8. Default: what would have to be held is refused there. On the CPU a grammar holds it anyway."""
 
+    loop_guard: int | None = None
+    """On the NPU: an answer that runs in a circle, the same tokens over and over and nothing else, is ended after so many tokens of it (LENGTH, and a warning). Range 0 to 100000; 0 lets it run. Default: `loop_guard` of the Modelfile, else the daemon's setting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capability:

@@ -172,7 +172,8 @@ class CallbackAnswer:
             return
         if data and token_id not in self._hidden and data not in self._hidden_texts:
             self._show(self._cut(self._assembler.feed(data)))
-        circles = self._guard.feed(token_id)
+        # Its text as well: nobody has said that every release gives every token's id.
+        circles = self._guard.feed(hash((token_id, data)))
         if circles or self.limit_reached or self._cutter.matched is not None:
             self._end()
 

@@ -207,7 +207,7 @@ class RkllmBackend:
             hidden=_hidden_tokens(model.prompts, prompt, run),
             stop=turn.stop,
             stop_tokens=run.sampling.stop_token_ids,
-            loop_guard=model.loop_guard,
+            loop_guard=model.loop_guard if run.loop_guard is None else run.loop_guard,
         )
         handle.on_cancel(turn.stop)
         if not model.engine.perform(turn) and model.engine.lost and handle.cancelled:

@@ -9,6 +9,7 @@ and are counted in none: they are part of the time the load took.
 from __future__ import annotations
 
 import threading
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -25,9 +26,13 @@ FEW = 4
 """Fewer tokens or characters of one kind may be an answer yet."""
 
 MANY = 8
-"""So many of one letter or digit are none any more."""
+"""So many of one letter or digit are none any more, nor are so many tokens without a sign."""
 
-_ODD = "\ufffd"
+ODD_SHARE = 3
+"""One of so many characters may be odd: the last one may be cut in the middle."""
+
+_ODD = frozenset({"Cc", "Cn", "Co", "Cs"})
+"""Controls, private and half characters, and what is none; joiners (Cf) belong to scripts."""
 
 Generate = Callable[[Run, RunHandle, Emit], Outcome]
 
@@ -61,22 +66,58 @@ def hear(generate: Generate, sampling: Sampling, tokens: int) -> tuple[FirstAnsw
         return FirstAnswer.GARBAGE, error.message
     if patience.cancelled and not ids:
         return FirstAnswer.NOT_HEARD, ""
-    return judge(ids, "".join(texts))
+    return judge(ids, "".join(texts), ended=len(ids) < tokens and not patience.cancelled)
 
 
-def judge(token_ids: Sequence[int], text: str) -> tuple[FirstAnswer, str]:
-    """Say whether these tokens are an answer, and if not why; pure."""
-    if not token_ids:
+def judge(token_ids: Sequence[int], text: str, *, ended: bool = False) -> tuple[FirstAnswer, str]:
+    """
+    Say whether these tokens are an answer, and if not why; pure.
+
+    Args:
+        token_ids: of the tokens.
+        text: they are, as far as anybody may see them.
+        ended: the model had nothing more to say. What is broken goes on: `!!!!` and an end may be
+            meant.
+    """
+    said = "".join(letter for letter in text if not letter.isspace() or _is_odd(letter))
+    if not token_ids or (text and not said):
         return FirstAnswer.SILENT, ""
-    if len(token_ids) >= FEW and len(set(token_ids)) == 1:
-        return FirstAnswer.GARBAGE, f"one token {len(token_ids)} times"
-    said = "".join(text.split())
-    odd = sum(1 for letter in said if letter == _ODD or not letter.isprintable())
-    if odd * 2 > len(said):
-        return FirstAnswer.GARBAGE, "bytes that are no text"
-    if len(said) >= FEW and len(set(said)) == 1 and (len(said) >= MANY or not said.isalnum()):
-        return FirstAnswer.GARBAGE, f"{said[0]!r} {len(said)} times"
-    return FirstAnswer.ANSWERED, ""
+    fault = _odd(said) or ("" if ended else _endless(token_ids, said, text))
+    return (FirstAnswer.GARBAGE, fault) if fault else (FirstAnswer.ANSWERED, "")
+
+
+def _odd(said: str) -> str:
+    odd = sum(map(_is_odd, said))
+    most = odd * 2 > len(said) or (odd > 1 and odd * ODD_SHARE >= len(said))
+    return "bytes that are no text" if most else ""
+
+
+def _is_odd(letter: str) -> bool:
+    blank = letter in "\t\n\r"
+    return letter == "\ufffd" or (not blank and unicodedata.category(letter) in _ODD)
+
+
+def _endless(token_ids: Sequence[int], said: str, text: str) -> str:
+    """What is wrong with an answer that would have gone on, or ""."""
+    tokens, signs, rounds = len(token_ids), len(said), _rounds(said)
+    # The text as well: nobody has said that every release gives every token's id.
+    if tokens >= FEW and len(set(token_ids)) == 1 and (signs < FEW or rounds > 1):
+        return f"one token {tokens} times"
+    if tokens >= MANY and not text:
+        return f"{tokens} tokens without text"
+    if rounds == signs >= FEW and (signs >= MANY or not said[0].isalnum()):
+        return f"{said[0]!r} {signs} times"
+    if tokens >= MANY and rounds >= FEW:
+        return f"{said[: signs // rounds]!r} {rounds} times"
+    return ""
+
+
+def _rounds(said: str) -> int:
+    """How often *said* is one piece over and over; the last time it may be cut."""
+    for size in range(1, len(said) // 2 + 1):
+        if said == (said[:size] * len(said))[: len(said)]:
+            return len(said) // size
+    return 1
 
 
 class _Patience:

@@ -25,6 +25,7 @@ from rkd.pool.deciding.runtimes import (
     Way,
     exhausted,
     report,
+    speaks,
     ways,
 )
 from rkd.pool.deciding.settings import PoolSettings
@@ -237,7 +238,7 @@ class Placement:
             sampling=asked.sampling(model),
             embeddings=True,
             loop_guard=self._settings.loop_guard,
-            first_answer=self._settings.first_answer if way.first else 0,
+            first_answer=self._settings.first_answer if way.first and speaks(weights) else 0,
         )
         spec = with_encoder(spec, model, self._settings)
         sees_bytes = encoder_bytes(spec, model)

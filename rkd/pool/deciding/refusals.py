@@ -119,11 +119,30 @@ def no_library(why: str) -> RkdError:
     )
 
 
+def after_others(error: RkdError, tried: tuple[str, ...]) -> RkdError:
+    """*error* of the last NPU library, with what came of those *tried* before it."""
+    if not tried:
+        return error
+    before = "; ".join(one[:TRIED_CHARACTERS].rstrip(".") for one in tried)
+    return type(error)(
+        error.reason,
+        f"{error.message.rstrip('.')}; before it: {before}",
+        remedy=error.remedy,
+        metadata=error.metadata,
+        retry_after_s=error.retry_after_s,
+        violations=error.violations,
+    )
+
+
+_NOTHING = "it ended at once"
+TRIED_CHARACTERS = 200
+
+
 def garbage(model: str, loaded: Loaded) -> RkdError:
     """LOAD_FAILED: the first tokens heard were no answer, and there is another way to try."""
     return PreconditionError(
         Reason.LOAD_FAILED,
-        f"{loaded.runtime} answers {model} with no text: {loaded.first_answer_detail}",
+        f"{loaded.runtime} answers {model} with no text: {loaded.first_answer_detail or _NOTHING}",
         remedy="Install another version of librkllmrt.so, or use a GGUF of it on the CPU.",
         metadata={"model": model, "cause": "garbage"},
     )

@@ -12,6 +12,7 @@ are garbage on 1.2.3 alone (rkllama issue 102).
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -121,7 +122,8 @@ def ways(
        remembered.
     2. Those as new as the toolkit of the file, the newest first. Where the file does not tell its
        toolkit and the owner *gave* the libraries, in his order.
-    3. What has served or answered before those not tried yet, before what killed one worker.
+    3. What has served before what answered, before what said nothing, before those not tried
+       yet, before what killed one worker; of each the further copies of one version last.
     4. What answered with garbage, refused the file or killed two workers is left out; of what is
        left out the first alone is offered when nothing else is there.
 
@@ -142,7 +144,9 @@ def ways(
         # A runtime that is too old says so itself, and better than we could.
         found = fitting or usable[:1] or here[:1]
         open_ = [one for one in found if not _ruled_out(known[one.path])]
-        found = sorted(open_, key=lambda one: _rank(known[one.path])) or found[:1]
+        copy = {one.path: _copies(open_[:at], one.version) for at, one in enumerate(open_)}
+        order = sorted(open_, key=lambda one: (_rank(known[one.path]), copy[one.path]))
+        found = order or found[:1]
     return tuple(Way(one, _untried(known[one.path]), known[one.path]) for one in found[:MOST_TRIED])
 
 
@@ -223,8 +227,9 @@ def exhausted(found: tuple[Way, ...]) -> str:
 
 
 def is_version(version: str, wanted: str) -> bool:
-    """Whether *version* is *wanted* or refines it: 1.2.3 is a 1.2, 1.20 is not."""
-    return not wanted or version == wanted or version.startswith(wanted + ".")
+    """Whether *version* is *wanted* or refines it: 1.2.3 is a 1.2, a v1.2, a 1.2.x; 1.20 is not."""
+    bare = wanted.strip().removeprefix("v").removesuffix(".x").removesuffix(".*")
+    return not wanted or version == bare or version.startswith(bare + ".")
 
 
 def another_may_do(error: RkdError) -> bool:
@@ -245,7 +250,7 @@ def after_load(first: FirstAnswer) -> Came | None:
 
 def after_failed_load(error: RkdError, fault: LoadFault) -> Came | None:
     """What a load that failed tells of library and file; None for what may pass by itself."""
-    if fault is LoadFault.CRASHED:
+    if fault is LoadFault.CRASHED or error.reason is Reason.LOAD_TIMEOUT:
         return Came.CRASHED
     if error.metadata.get("cause") in _OF_THE_FILE:
         return Came.REFUSED
@@ -256,6 +261,14 @@ def after_death(death: Death, *, served: int) -> Came | None:
     """What the death of a worker that was ready tells: something only before its first answer."""
     own = bool(death.exit_code) or death.signal not in _BY_OTHERS
     return Came.CRASHED if own and not served else None
+
+
+_VECTORS = re.compile(r"(?<![a-z])(?:embed|embedding|rerank|reranker)s?(?![a-z])", re.IGNORECASE)
+
+
+def speaks(weights: WeightsFile) -> bool:
+    """Whether an answer may be expected: not of what is called an embedder or a reranker."""
+    return not _VECTORS.search(weights.path.name)
 
 
 def _untried(known: Pairing | None) -> bool:
@@ -271,7 +284,13 @@ def _ruled_out(known: Pairing | None) -> bool:
 
 def _rank(known: Pairing | None) -> int:
     if known is None:
-        return 2
-    if known.good:
-        return 0 if known.came is Came.SERVED else 1
-    return 3
+        return _UNKNOWN_RANK
+    return _RANKS.get(known.came, _UNKNOWN_RANK + 1)
+
+
+_RANKS = {Came.SERVED: 0, Came.ANSWERED: 1, Came.SILENT: 2}
+_UNKNOWN_RANK = 3
+
+
+def _copies(libraries: list[RuntimeLibrary], version: str) -> int:
+    return sum(one.version == version for one in libraries)

@@ -126,7 +126,7 @@ class Scheduler:
         resident = self.table.of(generation)
         if resident is None or resident.phase is not Phase.LOADING:
             return ()
-        if loaded.first_answer is FirstAnswer.GARBAGE and self._all_have_another(resident):
+        if self._is_worth_another(resident, loaded.first_answer):
             error = refusals.garbage(resident.plan.model, loaded)
             return self.on_load_failed(generation, error, LoadFault.REFUSED, now)
         resident.loaded = loaded
@@ -345,11 +345,14 @@ class Scheduler:
             and all(one.key != waiter.key for one in self.table.queue)
         )
 
-    def _all_have_another(self, resident: Residence) -> bool:
-        """Whether everybody who waits for *resident* could be served another way."""
+    def _is_worth_another(self, resident: Residence, heard: FirstAnswer) -> bool:
+        """Whether all who wait are better served another way; silence, by another library."""
+        if heard not in {FirstAnswer.GARBAGE, FirstAnswer.SILENT}:
+            return False
         waiting = [one for one in self.table.queue if serves(resident, one)]
+        anywhere = heard is FirstAnswer.GARBAGE
         return bool(waiting) and all(
-            any(plan.way != resident.plan.way for plan in one.plans) for one in waiting
+            _another(one, resident.plan, anywhere=anywhere) for one in waiting
         )
 
     def _give_up(self, waiter: Waiter, plan: LoadPlan, error: RkdError) -> list[Action]:
@@ -359,12 +362,14 @@ class Scheduler:
             waiter.plans = left
             return []
         self.table.queue.leave(waiter.ticket)
-        return [Refuse(waiter.ticket, error)]
+        before = next((one.tried for one in waiter.plans if one.way == plan.way), ())
+        return [Refuse(waiter.ticket, refusals.after_others(error, before))]
 
 
-def _another(waiter: Waiter, plan: LoadPlan) -> bool:
-    """Whether *waiter* has another library to be served with."""
-    return any(one.backend is plan.backend and one.way != plan.way for one in waiter.plans)
+def _another(waiter: Waiter, plan: LoadPlan, *, anywhere: bool = False) -> bool:
+    """Whether *waiter* has another library to be served with, or another way *anywhere*."""
+    others = (one for one in waiter.plans if one.way != plan.way)
+    return any(anywhere or one.backend is plan.backend for one in others)
 
 
 def _unheard(plans: tuple[LoadPlan, ...], plan: LoadPlan) -> tuple[LoadPlan, ...]:
@@ -387,7 +392,7 @@ def _without(
             left.append(replace(one, reason=one.reason or reason))
         elif one.way != plan.way and not whole_backend:
             failed = f"RKLLM {version} could not load it: {why}" if why else _DIED.format(version)
-            left.append(replace(one, warnings=(*one.warnings, failed)))
+            left.append(replace(one, warnings=(*one.warnings, failed), tried=(*one.tried, failed)))
     return tuple(left)
 
 

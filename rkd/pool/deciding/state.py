@@ -90,6 +90,7 @@ class LoadPlan:
         fingerprint: of NPU weights, under which it is kept how libraries got on with them.
         library: the NPU's runtime, or None.
         warnings: told with the answer.
+        tried: NPU libraries that failed with it before in this request, a sentence each.
     """
 
     model: str
@@ -108,6 +109,7 @@ class LoadPlan:
     keep_alive_s: float | None = None
     """The model's own; None leaves it to the daemon."""
     warnings: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
 
     @property
     def backend(self) -> BackendKind:

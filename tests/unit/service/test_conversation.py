@@ -312,6 +312,27 @@ def test_what_becomes_of_long_conversations_reaches_the_run() -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "own", "guard"),
+    [
+        ({}, (), None),
+        ({}, (("loop_guard", 50),), 50),
+        ({"loop_guard": 0}, (("loop_guard", 50),), 0),
+    ],
+)
+def test_who_says_when_a_circle_is_ended(
+    asked: dict[str, int], own: tuple[tuple[str, int], ...], guard: int | None
+) -> None:
+    """The request over the model; without a word it is the daemon's setting."""
+    options, recipe = types.InferenceOptions(**asked), Recipe(parameters=own)
+    request = pb.GenerateRequest(prompt="p", raw=True, options=options)
+    turns = pb.ChatRequest(messages=[types.Message(role="user", content="p")], options=options)
+    read = read_options(options, recipe)
+
+    assert generate_run(request, recipe, read).loop_guard == guard
+    assert chat_run(turns, recipe, read).loop_guard == guard
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("thinking_budget", -1),
@@ -319,6 +340,8 @@ def test_what_becomes_of_long_conversations_reaches_the_run() -> None:
         ("reasoning_effort", "a b"),
         ("structured_tries", 0),
         ("structured_tries", 9),
+        ("loop_guard", -1),
+        ("loop_guard", 100_001),
     ],
 )
 def test_reasoning_options_out_of_range(field: str, value: object) -> None:

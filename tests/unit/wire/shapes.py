@@ -95,6 +95,7 @@ RUNS = st.builds(
     context_overflow=st.sampled_from(ContextOverflow),
     own_turns=COUNTS,
     structured_tries=COUNTS,
+    loop_guard=st.none() | IDS,
     prompt_parts=PARTS,
     suffix=st.none() | TEXT,
 )

@@ -62,7 +62,7 @@ WHOLE: tuple[Any, ...] = (
         SAMPLING, "p", (TURN,), (Tool("n", "d", "{}"),), "t", "required", True, 1, "e", "{}",
         (("l", 0.1),), (1, 2), SessionFile("k", "n", 1, "/p", "s", 2, "x"),
         (Media(b"\xff", 3, 4, "m"), "x"),
-        ContextOverflow.TRIM_OLDEST, 9, 2, "s", True, 3,
+        ContextOverflow.TRIM_OLDEST, 9, 2, "s", True, 3, 4,
     ),
     LoadSpec(
         BackendKind.NPU, "/w", "m", 1, 2, "f16", 3, 4, "t", "/t", "h", "/r", "1.3", 5, 6,

@@ -41,6 +41,41 @@ def test_answers_and_garbage(ids: tuple[int, ...], text: str, expected: FirstAns
     assert bool(why) is (expected is GARBAGE)
 
 
+@pytest.mark.parametrize(
+    ("ids", "text", "expected"),
+    [
+        (range(8), "nan nan nan nan nan", GARBAGE),
+        (range(8), "\x01a\x02b\x03c\x04d", GARBAGE),
+        (range(8), "", GARBAGE),
+        (range(8), "!?!?!?!?", GARBAGE),
+        (range(8), "\ue000\ue001abc", GARBAGE),
+        ((3,) * 8, "\n" * 8, SILENT),
+        (range(8), " \t\n \n", SILENT),
+        ((0,) * 8, "Monday, Tuesday,", ANSWERED),
+        (range(8), "星期一、星期二、星期三", ANSWERED),
+        (range(8), "👨\u200d👩\u200d👧 पढ़\u200dना", ANSWERED),
+        (range(8), "1. 2. 3. 4.", ANSWERED),
+        (range(8), "Sunday\nSunday\nMonday", ANSWERED),
+        (range(8), "הימים הם\ufffd", ANSWERED),
+    ],
+)
+def test_other_kinds_of_both(ids: range | tuple[int, ...], text: str, expected: str) -> None:
+    """Controls, words that are none and silence; scripts, joiners and ids that tell nothing."""
+    assert judge(tuple(ids), text)[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("!!!!", ANSWERED), ("ha ha ha ha", ANSWERED), ("\x00\x01\x02", GARBAGE)],
+)
+def test_what_has_an_end_may_be_meant(said: str, expected: FirstAnswer) -> None:
+    """What is broken goes on for all the tokens it is let."""
+    assert judge((7,) * 4, said, ended=True)[0] is expected
+    engine = FakeEngine(*(Chunk(text=one, token_ids=(7,)) for one in said.split() or [said]))
+
+    assert hear(engine, Sampling(), 8)[0] is expected
+
+
 class FakeEngine:
     """Says what it is told to, or fails."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import random
+import re
 
 import pytest
 from hypothesis import given
@@ -83,3 +85,43 @@ def test_it_can_be_switched_off_and_stays_with_its_word() -> None:
     assert [guard.feed(7) for _ in range(10)] == [False] * 7 + [True] * 3
     assert guard.feed(9)
     assert guard.period == 1
+
+
+@pytest.mark.parametrize(("period", "at_most"), [(1, 500), (7, 500), (40, 500), (300, 1700)])
+def test_circles_of_every_length(period: int, at_most: int) -> None:
+    """Also those too long for four rounds within the guard's own length."""
+    before = list(range(9000, 9100))
+
+    at = ended_at(before + list(range(period)) * (3000 // period))
+
+    assert at is not None
+    assert at <= len(before) + at_most
+
+
+def words(text: str) -> list[int]:
+    """Tokens of *text*: its words, signs and blanks, as a tokenizer would cut it."""
+    return [hash(piece) for piece in re.findall(r"\w|\s+|[^\w\s]", text)]
+
+
+BASE64 = base64.b64encode(random.Random(7).randbytes(3000)).decode()  # noqa: S311 - no secret
+NEARLY = {
+    "a counter": "".join(f"{at}. the same words again\n" for at in range(1, 300)),
+    "a table": "".join(f"| row | 0 | 0 | 0 | {at} |\n" for at in range(200)),
+    "code": "".join(f"    assert table[{at}] == 0, 'row'\n    continue\n" for at in range(150)),
+    "a poem": "".join(
+        f"Row, row, row your boat\ngently down the stream {letter * 3}\n" * 2
+        for letter in "abcdefgh"
+    ),
+    "base64": BASE64,
+    "ASCII art": "".join("*" * at + " " * (40 - at) + "\n" for at in [*range(40), *range(40)]),
+    "a ruler": "=" * 120 + "\ntitle\n" + "-" * 120 + "\n" + "=" * 120,
+    "a matrix": "".join(f"[{', '.join('0' * 10)}],  # {at}\n" for at in range(40)),
+    "an asked for list": ", ".join("0" * 130),
+    "a chorus": "".join(f"verse {at} {'la ' * 60}\n" for at in range(20)),
+}
+
+
+@pytest.mark.parametrize("text", NEARLY.values(), ids=NEARLY)
+def test_what_people_ask_for_is_no_circle(text: str) -> None:
+    """It says the same over and over, but for something that moves on, or not for so long."""
+    assert ended_at(words(text)) is None

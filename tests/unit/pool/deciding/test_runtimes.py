@@ -22,6 +22,7 @@ from rkd.pool.deciding.runtimes import (
     exhausted,
     failures,
     report,
+    speaks,
     ways,
 )
 from rkd.pool.deciding.state import Death, LoadFault
@@ -106,6 +107,42 @@ class TestWhatFits:
         assert len(chosen(*many)) == MOST_TRIED
 
 
+class TestCopies:
+    """The same release in several folders."""
+
+    def test_copies_come_behind_every_other_release(self) -> None:
+        """Four of the newest do not use up the tries; what is remembered goes before."""
+        copies = [RuntimeLibrary(Path(f"/{at}/l.so"), "1.3.1") for at in range(4)]
+
+        assert chosen(*copies, MIDDLE, OLD) == ["1.3.1", "1.2.3", "1.1.4", "1.3.1"]
+        assert chosen(*copies, MIDDLE, v1_2_3=Came.SERVED)[:2] == ["1.2.3", "1.3.1"]
+        assert chosen(*copies, wanted="1.3.1") == ["1.3.1"] * 4
+
+    @pytest.mark.parametrize("wanted", ["v1.2.3", "1.2.x", "1.2.*", " 1.2 "])
+    def test_versions_as_people_write_them(self, wanted: str) -> None:
+        """All of them mean the 1.2.3 that is here."""
+        assert chosen(wanted=wanted) == ["1.2.3"]
+
+    @pytest.mark.parametrize("wanted", ["latest", "1", ">=1.2", "1.2.30", "x", "."])
+    def test_what_is_no_version_of_those_here(self, wanted: str) -> None:
+        """None is taken in its place, but for a release that is meant by its first numbers."""
+        expected = ["1.3.1", "1.2.3", "1.1.4"] if wanted == "1" else []
+        assert chosen(wanted=wanted) == expected
+
+    @pytest.mark.parametrize(
+        ("name", "heard"),
+        [
+            ("Qwen3-Embedding-0.6B-w8a8.rkllm", False),
+            ("qwen3-reranker-0.6b.rkllm", False),
+            ("embedded-assistant.rkllm", True),
+            ("qwen3.rkllm", True),
+        ],
+    )
+    def test_embedders_are_not_heard(self, name: str, *, heard: bool) -> None:
+        """Whatever they say is no answer, and no fault of the library."""
+        assert speaks(WeightsFile(Path("/m") / name, Format.RKLLM, 1, 0)) is heard
+
+
 class TestWhatIsRemembered:
     """Good before new, new before bad."""
 
@@ -116,6 +153,8 @@ class TestWhatIsRemembered:
             ({"v1_2_3": Came.ANSWERED, "v1_1_4": Came.SERVED}, ["1.1.4", "1.2.3", "1.3.1"]),
             ({"v1_3_1": Came.GARBAGE}, ["1.2.3", "1.1.4"]),
             ({"v1_3_1": Came.REFUSED, "v1_2_3": Came.SILENT}, ["1.2.3", "1.1.4"]),
+            ({"v1_3_1": Came.SILENT}, ["1.3.1", "1.2.3", "1.1.4"]),
+            ({"v1_3_1": Came.SILENT, "v1_1_4": Came.ANSWERED}, ["1.1.4", "1.3.1", "1.2.3"]),
             ({"v1_3_1": Came.CRASHED}, ["1.2.3", "1.1.4", "1.3.1"]),
             ({"v1_3_1": (Came.CRASHED, 2)}, ["1.2.3", "1.1.4"]),
         ],
