@@ -13,10 +13,8 @@ from google.protobuf.message import Message
 
 from rkd.v1 import models_pb2 as pb
 from rkd_client.ask import Ask, StreamAsk
-from rkd_client.boards import Way
 from rkd_client.boards_aio import AsyncBoards
-from rkd_client.channel import OPTIONS, Caller, codecs, credentials, is_secure, present
-from rkd_client.endpoint import choose
+from rkd_client.channel import present
 from rkd_client.errors import (
     DataLossError,
     InvalidInputError,
@@ -24,13 +22,11 @@ from rkd_client.errors import (
     RkdError,
     UnavailableError,
 )
-from rkd_client.face import Face, Line, Reading, attempts_of
-from rkd_client.joined import Joined
+from rkd_client.face import Face
+from rkd_client.line import Half, Line
 from rkd_client.passing import Passing, Stands
-from rkd_client.reach import Reach, boards_of, reach_of, service_of
-from rkd_client.retry import Attempts
-from rkd_client.spread import Round
-from rkd_client.upload import Came, Hashed, Pause, Told, ask_of, digest_of, journey, requests
+from rkd_client.reading import Reading
+from rkd_client.upload import Hashed, Told
 from rkd_client.values import value_of
 from rkd_client.where import Where
 
@@ -52,12 +48,6 @@ class AsyncStream(Reading, Generic[Answered, Value]):
         RkdError: from the iteration, whatever the daemon or the connection says.
     """
 
-    def __init__(self, link: AsyncLink, ask: StreamAsk[Answered, Value], caller: Caller) -> None:
-        super().__init__(ask, caller)
-        self._link = link
-        self._call: Any = None
-        self._way: Way[grpc.aio.Channel] | None = None
-
     def __aiter__(self) -> AsyncIterator[Value]:
         return cast("AsyncIterator[Value]", self.events())
 
@@ -72,18 +62,13 @@ class AsyncStream(Reading, Generic[Answered, Value]):
         """Yield everything that comes as messages of the protos."""
         while True:
             try:
-                self._way = None
-                self._way = await self._link.open(self.ask, self.caller, self.attempts, self.visit)
-                self._call = self._link.start(self, self._way)
-                async for message in self._call:
+                async for message in await self.begin():
                     if not self.begun:
-                        self.begun = True
-                        headers = await self._call.initial_metadata()
-                        self._link.trail.learn(self.ask, message, headers)
+                        await self.learn(message)
                     self.follow.see(message)
                     yield message
             except (grpc.RpcError, PreconditionError, UnavailableError) as error:
-                await asyncio.sleep(self.again_s(self._link, self._way, error))
+                await asyncio.sleep(self.again_s(error))
             else:
                 self.follow.end()
                 return
@@ -132,110 +117,24 @@ class AsyncAnswer(AsyncStream[Answered, "Delta"]):
         return "".join([piece.text async for piece in self])
 
 
-class AsyncLink(Line):
+class AsyncLink(Line["grpc.aio.Channel"]):
     """The channel to one daemon, or to each of several; of one event loop."""
 
     def __init__(self, where: Where) -> None:
         super().__init__(where)
+        self._half = Half(grpc.aio, asyncio.sleep, asyncio.to_thread)
         self._lock = asyncio.Lock()
-        self._channel: grpc.aio.Channel | None = None
         self._boards = AsyncBoards(where) if where.several else None
 
-    async def call(self, ask: Ask[Answered, Any], caller: Caller) -> Answered:
-        """Return what answers *ask*, every page of it, of every board it is about."""
-        self.missed = []
-        try:
-            return await self._whole(ask, caller)
-        except PreconditionError as error:
-            boards, reach = boards_of(error), reach_of(ask)
-            if not boards or reach is Reach.ONE:
-                raise
-        joined = Joined[Answered](reach)
-        for board in boards:
-            came: Answered | RkdError
-            try:
-                came = await self._whole(ask, caller.using(board=board))
-            except RkdError as error:
-                came = error
-            if joined.take(board, came):
-                break
-        self.missed = joined.missed
-        return joined.answer()
+    async def came(self, value: Any) -> Any:
+        """Wait for *value*."""
+        return await value
 
-    async def _whole(self, ask: Ask[Answered, Any], caller: Caller) -> Answered:
-        whole = page = await self._once(ask, caller)
-        while (more := ask.after(page)) is not None:
-            page = await self._once(more, caller)
-            whole.MergeFrom(page)
-        if ask.paged:
-            whole.ClearField("next_page_token")
-        return whole
-
-    async def _once(self, ask: Ask[Answered, Any], caller: Caller) -> Answered:
-        """Ask once, or again where that is safe, and return the message that comes back."""
-        attempts, visit = attempts_of(ask, caller), Round()
-        while True:
-            way = await self.open(ask, caller, attempts, visit)
-            method = way.channel.unary_unary(ask.path, *codecs(ask))
-            pairs = self.pairs(ask, caller, way.endpoint)
-            try:
-                answer = await method(ask.request, timeout=attempts.left_s(), metadata=pairs)
-                return present(answer)
-            except (grpc.RpcError, UnavailableError) as error:
-                await asyncio.sleep(self.again_s(attempts, visit, way, error))
-            finally:
-                way.left()
-
-    def start(self, reading: Reading, way: Way[grpc.aio.Channel]) -> Any:
-        """Begin a stream."""
-        ask = reading.ask
-        method = way.channel.unary_stream(ask.path, *codecs(ask))
-        pairs = self.pairs(ask, reading.caller, way.endpoint)
-        return method(ask.request, timeout=reading.attempts.left_s(), metadata=pairs)
-
-    async def send(
-        self, ask: Ask[Answered, Any], pieces: AsyncIterator[Message], caller: Caller
-    ) -> Answered | RkdError:
-        """Send *pieces* once, and return what came of it."""
-        way = await self.open(ask, caller, attempts_of(ask, caller), Round())
-        method = way.channel.stream_unary(ask.path, *codecs(ask))
-        bound_s, pairs = caller.timeout_s or ask.bound_s, self.pairs(ask, caller, way.endpoint)
-        try:
-            call = method(pieces, timeout=bound_s, metadata=pairs)
-            came = present(await call)
-            self.trail.learn(ask, came, await call.initial_metadata())
-        except grpc.RpcError as error:
-            return self.told(error, way.endpoint)
-        finally:
-            way.left()
-        return came
-
-    async def open(
-        self, ask: Ask[Any, Any], caller: Caller, attempts: Attempts, visit: Round
-    ) -> Way[grpc.aio.Channel]:
-        """Return the way *ask* takes now, as `Link.open` does."""
-        if self._boards is None:
-            return Way(await self._opened(), self.endpoint)
-        at = self.place(ask, caller)
-        well = reach_of(ask) in {Reach.ALL, Reach.SEEK}
-        way = None if at is None else await self._boards.at(at, well=well)
-        while way is None:
-            way = await self._boards.pick(service_of(ask), visit)
-            if way is None:
-                await asyncio.sleep(self.pause_s(attempts, visit.telling(), begun=False))
-        self.endpoint = way.endpoint
-        return way
-
-    async def _opened(self) -> grpc.aio.Channel:
-        async with self._lock:
-            if self._channel is None:
-                self.endpoint = chosen = await asyncio.to_thread(choose, self.where.endpoints)
-                if is_secure(self.where, chosen):
-                    trusted = await asyncio.to_thread(credentials, self.where)
-                    self._channel = grpc.aio.secure_channel(chosen.target, trusted, OPTIONS)
-                else:
-                    self._channel = grpc.aio.insecure_channel(chosen.target, OPTIONS)
-            return self._channel
+    async def sent(self, method: Any, pieces: Any, **given: Any) -> tuple[Any, Any]:
+        """Send *pieces* by *method* and return the answer and its headers."""
+        read = _in_thread(pieces) if isinstance(pieces, Iterator) else pieces
+        call = method(read, **given)
+        return present(await call), await call.initial_metadata()
 
     async def close(self) -> None:
         """Close every channel; calls still open are cancelled."""
@@ -280,21 +179,7 @@ class AsyncClient(Face):
 
     async def upload(self, file: str | Path | Hashed, told: Told = lambda *_: None) -> str:
         """Bring *file* to the board, as `Client.upload` does; *told* is called in threads."""
-        one = file
-        if not isinstance(one, Hashed):
-            one = await asyncio.to_thread(digest_of, Path(one), told)
-        steps, came = journey(one), cast("Came", None)
-        while True:
-            try:
-                step = steps.send(came)
-            except StopIteration:
-                return one.digest
-            came = None
-            if isinstance(step, Pause):
-                await asyncio.sleep(step.pause_s)
-            else:
-                pieces = _in_thread(requests(one, step, told))
-                came = await self.link.send(ask_of(one, step), pieces, self.caller)
+        return await self.link.bring(file, told, self.caller)
 
     async def holds(self, digest: str) -> bool:
         """Tell whether the board holds the file of *digest*, whole."""

@@ -24,6 +24,7 @@ from rkd_client.spread import CONNECT_S, KEPT_SERVICES, Round, Spread, State, pa
 from rkd_client.where import Where
 
 Channel = TypeVar("Channel")
+Eye = TypeVar("Eye")
 
 LIST_OPTIONS = (
     *OPTIONS,
@@ -125,15 +126,41 @@ def check_well(state: State, endpoint: Endpoint) -> None:
     raise UnavailableError("UNAVAILABLE", said, remedy="look at it: systemctl status rkd")
 
 
-class Boards:
-    """The boards of a list, shared by threads."""
+class Eyes(Generic[Eye]):
+    """What both halves know of the boards of a list: eyes on services, calls under way."""
 
     def __init__(self, where: Where, kept_services: int = KEPT_SERVICES) -> None:
         self._where, self._kept = where, kept_services
         self._changed = threading.Condition()
-        self._eyes: OrderedDict[str, _Eye] = OrderedDict()
+        self._eyes: OrderedDict[str, Eye] = OrderedDict()
         self._spread = Spread(len(where.endpoints))
         self._calls: Counter[str] = Counter()
+
+    def _latest(self, service: str, eye: Eye) -> list[Eye]:
+        """Keep *eye* as the one used last, and return those that are kept no longer."""
+        self._eyes[service] = eye
+        self._eyes.move_to_end(service)
+        idle = [name for name in self._eyes if name not in {service, ""} and not self._calls[name]]
+        return [self._eyes.pop(name) for name in idle[: max(0, len(self._eyes) - self._kept)]]
+
+    def _all(self) -> list[Eye]:
+        """Return every eye, and keep none."""
+        eyes, self._eyes = list(self._eyes.values()), OrderedDict()
+        return eyes
+
+    def _way(self, service: str, channels: list[Channel], at: int) -> Way[Channel]:
+        self._calls[service] += 1
+        endpoint = self._where.endpoints[at]
+        return Way(channels[at], endpoint, at, once(partial(self._left, service, at)))
+
+    def _left(self, service: str, at: int) -> None:
+        with self._changed:
+            self._spread.busy[at] -= 1
+            self._calls[service] -= 1
+
+
+class Boards(Eyes[_Eye]):
+    """The boards of a list, shared by threads."""
 
     def pick(self, service: str, visit: Round) -> Way[grpc.Channel] | None:
         """
@@ -150,7 +177,7 @@ class Boards:
                 self._settle(eye)
                 at = self._spread.choose(eye.states, visit.avoid)
                 if at is not None:
-                    return self._way(asked_after, eye, at)
+                    return self._way(asked_after, eye.channels, at)
         if visit.avoid:
             return None
         return self.at(self._where.endpoints.index(choose(self._where.endpoints)))
@@ -168,33 +195,20 @@ class Boards:
                 self._settle(eye)
                 check_well(eye.states[at], self._where.endpoints[at])
             self._spread.busy[at] += 1
-            return replace(self._way("", eye, at), at=None)
+            return replace(self._way("", eye.channels, at), at=None)
 
     def close(self) -> None:
         """Close every channel; calls still open are cancelled."""
         with self._changed:
-            eyes, self._eyes = list(self._eyes.values()), OrderedDict()
+            eyes = self._all()
         _close(*eyes)
 
     def _eye(self, service: str) -> _Eye:
-        eye = self._eyes.pop(service, None) or _Eye(self._where, service, self._changed)
-        self._eyes[service] = eye
-        for other in list(self._eyes)[:-1]:
-            if len(self._eyes) > self._kept and other and not self._calls[other]:
-                _close(self._eyes.pop(other))
+        eye = self._eyes.get(service) or _Eye(self._where, service, self._changed)
+        _close(*self._latest(service, eye))
         return eye
 
     def _settle(self, eye: _Eye) -> None:
         until_s = time.monotonic() + CONNECT_S
         while (left_s := patience_s(eye.states, time.monotonic() - eye.since_s)) > 0:
             self._changed.wait(min(left_s, max(0.0, until_s - time.monotonic())))
-
-    def _way(self, service: str, eye: _Eye, at: int) -> Way[grpc.Channel]:
-        self._calls[service] += 1
-        endpoint = self._where.endpoints[at]
-        return Way(eye.channels[at], endpoint, at, once(partial(self._left, service, at)))
-
-    def _left(self, service: str, at: int) -> None:
-        with self._changed:
-            self._spread.busy[at] -= 1
-            self._calls[service] -= 1

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
 from dataclasses import replace
-from functools import partial
 
 import grpc.aio
 
-from rkd_client.boards import Way, check_well, once, options, state_of
+from rkd_client.boards import Eyes, Way, check_well, options, state_of
 from rkd_client.channel import credentials, is_secure
 from rkd_client.endpoint import Endpoint, choose
-from rkd_client.spread import KEPT_SERVICES, Round, Spread, State, patience_s
+from rkd_client.spread import KEPT_SERVICES, Round, State, patience_s
 from rkd_client.where import Where
 
 
@@ -54,15 +52,12 @@ async def _channel(where: Where, endpoint: Endpoint, service: str) -> grpc.aio.C
     return grpc.aio.insecure_channel(endpoint.target, options(service))
 
 
-class AsyncBoards:
+class AsyncBoards(Eyes[_AsyncEye]):
     """The boards of a list; of one event loop."""
 
     def __init__(self, where: Where, kept_services: int = KEPT_SERVICES) -> None:
-        self._where, self._kept = where, kept_services
+        super().__init__(where, kept_services)
         self._making = asyncio.Lock()
-        self._eyes: OrderedDict[str, _AsyncEye] = OrderedDict()
-        self._spread = Spread(len(where.endpoints))
-        self._calls: Counter[str] = Counter()
 
     async def pick(self, service: str, visit: Round) -> Way[grpc.aio.Channel] | None:
         """Choose a board as `Boards.pick` does."""
@@ -71,7 +66,7 @@ class AsyncBoards:
             await eye.settle()
             at = self._spread.choose(eye.states, visit.avoid)
             if at is not None:
-                return self._way(asked_after, eye, at)
+                return self._way(asked_after, eye.channels, at)
         if visit.avoid:
             return None
         listening = await asyncio.to_thread(choose, self._where.endpoints)
@@ -84,34 +79,22 @@ class AsyncBoards:
             await eye.settle()
             await asyncio.to_thread(check_well, eye.states[at], self._where.endpoints[at])
         self._spread.busy[at] += 1
-        return replace(self._way("", eye, at), at=None)
+        return replace(self._way("", eye.channels, at), at=None)
 
     async def close(self) -> None:
         """Close every channel; calls still open are cancelled."""
-        eyes, self._eyes = list(self._eyes.values()), OrderedDict()
-        for eye in eyes:
+        for eye in self._all():
             await _close(eye)
 
     async def _eye(self, service: str) -> _AsyncEye:
         async with self._making:
-            eye = self._eyes.pop(service, None)
+            eye = self._eyes.get(service)
             if eye is None:
                 made = [await _channel(self._where, one, service) for one in self._where.endpoints]
                 eye = _AsyncEye(made)
-            self._eyes[service] = eye
-            for other in list(self._eyes)[:-1]:
-                if len(self._eyes) > self._kept and other and not self._calls[other]:
-                    await _close(self._eyes.pop(other))
+            for gone in self._latest(service, eye):
+                await _close(gone)
             return eye
-
-    def _way(self, service: str, eye: _AsyncEye, at: int) -> Way[grpc.aio.Channel]:
-        self._calls[service] += 1
-        endpoint = self._where.endpoints[at]
-        return Way(eye.channels[at], endpoint, at, once(partial(self._left, service, at)))
-
-    def _left(self, service: str, at: int) -> None:
-        self._spread.busy[at] -= 1
-        self._calls[service] -= 1
 
 
 async def _close(eye: _AsyncEye) -> None:

@@ -42,6 +42,14 @@ def boards(tmp_path: Path) -> Iterator[list[HealthyBoard]]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boards of a busy machine are awaited: that one is slow is not what is told here."""
+    monkeypatch.setattr("rkd_client.spread.SETTLE_S", 15.0)
+    monkeypatch.setattr("rkd_client.spread.CONNECT_S", 20.0)
+    monkeypatch.setattr("rkd_client.boards.CONNECT_S", 20.0)
+
+
 class Waited:
     """A `Client` whose calls are awaited, so that one story is told to both halves."""
 
