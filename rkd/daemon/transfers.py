@@ -20,7 +20,8 @@ from rkd.operations.create import CreateRunner, RunJob
 from rkd.operations.journal import Journal
 from rkd.operations.operation import OperationKind
 from rkd.operations.operations import Operations
-from rkd.operations.pull import PullRunner, stages_in_use
+from rkd.operations.pull import PullRunner
+from rkd.operations.pull_order import stages_in_use
 from rkd.operations.push import PushRunner
 from rkd.operations.runner import Runner
 from rkd.operations.tokenizer import TokenizerSource

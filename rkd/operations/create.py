@@ -31,8 +31,8 @@ from rkd.modelfile.parse import Modelfile, parse
 from rkd.modelfile.render import inherit
 from rkd.modelfile.source import repository_of
 from rkd.operations import modelfiles, workshop
-from rkd.operations.operation import Operation, OperationKind
-from rkd.operations.operations import Operations
+from rkd.operations.create_start import parent_of
+from rkd.operations.operation import Operation
 from rkd.operations.order import CreateOrder, Work, file_name
 from rkd.operations.report import Report
 
@@ -46,94 +46,6 @@ FetchTokenizer = Callable[[str, Path], Awaitable[None]]
 
 FLOATS = frozenset({"F32", "F16", "BF16"})
 """Types a checkpoint is converted to directly."""
-
-
-async def start_create(
-    operations: Operations,
-    library: Library,
-    order: CreateOrder,
-    *,
-    in_use: Callable[[str], bool] = lambda _key: False,
-) -> Operation:
-    """
-    Start *order*, or join the create that does the same.
-
-    Raises:
-        InvalidInputError: INVALID_MODELFILE, INVALID_FIELD.
-        AlreadyExistsError: MODEL_EXISTS.
-        NotFoundError: MODEL_NOT_FOUND, for a FROM.
-        PreconditionError: MODEL_BUSY: the model to replace answers, or another create of that
-            name is under way; whatever stands against using FROM.
-    """
-    work = await asyncio.to_thread(order.work)
-    for other in operations.list():
-        same_name = other.kind is OperationKind.CREATE and other.key.split(" ")[0] == order.name.key
-        if same_name and not other.state.final:
-            if other.key == order.key:
-                break
-            raise PreconditionError(
-                Reason.MODEL_BUSY,
-                f"another create of {order.name} is under way.",
-                remedy=f"Wait for it with `rkctl ops attach {other.id}`, or cancel it.",
-                metadata={"model": order.name.text, "operation": other.id},
-            )
-    else:
-        await check_create(library, order, in_use=in_use)
-        if work is Work.HUB:
-            raise _not_pulled(order)
-    return await operations.start(
-        OperationKind.CREATE, key=order.key, subject=order.name.text, request=order.request()
-    )
-
-
-async def check_create(
-    library: Library, order: CreateOrder, *, in_use: Callable[[str], bool] = lambda _key: False
-) -> None:
-    """
-    Refuse what can be refused without a byte of the files.
-
-    Raises:
-        RkdError: as `start_create`, but for another create under way.
-    """
-    work = await asyncio.to_thread(order.work)
-    await library.current()
-    await library.learn(order.name)
-    if work is not Work.EXISTING:
-        _check_name(library, order, in_use)
-    if work is Work.PARENT:
-        await _parent(library, order)
-
-
-def _check_name(library: Library, order: CreateOrder, in_use: Callable[[str], bool]) -> None:
-    try:
-        library.find(order.name)
-    except NotFoundError:
-        return
-    if not order.replace:
-        raise refusals.exists(order.name)
-    if in_use(order.name.key):
-        raise PreconditionError(
-            Reason.MODEL_BUSY,
-            f"{order.name} is answering and cannot be replaced now.",
-            remedy=f"Wait, or let it leave with `rkctl stop {order.name}`.",
-            metadata={"model": order.name.text},
-        )
-
-
-def _not_pulled(order: CreateOrder) -> NotFoundError:
-    text = order.read().sources[0].text
-    return NotFoundError(
-        Reason.MODEL_NOT_FOUND,
-        f"FROM names {text}, which is not on this board.",
-        remedy=f"Fetch it with `rkctl pull {text}`, then say FROM with the name it got.",
-        metadata={"from": text},
-    )
-
-
-async def _parent(library: Library, order: CreateOrder) -> Model:
-    """Find the model a PARENT order derives from."""
-    name = order.parent or order.read().sources[0].text
-    return await library.resolve(await library.named(name, field_name="modelfile"))
 
 
 @dataclass(slots=True)
@@ -253,7 +165,7 @@ class CreateRunner:
 
     async def _derive(self, draft: _Draft) -> None:
         draft.report.stage("deriving")
-        parent = await _parent(self._library, draft.order)
+        parent = await parent_of(self._library, draft.order)
         await asyncio.to_thread(workshop.take_parent, draft.stage, parent.folder)
         base = await asyncio.to_thread(parse, parent.modelfile_text)
         draft.modelfile = await asyncio.to_thread(inherit, base, draft.modelfile)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,15 +27,16 @@ from rkd.hub.fetching import Fetching
 from rkd.hub.fit import FitVerdict, Headroom, judge, judge_all
 from rkd.hub.listing import Listing, look_up
 from rkd.hub.naming import is_collection, stem_of, tells_nothing
-from rkd.hub.reference import Reference, local_name, parse, with_revision
+from rkd.hub.reference import Reference, local_name
 from rkd.hub.threads import asking
 from rkd.hub.variants import Variant, select, variants_of
 from rkd.library import refusals
 from rkd.library.library import Library
 from rkd.model import Details, Format, Model, ModelName
 from rkd.operations import bundle
-from rkd.operations.operation import Operation, OperationKind, OperationState, asked
-from rkd.operations.operations import Operations
+from rkd.operations.operation import Operation
+from rkd.operations.present import is_older, is_the_same
+from rkd.operations.pull_order import PullOrder, stage_of
 from rkd.operations.report import Report
 
 _UNREAD = Details()
@@ -45,95 +44,6 @@ _UNREAD = Details()
 
 _PLAN_WAITS_S = (2.0, 5.0, 10.0, 20.0, 30.0)
 """Pauses of an operation resumed after a restart: the network may come up after rkd does."""
-
-
-@dataclass(frozen=True, slots=True)
-class PullOrder:
-    """
-    What a client asked for, as the operation keeps it.
-
-    Args:
-        name: the local name; "" to have one made.
-        replace: a model of another origin may go.
-    """
-
-    reference: Reference
-    name: str = ""
-    replace: bool = False
-
-    @classmethod
-    def of(
-        cls, source: str, *, name: str = "", revision: str = "", replace: bool, endpoint: str
-    ) -> PullOrder:
-        """
-        Read a request.
-
-        Raises:
-            InvalidInputError: INVALID_FIELD, INVALID_NAME.
-        """
-        reference = with_revision(parse(source, endpoint=endpoint), revision)
-        return cls(reference, ModelName.parse(name).text if name else "", replace)
-
-    @property
-    def source(self) -> str:
-        """The reference as people write it."""
-        selection = self.reference.selection
-        return self.reference.repository + (f":{selection}" if selection else "")
-
-    @property
-    def key(self) -> str:
-        """What makes two orders the same download."""
-        return f"{self.source.casefold()}@{self.reference.revision}->{self.name.casefold()}"
-
-    def request(self) -> dict[str, str]:
-        """Write it down for the journal."""
-        return {
-            "repository": self.reference.repository,
-            "selection": self.reference.selection,
-            "revision": self.reference.revision,
-            "name": self.name,
-            "replace": "yes" if self.replace else "",
-        }
-
-    @classmethod
-    def restored(cls, request: Mapping[str, str]) -> PullOrder:
-        """
-        Read it back.
-
-        Raises:
-            InvalidInputError: INVALID_FIELD, INVALID_NAME: the record was damaged or forged.
-        """
-        repository = parse(asked(request, "repository")).repository
-        name = asked(request, "name")
-        return cls(
-            Reference(repository, asked(request, "selection"), asked(request, "revision")),
-            ModelName.parse(name).text if name else "",
-            bool(asked(request, "replace")),
-        )
-
-
-async def start_pull(operations: Operations, order: PullOrder) -> Operation:
-    """Start the pull *order*, or join the one that brings the same."""
-    return await operations.start(
-        OperationKind.PULL,
-        key=order.key,
-        subject=order.name or order.source,
-        request=order.request(),
-    )
-
-
-def stages_in_use(operations: tuple[Operation, ...]) -> frozenset[str]:
-    """Name the stages that pulls will go on with, for the library's sweep at start."""
-    kept = {OperationState.SUCCEEDED, OperationState.CANCELLED}
-    return frozenset(
-        _stage_of(operation)
-        for operation in operations
-        if operation.kind is OperationKind.PULL and operation.state not in kept
-    )
-
-
-def _stage_of(operation: Operation) -> str:
-    return f"pull-{hashlib.sha256(operation.key.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +114,17 @@ class PullRunner:
         name = ModelName.parse(order.name or name_of(listing, variant))
         report.tell("model", name.text)
         report.tell("tag", variant.tag)
-        present = self._present(name)
-        if present is not None and await asyncio.to_thread(_is_the_same, present, listing, variant):
+        present = await self._present(name)
+        if present is not None and await asyncio.to_thread(is_the_same, present, listing, variant):
             report.stage("up to date")
             return {"unchanged": "yes"}
         plan = await self._plan(order, listing, variant, name, report)
-        await self._bring(plan, _stage_of(operation), report)
+        await self._bring(plan, stage_of(operation), report)
         return {}
 
     async def discard(self, operation: Operation) -> None:
         """Remove the stage with its parts."""
-        await self._library.discard(await self._library.stage(_stage_of(operation)))
+        await self._library.discard(await self._library.stage(stage_of(operation)))
 
     async def _listing(self, order: PullOrder, *, patient: bool) -> Listing:
         waits = (*self._plan_waits_s, None) if patient else (None,)
@@ -267,7 +177,9 @@ class PullRunner:
             report.stage(f"taking {PurePosixPath(chosen.variant.name).name}: {chosen.advice}")
         return chosen.variant
 
-    def _present(self, name: ModelName) -> Model | None:
+    async def _present(self, name: ModelName) -> Model | None:
+        """Find what stands under *name*, also where nobody has looked since the start."""
+        await self._library.learn(name)
         try:
             return self._library.find(name)
         except NotFoundError:
@@ -281,17 +193,17 @@ class PullRunner:
         name: ModelName,
         report: Report,
     ) -> _Plan:
-        await self._library.learn(name)
-        present = self._present(name)
-        update = present is not None and _is_older(present, listing, variant)
-        if present is not None and not (order.replace or update):
+        present = await self._present(name)
+        older = present if present is not None and is_older(present, listing, variant) else None
+        if present is not None and older is None and not order.replace:
             raise refusals.exists(name)
         base = None
         if bundle.needs_tokenizer(listing, variant):
             base = await self._base(listing, report)
         items = bundle.items_of(listing, variant, base)
-        text = present.modelfile_text if present is not None and update else ""
-        return _Plan(listing, variant, items, name, order.replace or update, text)
+        replace = order.replace or older is not None
+        text = older.modelfile_text if older is not None else ""
+        return _Plan(listing, variant, items, name, replace, text)
 
     async def _base(self, listing: Listing, report: Report) -> Listing | None:
         """Look the original model up; a .rkllm without tokenizer still runs, so only warn."""
@@ -345,38 +257,3 @@ def name_of(listing: Listing, variant: Variant) -> str:
     several = is_collection(one.name for one in variants_of(listing))
     stem = stem_of(variant.name) if several or tells_nothing(listing.repository) else ""
     return local_name(listing.repository, variant.quantization, stem=stem)
-
-
-def _is_older(present: Model, listing: Listing, variant: Variant) -> bool:
-    """Whether *present* is the same variant at another commit: then nobody has to say replace."""
-    names = {file.path.name for file in present.weights}
-    same = present.provenance.repository == listing.repository
-    return same and PurePosixPath(variant.name).name in names
-
-
-def _is_the_same(present: Model, listing: Listing, variant: Variant) -> bool:
-    """Whether *present* is what a pull would bring: then one request was enough."""
-    origin = present.provenance
-    if (origin.repository, origin.revision) != (listing.repository, listing.commit):
-        return False
-    recorded = dict(origin.digests)
-    if variant.sight and PurePosixPath(variant.sight.path).name not in recorded:
-        return False
-    return all(
-        recorded.get(PurePosixPath(file.path).name) == f"{file.algorithm}:{file.digest}"
-        or file.algorithm != "sha256"
-        for file in variant.files
-    ) and all(
-        _size(present.folder / item.name) == item.file.size_bytes
-        for item in bundle.items_of(listing, variant, None)
-        if item.name in recorded
-    )
-
-
-def _size(path: Path) -> int:
-    """Return the bytes of a regular file; -1 where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return -1
-    return status.st_size if stat.S_ISREG(status.st_mode) else -1

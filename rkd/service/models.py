@@ -18,11 +18,11 @@ from rkd.library.uploads import UploadPiece, Uploads
 from rkd.model import Model, ModelName
 from rkd.modelfile.commands import ProblemSeverity
 from rkd.modelfile.lint import lint
-from rkd.operations.create import check_create, start_create
+from rkd.operations.create_start import check_create, start_create
 from rkd.operations.operation import Operation, OperationState, succeeded
 from rkd.operations.operations import Operations
 from rkd.operations.order import CreateOrder, Work, file_name
-from rkd.operations.pull import PullOrder, start_pull
+from rkd.operations.pull_order import PullOrder, start_pull
 from rkd.operations.push import start_push
 from rkd.outside import escaped, quoted, shown
 from rkd.pool.deciding.runtimes import LibraryReport

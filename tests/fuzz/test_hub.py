@@ -19,7 +19,7 @@ from rkd.model import Details, ModelName
 from rkd.operations.journal import LARGEST_BYTES, from_json, to_json
 from rkd.operations.operation import Operation, OperationKind, OperationState
 from rkd.operations.order import CreateOrder
-from rkd.operations.pull import PullOrder
+from rkd.operations.pull_order import PullOrder
 from rkd.service.hub import _found, _repository, _variant
 from tests.fuzz.frame import Fuzz, Target
 

@@ -22,7 +22,8 @@ from rkd.library.library import Library
 from rkd.operations.journal import Journal
 from rkd.operations.operation import Operation, OperationKind
 from rkd.operations.operations import Operations
-from rkd.operations.pull import PullOrder, PullRunner, stages_in_use, start_pull
+from rkd.operations.pull import PullRunner
+from rkd.operations.pull_order import PullOrder, stages_in_use, start_pull
 from rkd.operations.push import PushRunner
 
 QUICK = Patience(waits_s=(0.01,) * 6)

@@ -38,16 +38,6 @@ ROOMS: dict[str, Sequence[str]] = {
 }
 """Sources, and the tests that have to notice, the likeliest first."""
 
-_CREATES = ("tests/integration/test_library_create.py",)
-_PULLS = ("tests/integration/test_pull_whole.py",)
-WHOLE: dict[str, Sequence[str]] = {
-    "rkd/operations/create.py": _CREATES,
-    "rkd/operations/workshop.py": _CREATES,
-    "rkd/operations/pull.py": _PULLS,
-    "rkd/operations/push.py": ("tests/integration/test_push.py",),
-}
-"""Files whose work is seen only as a whole, and what looks at it, after the tests of the room."""
-
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -69,7 +59,7 @@ def trials(only: str) -> Iterable[Trial]:
             name = str(path.relative_to(ROOT))
             if name.startswith(only):
                 for mutant in mutants(path.read_text(encoding="utf-8")):
-                    yield Trial(name, mutant, (*tests, *WHOLE.get(name, ())))
+                    yield Trial(name, mutant, tests)
 
 
 def judged() -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 
 from rkd.errors import InvalidInputError, NotFoundError, Reason
 from rkd.model import ModelName
-from rkd.operations.create import start_create
+from rkd.operations.create_start import start_create
 from rkd.operations.order import CreateOrder, Work
 
 
