@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -11,6 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+
+_ANYWHERE = "*"
+"""Of a test that forks: where its child goes is not seen."""
 
 
 @dataclass(slots=True)
@@ -25,11 +29,16 @@ class Reach:
 
     took_s: dict[int, float] = field(default_factory=dict)
     entered: dict[int, frozenset[str]] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Learn of forks; a hook of that kind is never taken back."""
+        os.register_at_fork(after_in_parent=lambda: self._seen.add(_ANYWHERE))
 
     @contextmanager
     def watching(self, index: int, source: Path) -> Iterator[None]:
         """Note what test *index* does to the functions of *source*, on every thread."""
-        seen: set[str] = set()
+        seen = self._seen = set()
         name = str(source)
 
         def entered(frame: FrameType, event: str, _argument: object) -> None:
@@ -49,11 +58,11 @@ class Reach:
 
     def of(self, function: str, order: Sequence[int]) -> list[int]:
         """Those of *order* that come into *function*, or into one defined in it."""
-        inner = f"{function}.<locals>."
+        inner, names = f"{function}.<locals>.", {function, _ANYWHERE}
         return [
             index
             for index in order
-            if any(one == function or one.startswith(inner) for one in self.entered[index])
+            if any(one in names or one.startswith(inner) for one in self.entered[index])
         ]
 
     def write(self, path: Path) -> None:

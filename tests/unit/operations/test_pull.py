@@ -250,7 +250,7 @@ async def test_weights_in_a_branch_are_those_of_this_board(
         await b.pull("org/t")
 
     assert b.report.detail["branch"] == branch
-    assert f"main holds no weights: taking branch {branch}" in b.report.stages
+    assert any(one.endswith(f": taking branch {branch}") for one in b.report.stages)
 
 
 async def test_the_card_is_read_where_no_name_tells_the_chip(tmp_path: Path) -> None:
