@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+import msgspec
 
 from rkd.outside import json_value, quoted
 
@@ -18,6 +20,15 @@ MOST_VALUES = 500_000
 
 LARGEST = 2**63 - 1
 """Largest number a field of the wire holds."""
+
+Line = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*$")]
+"""What `line` takes, as the type of a field."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
+"""What `count` takes, likewise."""
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A moment of a known time zone."""
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)
@@ -101,6 +112,14 @@ def moment(value: object) -> datetime:
     if not _EARLIEST <= at <= _LATEST:
         raise _unlike(value, "a moment between 1970 and 9000")
     return at.astimezone(UTC)
+
+
+def typed(value: object, kind: type[_Value]) -> _Value:
+    """Take the dataclass *kind*, or a tuple of it, as `msgspec.to_builtins` writes it."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise UnlikeError(str(error)) from None
 
 
 def texts(value: object, *, most_items: int, most_bytes: int) -> tuple[str, ...]:

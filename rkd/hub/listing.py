@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
+
+import msgspec
 
 from rkd import shape
 from rkd.errors import bad_field
@@ -61,23 +62,23 @@ class Listing:
         branches: others that hold some perhaps.
     """
 
-    repository: str
-    commit: str
+    repository: shape.Line
+    commit: shape.Line
     files: tuple[RemoteFile, ...]
-    license: str = ""
+    license: shape.Line = ""
     gated: bool = False
     private: bool = False
-    downloads: int = 0
-    likes: int = 0
-    updated: datetime | None = None
-    created: datetime | None = None
-    tags: tuple[str, ...] = ()
-    base_models: tuple[str, ...] = ()
-    parameters: int = 0
-    context_tokens: int = 0
-    architecture: str = ""
-    branch: str = ""
-    branches: tuple[str, ...] = ()
+    downloads: shape.Count = 0
+    likes: shape.Count = 0
+    updated: shape.Moment | None = None
+    created: shape.Moment | None = None
+    tags: tuple[shape.Line, ...] = ()
+    base_models: tuple[shape.Line, ...] = ()
+    parameters: shape.Count = 0
+    context_tokens: shape.Count = 0
+    architecture: shape.Line = ""
+    branch: shape.Line = ""
+    branches: tuple[shape.Line, ...] = ()
 
     def file(self, path: str) -> RemoteFile | None:
         """Find the file at *path*."""
@@ -168,12 +169,9 @@ def path_of(value: object) -> str:
     return path
 
 
-def stored(listing: Listing) -> dict[str, object]:
+def stored(listing: Listing) -> object:
     """Write *listing* as JSON values."""
-    record = asdict(listing)
-    for key in ("updated", "created"):
-        record[key] = record[key].isoformat() if record[key] else None
-    return record
+    return msgspec.to_builtins(listing)
 
 
 def restored(value: object) -> Listing:
@@ -183,40 +181,18 @@ def restored(value: object) -> Listing:
     Raises:
         UnlikeError: it is something else.
     """
-    record = shape.record(value)
-    told, many = partial(_told, record), partial(_many, record)
-    return Listing(
-        repository=told("repository"),
-        commit=_commit(record.get("commit")),
-        files=tuple(_restored_file(one) for one in _items(record.get("files"))),
-        license=told("license"),
-        gated=bool(record.get("gated")),
-        private=bool(record.get("private")),
-        downloads=shape.count(record.get("downloads")),
-        likes=shape.count(record.get("likes")),
-        updated=shape.either(shape.moment, record.get("updated"), None),
-        created=shape.either(shape.moment, record.get("created"), None),
-        tags=many("tags"),
-        base_models=many("base_models"),
-        parameters=shape.count(record.get("parameters")),
-        context_tokens=shape.count(record.get("context_tokens")),
-        architecture=told("architecture"),
-        branch=told("branch"),
-        branches=many("branches"),
-    )
+    listing = shape.typed(value, Listing)
+    _commit(listing.commit)
+    for file in listing.files:
+        path_of(file.path)
+        _size(file.size_bytes)
+        _digest(file.algorithm, file.digest)
+    return listing
 
 
 def _record(value: object) -> Mapping[str, object]:
     nothing: Mapping[str, object] = {}
     return shape.either(shape.record, value, nothing)
-
-
-def _told(record: Mapping[str, object], key: str) -> str:
-    return _line(record.get(key))
-
-
-def _many(record: Mapping[str, object], key: str) -> tuple[str, ...]:
-    return shape.texts(record.get(key), most_items=MOST_TAGS, most_bytes=_LONGEST_TEXT_BYTES)
 
 
 def _items(value: object) -> list[object]:
@@ -255,19 +231,6 @@ def _file(value: object) -> RemoteFile:
     )
 
 
-def _restored_file(value: object) -> RemoteFile:
-    record = shape.record(value)
-    algorithm = _line(record.get("algorithm"))
-    if algorithm not in _DIGESTS:
-        raise shape.UnlikeError(f"{quoted(algorithm)} is no way to hash a file")
-    return RemoteFile(
-        path_of(record.get("path")),
-        _size(record.get("size_bytes")),
-        algorithm,
-        _digest(algorithm, record.get("digest")),
-    )
-
-
 def _size(value: object) -> int:
     size_bytes = shape.count(value)
     if size_bytes > LARGEST_FILE_BYTES:
@@ -277,7 +240,7 @@ def _size(value: object) -> int:
 
 def _digest(algorithm: str, value: object) -> str:
     digest = _line(value).lower()
-    if not _DIGESTS[algorithm].fullmatch(digest):
+    if algorithm not in _DIGESTS or not _DIGESTS[algorithm].fullmatch(digest):
         raise shape.UnlikeError(f"{quoted(digest)} is no {algorithm}")
     return digest
 

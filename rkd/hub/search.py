@@ -7,9 +7,11 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from rkd import shape
 from rkd.hub.cache import AnswerCache, Form
@@ -31,9 +33,6 @@ _RKLLM_LIBRARIES = ("rkllm", "rkllm-runtime")
 """What cards of .rkllm files name as their library."""
 
 _USUAL_CHIP = "rk3588"
-_MOST_KINDS = 1_000
-_LONGEST_BYTES = 300
-_FORMATS = frozenset(one.value for one in Format)
 _EXPAND: list[Any] = [
     "gguf",
     "gated",
@@ -77,16 +76,16 @@ class Query:
 class Found:
     """A repository found; parameters 0 where unknown."""
 
-    id: str
-    downloads: int
-    likes: int
-    updated: datetime | None
-    created: datetime | None
-    license: str
+    id: shape.Line
+    downloads: shape.Count
+    likes: shape.Count
+    updated: shape.Moment | None
+    created: shape.Moment | None
+    license: shape.Line
     gated: bool
-    formats: tuple[str, ...]
-    quantizations: tuple[str, ...]
-    parameters: int
+    formats: tuple[Format, ...]
+    quantizations: tuple[shape.Line, ...]
+    parameters: shape.Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ def found_in(answer: object) -> Found:
     besides = companions(names)
     weights = [name for name in names if name not in besides]
     kinds = dict.fromkeys(in_file_name(name) for name in weights)
-    formats = {name.lower().rsplit(".", 1)[1] for name in weights}
+    formats = {Format(name.lower().rsplit(".", 1)[1]) for name in weights}
     guessed = parameters_in(listing.repository.rpartition("/")[2])
     return Found(
         id=listing.repository,
@@ -240,7 +239,7 @@ def _passes(one: Found, query: Query) -> bool:
     kinds = {kind.casefold() for kind in one.quantizations}
     return (
         bool(one.formats)
-        and (query.format is None or query.format.value in one.formats)
+        and (query.format is None or query.format in one.formats)
         and (not query.quantization or query.quantization.casefold() in kinds)
         and one.downloads >= query.min_downloads
         and (not query.license or one.license == query.license)
@@ -266,39 +265,4 @@ def _size(parameters: int) -> str:
     return next((name for bound, name in _SIZES if parameters < bound), "9B and more")
 
 
-def _stored(found: tuple[Found, ...]) -> object:
-    return [
-        asdict(one)
-        | {key: moment.isoformat() if moment else None for key, moment in _moments(one).items()}
-        for one in found
-    ]
-
-
-def _moments(found: Found) -> dict[str, datetime | None]:
-    return {"updated": found.updated, "created": found.created}
-
-
-def _restored(value: object) -> tuple[Found, ...]:
-    return tuple(_restored_one(one) for one in shape.items(value, most=LOOKED_AT))
-
-
-def _restored_one(value: object) -> Found:
-    record = shape.record(value)
-    line = functools.partial(shape.line, most_bytes=_LONGEST_BYTES)
-    many = functools.partial(shape.texts, most_items=_MOST_KINDS, most_bytes=_LONGEST_BYTES)
-    formats = many(record.get("formats"))
-    return Found(
-        id=line(record.get("id")),
-        downloads=shape.count(record.get("downloads")),
-        likes=shape.count(record.get("likes")),
-        updated=shape.either(shape.moment, record.get("updated"), None),
-        created=shape.either(shape.moment, record.get("created"), None),
-        license=line(record.get("license")),
-        gated=bool(record.get("gated")),
-        formats=tuple(one for one in formats if one in _FORMATS),
-        quantizations=many(record.get("quantizations")),
-        parameters=shape.count(record.get("parameters")),
-    )
-
-
-_FORM = Form(_stored, _restored)
+_FORM = Form(msgspec.to_builtins, functools.partial(shape.typed, kind=tuple[Found, ...]))

@@ -173,8 +173,7 @@ def _page(request: pb.SearchRequest) -> tuple[int, int]:
 
 def _found(found: Found) -> pb.Repository:
     guesses = [guessed_bytes(found.parameters, kind) for kind in found.quantizations]
-    formats = [Format(name) for name in found.formats]
-    return _described(found, found.id, formats, found.quantizations, guesses)
+    return _described(found, found.id, list(found.formats), found.quantizations, guesses)
 
 
 def _repository(listing: Listing, judgements: tuple[Judgement, ...]) -> pb.Repository:
