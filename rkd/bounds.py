@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
-from rkd.errors import InvalidInputError, Reason, Violation, bad_field
+from rkd.errors import Violation, bad_field, bad_fields
 from rkd.grammar import gbnf
 from rkd.grammar.automaton import automaton_of
 from rkd.grammar.regex import PatternError
@@ -44,16 +45,8 @@ def check(run: Run) -> None:
     Raises:
         InvalidInputError: INVALID_FIELD, the first ten fields with what is allowed.
     """
-    found: list[Violation] = []
-    for violation in judge(run):
-        found.append(violation)
-        if len(found) == MAX_VIOLATIONS:
-            break
-    if found:
-        listed = "; ".join(f"{one.field} {one.description}" for one in found)
-        raise InvalidInputError(
-            Reason.INVALID_FIELD, f"The request is wrong: {listed}.", violations=tuple(found)
-        )
+    if found := list(islice(judge(run), MAX_VIOLATIONS)):
+        raise bad_fields(found)
 
 
 def check_inputs(inputs: Sequence[str]) -> None:

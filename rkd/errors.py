@@ -9,7 +9,7 @@ table from class to gRPC code; the wire between daemon and worker carries all an
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -146,6 +146,14 @@ def bad_field(field: str, what: str, message: str = "", *, remedy: str = "") -> 
         message or f"{field}: {what}",
         remedy=remedy,
         violations=(Violation(field, what),),
+    )
+
+
+def bad_fields(violations: Sequence[Violation]) -> InvalidInputError:
+    """Make the error for all that is wrong with a request."""
+    listed = "; ".join(f"{one.field} {one.description}" for one in violations)
+    return InvalidInputError(
+        Reason.INVALID_FIELD, f"The request is wrong: {listed}.", violations=tuple(violations)
     )
 
 

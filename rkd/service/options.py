@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rkd.bounds import MAX_BIASES, MAX_BREAKER_BYTES
-from rkd.errors import InvalidInputError, Reason, Violation, bad_field
+from rkd.errors import Violation, bad_field, bad_fields
 from rkd.inference import ContextOverflow, Sampling
 from rkd.model import BackendChoice, Model, ModelName, Recipe
 from rkd.modelfile.sampling import LOOP_GUARD_AT_MOST, MAX_STOP_BYTES, MAX_STOPS, SAMPLING
@@ -109,12 +109,7 @@ class Checker:
         if self._more:
             self._violations.append(Violation("…", f"and {self._more} more"))
         if self._violations:
-            listed = "; ".join(f"{one.field} {one.description}" for one in self._violations)
-            raise InvalidInputError(
-                Reason.INVALID_FIELD,
-                f"The request is wrong: {listed}.",
-                violations=tuple(self._violations),
-            )
+            raise bad_fields(self._violations)
 
 
 def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:

@@ -8,23 +8,15 @@ theirs. What a template may do is bounded by `sandbox.py`.
 from __future__ import annotations
 
 import functools
-import gc
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from jinja2 import TemplateError, meta
+from jinja2 import TemplateError
 
-from rkd.backend.prompt.sandbox import (
-    Budget,
-    ChatEnvironment,
-    GivenList,
-    TemplateRefusalError,
-    TemplateRunawayError,
-    check_length,
-)
+from rkd.backend.prompt.bounded import BoundedTemplate
+from rkd.backend.prompt.sandbox import GivenList, TemplateRefusalError, TemplateRunawayError
 from rkd.backend.prompt.shape import Turn, TurnShape, shape_of, written
 from rkd.backend.text.begun import begun
 from rkd.backend.text.calls.table import format_of
@@ -33,10 +25,9 @@ from rkd.capability.judges import ALWAYS_THINKS
 from rkd.capability.table import require_of_template
 from rkd.capability.template import TemplateTraits
 from rkd.capability.think import opened
-from rkd.errors import InvalidInputError, Reason, Violation, bad_field
+from rkd.errors import InvalidInputError, bad_field
 from rkd.inference import Run, Tool
 from rkd.model import Message
-from rkd.outside import whole
 
 MOST_NAMES = 20
 """How many variables of a template an error lists."""
@@ -45,18 +36,6 @@ _OWN_NAMES = frozenset(
     {"messages", "tools", "add_generation_prompt", "bos_token", "eos_token", "raise_exception"}
     | {"strftime_now", "range", "namespace", "dict"}
 )
-FAULTS = (
-    TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RecursionError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
-"""What compiling or running somebody else's template can raise."""
 
 
 class ChatTemplate:
@@ -82,15 +61,7 @@ class ChatTemplate:
     ) -> None:
         self._source = source
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
-        self._environment = ChatEnvironment(now)
-        self._one_at_a_time = threading.Lock()
-        try:
-            check_length(len(source) * 8)
-            names = meta.find_undeclared_variables(self._environment.parse(source))
-            self._template = self._environment.from_string(source)
-        except FAULTS as error:
-            raise broken_template(error) from error
-        self._names = frozenset(names)
+        self._template = BoundedTemplate(source, now)
         self.traits = TemplateTraits.of(source)
         """What it can be asked for."""
         self.format = format_of(source)
@@ -122,8 +93,8 @@ class ChatTemplate:
         """
         given: dict[str, object] = json.loads(run.template_arguments or "{}")
         for name in given:
-            if name not in self._names:
-                known = ", ".join(sorted(self._names - _OWN_NAMES)[:MOST_NAMES]) or "none"
+            if name not in self._template.names:
+                known = ", ".join(sorted(self._template.names - _OWN_NAMES)[:MOST_NAMES]) or "none"
                 raise bad_field(
                     f"template_arguments.{name}",
                     f"is no variable of this model's chat template; it reads: {known}",
@@ -229,29 +200,9 @@ class ChatTemplate:
             **self._tokens,
             **more,
         }
-        if functions and "xml_tools" in self._names:
+        if functions and "xml_tools" in self._template.names:
             names["xml_tools"] = functions
-        pieces: list[str] = []
-        length = 0
-        full = False
-        with self._one_at_a_time:
-            self._environment.budget = Budget()
-            try:
-                for piece in self._template.generate(names):
-                    length += len(piece)
-                    check_length(length)
-                    pieces.append(piece)
-            except TemplateRefusalError:
-                raise
-            except MemoryError:
-                # Raised below: here the traceback still holds all that the template has made.
-                full = True
-            except FAULTS as error:
-                raise broken_template(error) from error
-        if full:
-            gc.collect()  # Jinja's frames hold each other
-            raise broken_template(TemplateRunawayError("it makes more than the memory it may have"))
-        return whole("".join(pieces))
+        return self._template.render(names)
 
     def _check_silence(self, text: str, *, thinking: bool | None) -> None:
         """Refuse `thinking=False` where the template opens the reasoning all the same."""
@@ -265,26 +216,8 @@ def _gap(run: Run) -> dict[str, object]:
 
 def _refused(error: TemplateError) -> InvalidInputError:
     what = f"the model's chat template refuses these messages: {error.message or 'no reason given'}"
-    return InvalidInputError(
-        Reason.INVALID_FIELD,
-        what,
-        remedy="Change the order or the roles of the messages.",
-        violations=(Violation("messages", what),),
-    )
-
-
-def broken_template(error: BaseException) -> InvalidInputError:
-    """Make the error for a template that does not compile, or fails."""
-    line = getattr(error, "lineno", None)
-    at = f" (line {line})" if line else ""
-    verb = "is stopped" if isinstance(error, TemplateRunawayError) else "fails"
-    what = f"the chat template {verb}{at}: {str(error) or type(error).__name__}"
-    return InvalidInputError(
-        Reason.INVALID_FIELD,
-        what,
-        remedy="Correct the TEMPLATE of the Modelfile, or the chat template beside the weights.",
-        violations=(Violation("template", what),),
-    )
+    remedy = "Change the order or the roles of the messages."
+    return bad_field("messages", what, what, remedy=remedy)
 
 
 def _with_tools(turns: list[Turn], functions: list[dict[str, object]]) -> list[Turn]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from rkd.backend.prompt.chat import FAULTS, broken_template
-from rkd.backend.prompt.sandbox import Budget, ChatEnvironment, check_length
+from rkd.backend.prompt.bounded import BoundedTemplate, broken_template
+from rkd.backend.prompt.sandbox import TemplateRefusalError
 from rkd.capability.rerank import PLAIN, is_plain
 from rkd.inference import RankSpec
-from rkd.outside import whole
 
 
 class RerankTemplate:
@@ -36,16 +34,7 @@ class RerankTemplate:
     ) -> None:
         self._source = source
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
-        self._plain = is_plain(source)
-        if self._plain:
-            return
-        self._environment = ChatEnvironment(now)
-        self._one_at_a_time = threading.Lock()
-        try:
-            check_length(len(source) * 8)
-            self._template = self._environment.from_string(source)
-        except FAULTS as error:
-            raise broken_template(error) from error
+        self._template = None if is_plain(source) else BoundedTemplate(source, now)
 
     def prompt(self, spec: RankSpec, document: str) -> str:
         """
@@ -54,7 +43,7 @@ class RerankTemplate:
         Raises:
             InvalidInputError: INVALID_FIELD, the template fails.
         """
-        if self._plain:
+        if self._template is None:
             # At once: what one of them says about the other's place is text.
             put = {"query": spec.query, "document": document}
             return PLAIN.sub(lambda found: put[found[1]], self._source)
@@ -69,10 +58,6 @@ class RerankTemplate:
         if spec.instruction:
             names["instruction"] = spec.instruction
         try:
-            with self._one_at_a_time:
-                self._environment.budget = Budget()
-                text = self._template.render(names)
-            check_length(len(text))
-        except FAULTS as error:
+            return self._template.render(names)
+        except TemplateRefusalError as error:
             raise broken_template(error) from error
-        return whole(text)
