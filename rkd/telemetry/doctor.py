@@ -27,7 +27,7 @@ from rkd.board.npu import (
 from rkd.setting import Listen
 from rkd.telemetry import slowness
 from rkd.telemetry.answering import AnsweringClocks
-from rkd.telemetry.finding import Finding, Severity, Trouble
+from rkd.telemetry.finding import Diagnosis, Finding, Severity, Trouble
 from rkd.words import size
 
 RECOMMENDED_DRIVER: Final = (0, 9, 8)
@@ -97,56 +97,52 @@ class Condition:
 
 def examine(facts: Condition) -> tuple[Finding, ...]:
     """Run every check."""
-    return tuple(check(facts) for check in CHECKS)
+    found = ((name, check(facts)) for name, check in CHECKS.items())
+    return tuple(Finding(name, one.severity, one.message, one.remedy) for name, one in found)
 
 
-def _soc(facts: Condition) -> Finding:
+def _soc(facts: Condition) -> Diagnosis:
     board = facts.board
     known = board.soc_source not in {"", "device tree"}
     told = f", as {board.soc_source} tell: the device tree is masked" if known else ""
     named = f"{board.model or 'a board'} with {board.soc}{told}"
     if board.platform in SUPPORTED_SOCS:
         takes = ", ".join(QUANTIZATIONS[board.platform][:2])
-        return Finding("soc", Severity.OK, f"{named}; .rkllm files of {takes} and more run on it")
+        return Diagnosis(Severity.OK, f"{named}; .rkllm files of {takes} and more run on it")
     bad = Severity.ERROR if facts.backend == "npu" else Severity.NOTE
     if board.platform in VISION_ONLY:
-        return Finding(
-            "soc",
+        return Diagnosis(
             bad,
             f"{named}, whose NPU runs vision models alone; models run on the CPU",
             "Nothing to do: use GGUF files, Q4_0 where there is a choice.",
         )
     what = f"{board.soc} has no NPU rkd drives" if board.soc else "no Rockchip SoC recognised"
-    return Finding(
-        "soc",
+    return Diagnosis(
         bad,
         f"{what}; models run on the CPU",
         "Nothing to do off a board; in a container, unmask /proc/device-tree.",
     )
 
 
-def _driver(facts: Condition) -> Finding:
+def _driver(facts: Condition) -> Diagnosis:
     board = facts.board
     if board.platform not in SUPPORTED_SOCS:
-        return Finding("npu-driver", Severity.OK, "not needed here")
+        return Diagnosis(Severity.OK, "not needed here")
     if board.npu_mainline and not board.npu_nodes:
-        return Finding(
-            "npu-driver",
+        return Diagnosis(
             Severity.ERROR,
             "the kernel has the mainline driver (rocket), which librkllmrt.so cannot use",
             "Install a vendor kernel with Rockchip's rknpu driver.",
         )
     version = version_numbers(board.npu_driver)
     if not version and not board.npu_nodes:
-        return Finding(
-            "npu-driver",
+        return Diagnosis(
             Severity.ERROR,
             "the kernel has no NPU driver",
             "Install a vendor kernel with Rockchip's rknpu driver.",
         )
     if not version:
-        return Finding(
-            "npu-driver",
+        return Diagnosis(
             Severity.NOTE,
             "the version of the rknpu driver is not known",
             "As root: cat /sys/kernel/debug/rknpu/version; 0.9.8 or newer is wanted.",
@@ -154,65 +150,59 @@ def _driver(facts: Condition) -> Finding:
     if version < RECOMMENDED_DRIVER:
         bad = Severity.ERROR if version < MINIMUM_DRIVER else Severity.WARNING
         remedy = "Update the kernel to one with rknpu 0.9.8 or newer."
-        return Finding("npu-driver", bad, f"rknpu {board.npu_driver} is old", remedy)
-    return Finding("npu-driver", Severity.OK, f"rknpu {board.npu_driver}")
+        return Diagnosis(bad, f"rknpu {board.npu_driver} is old", remedy)
+    return Diagnosis(Severity.OK, f"rknpu {board.npu_driver}")
 
 
-def _device(facts: Condition) -> Finding:
+def _device(facts: Condition) -> Diagnosis:
     board = facts.board
     if board.platform not in SUPPORTED_SOCS:
-        return Finding("npu-device", Severity.OK, "not needed here")
+        return Diagnosis(Severity.OK, "not needed here")
     if not board.npu_nodes:
-        return Finding(
-            "npu-device",
-            Severity.ERROR,
-            "neither /dev/rknpu nor a render node of RKNPU",
-            no_device_remedy(board),
+        return Diagnosis(
+            Severity.ERROR, "neither /dev/rknpu nor a render node of RKNPU", no_device_remedy(board)
         )
     open_ = [str(node.path) for node in board.npu_nodes if node.accessible]
     if open_:
-        return Finding("npu-device", Severity.OK, ", ".join(open_))
+        return Diagnosis(Severity.OK, ", ".join(open_))
     node = board.npu_nodes[0]
-    return Finding(
-        "npu-device",
+    return Diagnosis(
         Severity.ERROR,
         f"no permission on {node.path} (mode {node.mode:04o})",
         "Install systemd/60-rkd.rules into /etc/udev/rules.d, then `udevadm trigger`.",
     )
 
 
-def _library(facts: Condition) -> Finding:
+def _library(facts: Condition) -> Diagnosis:
     board = facts.board
     good = [f"{one.version} {one.path}" for one in board.runtimes if one.problem is None]
     if good:
-        return Finding("npu-library", Severity.OK, ", ".join(good))
+        return Diagnosis(Severity.OK, ", ".join(good))
     wanted = board.platform in SUPPORTED_SOCS or facts.backend == "npu"
     problem = board.runtimes[0].problem if board.runtimes else npu_obstacle(board)
     if not wanted or problem is None:
-        return Finding("npu-library", Severity.OK, "not needed here")
+        return Diagnosis(Severity.OK, "not needed here")
     message = problem.message if board.runtimes else "librkllmrt.so was not found"
     remedy = problem.remedy if board.runtimes else "Put librkllmrt.so into /usr/lib."
-    return Finding("npu-library", Severity.ERROR, message, remedy)
+    return Diagnosis(Severity.ERROR, message, remedy)
 
 
-def _pairings(facts: Condition) -> Finding:
+def _pairings(facts: Condition) -> Diagnosis:
     if facts.stuck:
-        return Finding(
-            "npu-models",
+        return Diagnosis(
             Severity.WARNING,
             _some(facts.stuck),
             "Install another version of librkllmrt.so, or convert the model anew; `rkctl load` "
             "tries what is here again.",
         )
     if facts.unfit:
-        return Finding(
-            "npu-models",
+        return Diagnosis(
             Severity.NOTE,
             _some(facts.unfit),
             "Nothing: another library serves; `rkctl show` has the details, `PARAMETER "
             "rkllm_version` overrides.",
         )
-    return Finding("npu-models", Severity.OK, "every model tried gets on with its library")
+    return Diagnosis(Severity.OK, "every model tried gets on with its library")
 
 
 def _some(lines: tuple[str, ...]) -> str:
@@ -220,170 +210,159 @@ def _some(lines: tuple[str, ...]) -> str:
     return "; ".join(lines[:MOST_TOLD]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _groups(facts: Condition) -> Finding:
+def _groups(facts: Condition) -> Diagnosis:
     missing = [name for name in ("render", "video") if name not in facts.groups]
     closed = any(not node.accessible for node in facts.board.npu_nodes + facts.board.heap_nodes)
     if not closed or not missing:
         shown = ", ".join(facts.groups) or "none"
-        return Finding("groups", Severity.OK, f"the daemon is in {shown}")
-    return Finding(
-        "groups",
+        return Diagnosis(Severity.OK, f"the daemon is in {shown}")
+    return Diagnosis(
         Severity.WARNING,
         f"the daemon is not in {' and '.join(missing)}, and NPU devices are closed to it",
         "Use the shipped unit (SupplementaryGroups=render video), or `usermod -aG`.",
     )
 
 
-def _governor(facts: Condition) -> Finding:
+def _governor(facts: Condition) -> Diagnosis:
     slow, shown = slowness.governors(facts.telemetry)
-    return _clocked("governor", slow, shown or "none to see")
+    return _clocked(slow, shown or "none to see")
 
 
-def _speed(kind: ClockKind, facts: Condition) -> Finding:
+def _speed(kind: ClockKind, facts: Condition) -> Diagnosis:
     now, raised = facts.telemetry, facts.clocks_raised
     slow = slowness.slow(kind, now, facts.seen, hot_c=HOT_C, raised=raised)
-    return _clocked(f"clock-{kind.name.lower()}", slow, slowness.words(kind, now.clocks))
+    return _clocked(slow, slowness.words(kind, now.clocks))
 
 
-def _heat(facts: Condition) -> Finding:
-    return _clocked("clock-heat", slowness.heat(facts.telemetry, HOT_C), "no clock is held back")
+def _heat(facts: Condition) -> Diagnosis:
+    return _clocked(slowness.heat(facts.telemetry, HOT_C), "no clock is held back")
 
 
-def _clocked(check: str, slow: Trouble | None, well: str) -> Finding:
+def _clocked(slow: Trouble | None, well: str) -> Diagnosis:
     if slow is None:
-        return Finding(check, Severity.OK, well)
-    return Finding(check, Severity.WARNING, slow.message, slow.remedy)
+        return Diagnosis(Severity.OK, well)
+    return Diagnosis(Severity.WARNING, slow.message, slow.remedy)
 
 
-def _temperature(facts: Condition) -> Finding:
+def _temperature(facts: Condition) -> Diagnosis:
     zones = facts.telemetry.temperatures_c
     if not zones:
-        return Finding("temperature", Severity.OK, "no sensors to see")
+        return Diagnosis(Severity.OK, "no sensors to see")
     name, degrees = max(zones, key=lambda zone: zone[1])
     if degrees >= HOT_C:
         remedy = "Add a heat sink or a fan: the kernel slows the clocks."
-        return Finding("temperature", Severity.WARNING, f"{name} is at {degrees:.0f} °C", remedy)
-    return Finding("temperature", Severity.OK, f"{name} at {degrees:.0f} °C is the warmest")
+        return Diagnosis(Severity.WARNING, f"{name} is at {degrees:.0f} °C", remedy)
+    return Diagnosis(Severity.OK, f"{name} at {degrees:.0f} °C is the warmest")
 
 
-def _memory(facts: Condition) -> Finding:
+def _memory(facts: Condition) -> Diagnosis:
     now = facts.telemetry
     text = f"{size(now.memory_available_bytes)} of {size(now.memory_total_bytes)} available"
     if 0 < now.memory_available_bytes < SMALL_MEMORY_BYTES:
         remedy = "Unload models (`rkctl stop`) or end other programs."
-        return Finding("memory", Severity.WARNING, text, remedy)
-    return Finding("memory", Severity.OK, text)
+        return Diagnosis(Severity.WARNING, text, remedy)
+    return Diagnosis(Severity.OK, text)
 
 
-def _disk(facts: Condition) -> Finding:
+def _disk(facts: Condition) -> Diagnosis:
     free = facts.models_free_bytes
     text = f"{size(free)} free in {facts.models}"
     if not facts.models_writable:
-        return Finding(
-            "disk",
+        return Diagnosis(
             Severity.ERROR,
             f"{facts.models} cannot be written",
             "Give the daemon's user the folder, or set RKD_MODELS to another.",
         )
     if free < facts.disk_reserve_bytes:
-        return Finding("disk", Severity.ERROR, text, "Delete models (`rkctl rm`) or files.")
+        return Diagnosis(Severity.ERROR, text, "Delete models (`rkctl rm`) or files.")
     if free < SMALL_DISK_BYTES:
-        return Finding("disk", Severity.WARNING, text, "Larger models will not fit: make room.")
-    return Finding("disk", Severity.OK, text)
+        return Diagnosis(Severity.WARNING, text, "Larger models will not fit: make room.")
+    return Diagnosis(Severity.OK, text)
 
 
-def _listeners(facts: Condition) -> Finding:
+def _listeners(facts: Condition) -> Diagnosis:
     exposed = [str(one) for one in facts.listen if not one.is_local]
     text = ", ".join(str(one) for one in facts.listen)
     if exposed and facts.insecure and not (facts.has_tls and (facts.tokens or facts.has_client_ca)):
-        return Finding(
-            "listeners",
+        return Diagnosis(
             Severity.WARNING,
             f"{', '.join(exposed)} is open to the network without TLS or without tokens",
             "Run `rkctl cert init` and `rkctl token create`, and remove `insecure = true`.",
         )
-    return Finding("listeners", Severity.OK, text)
+    return Diagnosis(Severity.OK, text)
 
 
-def _tokens(facts: Condition) -> Finding:
+def _tokens(facts: Condition) -> Diagnosis:
     if facts.tokens is None:
-        return Finding(
-            "tokens",
+        return Diagnosis(
             Severity.ERROR,
             "the token file cannot be read: nobody gets in over TCP",
             "Give it the daemon's group (0640), or make it anew with `rkctl token create`.",
         )
     if facts.tokens == 0 and facts.wants_tokens:
-        return Finding(
-            "tokens",
+        return Diagnosis(
             Severity.NOTE,
             "the token file is empty: nobody gets in over TCP",
             "Make one with `rkctl token create`, or delete the file to open loopback.",
         )
     if facts.tokens == 0 and any(not one.socket for one in facts.listen):
-        return Finding(
-            "tokens",
+        return Diagnosis(
             Severity.NOTE,
             "no tokens: every user of this machine may do everything over loopback",
             "On a shared machine: `rkctl token create --role admin NAME`.",
         )
-    return Finding("tokens", Severity.OK, f"{facts.tokens} tokens")
+    return Diagnosis(Severity.OK, f"{facts.tokens} tokens")
 
 
-def _clock(facts: Condition) -> Finding:
+def _clock(facts: Condition) -> Diagnosis:
     if facts.now < OLDEST_CLOCK:
-        return Finding(
-            "clock",
+        return Diagnosis(
             Severity.ERROR,
             f"the clock says {facts.now:%Y-%m-%d}: certificates and downloads fail",
             "Set it, or enable systemd-timesyncd.",
         )
-    return Finding("clock", Severity.OK, f"{facts.now:%Y-%m-%d %H:%M} UTC")
+    return Diagnosis(Severity.OK, f"{facts.now:%Y-%m-%d %H:%M} UTC")
 
 
-def _files(facts: Condition) -> Finding:
+def _files(facts: Condition) -> Diagnosis:
     if facts.open_files < FEW_FILES:
-        return Finding(
-            "open-files",
+        return Diagnosis(
             Severity.NOTE,
             f"at most {facts.open_files} files may be open",
             "Use the shipped unit (LimitNOFILE), or `ulimit -n 65536`.",
         )
-    return Finding("open-files", Severity.OK, f"at most {facts.open_files}")
+    return Diagnosis(Severity.OK, f"at most {facts.open_files}")
 
 
-def _engine(facts: Condition) -> Finding:
+def _engine(facts: Condition) -> Diagnosis:
     if trouble := facts.engine_trouble:
-        return Finding("cpu-engine", Severity.ERROR, trouble.message, trouble.remedy)
+        return Diagnosis(Severity.ERROR, trouble.message, trouble.remedy)
     wheel_is_slow = facts.board.architecture == "aarch64" and "asimddp" in facts.board.cpu.features
     if wheel_is_slow and not facts.native_engine:
-        return Finding(
-            "cpu-engine",
+        return Diagnosis(
             Severity.NOTE,
             "the packaged CPU engine does not use this processor's dot products",
             "Run `install.sh --native-engine` to build one that does.",
         )
-    return Finding("cpu-engine", Severity.OK, "native" if facts.native_engine else "packaged")
+    return Diagnosis(Severity.OK, "native" if facts.native_engine else "packaged")
 
 
-CHECKS: Final[tuple[Callable[[Condition], Finding], ...]] = (
-    _soc,
-    _driver,
-    _device,
-    _library,
-    _pairings,
-    _groups,
-    _governor,
-    partial(_speed, ClockKind.NPU),
-    partial(_speed, ClockKind.CPU),
-    partial(_speed, ClockKind.DDR),
-    _heat,
-    _temperature,
-    _memory,
-    _disk,
-    _listeners,
-    _tokens,
-    _clock,
-    _files,
-    _engine,
-)
+CHECKS: Final[dict[str, Callable[[Condition], Diagnosis]]] = {
+    "soc": _soc,
+    "npu-driver": _driver,
+    "npu-device": _device,
+    "npu-library": _library,
+    "npu-models": _pairings,
+    "groups": _groups,
+    "governor": _governor,
+    **{f"clock-{one.name.lower()}": partial(_speed, one) for one in ClockKind},
+    "clock-heat": _heat,
+    "temperature": _temperature,
+    "memory": _memory,
+    "disk": _disk,
+    "listeners": _listeners,
+    "tokens": _tokens,
+    "clock": _clock,
+    "open-files": _files,
+    "cpu-engine": _engine,
+}

@@ -16,6 +16,15 @@ class Severity(enum.IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What one check makes of the facts; remedy is empty when all is well."""
+
+    severity: Severity
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One check's answer; remedy is empty when all is well."""
 
