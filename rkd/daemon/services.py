@@ -35,15 +35,16 @@ from rkd.v1 import (
     system_pb2_grpc,
 )
 
-NAMES = (
-    "rkd.v1.ModelService",
-    "rkd.v1.InferenceService",
-    "rkd.v1.HubService",
-    "rkd.v1.PoolService",
-    "rkd.v1.OperationService",
-    "rkd.v1.SystemService",
-    "rkd.v1.AccessService",
-)
+REGISTER: dict[str, Register] = {
+    "rkd.v1.ModelService": models_pb2_grpc.add_ModelServiceServicer_to_server,
+    "rkd.v1.InferenceService": inference_pb2_grpc.add_InferenceServiceServicer_to_server,
+    "rkd.v1.HubService": hub_pb2_grpc.add_HubServiceServicer_to_server,
+    "rkd.v1.PoolService": pool_pb2_grpc.add_PoolServiceServicer_to_server,
+    "rkd.v1.OperationService": operations_pb2_grpc.add_OperationServiceServicer_to_server,
+    "rkd.v1.SystemService": system_pb2_grpc.add_SystemServiceServicer_to_server,
+    "rkd.v1.AccessService": access_pb2_grpc.add_AccessServiceServicer_to_server,
+}
+NAMES = tuple(REGISTER)
 Reload = Callable[[], Awaitable[Reloaded]]
 Current = Callable[[], Config]
 
@@ -60,49 +61,25 @@ def services(
         current: the configuration in force.
         reload: reads it anew.
     """
-    resolve, named = rooms.library.resolve, rooms.library.named
+    library, hub = rooms.library, rooms.hub
     capabilities = Capabilities(rooms.pool.prospects)
-    return (
-        (
-            NAMES[0],
-            models_pb2_grpc.add_ModelServiceServicer_to_server,
-            _models(rooms, capabilities),
+    faces = (
+        _models(rooms, capabilities),
+        _inference(rooms, capabilities),
+        HubService(
+            connection=hub.connection,
+            cache=hub.cache,
+            browser=hub.browser,
+            capacity=rooms.capacity,
         ),
-        (
-            NAMES[1],
-            inference_pb2_grpc.add_InferenceServiceServicer_to_server,
-            _inference(rooms, capabilities),
-        ),
-        (
-            NAMES[2],
-            hub_pb2_grpc.add_HubServiceServicer_to_server,
-            HubService(
-                connection=rooms.hub.connection,
-                cache=rooms.hub.cache,
-                browser=rooms.hub.browser,
-                capacity=rooms.capacity,
-            ),
-        ),
-        (
-            NAMES[3],
-            pool_pb2_grpc.add_PoolServiceServicer_to_server,
-            PoolService(resolve, rooms.pool, named),
-        ),
-        (
-            NAMES[4],
-            operations_pb2_grpc.add_OperationServiceServicer_to_server,
-            OperationService(rooms.hub.operations, rooms.events),
-        ),
-        (
-            NAMES[5],
-            system_pb2_grpc.add_SystemServiceServicer_to_server,
-            _system(rooms, addresses, current, reload),
-        ),
-        (
-            NAMES[6],
-            access_pb2_grpc.add_AccessServiceServicer_to_server,
-            AccessService(rooms.tokens, rooms.publish),
-        ),
+        PoolService(library.resolve, rooms.pool, library.named),
+        OperationService(hub.operations, rooms.events),
+        _system(rooms, addresses, current, reload),
+        AccessService(rooms.tokens, rooms.publish),
+    )
+    return tuple(
+        (name, register, face)
+        for (name, register), face in zip(REGISTER.items(), faces, strict=True)
     )
 
 

@@ -19,6 +19,7 @@ from rkd.config import SECRET, SETTINGS, Config
 from rkd.model import BackendChoice
 from rkd.pool.deciding.llamaserver import npu_in
 from rkd.pool.deciding.settings import PoolSettings
+from rkd.pool.workers.launcher import NOT_FOR_WORKERS
 from rkd.service.parts import PictureLimits
 from rkd.service.system import Reloaded
 from rkd.telemetry import engine
@@ -84,8 +85,7 @@ def worker_environment(config: Config, own: Mapping[str, str]) -> dict[str, str]
 
     With `omp_wait_policy = "auto"` nothing is said of OpenMP: a worker sees to it by itself.
     """
-    private = {"HF_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS"}
-    kept = {name: value for name, value in own.items() if name not in private}
+    kept = {name: value for name, value in own.items() if name not in NOT_FOR_WORKERS}
     if config.omp_wait_policy == "auto":
         return kept
     return {"OMP_WAIT_POLICY": config.omp_wait_policy, **kept}

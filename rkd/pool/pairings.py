@@ -59,10 +59,6 @@ class Pairings:
             return here.get(f"{stamp} {self._board}")
         return known
 
-    def all_of(self, fingerprint: str, libraries: tuple[RuntimeLibrary, ...]) -> list[Pairing]:
-        """What is known of the file with those of *libraries* it has met."""
-        return [known for one in libraries if (known := self.of(fingerprint, one)) is not None]
-
     def note(self, fingerprint: str, library: RuntimeLibrary, came: Came, detail: str = "") -> bool:
         """Remember what came of it; True when that is news worth saving."""
         if not fingerprint:

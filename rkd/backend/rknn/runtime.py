@@ -57,7 +57,6 @@ class RknnTensor:
 
     dims: tuple[int, ...]
     fmt: int
-    elements: int
 
 
 class RknnRuntime:
@@ -187,7 +186,7 @@ class RknnRuntime:
         if not 1 <= said.n_dims <= MAX_DIMS:
             raise RknnError("rknn_query", -6)
         dims = tuple(int(one) for one in said.dims[: said.n_dims])
-        return RknnTensor(dims, int(said.fmt), int(said.n_elems))
+        return RknnTensor(dims, int(said.fmt))
 
     def _query(self, what: RknnQuery, answer: Any) -> None:
         self._check("rknn_query", self._context, int(what), byref(answer), sizeof(answer))

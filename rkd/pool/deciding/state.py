@@ -263,7 +263,6 @@ class Launch:
 
     generation: int
     plan: LoadPlan
-    evicted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,12 +141,9 @@ class Table:
             need=plan.need,
             measured=plan.measured,
         )
-        evicted = self.evicting.pop(plan.key, ())
+        self.evicting.pop(plan.key, None)
         detail = (("backend", str(plan.backend)), ("reason", plan.reason))
-        return [
-            Announce("loading", plan.model, detail),
-            Launch(self._generation, placed, evicted),
-        ]
+        return [Announce("loading", plan.model, detail), Launch(self._generation, placed)]
 
     def leave(self, resident: Residence, *, kill: bool = False) -> list[Action]:
         """Anything to UNLOADING, by way of DRAINING while somebody holds it; a load is ended."""

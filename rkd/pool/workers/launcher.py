@@ -29,7 +29,9 @@ HELLO_BOUND_S = 30.0
 """A worker says Hello after 0.1 s; a board that swaps may take longer."""
 
 
-NOT_FOR_WORKERS = frozenset({"HF_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"})
+NOT_FOR_WORKERS = frozenset(
+    {"HF_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS"}
+)
 """Secrets and rights of the daemon's that no engine needs."""
 
 
