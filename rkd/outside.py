@@ -83,15 +83,38 @@ def read_regular(path: Path, *, most_bytes: int, within: Path | None = None) -> 
         OSError: EFBIG for one longer than *most_bytes*; it is not there, or may not be read.
     """
     with open_regular(path, within=within) as file:
-        content = file.read(most_bytes + 1)
+        content = read_most(file, most_bytes + 1)
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"it is longer than {most_bytes} bytes", path.name)
     return content
 
 
+def read_most(file: BinaryIO, most_bytes: int) -> bytes:
+    """
+    Read *file* to its end, *most_bytes* at most.
+
+    Into a buffer of its size: one of a bound of megabytes is mapped, cleared and given back each
+    time, which takes longer than reading a small file.
+    """
+    size_bytes = os.fstat(file.fileno()).st_size
+    content = file.read(min(size_bytes + 1, most_bytes))
+    if len(content) > size_bytes:  # it grew, or is one of the kernel's, which tell no size
+        content += file.read(most_bytes - len(content))
+    return content
+
+
 def place_of(file: BinaryIO) -> Path:
     """Return where the open *file* really lies, all links resolved."""
-    return Path(os.readlink(f"/proc/self/fd/{file.fileno()}"))  # noqa: PTH115 - no path
+    return Path(_place(file))
+
+
+def lies_at(file: BinaryIO, path: Path) -> bool:
+    """Whether no part of the absolute *path*, by which *file* was opened, is a link."""
+    return _place(file) == str(path)
+
+
+def _place(file: BinaryIO) -> str:
+    return os.readlink(f"/proc/self/fd/{file.fileno()}")  # noqa: PTH115 - no path
 
 
 def irregular(mode: int) -> str:

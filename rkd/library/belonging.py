@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from rkd.library.layout import format_of
 from rkd.model import Format
-from rkd.outside import NotRegularError, open_regular, place_of
+from rkd.outside import NotRegularError, lies_at, open_regular, place_of, read_most
 from rkd.weights import magic
 
 _BEGINNINGS = {Format.GGUF: "GGUF", Format.RKLLM: ".rkllm"}
@@ -48,7 +48,7 @@ def read_own(path: Path, folder: Path, most_bytes: int) -> bytes:
         OSError: as `open_own`.
     """
     with open_own(path, folder) as file:
-        return file.read(most_bytes + 1)
+        return read_most(file, most_bytes + 1)
 
 
 def trouble_with(path: Path, folder: Path) -> str:
@@ -61,10 +61,10 @@ def trouble_with(path: Path, folder: Path) -> str:
 
 
 def _belongs(file: BinaryIO, path: Path, folder: Path) -> bool:
-    place = place_of(file)
     # Where no part of the path is a link, which is nearly everywhere, nothing has to be resolved.
-    if place == path and path.is_relative_to(folder):
+    if lies_at(file, path) and (path.parent == folder or path.is_relative_to(folder)):
         return True
+    place = place_of(file)
     if place.is_relative_to(folder.resolve()):
         return True
     kind = format_of(path.name)

@@ -12,17 +12,27 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 
 from rkd.errors import RkdError
 from rkd.library import modelfiles, projectors, provenance, verdict
 from rkd.library.encoders import FoundEncoder, find_encoder, is_encoder
 from rkd.library.header import details_of, marked
-from rkd.library.layout import format_of
+from rkd.library.layout import MODELFILE, format_of
 from rkd.library.modelfiles import Reading
 from rkd.library.projectors import Projectors
 from rkd.library.verdict import Verdict
-from rkd.model import Details, Format, Model, ModelName, ModelState, Recipe, WeightsFile
+from rkd.model import (
+    Details,
+    Format,
+    Model,
+    ModelName,
+    ModelState,
+    Provenance,
+    Recipe,
+    WeightsFile,
+)
 from rkd.outside import escaped
 from rkd.weights import shards
 from rkd.weights.company import companion
@@ -94,7 +104,8 @@ def describe(
 ) -> Described:
     """Describe the model in *folder*, which holds a Modelfile or weights; *sketch*: no headers."""
     top = tuple(file for file in files if file.path.parent == folder)
-    reading = modelfiles.read(folder)
+    names = frozenset(file.path.name for file in top)
+    reading = modelfiles.read(folder) if MODELFILE in names else None
     sight = _sight(top, reading, sketch=sketch)
     weights, parts = _weights(top, reading, sight.names)
     recipe = reading.recipe if reading else Recipe()
@@ -104,18 +115,19 @@ def describe(
     recheck_s = _recheck(parts, judge)
     said = _spoilt(name, folder, top, weights, reading) or verdict.judge(
         name,
-        (file.path.name for file in top),
+        names,
         weights,
         reading,
         whole=recheck_s == 0.0,
         besides=sight.names,
     )
-    details = Details() if sketch else details_of(weights)
+    details = Details() if sketch else details_of(weights, names)
     if not sketch:
         sight = sight.checked(details.embedding_size)
     sees = any(file.format is Format.GGUF for file in weights)
     derived = reading is None and said.state is ModelState.READY
     text = reading.text if reading else ""
+    newest = max(files, key=attrgetter("modified_ns"), default=None)
     model = Model(
         name=name,
         folder=folder,
@@ -128,9 +140,9 @@ def describe(
         modelfile_text=f"FROM ./{weights[0].path.name}\n" if derived else text,
         recipe=recipe,
         details=details,
-        provenance=provenance.read(folder),
+        provenance=provenance.read(folder) if provenance.FILE_NAME in names else Provenance(),
         size_bytes=sum(file.size_bytes for file in files),
-        modified=max((file.modified for file in files), default=None),
+        modified=newest.modified if newest else None,
         reason=said.reason,
         version=_version(files),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -13,7 +12,7 @@ from rkd.library.arrival import Sightings
 from rkd.library.blobs import Blobs
 from rkd.library.copying import clone_or_copy, copy_folder, own_bytes
 from rkd.library.filesystem import Filesystem
-from rkd.library.folder import Cover, no_cover
+from rkd.library.folder import no_cover
 from rkd.library.hold import Hold
 from rkd.library.integrity import Advance
 from rkd.library.layout import MODELFILE
@@ -22,6 +21,7 @@ from rkd.library.root import list_root
 from rkd.library.scan import Enough, scan
 from rkd.library.snapshot import Snapshot
 from rkd.library.staging import Recovered, Staging
+from rkd.library.watch import Watch
 from rkd.model import ModelName
 
 
@@ -58,8 +58,8 @@ class Disk:
         self._sightings = sightings
         self._step = step
         self._hold = Hold(root)
-        self._cover: Cover = no_cover
-        self._forget: Callable[[Iterable[str]], None] = _nothing
+        self.watch: Watch | None = None
+        """Told of every folder before it is listed, and of those that went."""
         self.staging = Staging(root, step=step)
 
     def recover(self, keep: frozenset[str]) -> Start:
@@ -71,10 +71,6 @@ class Disk:
         self._blobs.sweep()
         facts = filesystem.probe(self._root)
         return Start(self.staging.recover(keep), facts, no_lock=self._hold.problem)
-
-    def watched(self, cover: Cover, forget: Callable[[Iterable[str]], None]) -> None:
-        """Call *cover* with every folder before it is listed, *forget* with those that went."""
-        self._cover, self._forget = cover, forget
 
     def check_writable(self) -> None:
         """
@@ -110,12 +106,13 @@ class Disk:
         """
         for path in closed:
             self._sightings.closed(path)
-        if touched is None:
-            self._cover(str(self._root))
-        judge = self._sightings.wait_s
-        held = list_root(self._root, previous.listing, touched)
-        if held.folders is not previous.listing.folders:
-            self._forget(previous.listing.folders - held.folders)
+        watch, judge = self.watch, self._sightings.wait_s
+        if watch is not None and touched is None:
+            watch.cover(str(self._root))
+        told = watch is not None and watch.tells_all
+        held = list_root(self._root, previous.listing, touched, told=told)
+        if watch is not None:
+            watch.forget(previous.listing.folders - held.folders)
         holder = self._hold.take()
         outcome = migrate.migrate(
             self._root,
@@ -127,10 +124,11 @@ class Disk:
         )
         if holder:
             outcome = migrate.kept_still(outcome, f"another rkd ({holder}) holds the models folder")
-        if outcome.moved:
-            held = list_root(self._root)
-            if touched is not None:
-                touched |= {move.folder for move in outcome.moved}
+        filled = frozenset(move.folder for move in outcome.moved)
+        if filled:
+            moved = filled.union(move.name for move in outcome.moved)
+            held = list_root(self._root, held, moved, told=told)
+            touched = None if touched is None else touched | filled
         return outcome, scan(
             self._root,
             judge,
@@ -138,8 +136,8 @@ class Disk:
             touched=touched,
             left=outcome.left,
             listing=held,
-            enough=enough,
-            cover=self._cover,
+            enough=lambda folders: enough(folders - len(filled)),
+            cover=no_cover if watch is None else watch.cover,
         )
 
     def plan(self) -> MigrationOutcome:
@@ -186,10 +184,6 @@ class Disk:
             clone_or_copy(current, _free_name(folder, f"{MODELFILE}.old"))
         self._step("write modelfile")
         write_file(current, text.encode())
-
-
-def _nothing(_entries: Iterable[str]) -> None:
-    """Nobody watches."""
 
 
 def _free_name(folder: Path, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +14,18 @@ from rkd.weights import details, gguf, rkllm, shards
 
 _TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
 _CONFIG = "tokenizer_config.json"
+NAMES = frozenset({*_TEMPLATE_FILES, _CONFIG})
+"""Files that may bring a template."""
+
 _MAX_CONFIG_BYTES = 4 << 20
 """Configurations of tokenizers with many added tokens reach some megabytes."""
 
 
-def details_of(weights: tuple[WeightsFile, ...]) -> Details:
+def details_of(weights: tuple[WeightsFile, ...], beside: Container[str] = NAMES) -> Details:
     """
     Read what *weights* tell; of two formats the GGUF is asked, whose header tells more.
 
-    Files next to them count as bringing a template.
+    Files next to them count as bringing a template; *beside* are those that may be there.
     """
     said = Details()
     first_of_each = {file.format: file for file in reversed(weights)}
@@ -31,7 +35,7 @@ def details_of(weights: tuple[WeightsFile, ...]) -> Details:
         except (InvalidInputError, OSError):  # judged when loaded, with the engine's own words
             continue
         break
-    if not said.has_template and weights and _brings_template(weights[0].path.parent):
+    if not said.has_template and weights and _brings_template(weights[0].path.parent, beside):
         return replace(said, has_template=True)
     return said
 
@@ -69,9 +73,11 @@ def _ask(file: WeightsFile) -> Details:
     return details.describe(header, shards.read_rest(file.path, header))
 
 
-def _brings_template(folder: Path) -> bool:
-    if any((folder / name).is_file() for name in _TEMPLATE_FILES):
+def _brings_template(folder: Path, beside: Container[str]) -> bool:
+    if any(name in beside and (folder / name).is_file() for name in _TEMPLATE_FILES):
         return True
+    if _CONFIG not in beside:
+        return False
     try:
         return b'"chat_template"' in read_own(folder / _CONFIG, folder, _MAX_CONFIG_BYTES)
     except OSError:

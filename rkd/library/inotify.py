@@ -72,6 +72,8 @@ class Inotify:
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor = self._called(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        self.more = False
+        """The last `read` left something."""
 
     def fileno(self) -> int:
         """Return the descriptor, which is readable when something happened."""
@@ -95,10 +97,12 @@ class Inotify:
     def read(self) -> list[Happening]:
         """Return what happened since, in order; nothing when nothing did."""
         told: list[Happening] = []
+        self.more = True
         for _ in range(_READS_AT_ONCE):
             try:
                 data = os.read(self._descriptor, _READ_BYTES)
             except BlockingIOError:
+                self.more = False
                 break
             told += _parsed(data)
         return told

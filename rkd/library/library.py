@@ -56,7 +56,7 @@ class Library(Shelf):
             await self._on_disk(self._changing, self._disk.commit, stage, name, replaces)
         except FileExistsError as error:
             raise refusals.exists(name, f"{name} is taken in the models folder.") from error
-        await self.refresh(frozenset({name.text, replaces}))
+        await self.refresh(frozenset({name.text, replaces or name.text}))
         return self.find(name)
 
     async def copy(self, source: ModelName, target: ModelName, *, replace: bool = False) -> Model:

@@ -25,23 +25,21 @@ class Reading:
 
     Args:
         sources: values of its FROM lines, as written.
+        files: the names of the files in the model's own folder that they mean.
         trouble: set when it cannot be read; the rest is then empty but for the text.
     """
 
     text: str = ""
     sources: tuple[str, ...] = ()
+    files: frozenset[str] = frozenset()
     recipe: Recipe = field(default_factory=Recipe)
     trouble: InvalidInputError | None = None
-
-    @property
-    def files(self) -> frozenset[str]:
-        """The names of the files in the model's own folder that a FROM means."""
-        return frozenset(map(file_of, self.sources))
 
 
 def file_of(source: str) -> str:
     """Return the file name a FROM means: the last part of `./x.gguf` or an absolute path."""
-    return PurePosixPath(source.strip()).name
+    name = source.strip().rpartition("/")[2]
+    return name if name not in {"", "."} else PurePosixPath(source.strip()).name
 
 
 def read(folder: Path) -> Reading | None:
@@ -61,7 +59,8 @@ def read(folder: Path) -> Reading | None:
         recipe = modelfile.recipe()
     except InvalidInputError as error:
         return Reading(text, trouble=error)
-    return Reading(text, modelfile.values("FROM"), recipe)
+    sources = modelfile.values("FROM")
+    return Reading(text, sources, frozenset(map(file_of, sources)), recipe)
 
 
 def from_file(path: Path) -> str:

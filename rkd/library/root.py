@@ -31,7 +31,11 @@ class RootListing:
 
 
 def list_root(
-    root: Path, previous: RootListing | None = None, touched: frozenset[str] | None = None
+    root: Path,
+    previous: RootListing | None = None,
+    touched: frozenset[str] | None = None,
+    *,
+    told: bool = False,
 ) -> RootListing:
     """
     List *root*.
@@ -42,13 +46,15 @@ def list_root(
             of what these lead to nobody may be told.
         touched: entries that may have become others; None when any may. While the folder's time
             of change stays, no name is looked for but these.
+        told: whoever names the *touched* names every entry sooner or later. Then, too, no other
+            is looked for, as long as one of them came or went, which is why the time is another.
 
     Raises:
         OSError: *root* cannot be read.
     """
     changed_ns = root.stat().st_mtime_ns
     if previous is not None and touched is not None:
-        return _asked_again(root, previous, touched, changed_ns)
+        return _asked_again(root, previous, touched, changed_ns, told=told)
     folders: set[str] = set()
     others: dict[str, EntryKind] = {}
     with os.scandir(root) as found:
@@ -64,18 +70,21 @@ def list_root(
 
 
 def _asked_again(
-    root: Path, listing: RootListing, touched: frozenset[str], changed_ns: int
+    root: Path, listing: RootListing, touched: frozenset[str], changed_ns: int, *, told: bool
 ) -> RootListing:
     """List by names alone, and ask what they are of *touched*, of new ones and of links."""
     links = (name for name, kind in listing.others.items() if kind is EntryKind.LINK)
-    asked = {*touched, *links}
-    if changed_ns != listing.changed_ns:
+    asked = {name: _kind_at(root / name) for name in {*touched, *links}}
+    explained = changed_ns == listing.changed_ns or (
+        told and any((asked[name][0] is None) == _is_listed(listing, name) for name in touched)
+    )
+    if not explained:
         names = frozenset(os.listdir(root))  # noqa: PTH208 - names, and no path for each
-        asked |= names ^ (listing.folders | listing.others.keys())
-    folders, others = set(listing.folders & asked), dict(listing.others)
+        changed = names ^ (listing.folders | listing.others.keys())
+        asked |= {name: _kind_at(root / name) for name in changed - asked.keys()}
+    folders, others = set(listing.folders & asked.keys()), dict(listing.others)
     was = frozenset(folders)
-    for name in asked:
-        kind, is_folder = _kind_at(root / name)
+    for name, (kind, is_folder) in asked.items():
         (folders.add if is_folder and not name.startswith(".") else folders.discard)(name)
         others.pop(name, None)
         if kind is not None and kind is not EntryKind.FOLDER:
@@ -85,6 +94,10 @@ def _asked_again(
         listing.others if others == listing.others else _in_order(others),
         changed_ns,
     )
+
+
+def _is_listed(listing: RootListing, name: str) -> bool:
+    return name in listing.folders or name in listing.others
 
 
 def _in_order(others: dict[str, EntryKind]) -> Mapping[str, EntryKind]:

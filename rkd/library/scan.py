@@ -98,8 +98,7 @@ def _due(before: Snapshot, held: RootListing, touched: frozenset[str] | None) ->
     there = held.folders
     urgent = sorted(there & touched) if touched else []
     due = [*urgent, *(name for name in before.due if name in there)]
-    if held.folders is not before.listing.folders:
-        due += sorted(there - before.folders.keys() - before.foreign.keys())
+    due += sorted(there - before.listing.folders)
     if touched is None:
         due += sorted(there)
     elif not before.due:
@@ -118,9 +117,7 @@ def _after(
 ) -> Snapshot:
     """Make the snapshot after *before*, the same object where nothing was seen to change."""
     news = {name: one for name, one in found.items() if not _is_known(before, name, one)}
-    if listing.folders is not before.listing.folders:
-        gone = (before.folders.keys() | before.foreign.keys()) - listing.folders
-        news |= dict.fromkeys(gone)
+    news |= dict.fromkeys(before.listing.folders - listing.folders)
     if news or arriving or before.arriving or left != before.stayed:
         return put_together(before, news, arriving, left, listing=listing, due=due)
     same = (listing, due) == (before.listing, before.due)

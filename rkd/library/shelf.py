@@ -79,7 +79,6 @@ class Shelf:
         self._threads = Threads(root, LONG_AT_ONCE)
         self._on_disk, self._at_length = self._threads.on_disk, self._threads.at_length
         self._looking = Looking(root, self._disk, self._threads, publish)
-        self._drain = _nothing
 
     @property
     def snapshot(self) -> Snapshot:
@@ -194,8 +193,7 @@ class Shelf:
         start = await self._on_disk(self._disk.recover, keep)
         _tell(start, self.root)
         if watch is not None:
-            self._disk.watched(watch.cover, watch.forget)
-            self._drain = watch.drain
+            self._disk.watch = watch
             await watch.start()
         await self._looking.start()
 
@@ -235,7 +233,8 @@ class Shelf:
         for, CLOSED_QUIET_S at most. A look that takes longer than CURRENT_S, or fails, is not
         waited for, nor the first reading of a library of many models; both are told as `due`.
         """
-        self._drain()
+        if self._disk.watch is not None:
+            self._disk.watch.drain()
         root_ns = await asyncio.to_thread(_changed_ns, self.root)
         known = root_ns == self.snapshot.listing.changed_ns
         if not known or self._looking.behind or self._looking.busy:
@@ -270,10 +269,6 @@ def _tell(start: Start, root: Path) -> None:
 def _would_be(entry: str) -> str:
     """Return the key of the model an entry that was left would be."""
     return (model_name(entry) if format_of(entry) else name_for(entry)).casefold()
-
-
-def _nothing() -> None:
-    """Tell nothing: nobody watches."""
 
 
 def _changed_ns(root: Path) -> int:

@@ -96,6 +96,11 @@ class Watch:
         """Several where a link leads to a folder that is here, too, or a folder was renamed."""
 
     @property
+    def tells_all(self) -> bool:
+        """True when every change is told that is not told yet."""
+        return self._kernel is not None and not self._kernel.more
+
+    @property
     def polling(self) -> bool:
         """True when the folder is looked at again and again instead of being watched."""
         return self._poller is not None

@@ -35,8 +35,3 @@ class Allowance:
     read_bytes: int = MAX_HEADER_BYTES
     kept_bytes: int = MAX_KEPT_BYTES
     words: int = MAX_WORDS
-
-    def keep(self, size_bytes: int) -> bool:
-        """Take *size_bytes* off; False when that was too much."""
-        self.kept_bytes -= size_bytes
-        return self.kept_bytes >= 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import socket
 from collections.abc import Callable
@@ -16,9 +17,11 @@ from rkd.outside import (
     NotRegularError,
     escaped,
     json_object,
+    lies_at,
     open_regular,
     place_of,
     quoted,
+    read_most,
     read_regular,
     shown,
     whole,
@@ -79,6 +82,8 @@ def test_where_an_open_file_lies(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to("a")
     with open_regular(tmp_path / "b") as file:
         assert place_of(file) == tmp_path / "a"
+        assert lies_at(file, tmp_path / "a")
+        assert not lies_at(file, tmp_path / "b")
 
 
 def test_a_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
@@ -89,6 +94,35 @@ def test_a_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="longer than 4 bytes") as caught:
         read_regular(tmp_path / "x", most_bytes=4)
     assert caught.value.errno == errno.EFBIG
+
+
+class GrownFile(io.BytesIO):
+    """Holds *content* where the descriptor still tells of fewer bytes."""
+
+    def __init__(self, descriptor: int, content: bytes) -> None:
+        super().__init__(content)
+        self.asked: list[int] = []
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """Return that of the shorter file."""
+        return self._descriptor
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Take down how much is wanted."""
+        self.asked.append(size or 0)
+        return super().read(size)
+
+
+def test_what_a_file_has_grown_by_is_read_too(tmp_path: Path) -> None:
+    """Up to the bound; the kernel's own files say that they are empty."""
+    (tmp_path / "x").write_bytes(b"12345")
+    with (tmp_path / "x").open("rb") as file:
+        grown = GrownFile(file.fileno(), b"1234567890")
+
+        assert read_most(grown, 9) == b"123456789"
+    assert grown.asked == [6, 3]
+    assert b"pid" in read_regular(Path("/proc/self/status"), most_bytes=1 << 16).lower()
 
 
 @pytest.mark.parametrize(

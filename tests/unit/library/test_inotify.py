@@ -42,6 +42,23 @@ def test_what_happens_in_a_folder_comes_in_order(kernel: Inotify, tmp_path: Path
     assert kernel.read() == []
 
 
+def test_what_is_left_for_the_next_read_is_said(
+    kernel: Inotify, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many events come at once, and the others after them."""
+    monkeypatch.setattr(inotify, "_READS_AT_ONCE", 1)
+    monkeypatch.setattr(inotify, "_READ_BYTES", 300)
+    kernel.add(str(tmp_path))
+    for number in range(10):
+        (tmp_path / f"{number}").mkdir()
+    some, more = kernel.read(), kernel.more
+    while kernel.more:
+        some += kernel.read()
+
+    assert more
+    assert [one.name for one in some] == [f"{number}" for number in range(10)]
+
+
 def test_reading_and_opening_are_no_events(kernel: Inotify, tmp_path: Path) -> None:
     """Every load of a model would be one."""
     (tmp_path / "x").write_bytes(b"x")

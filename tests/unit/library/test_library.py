@@ -251,6 +251,15 @@ class TestChange:
 
         assert model.state is ModelState.READY
 
+    async def test_a_flat_file_that_comes_meanwhile_does_not_hide_it(self, tmp_path: Path) -> None:
+        """One look moves the file, and looks at both; nothing else is taken for a folder."""
+        async with library_of(tmp_path) as library:
+            put(tmp_path / "a.gguf")
+            model = await self.make(library, X, b"new")
+
+            assert (model.state, library.snapshot.left) == (ModelState.READY, ())
+            assert [one.name.text for one in library.models()] == ["a", "x"]
+
     async def test_a_taken_name_is_refused(self, tmp_path: Path) -> None:
         """By a model in any spelling, or by anything else in the folder."""
         put(tmp_path / "X" / "x.gguf")
