@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from _pytest.mark.structures import ParameterSet
 from rkctl.verify.table import ROWS
 
-from tests.integration.npu_daemon import running
+from tests.integration.npu_daemon import NpuDaemon, running
 from tests.integration.verify_board import (
     GOOD,
     Scenario,
@@ -155,6 +156,88 @@ def test_the_report_tells_nothing_of_whose_board_it_is(
             "lighthouse",
         ):
             assert secret not in text.replace("rkctl run qwen", ""), secret
+
+
+@contextmanager
+def verifying(folder: Path, control: str) -> Iterator[tuple[NpuDaemon, subprocess.Popen[str]]]:
+    """A daemon, and `rkctl verify` on its way through the rows."""
+    write_models(folder, Scenario(""))
+    (folder / "control").write_text(f"{GOOD}\n{control}\n", encoding="utf-8")
+    root = board(folder / "root", (4, 5, 6, 7))
+    with running(folder, ("1.3.1",), sysroot=root) as daemon:
+        command = [sys.executable, "-m", "rkctl", "verify", "--json", "--report", "report.md"]
+        process = subprocess.Popen(
+            command,
+            env=environment(folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            text=True,
+        )
+        try:
+            yield daemon, process
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def heard(process: subprocess.Popen[str], rows: int) -> list[str]:
+    """The next rows it says."""
+    assert process.stdout is not None
+    return [json.loads(next(process.stdout))["row"] for _ in range(rows)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_ways_to_end_it(tmp_path: Path, number: signal.Signals) -> None:
+    """Its terminal is closed, or it is told to end, twice: as Ctrl-C does."""
+    with verifying(tmp_path, "token_us?colours of threads=100000") as (daemon, process):
+        heard(process, 6)
+        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        left = daemon.children()
+
+    assert process.returncode == 130
+    assert "stopped before the end" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert left == []
+
+
+def test_a_daemon_that_dies_in_a_row(tmp_path: Path) -> None:
+    """No row differs for that; the report says how far it came."""
+    with verifying(tmp_path, "token_us?colours of threads=100000") as (daemon, process):
+        rows = heard(process, 6)
+        daemon.process.kill()
+        rest, said = process.communicate(timeout=60)
+    report = (tmp_path / "report.md").read_text(encoding="utf-8")
+
+    assert (rest, process.returncode) == ("", 4)
+    assert "[UNAVAILABLE]" in said
+    assert "stopped before the end" in report
+    assert "differs" not in report
+    assert [row for row in rows if f"| {row} | " not in report] == []
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    """Not after all the rows; nothing is loaded."""
+    (tmp_path / "report.md").symlink_to("gone/report.md")
+    with verifying(tmp_path, "") as (_, process):
+        said, error = process.communicate(timeout=60)
+
+    assert said == ""
+    assert "[INVALID_FILE]" in error
+    assert process.returncode == 1
+    assert not standin.calls(tmp_path / "qwen.jsonl", "rkllm_init")
+
+
+def test_one_broken_model_is_not_the_end(tmp_path: Path) -> None:
+    """The smallest cannot be loaded: the rows are judged with the next one."""
+    broken = Scenario("", main={"init_rc": -1, "init_line": "E rkllm: invalid rkllm model!"})
+    it = verify(tmp_path, broken, *(f"--row={row}" for row in ("2", "3", "4", "5", "6", "7", "12")))
+
+    assert {row: said for row, said in it.results.items() if said != "holds"} == {
+        "12": "not applicable"
+    }, it.output
+    assert "another one is tried" in it.report
 
 
 def test_it_may_be_stopped_at_any_time(tmp_path: Path) -> None:

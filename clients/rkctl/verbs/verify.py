@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +18,16 @@ from rkctl.failure import Exit, Failure
 from rkctl.screen import render
 from rkctl.session import CommandSession
 from rkctl.verb import verb
-from rkctl.verify.probe import NotApplicableError, Probe, reason_of
+from rkctl.verify.heard import raise_if_gone, reason_of
+from rkctl.verify.probe import NotApplicableError, Probe
 from rkctl.verify.report import Judged, as_text, scrubbed
 from rkctl.verify.row import Found, Result, Row, not_applicable
 from rkctl.verify.table import LAST, ROWS
 
 _COLOURS = {Result.HOLDS: "green", Result.DIFFERS: "red", Result.NOT_APPLICABLE: "white"}
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_EVERYBODYS = frozenset({"root", "rkd", "localhost", "model", "rkllm", "rknn", "npu"})
 _SMALL = "Qwen2.5-0.5B or Qwen3-0.6B as w8a8 for this chip: `rkctl search qwen --format rkllm`"
 
 
@@ -53,18 +59,22 @@ def verify(
         )
     if not board.candidates:
         render.note(f"there is no .rkllm model here; a small one is enough: {_SMALL}")
+    when = datetime.now(UTC)
+    file = report or Path(f"rkd-verify-{when:%Y%m%d-%H%M%S}.md")
     judged: list[Judged] = []
-    before = signal.signal(signal.SIGINT, board.stop)
+    _write(file, as_text(judged, board, when, whole=False))  # before anything is loaded for nothing
+    before = {number: signal.signal(number, board.stop) for number in _ENDS}
     try:
         for one in _judge(board, rows):
             judged.append(one)
             _print(session, one)
     finally:
-        _end(board)
-        when = datetime.now(UTC)
-        file = report or Path(f"rkd-verify-{when:%Y%m%d-%H%M%S}.md")
-        _write(file, as_text(judged, board, when, whole=len(judged) == len(rows)))
-        signal.signal(signal.SIGINT, before)
+        try:
+            _end(board)
+            _write(file, as_text(judged, board, when, whole=len(judged) == len(rows)))
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
     different = sum(one.found.result is Result.DIFFERS for one in judged)
     if not session.json:
         held = sum(one.found.result is Result.HOLDS for one in judged)
@@ -84,18 +94,19 @@ def _wanted(numbers: tuple[str, ...]) -> tuple[Row, ...]:
 
 def _judge(board: Probe, rows: tuple[Row, ...]) -> Iterator[Judged]:
     """Judge row after row; a board that is gone ends it, anything else is a row's own matter."""
+    people = _people()
     for row in rows:
         try:
             found = row.check(board)
         except NotApplicableError as why:
             found = not_applicable(str(why))
         except RkdError as error:
-            if error.reason in {"UNAVAILABLE", "SHUTTING_DOWN"}:
-                raise
+            raise_if_gone(error)
             found = not_applicable(reason_of(error))
         if board.stopped:
             raise KeyboardInterrupt
-        yield Judged(row, Found(found.result, scrubbed(found.seen, board.candidates)))
+        seen = scrubbed(found.seen, board.candidates, people)
+        yield Judged(row, Found(found.result, seen))
 
 
 def _print(session: CommandSession, one: Judged) -> None:
@@ -111,6 +122,13 @@ def _print(session: CommandSession, one: Judged) -> None:
         click.echo(f"{' ' * 21}{line}")
 
 
+def _people() -> frozenset[str]:
+    """Names of this machine and its user, but for those every board has."""
+    host = socket.gethostname()
+    mine = {host, host.partition(".")[0], os.environ.get("USER", ""), Path.home().name}
+    return frozenset(one for one in mine if len(one) > 1) - _EVERYBODYS
+
+
 def _end(board: Probe) -> None:
     try:
         board.close()
@@ -124,6 +142,6 @@ def _write(file: Path, text: str) -> None:
     except OSError as error:
         raise Failure(
             f"the report cannot be written to {file}: {error.strerror}",
-            "DISK_FULL",
+            "DISK_FULL" if error.errno in _FULL else "INVALID_FILE",
             ("name another place: rkctl verify --report FILE",),
         ) from error

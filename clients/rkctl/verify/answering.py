@@ -6,7 +6,8 @@ import math
 
 from rkd_client.errors import RkdError
 
-from rkctl.verify.probe import Heard, NotApplicableError, Probe, reason_of
+from rkctl.verify.heard import Heard, reason_of
+from rkctl.verify.probe import NotApplicableError, Probe
 from rkctl.verify.row import Found, differs, holds, not_applicable
 
 COUNT = "Count to five."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from rkctl.verify.probe import NotApplicableError, Probe, reason_of
+from rkctl.verify.heard import reason_of
+from rkctl.verify.probe import NotApplicableError, Probe
 from rkctl.verify.row import Found, differs, holds, not_applicable
 
 _SAYS = re.compile(r"rkllm-runtime version: (\d[0-9A-Za-z.]*)")
@@ -26,18 +27,18 @@ def marker(board: Probe) -> Found:
 def same_version(board: Probe) -> Found:
     """Row 2: loaded, it says the same."""
     error = board.base.error
-    if error is not None:
-        said = "says it is" in error.message
-        return differs(reason_of(error)) if said else not_applicable("nothing was loaded")
-    lines = [found.group(1) for line in board.base.lines if (found := _SAYS.search(line))]
-    if not board.base.version:
+    if error is not None and "says it is" in error.message:
+        return differs(reason_of(error))
+    load = board.need()
+    lines = [found.group(1) for line in load.lines if (found := _SAYS.search(line))]
+    if not load.version:
         return not_applicable("the file does not tell its version")
-    if not any("rkllm" in line for line in board.base.lines):
+    if not any("rkllm" in line for line in load.lines):
         return not_applicable("it printed nothing")
     if not lines:
         return differs("it printed lines, none with its version")
-    same = lines[-1] == board.base.version
-    return holds(lines[-1]) if same else differs(f"{lines[-1]}, the file {board.base.version}")
+    same = lines[-1] == load.version
+    return holds(lines[-1]) if same else differs(f"{lines[-1]}, the file {load.version}")
 
 
 def exported(board: Probe) -> Found:
@@ -47,13 +48,13 @@ def exported(board: Probe) -> Found:
         return holds("it was loaded")
     if error.reason == "RUNTIME_MISMATCH" and "cannot be loaded" in error.message:
         return differs(reason_of(error))
-    return not_applicable(reason_of(error))
+    board.need()
+    return holds("it was loaded")
 
 
 def prints(board: Probe) -> Found:
     """Row 5: it prints lines to stdout."""
-    board.need()
-    count = sum("I rkllm" in line for line in board.base.lines)
+    count = sum("I rkllm" in line for line in board.need().lines)
     return holds(f"{count} lines") if count else differs("no line that begins with I rkllm")
 
 
@@ -77,7 +78,8 @@ def quiet_load(board: Probe) -> Found:
     unknown = error.metadata.get("cause") == "unknown"
     if error.reason == "LOAD_FAILED" and unknown and _BAD.search(error.message):
         return differs(reason_of(error))
-    return not_applicable(reason_of(error))
+    board.need()
+    return holds("it was loaded")
 
 
 def threads(board: Probe) -> Found:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 
-from rkctl.verify.probe import NotApplicableError, Probe, reason_of
+from rkctl.verify.heard import reason_of
+from rkctl.verify.probe import NotApplicableError, Probe
 from rkctl.verify.row import Found, differs, holds, not_applicable
 
 HUGE_CONTEXT = 65_536

@@ -7,11 +7,9 @@ Every call is bounded. What was in memory before stays there, what was not leave
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from rkd_client.verbs import inference, models, pool, system
 
 from rkctl.chips import platform_of
 from rkctl.session import CommandSession
+from rkctl.verify.heard import Heard, Load, raise_if_gone, reason_of
 from rkd.v1 import models_pb2, pool_pb2, system_pb2
 from rkd.v1 import types_pb2 as types
 
@@ -37,61 +36,24 @@ IDLE_BOUND_S = 20.0
 STEP_S = 0.05
 
 
+OF_ONE_MODEL = frozenset(
+    {
+        "LOAD_FAILED",
+        "LOAD_TIMEOUT",
+        "MODEL_FAILED",
+        "MODEL_INCOMPLETE",
+        "MODEL_TOO_LARGE",
+        "NO_EVICTABLE_MODEL",
+        "PLATFORM_MISMATCH",
+        "WEIGHTS_INVALID",
+        "WORKER_CRASHED",
+    }
+)
+"""Reasons for which a load fails that another model may not have."""
+
+
 class NotApplicableError(Exception):
     """A check finds that nothing can be said on this board; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """
-    What became of one run.
-
-    Args:
-        deltas: the pieces of text.
-        accepted, finished: as the daemon sent them; empty where it did not.
-        error: what ended it, or None.
-    """
-
-    deltas: tuple[str, ...] = ()
-    accepted: types.Accepted = field(default_factory=types.Accepted)
-    finished: types.Finished = field(default_factory=types.Finished)
-    error: RkdError | None = None
-
-    @property
-    def text(self) -> str:
-        """The whole answer."""
-        return "".join(self.deltas)
-
-    @property
-    def trouble(self) -> str:
-        """Why it is no answer, or ""."""
-        if self.error is not None:
-            return reason_of(self.error)
-        return garbled(self.text)
-
-    @property
-    def reason(self) -> str:
-        """Why it ended, by name."""
-        return types.FinishReason.Name(self.finished.finish_reason).removeprefix("FINISH_REASON_")
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What became of a load: the model in memory, or the error."""
-
-    resident: pool_pb2.Resident = field(default_factory=pool_pb2.Resident)
-    error: RkdError | None = None
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """What the library printed."""
-        return tuple(self.resident.engine_lines)
-
-    @property
-    def version(self) -> str:
-        """The library's, by its file; "" when it does not tell."""
-        found = re.match(r"rkllm (\d\S*)", self.resident.runtime)
-        return found.group(1) if found else ""
 
 
 class Probe:
@@ -111,7 +73,11 @@ class Probe:
         self._before = {one.model for one in self.residents()}
         self._shown: dict[str, models_pb2.ShowResponse] = {}
         self.candidates = self._candidates(model)
+        self._named = model
         self._base: Load | None = None
+        self._working: Load | None = None
+        self._broken: list[str] = []
+        """Models that cannot be loaded, where another one took their place."""
         self._tokenized: dict[str, bool] = {}
         self.notes: dict[str, str] = {}
         """What one check saw that another one judges."""
@@ -136,6 +102,8 @@ class Probe:
         with self.session.client.stream(asked) as stream:
             self._open.add(stream)
             try:
+                if self.stopped:  # between the look and now
+                    raise NotApplicableError("it was stopped")
                 yield stream.messages()
             finally:
                 self._open.discard(stream)
@@ -155,17 +123,21 @@ class Probe:
     @property
     def main(self) -> str:
         """The model most rows are tried with."""
-        own = [one for one in self.candidates if self.platform(one) in {"", self.platform_here}]
+        own = self._own()
         if not own:
             raise NotApplicableError("there is no .rkllm model for this chip")
         return own[0]
 
+    def _own(self) -> list[str]:
+        here = {"", self.platform_here}
+        fitting = [one for one in self.candidates if self.platform(one) in here]
+        return [one for one in fitting if one not in self._broken]
+
     @property
     def second(self) -> str:
         """Another model for this chip."""
-        for one in self.candidates:
-            if one != self.main and self.platform(one) in {"", self.platform_here}:
-                return one
+        if len(own := self._own()) > 1:
+            return own[1]
         raise NotApplicableError("it takes a second .rkllm model")
 
     @property
@@ -187,8 +159,8 @@ class Probe:
         return self._with_tokenizer(wanted=False)
 
     def _with_tokenizer(self, *, wanted: bool) -> str:
-        for one in (self.main, *(each for each in self.candidates if each != self.main)):
-            if self.platform(one) in {"", self.platform_here} and self._has(one) is wanted:
+        for one in (self.main, *self._own()[1:]):
+            if self._has(one) is wanted:
                 return one
         what = "with" if wanted else "without"
         raise NotApplicableError(f"it takes an .rkllm model {what} tokenizer.json beside it")
@@ -220,21 +192,45 @@ class Probe:
             self._shown[model] = self.session.call(models.show(model))
         return self._shown[model]
 
+    def seen(self) -> list[models_pb2.ShowResponse]:
+        """What is known of the models by now; nothing is asked."""
+        return [self._shown[one] for one in self.candidates if one in self._shown]
+
     # What is done.
 
     @property
     def base(self) -> Load:
-        """The main model in memory, loaded once, or why not."""
+        """The first model in memory, loaded once, or why not."""
         if self._base is None:
             self.unload(self.main)
             self._base = self.load(self.main)
         return self._base
 
     def need(self) -> Load:
-        """The main model in memory; nothing more can be said without."""
-        if self.base.error is not None:
-            raise NotApplicableError(f"the model cannot be loaded: {reason_of(self.base.error)}")
-        return self.base
+        """The main model in memory: the first that can be loaded; no more is said without."""
+        if self._working is None:
+            self._working = self._first_that_loads()
+        if self._working.error is not None:
+            raise NotApplicableError(
+                f"the model cannot be loaded: {reason_of(self._working.error)}"
+            )
+        return self._working
+
+    def _first_that_loads(self) -> Load:
+        load, first = self.base, self.main
+        others = () if self._named else tuple(self._own()[1:])
+        for one in others:
+            if load.error is None or load.error.reason not in OF_ONE_MODEL:
+                return load
+            self._broken.append(self.main)
+            self.unload(one)
+            load = self.load(one)
+        if load.error is not None:
+            self._broken.clear()
+            return self.base
+        if self.main != first:
+            self.notes["instead"] = "the smallest model cannot be loaded, another one is tried"
+        return load
 
     def load(self, model: str, context_tokens: int | None = None) -> Load:
         """Load *model* on the NPU."""
@@ -246,6 +242,7 @@ class Probe:
                     if event.WhichOneof("event") == "resident":
                         resident = event.resident
         except RkdError as error:
+            raise_if_gone(error)
             return Load(error=error)
         return Load(self.resident(model) or resident)
 
@@ -317,6 +314,7 @@ class Probe:
                     if time.monotonic() > until_s:
                         break
         except RkdError as error:
+            raise_if_gone(error)
             return Heard(tuple(deltas), accepted, finished, error)
         return Heard(tuple(deltas), accepted, finished)
 
@@ -378,20 +376,3 @@ class Probe:
         for one in self.residents():
             if one.model not in self._before:
                 self.unload(one.model)
-
-
-def reason_of(error: RkdError) -> str:
-    """Say an error in a line."""
-    return f"{error.reason}: {error.message}"
-
-
-def garbled(text: str) -> str:
-    """Why *text* is no answer, or ""."""
-    said = "".join(text.split())
-    if not said:
-        return "an empty answer"
-    if len(said) >= 4 and len(set(said)) == 1:  # noqa: PLR2004 - fewer may be an answer
-        return f"{len(said)} times the same sign"
-    if text.count("\ufffd") * 2 > len(text):
-        return "bytes that are no text"
-    return ""

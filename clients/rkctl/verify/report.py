@@ -17,13 +17,20 @@ from rkctl.verify.row import Found, Row
 from rkd.v1 import models_pb2, system_pb2
 
 MOST_SEEN_CHARACTERS = 300
+_QUOTED = re.compile(r"(['\"`])~?/[^'\"`\n]*\1")
 _PATH = re.compile(r"~?(?<![\w.])/[^\s'\"`:;,()\[\]|]+")
+_FILE = re.compile(
+    r"[^\s'\"`:;,()\[\]|]+\.(?:rkllm|gguf|rknn|safetensors|json|jinja)\b", re.IGNORECASE
+)
+_SECRET = re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{40,}\b")
 _ADDRESS = re.compile(
     r"[\w.+-]+@[\w.-]+"  # a person, or a user at a host
     r"|\b(?:https?|unix|ssh):/{1,3}[^\s'\"]+"
     r"|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"
     r"|(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])"
-    r"|\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b",
+    r"|\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b"
+    r"|\b[\w-]+(?:\.[\w-]+)*\.(?:local|localdomain|lan|home|internal|arpa)\b(?::\d+)?"
+    r"|\b[\w-]*[a-z][\w-]*(?:\.[\w-]+)*:\d{2,5}\b",
     re.IGNORECASE,
 )
 
@@ -36,11 +43,21 @@ class Judged:
     found: Found
 
 
-def scrubbed(text: str, names: Iterable[str] = ()) -> str:
-    """Take models' *names*, paths and addresses out of *text*, and shorten it."""
+def scrubbed(text: str, names: Iterable[str] = (), people: Iterable[str] = ()) -> str:
+    """
+    Take out of *text* whose it is, and shorten it.
+
+    Args:
+        text: what was seen.
+        names: of models; each becomes a number.
+        people: names of users and machines.
+    """
     for at, name in sorted(enumerate(names, 1), key=lambda one: -len(one[1])):
         text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", f"model {at}", text)
-    text = _PATH.sub("(path)", _ADDRESS.sub("(address)", text))
+    text = _QUOTED.sub(r"\1(path)\1", _ADDRESS.sub("(address)", text))
+    for one in sorted(people, key=len, reverse=True):
+        text = re.sub(rf"(?<![\w.-]){re.escape(one)}(?![\w-])", "(name)", text, flags=re.IGNORECASE)
+    text = _SECRET.sub("(secret)", _FILE.sub("(file)", _PATH.sub("(path)", text)))
     return " ".join(text.split())[:MOST_SEEN_CHARACTERS]
 
 
@@ -55,7 +72,7 @@ def as_json(judged: Sequence[Judged], board: Probe, when: datetime, *, whole: bo
             "date": when.strftime("%Y-%m-%d"),
             "whole": whole,
             "board": _board(board.status),
-            "models": [_model(board.show(one)) for one in board.candidates],
+            "models": [_model(one) for one in board.seen()],
             "counts": counts,
             "rows": [
                 {
@@ -82,6 +99,8 @@ def as_text(judged: Sequence[Judged], board: Probe, when: datetime, *, whole: bo
     ]
     if not whole:
         head.append("- stopped before the end")
+    if "instead" in board.notes:
+        head.append(f"- {board.notes['instead']}")
     rows = ["", "| # | result | assumed | seen |", "|---|---|---|---|"]
     rows += [
         f"| {one.row.number} | {one.found.result} | {_cell(one.row.assumed)} | "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from rkctl.verify.probe import Probe, reason_of
+from rkctl.verify.heard import reason_of
+from rkctl.verify.probe import Probe
 from rkctl.verify.row import Found, differs, holds, not_applicable
 
 ROUNDS = 10

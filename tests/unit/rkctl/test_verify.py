@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rkctl.verify.probe import garbled
+from rkctl.verify.heard import garbled
 from rkctl.verify.report import MOST_SEEN_CHARACTERS, scrubbed
 from rkctl.verify.table import LAST, ROWS, SECTIONS
 
@@ -43,12 +43,22 @@ def test_rows_have_numbers_of_their_own() -> None:
         ("the worker of big.model died", "the worker of model 2 died"),
         ("62 ms, then 5 ms; 1783 of 1784 tokens", "62 ms, then 5 ms; 1783 of 1784 tokens"),
         ("domains 0 and 1", "domains 0 and 1"),
+        ("failed to open '/home/ada/My Models/m.rkllm': no", "failed to open '(path)': no"),
+        ("from /mnt/My Disk/my-secret.rkllm: bad", "from (path) (file): bad"),
+        ("my-secret-7b.Q4_K_M.gguf is no .rkllm", "(file) is no .rkllm"),
+        ("at ada-board.local:7588, or rock.lan", "at (address), or (address)"),
+        ("connect to board7:7588 failed", "connect to (address) failed"),
+        ("link d8:3a:dd:00:11:22 or d8-3a-dd-00-11-22", "link (address) or (address)"),
+        ("token 1f2e3d4c.Zm9vYmFyMTIzNDU2Nzg5MGFiY2RlZmdoaWprbG1ub3A", "token 1f2e3d4c.(secret)"),
+        ("ADAS-BOARD said so to ada", "(name) said so to (name)"),
+        ("rockchip and adamant stay", "rockchip and adamant stay"),
+        ("the file librkllmrt.so 1.3.1", "the file librkllmrt.so 1.3.1"),
         ("1.2.1b1, 1.3.1", "1.2.1b1, 1.3.1"),
     ],
 )
 def test_what_is_seen_names_nobody(text: str, expected: str) -> None:
     """No path, address, host or model; figures and versions stay."""
-    assert scrubbed(text, ("qwen", "big.model")) == expected
+    assert scrubbed(text, ("qwen", "big.model"), ("ada", "adas-board")) == expected
 
 
 def test_what_is_seen_is_short() -> None:
