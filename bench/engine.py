@@ -11,15 +11,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 AUTO, DEFAULT = "auto", "default"
 _CODE = """
-import os, signal, sys
-from contextlib import ExitStack
+import os, sys
+from contextlib import nullcontext
 from rkd.worker.crowd import Crowd
 from rkd.worker.spinning import Spinning
 import xllamacpp as x
@@ -31,13 +31,13 @@ p.cpuparams.n_threads = int(threads)
 p.ui = p.warmup = p.fit_params = False
 p.cache_ram_mib = 0
 p.verbosity = -1
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 server = x.Server(p)
-watching = ExitStack()
-if waiting == "auto":
-    watching.enter_context(Spinning(Crowd()).watched())
+watched = Spinning(Crowd()).watched if waiting == "auto" else nullcontext
 print("ready", flush=True)
-signal.sigwait({signal.SIGTERM})
+for line in sys.stdin:  # one line as its answers begin, one as they end
+    with watched():
+        print("watched", flush=True)
+        sys.stdin.readline()
 os._exit(0)
 """
 _OWN = ("OMP_", "GOMP_", "KMP_")
@@ -73,24 +73,37 @@ class EngineProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CODE, *map(str, arguments)],
             env={**clean, **(environment or {}), "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            text=True,
+            bufsize=1,
         )
+        self._heard()
+
+    def _heard(self) -> None:
         assert self._process.stdout is not None
         self._process.stdout.readline()
+
+    def _say(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Around answers: under `auto` it watches its cores meanwhile, as a worker does."""
+        self._say()
+        self._heard()
+        try:
+            yield
+        finally:
+            self._say()
 
     def cpu_s(self) -> float:
         """CPU seconds it took so far, threads that have ended included."""
         return time.clock_gettime((~self._process.pid << 3) | 2)
 
-    def prefer(self, *, realtime: bool) -> None:
-        """Give its threads a core before everybody else, or as to everybody; for root."""
-        policy = os.SCHED_RR if realtime else os.SCHED_OTHER
-        for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
-            with suppress(ProcessLookupError):
-                os.sched_setscheduler(int(thread.name), policy, os.sched_param(int(realtime)))
-
     def close(self) -> None:
         """End it."""
-        self._process.terminate()
+        self._process.kill()
         self._process.wait()

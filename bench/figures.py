@@ -76,7 +76,7 @@ GOALS = (
     Goal("waiting.idle", "threads waiting as `auto`, idle, of the best policy", at_least=0.95),
     Goal(
         "waiting.contended",
-        "threads waiting as `auto`, busy loops beside, of the best",
+        "threads waiting as `auto`, beside others, of the best (worst)",
         at_least=0.5,
     ),
     Goal("stream.one", "one stream, of the engine waiting as ours", at_least=0.9),

@@ -1,43 +1,57 @@
 """
-How the engine's threads should wait for each other: tokens a second, idle and contended.
+How the engine's threads should wait for each other: tokens a second, idle and beside loads.
 
-    python bench/openmp.py MODEL.gguf [MODEL.gguf …] [--rounds 3] [--tokens 48] [--spins 100,1000]
+    python bench/openmp.py MODEL.gguf [MODEL.gguf …] [--full] [--loads idle,burst] [--rounds 3]
 
 Every policy is an engine of its own, started as the wheel's server is; only one computes at a
-time. Rounds are interleaved. Contended means as many busy loops as there are cores beside it. A
-round that is to be idle is tried again while others take more than a tenth of a core, and what
-they took in the round that counts is printed; root's engines are preferred to everything else
-meanwhile (SCHED_RR), so that others take little of their cores. Printed are medians, the worst,
-and how far each is from the best policy of its table. `auto` is rkd's default, by the very code
+time. Counted is what an answer brings within some seconds, from the moment it is asked for. Rounds
+are interleaved. A round that is to be idle is tried again while others take more than a tenth of a
+core, and what they took in the round that counts is printed. As root, engines and loads come before
+everything else that runs, and are to each other what equals are. Printed are medians, the worst,
+and how far each is from the best policy beside its load. `auto` is rkd's default, by the very code
 that does it.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.engine import AUTO, DEFAULT, EngineProcess  # noqa: E402 - after the path
+from bench.answer import tokens_within  # noqa: E402 - after the path
+from bench.engine import AUTO, DEFAULT, EngineProcess  # noqa: E402 - the same
 from bench.figures import tell  # noqa: E402 - the same
+from bench.loads import IDLE, LOADS, Load  # noqa: E402 - the same
 
+PREFERRED_NICE = -20
 QUIET_CORES = 0.1
-QUIET_BOUND_S = 3
+QUIET_BOUND_S = 5
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+CORES = os.cpu_count() or 1
+SHORT_LOADS = ("idle", "a loop a core", "0.1 s bursts", "another worker")
+
+
+def prefer() -> None:
+    """
+    Put the engines and the loads beside them before what else runs; for root.
+
+    They share as equals do. Where sessions are groups to the scheduler, a group's share counts.
+    """
+    with suppress(OSError):
+        os.setsid()
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, PREFERRED_NICE)
+        Path("/proc/self/autogroup").write_text(str(PREFERRED_NICE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +59,44 @@ class Policy:
     """How threads wait: what is set in the environment, and how many there are."""
 
     name: str
-    environment: tuple[tuple[str, str], ...]
-    threads: int
+    threads: int = CORES
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+def passive(threads: int) -> Policy:
+    """They sleep at once."""
+    name = "one thread" if threads == 1 else "passive"
+    return Policy(name, threads, (("OMP_WAIT_POLICY", "passive"),))
+
+
+def spin(rounds: int) -> Policy:
+    """They look so many times before they sleep."""
+    return Policy(f"spin {rounds}", CORES, (("GOMP_SPINCOUNT", str(rounds)),))
+
+
+AUTOMATIC = Policy(AUTO)
+SHORT = (AUTOMATIC, Policy(DEFAULT), passive(CORES), passive(1))
+FULL = (*SHORT, spin(100), spin(1000))
 
 
 class Engine:
     """The engine's own server under one policy, asked over HTTP on a unix socket."""
 
     def __init__(self, model: Path, folder: Path, policy: Policy) -> None:
-        self._path = folder / f"{policy.name.replace(' ', '-')}-{policy.threads}.sock"
+        self._path = folder / f"{policy.name.replace(' ', '-')}.sock"
         self.process = EngineProcess(
             model,
             self._path,
             policy.threads,
+            context=1024,
             waiting=policy.name,
             environment=dict(policy.environment),
         )
 
-    def rate(self, tokens: int) -> float:
-        """Tokens a second of one answer, as the engine counts them."""
-        body = {"prompt": "hello there", "n_predict": tokens, "temperature": 0, "ignore_eos": True}
-        connection = http.client.HTTPConnection("engine")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(str(self._path))
-        connection.request("POST", "/completion", json.dumps(body))
-        answer = json.loads(connection.getresponse().read())
-        connection.close()
-        return float(answer["timings"]["predicted_per_second"])
+    def rate(self, window_s: float) -> float:
+        """Tokens a second of one answer that is cut after *window_s*."""
+        with self.process.answering():
+            return tokens_within(self._path, window_s) / window_s
 
 
 def busy_s() -> float:
@@ -88,73 +113,34 @@ class Sample:
     others: float
 
 
-def sampled(engine: Engine, tokens: int) -> Sample:
+def sampled(engine: Engine, window_s: float) -> Sample:
     """Measure one answer."""
     began, machine, own = time.monotonic(), busy_s(), engine.process.cpu_s()
-    rate = engine.rate(tokens)
+    rate = engine.rate(window_s)
     others = busy_s() - machine - (engine.process.cpu_s() - own)
     return Sample(rate, max(others, 0.0) / (time.monotonic() - began))
 
 
-@contextmanager
-def preferred(engine: Engine) -> Iterator[None]:
-    """Its threads before everybody else's, where we may."""
-    with suppress(PermissionError):
-        engine.process.prefer(realtime=True)
-    try:
-        yield
-    finally:
-        with suppress(PermissionError):
-            engine.process.prefer(realtime=False)
-
-
-def quiet(engine: Engine, tokens: int) -> Sample:
+def quiet(engine: Engine, window_s: float) -> Sample:
     """The first answer without others beside it, or the one with the fewest until the bound."""
-    with preferred(engine):
-        seen = [sampled(engine, tokens)]
-        until = time.monotonic() + QUIET_BOUND_S
-        while seen[-1].others > QUIET_CORES and time.monotonic() < until:
-            seen.append(sampled(engine, tokens))
+    seen = [sampled(engine, window_s)]
+    until = time.monotonic() + QUIET_BOUND_S
+    while seen[-1].others > QUIET_CORES and time.monotonic() < until:
+        seen.append(sampled(engine, window_s))
     return min(seen, key=lambda one: one.others)
 
 
-@contextmanager
-def busy(loops: int) -> Iterator[None]:
-    """So many busy loops beside."""
-    code = "while True: pass"
-    others = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(loops)]
-    try:
-        yield
-    finally:
-        for one in others:
-            one.kill()
-            one.wait()
-
-
-def policies(spins: list[int], threads: list[int]) -> list[Policy]:
-    """The engine's own default, passive, and the spins given, for each number of threads."""
-    made = []
-    for count in threads:
-        made.append(Policy(DEFAULT, (), count))
-        if count > 1:
-            made.append(Policy(AUTO, (), count))
-        made.append(Policy("passive", (("OMP_WAIT_POLICY", "passive"),), count))
-        if count > 1:
-            made += [Policy(f"spin {one}", (("GOMP_SPINCOUNT", str(one)),), count) for one in spins]
-    return made
-
-
-Measure = Callable[[Engine, int], Sample]
+Measure = Callable[[Engine, float], Sample]
 Table = dict[Policy, list[Sample]]
 
 
-def measure(engines: dict[Policy, Engine], rounds: int, tokens: int, once: Measure) -> Table:
+def measure(engines: dict[Policy, Engine], rounds: int, window_s: float, once: Measure) -> Table:
     """Samples by policy; each round asks all of them, in turning order."""
     samples: Table = {policy: [] for policy in engines}
     order = list(engines)
     for at in range(rounds):
         for policy in order[at % len(order) :] + order[: at % len(order)]:
-            samples[policy].append(once(engines[policy], tokens))
+            samples[policy].append(once(engines[policy], window_s))
     return samples
 
 
@@ -171,7 +157,7 @@ def shown(title: str, table: Table) -> None:
         rates = [one.rate for one in samples]
         others = statistics.median(one.others for one in samples)
         print(
-            f"  {policy.threads} threads {policy.name:12} {middle(samples):8.2f} tokens/s"
+            f"  {policy.name:12} {middle(samples):8.2f} tokens/s"
             f"  [{min(rates):.2f}..{max(rates):.2f}]  {middle(samples) / best:.2f} of the best"
             f"  others took {others:.2f} cores",
             flush=True,
@@ -181,8 +167,26 @@ def shown(title: str, table: Table) -> None:
 def of_best(table: Table) -> list[float]:
     """Each round of rkd's default, of the best policy's median."""
     best = max(map(middle, table.values()))
-    most = max(policy.threads for policy in table)
-    return [one.rate / best for one in table[Policy(AUTO, (), most)]]
+    return [one.rate / best for one in table[AUTOMATIC]]
+
+
+def grid(
+    model: Path, policies: tuple[Policy, ...], loads: list[Load], rounds: int, part: float
+) -> dict[Load, Table]:
+    """Measure every policy beside every load, for that part of its window."""
+    tables = {}
+    with tempfile.TemporaryDirectory(prefix="rkd-bench-") as name, ExitStack() as stack:
+        engines = {}
+        for policy in policies:
+            engine = engines[policy] = Engine(model, Path(name), policy)
+            stack.callback(engine.process.close)
+            engine.rate(0.1)
+        for load in loads:
+            once = quiet if load is IDLE else sampled
+            with load.beside(model):
+                tables[load] = measure(engines, rounds, load.window_s * part, once)
+            shown(f"{model.name}, {load.name}", tables[load])
+    return tables
 
 
 def main() -> None:
@@ -190,32 +194,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tokens", type=int, default=24)
-    parser.add_argument("--spins", default="100,1000,10000")
-    parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--contended-tokens", type=int, default=6)
+    parser.add_argument("--full", action="store_true", help="every load, more policies")
+    parser.add_argument("--loads", default="", help="the ones with one of these words")
     given = parser.parse_args()
-    spins, threads = (
-        [int(word) for word in words.split(",")] for words in (given.spins, given.threads)
-    )
-    told: dict[str, list[float]] = {"waiting.idle": [], "waiting.contended": []}
+    prefer()
+    words = given.loads.split(",")
+    loads = [
+        load
+        for load in LOADS
+        if any(word in load.name for word in words) and (given.full or load.name in SHORT_LOADS)
+    ]
+    policies, part = (FULL, 1.0) if given.full else (SHORT, 0.5)
+    cells: dict[str, list[float]] = {}
     for model in given.models:
-        with tempfile.TemporaryDirectory(prefix="rkd-bench-") as name, ExitStack() as stack:
-            engines = {}
-            for policy in policies(spins, threads):
-                engine = engines[policy] = Engine(model, Path(name), policy)
-                stack.callback(engine.process.close)
-                with preferred(engine):  # what it learns of its cores is of idle ones
-                    engine.rate(2)
-            idle = measure(engines, given.rounds, given.tokens, quiet)
-            shown(f"{model.name}, idle", idle)
-            with busy(os.cpu_count() or 1):
-                contended = measure(engines, given.rounds, given.contended_tokens, sampled)
-                shown(f"{model.name}, contended", contended)
-        told["waiting.idle"] += of_best(idle)
-        told["waiting.contended"] += of_best(contended)
-    for key, values in told.items():
-        tell(key, values)
+        for load, table in grid(model, policies, loads, given.rounds, part).items():
+            cells[f"{model.name}, {load.name}"] = of_best(table)
+    print("auto, of the best (goal: 0.95 idle, 0.5 beside others):")
+    for name, rounds in cells.items():
+        print(f"  {name:60} {statistics.median(rounds):.2f}  worst {min(rounds):.2f}")
+    idle = [one for name, rounds in cells.items() if name.endswith("idle") for one in rounds]
+    beside = {name: one for name, one in cells.items() if not name.endswith("idle")}
+    if idle:
+        tell("waiting.idle", idle)
+    if beside:
+        worst = min(beside, key=lambda name: statistics.median(beside[name]))
+        print(f"the worst beside others: {worst}")
+        tell("waiting.contended", beside[worst])
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ class Direct:
         self._process = EngineProcess(
             model, self._path, threads, slots=slots, context=CONTEXT, waiting=waiting
         )
+        self._answering = self._process.answering()
+        self._answering.__enter__()
 
     def ask(self, question: int, tokens: int) -> tuple[int, float, float]:
         """Tokens, seconds to the first, seconds in all."""

@@ -54,8 +54,8 @@ class Crowd:
         # Afresh: a signal may have woken one of the last too early and left a count.
         self._gate = ctypes.create_string_buffer(_SEMAPHORE_BYTES)
         libc.sem_init(self._gate, 0, 0)
-        # With the engine's own, however few, more than there are cores.
-        self._size = len(os.sched_getaffinity(0)) + 1
+        # With the engine's own, however few, more than there were cores when it was loaded.
+        self._size = (os.cpu_count() or 1) + 1
         sleep = ctypes.cast(libc.sem_wait, ctypes.c_void_p)
         size, no_flags = ctypes.c_uint(self._size), ctypes.c_uint(0)
         self._master = threading.Thread(
