@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rkd import openfiles
 from rkd.backend import openmp
-from rkd.worker import ahead, landlock, leash, limits
+from rkd.worker import ahead, heap, landlock, leash, limits
 from rkd.worker.crowd import Crowd
 from rkd.worker.engines import make_backend, run_job
 from rkd.worker.loop import WorkerLoop
@@ -29,6 +29,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leash.offer_to_oom()
     openfiles.raise_limit()
+    heap.share_one()
     with socket.socket(fileno=given.fd) as connection:
         if given.ahead:
             told = ahead.told(connection, given.ahead)

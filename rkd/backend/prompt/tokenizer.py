@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import tokenizers
 
+from rkd.backend.prompt.lean import Lean, lean
+from rkd.backend.prompt.letters import BYTES
 from rkd.capability.chat_files import read_bytes, unreadable
 from rkd.outside import whole
 
@@ -19,32 +22,26 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
-def _letters() -> dict[str, int]:
-    """Each byte by the letter byte-level vocabularies write it with: itself where it is printed."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    spare = [byte for byte in range(256) if byte not in plain]
-    return {chr(one): one for one in plain} | {chr(256 + at): one for at, one in enumerate(spare)}
-
-
-_BYTES = _letters()
-
-
 class Tokenizer:
     """
     Text to token ids and back, as the model was trained; may be used from any thread.
 
     Args:
         path: a `tokenizer.json`.
+        read: see `lean`.
 
     Raises:
         PreconditionError: LOAD_FAILED, when the file is no tokenizer.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read: Callable[[bytes], Lean | None] = lean) -> None:
         content = read_bytes(path, MAX_FILE_BYTES)
         try:
+            self._lean = read(content)
             # Not from text: 8 MB of it took 70 ms more (x86-64), and a second copy.
-            self._tokenizer = tokenizers.Tokenizer.from_buffer(content)
+            self._tokenizer = (
+                self._lean.library if self._lean else tokenizers.Tokenizer.from_buffer(content)
+            )
         except Exception as error:
             raise unreadable(path, str(error)) from error
         self._tokenizer.no_truncation()
@@ -60,6 +57,8 @@ class Tokenizer:
     @property
     def vocabulary_size(self) -> int:
         """Number of tokens, added ones included."""
+        if self._lean:
+            return self._lean.size
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
     def encode(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
@@ -74,6 +73,8 @@ class Tokenizer:
         with self._switching:
             self._tokenizer.encode_special_tokens = not parse_special
             encoding = self._tokenizer.encode(whole(text), add_special_tokens=add_special)
+        if self._lean:
+            return tuple(self._lean.merged(encoding.ids, encoding.word_ids))
         return tuple(encoding.ids)
 
     def piece(self, token_id: int) -> bytes:
@@ -81,9 +82,9 @@ class Tokenizer:
         added = self._added.get(token_id)
         if added is not None:
             return added.encode()
-        text = str(self._tokenizer.id_to_token(token_id) or "")
+        text = self._word(token_id) or ""
         if "ByteLevel" in self._decoder:
-            return bytes(_BYTES.get(letter, ord("?")) for letter in text)
+            return bytes(BYTES.get(letter, ord("?")) for letter in text)
         if "WordPiece" in self._decoder:
             return (text[2:] if text.startswith("##") else f" {text}").encode()
         if found := _BYTE.fullmatch(text):
@@ -104,4 +105,15 @@ class Tokenizer:
         """Turn token ids into text, special tokens included; ids out of range give nothing."""
         size = self.vocabulary_size
         known = [token for token in token_ids if 0 <= token < size]
-        return str(self._tokenizer.decode(known, skip_special_tokens=False))
+        if self._lean is None:
+            return str(self._tokenizer.decode(known, skip_special_tokens=False))
+        words = [word for one in known if (word := self._word(one)) is not None]
+        decoder = self._tokenizer.decoder
+        return str(decoder.decode(words)) if decoder else " ".join(words)
+
+    def _word(self, token_id: int) -> str | None:
+        """A token as the vocabulary writes it."""
+        found: str | None = self._tokenizer.id_to_token(token_id)
+        if found is None and self._lean and token_id < len(self._lean.words):
+            return self._lean.words[token_id]
+        return found
