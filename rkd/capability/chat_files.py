@@ -6,6 +6,7 @@ Read from a folder that was filled at pull or create; nothing is fetched here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,15 +53,9 @@ def read_chat_files(folder: Path) -> ChatFiles:
     """
     config = _json(folder / CONFIG)
     special = _json(folder / SPECIAL)
-    named = _templates(config.get("chat_template"))
-    for name in TEMPLATES:
-        path = folder / name
-        if not path.is_file():
-            continue
-        text = read_text(path)
-        own = _templates(_json(path).get("chat_template")) if path.suffix == ".json" else {}
-        named = own or {**named, "default": text}
-        break
+    jinja, listed = (folder / name for name in TEMPLATES)
+    text = read_text(jinja) if jinja.is_file() else None
+    named = templates_of(config, text, {} if text is not None else _json(listed))
     return ChatFiles(
         template=named.get("default", ""),
         tool_template=named.get("tool_use", ""),
@@ -68,6 +63,23 @@ def read_chat_files(folder: Path) -> ChatFiles:
         eos_token=_token(config.get("eos_token")) or _token(special.get("eos_token")),
         rank_template=first_of((*map(named.get, NAMES), named.get("default"))),
     )
+
+
+def templates_of(
+    config: Mapping[str, object], jinja: str | None, listed: Mapping[str, object]
+) -> dict[str, str]:
+    """
+    Return the templates by name (`default`, `tool_use` …) that a model's files bring.
+
+    Args:
+        config: of `CONFIG`.
+        jinja: the text of the first of `TEMPLATES`; None where there is none.
+        listed: of the second one.
+    """
+    named = _templates(config.get("chat_template"))
+    if jinja is not None:
+        return {**named, "default": jinja}
+    return _templates(listed.get("chat_template")) or named
 
 
 def read_text(path: Path, most_bytes: int = MAX_CHAT_FILE_BYTES) -> str:

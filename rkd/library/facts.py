@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rkd.errors import InvalidInputError
-from rkd.library.belonging import read_own
+from rkd.capability.chat_files import read_chat_files
+from rkd.errors import InvalidInputError, PreconditionError
 from rkd.model import Format, Model
-from rkd.outside import escaped, json_object, shown
+from rkd.outside import escaped, shown
 from rkd.weights import gguf, projector, rkllm
 from rkd.weights.gguf import Header
 
 _MAX_VALUE = 400
 """Characters of a metadata value people get to see; templates are shown on their own."""
-MAX_TEMPLATE_FILE_BYTES = 4 << 20
-"""`tokenizer_config.json` with a thousand added tokens takes 1.2 MB (Gemma 3)."""
-_MAX_TEMPLATE_ITEMS = 500_000
 _TEMPLATE_KEY = "tokenizer.chat_template"
 
 
@@ -97,26 +94,11 @@ def _sight(model: Model) -> dict[str, str]:
 
 
 def _beside(folder: Path) -> str:
-    """Return the template a file next to the weights holds, or ""."""
-    plain = _content(folder, "chat_template.jinja").decode("utf-8", "replace")
-    if plain:
-        return plain
-    for name in ("chat_template.json", "tokenizer_config.json"):
-        try:
-            record = json_object(_content(folder, name), most_items=_MAX_TEMPLATE_ITEMS)
-        except ValueError:
-            continue
-        template = record.get("chat_template")
-        if isinstance(template, str):
-            return template
-    return ""
-
-
-def _content(folder: Path, name: str) -> bytes:
+    """Return the template that the files next to the weights bring, or ""."""
     try:
-        return read_own(folder / name, folder, MAX_TEMPLATE_FILE_BYTES)[:MAX_TEMPLATE_FILE_BYTES]
-    except OSError:
-        return b""
+        return read_chat_files(folder).template
+    except PreconditionError:  # the load will say so
+        return ""
 
 
 def _capabilities(model: Model, template: str, metadata: dict[str, str]) -> tuple[str, ...]:

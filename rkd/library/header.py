@@ -6,15 +6,14 @@ from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 
+from rkd.capability.chat_files import CONFIG, TEMPLATES
 from rkd.errors import InvalidInputError
 from rkd.library.belonging import read_own
 from rkd.library.layout import format_of
 from rkd.model import Details, Format, WeightsFile
 from rkd.weights import details, gguf, rkllm, shards
 
-_TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
-_CONFIG = "tokenizer_config.json"
-NAMES = frozenset({*_TEMPLATE_FILES, _CONFIG})
+NAMES = frozenset({*TEMPLATES, CONFIG})
 """Files that may bring a template."""
 
 _MAX_CONFIG_BYTES = 4 << 20
@@ -74,11 +73,11 @@ def _ask(file: WeightsFile) -> Details:
 
 
 def _brings_template(folder: Path, beside: Container[str]) -> bool:
-    if any(name in beside and (folder / name).is_file() for name in _TEMPLATE_FILES):
+    if any(name in beside and (folder / name).is_file() for name in TEMPLATES):
         return True
-    if _CONFIG not in beside:
+    if CONFIG not in beside:
         return False
     try:
-        return b'"chat_template"' in read_own(folder / _CONFIG, folder, _MAX_CONFIG_BYTES)
+        return b'"chat_template"' in read_own(folder / CONFIG, folder, _MAX_CONFIG_BYTES)
     except OSError:
         return False

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rkd.backend.convert.rope import Rope, read_rope
-from rkd.backend.convert.tensors import quantized
+from rkd.backend.convert.tensors import quantized, unsupported
 from rkd.errors import InvalidInputError, Reason
 from rkd.outside import quoted, shown
 
@@ -156,18 +156,6 @@ def read_config(config: Json, what: str) -> CheckpointConfig:
         eos=tuple(_tokens(config.get("eos_token_id"))),
         pad=_token(config.get("pad_token_id")),
         warnings=tuple(warnings),
-    )
-
-
-def unsupported(what: str, problem: str, remedy: str = "") -> InvalidInputError:
-    """Build the ARCHITECTURE_UNSUPPORTED error of the checkpoint *what*."""
-    return InvalidInputError(
-        Reason.ARCHITECTURE_UNSUPPORTED,
-        f"{shown(what)} cannot be converted: {problem}",
-        remedy=remedy
-        or "Pull a .gguf of this model (`rkctl search NAME`), or convert it elsewhere with "
-        "llama.cpp's convert_hf_to_gguf.py and create from the .gguf.",
-        metadata={"model": shown(what)},
     )
 
 

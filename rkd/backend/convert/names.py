@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from rkd.backend.convert.config import CheckpointConfig, unsupported
-from rkd.backend.convert.tensors import Stored, broken
+from rkd.backend.convert.config import CheckpointConfig
+from rkd.backend.convert.tensors import Stored, broken, unsupported
 from rkd.outside import shown
 
 _TOP = {

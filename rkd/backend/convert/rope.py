@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rkd.errors import InvalidInputError, Reason
+from rkd.backend.convert.tensors import unsupported
 from rkd.outside import quoted, shown
 
 _PLAIN = frozenset({"", "default", "none"})
@@ -49,7 +49,7 @@ def read_rope(config: dict[str, object], head_size: int, context: int, what: str
     base = _number(scaling, "rope_theta", _number(config, "rope_theta", 10_000.0, what), what)
     for source in (config, scaling):
         if source.get("partial_rotary_factor", 1) not in (1, 1.0, None):
-            raise _refused(what, "it turns only part of each head (partial_rotary_factor)")
+            raise unsupported(what, "it turns only part of each head (partial_rotary_factor)")
     kind = scaling.get("rope_type", scaling.get("type")) or ""
     if isinstance(kind, str) and kind in _PLAIN:
         return Rope(base)
@@ -57,7 +57,7 @@ def read_rope(config: dict[str, object], head_size: int, context: int, what: str
         return Rope(base, linear_factor=_number(scaling, "factor", 1.0, what))
     if kind == "llama3":
         return Rope(base, factors=_llama3(scaling, base, head_size, context, what))
-    raise _refused(what, f"its rope scaling is {quoted(kind)}; linear and llama3 are known")
+    raise unsupported(what, f"its rope scaling is {quoted(kind)}; linear and llama3 are known")
 
 
 def _llama3(
@@ -69,7 +69,7 @@ def _llama3(
     high = _number(scaling, "high_freq_factor", 4.0, what)
     trained = _number(scaling, "original_max_position_embeddings", float(context), what)
     if not low < high:
-        raise _refused(what, "its llama3 rope scaling has no room between low and high")
+        raise unsupported(what, "its llama3 rope scaling has no room between low and high")
     factors: list[float] = []
     for index in range(0, head_size, 2):
         wavelength = 2 * math.pi * base ** (index / head_size)
@@ -86,14 +86,5 @@ def _llama3(
 def _number(table: dict[str, object], key: str, default: float, what: str) -> float:
     value = table.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not _LEAST < value < _MOST:
-        raise _refused(what, f"its {key} is {shown(str(value)[:40])}")
+        raise unsupported(what, f"its {key} is {shown(str(value)[:40])}")
     return float(value)
-
-
-def _refused(what: str, problem: str) -> InvalidInputError:
-    return InvalidInputError(
-        Reason.ARCHITECTURE_UNSUPPORTED,
-        f"{shown(what)} cannot be converted: {problem}",
-        remedy="Pull a .gguf of this model (`rkctl search NAME`), or convert it elsewhere.",
-        metadata={"model": shown(what)},
-    )

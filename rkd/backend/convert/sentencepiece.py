@@ -12,7 +12,7 @@ import math
 import struct
 from collections.abc import Iterator
 
-from rkd.backend.convert.config import unsupported
+from rkd.backend.convert.tensors import unsupported
 from rkd.backend.convert.vocabulary import MAX_TOKENS, TokenType, Vocabulary
 
 _BPE = 2

@@ -97,6 +97,18 @@ def shape_text(shape: tuple[object, ...]) -> str:
     return f"[{text[:QUOTED_CHARACTERS]}{rest}]"
 
 
+def unsupported(what: str, problem: str, remedy: str = "") -> InvalidInputError:
+    """Build the ARCHITECTURE_UNSUPPORTED error of the checkpoint *what*."""
+    return InvalidInputError(
+        Reason.ARCHITECTURE_UNSUPPORTED,
+        f"{shown(what)} cannot be converted: {problem}",
+        remedy=remedy
+        or "Pull a .gguf of this model (`rkctl search NAME`), or convert it elsewhere with "
+        "llama.cpp's convert_hf_to_gguf.py and create from the .gguf.",
+        metadata={"model": shown(what)},
+    )
+
+
 def broken(what: str, problem: str) -> InvalidInputError:
     """Build the WEIGHTS_INVALID error of the checkpoint file *what*."""
     return InvalidInputError(

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkd.backend.convert import sentencepiece, vocabulary
-from rkd.backend.convert.config import CheckpointConfig, Json, unsupported
-from rkd.backend.convert.tensors import broken
+from rkd.backend.convert.config import CheckpointConfig, Json
+from rkd.backend.convert.tensors import broken, unsupported
 from rkd.backend.convert.vocabulary import TokenType, Vocabulary
+from rkd.capability.chat_files import CONFIG, TEMPLATES, TOKENIZER, templates_of
 from rkd.outside import json_object, read_regular
 
 MAX_JSON_BYTES = 64 << 20
@@ -43,8 +44,8 @@ def read(folder: Path, config: CheckpointConfig) -> CheckpointTokenizer:
         InvalidInputError: ARCHITECTURE_UNSUPPORTED: none there, or of a kind rkd does not carry
             over; WEIGHTS_INVALID: it has more tokens than the model has embeddings.
     """
-    table = load_json(folder / "tokenizer.json")
-    settings = load_json(folder / "tokenizer_config.json")
+    table = load_json(folder / TOKENIZER)
+    settings = load_json(folder / CONFIG)
     made = _vocabulary(folder, table, config.name)
     _add_tokens(made, folder, settings, table)
     _fit(made, config.vocabulary)
@@ -192,19 +193,7 @@ def _template_ends(processor: object) -> tuple[bool, bool]:
 
 
 def _template(folder: Path, settings: Json) -> str:
-    """Believe `chat_template.jinja`, then tokenizer_config, then `chat_template.json`."""
-    content = _content(folder / "chat_template.jinja", _MAX_TEMPLATE_BYTES)
-    if content is not None:
-        return content.decode("utf-8", "replace")
-    for source in (settings, load_json(folder / "chat_template.json")):
-        match source.get("chat_template"):
-            case str(text):
-                return text
-            case [*named]:
-                tables = [one for one in named if isinstance(one, dict)]
-                default = next((one for one in tables if one.get("name") == "default"), None)
-                chosen = (default or next(iter(tables), {})).get("template")
-                return chosen if isinstance(chosen, str) else ""
-            case _:
-                pass
-    return ""
+    jinja, listed = (folder / name for name in TEMPLATES)
+    content = _content(jinja, _MAX_TEMPLATE_BYTES)
+    text = None if content is None else content.decode("utf-8", "replace")
+    return templates_of(settings, text, load_json(listed)).get("default", "")

@@ -11,7 +11,8 @@ import enum
 import re
 from dataclasses import dataclass, field
 
-from rkd.backend.convert.config import Json, unsupported
+from rkd.backend.convert.config import Json
+from rkd.backend.convert.tensors import unsupported
 from rkd.outside import quoted, shown
 
 MAX_TOKENS = 2**20

@@ -82,3 +82,14 @@ def test_files_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
 
     assert facts_of(model(tmp_path / "gone.rkllm")).metadata == {}
     assert facts_of(model(tmp_path / "gone.gguf")).template == ""
+
+
+def test_the_template_beside_is_the_one_a_run_takes(tmp_path: Path) -> None:
+    """Of several in one file the usual one; its own file wins over the configuration."""
+    path = put(tmp_path / "x.rkllm", b"?")
+    listed = '[{"name": "tool_use", "template": "tools"}, {"name": "default", "template": "usual"}]'
+    put(tmp_path / "tokenizer_config.json", f'{{"chat_template": {listed}}}')
+    several = facts_of(model(path)).template
+    put(tmp_path / "chat_template.json", '{"chat_template": "own"}')
+
+    assert [several, facts_of(model(path)).template] == ["usual", "own"]

@@ -397,6 +397,13 @@ def test_post_processor_decides_on_bos(tmp_path: Path) -> None:
             "C",
         ),
         ({"tokenizer_config.json": {}, "chat_template.json": {"chat_template": "D"}}, "D"),
+        (
+            {
+                "tokenizer_config.json": {"chat_template": "B"},
+                "chat_template.json": {"chat_template": "D"},
+            },
+            "D",
+        ),
         ({"tokenizer_config.json": {}}, ""),
     ],
 )
