@@ -79,6 +79,15 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     sync_folder(path.parent)
 
 
+def free_bytes(folder: Path) -> int:
+    """Bytes free where *folder* is; 0 when it is gone."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return 0
+    return found.f_bavail * found.f_frsize
+
+
 def disk_is_full(error: OSError) -> bool:
     """Whether *error* says that no room is left, on the disk or in a quota."""
     return error.errno in _FULL

@@ -192,6 +192,14 @@ def escaped(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode()
 
 
+def cut(text: str, most_bytes: int) -> str:
+    """Return *text* as `escaped` does, in at most *most_bytes* bytes and an ellipsis."""
+    data = escaped(text[: most_bytes + 1]).encode()
+    if len(data) <= most_bytes:
+        return data.decode()
+    return data[:most_bytes].decode(errors="ignore") + "…"
+
+
 def whole(text: str) -> str:
     """Return *text* in whole characters: half of a surrogate pair becomes U+FFFD."""
     if text.isascii():

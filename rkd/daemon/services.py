@@ -11,7 +11,8 @@ from rkd.board.facts import Telemetry
 from rkd.board.telemetry import read_telemetry
 from rkd.config import Config
 from rkd.daemon.rooms import Rooms
-from rkd.daemon.settings import doctor_facts, free_bytes, picture_limits
+from rkd.daemon.settings import doctor_facts, picture_limits
+from rkd.durable import free_bytes
 from rkd.errors import InvalidInputError
 from rkd.pool.deciding.runtimes import failures
 from rkd.service.access import AccessService

@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rkd.board.facts import Board, Telemetry
 from rkd.board.runtime import find_rknn
 from rkd.config import SECRET, SETTINGS, Config
+from rkd.durable import free_bytes
 from rkd.model import BackendChoice
 from rkd.pool.deciding.llamaserver import npu_in
 from rkd.pool.deciding.settings import PoolSettings
@@ -191,12 +191,3 @@ def _unquoted(value: str) -> str:
         return "".join(shlex.split(value)) if value[:1] in {"'", '"'} else value
     except ValueError:
         return value
-
-
-def free_bytes(folder: Path) -> int:
-    """Free space where *folder* is; 0 when it is gone."""
-    try:
-        found: Any = os.statvfs(folder)
-    except OSError:
-        return 0
-    return int(found.f_bavail * found.f_frsize)

@@ -23,6 +23,7 @@ from typing import Annotated
 import structlog
 from msgspec import Meta
 
+from rkd.durable import free_bytes
 from rkd.inference import LoadSpec, Run
 from rkd.pool.notes import FORMAT, read_note, write_note
 from rkd.session import Amount, Kept, SessionFile
@@ -282,8 +283,4 @@ def _unlink(paths: Iterable[Path]) -> None:
 
 def _free(folder: Path) -> int:
     """Bytes free where *folder* is or will be; 0 when that cannot be known."""
-    for place in (folder, *folder.parents):
-        with suppress(OSError):
-            found = os.statvfs(place)
-            return int(found.f_bavail * found.f_frsize)
-    return 0
+    return next((free_bytes(one) for one in (folder, *folder.parents) if one.exists()), 0)

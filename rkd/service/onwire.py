@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from rkd.model import BackendKind
-from rkd.outside import escaped
+from rkd.outside import cut
 
 ITEM_BYTES: Final = 16 << 10
 """Longest text of one item of a list: a page of a thousand fits a client's four megabytes."""
@@ -145,7 +145,7 @@ def _fitting(value: Any, field: FieldDescriptor, most_bytes: int) -> Any:
 def _one(value: Any, field: FieldDescriptor, most_bytes: int) -> Any:
     kind = field.cpp_type
     if kind == FieldDescriptor.CPPTYPE_STRING and isinstance(value, str):
-        return _cut(value, most_bytes)
+        return cut(value, most_bytes)
     if kind in _RANGES:
         low, high = _RANGES[kind]
         return max(low, min(_whole(value), high))
@@ -164,11 +164,3 @@ def _finite(value: Any) -> float:
     if value > _MAX_FLOAT or value < -_MAX_FLOAT:
         return math.copysign(_MAX_FLOAT, value)
     return 0.0 if value != value else float(value)  # noqa: PLR0124 - NaN
-
-
-def _cut(text: str, most_bytes: int) -> str:
-    whole = escaped(text[:most_bytes])
-    data = whole.encode()
-    if len(text) <= most_bytes and len(data) <= most_bytes:
-        return whole
-    return data[:most_bytes].decode(errors="ignore") + "…"

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from rkd.outside import whole
 from rkd.wire import frame
 from rkd.wire.frame import FrameError
 from rkd.wire.messages import FromWorker, ToWorker
@@ -82,7 +83,7 @@ def _whole(value: object) -> object:
     """*value*, of plain types, with whole UTF-8 in every string."""
     match value:
         case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            return whole(value)
         case list() | tuple():
             return [_whole(one) for one in value]
         case dict():

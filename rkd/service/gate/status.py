@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from rkd import errors
-from rkd.outside import escaped
+from rkd.outside import cut
 
 DOMAIN = "rkd"
 _DETAILS_KEY = "grpc-status-details-bin"
@@ -77,15 +77,8 @@ def _trailer_bytes(status: status_pb2.Status) -> int:
     return len(message) + len(base64.b64encode(status.SerializeToString()))
 
 
-def _cut(text: str, longest_bytes: int) -> str:
-    data = escaped(text).encode()
-    if len(data) <= longest_bytes:
-        return data.decode()
-    return data[:longest_bytes].decode(errors="ignore") + "…"
-
-
 def _status(error: errors.RkdError, longest: int) -> status_pb2.Status:
-    message, remedy = _cut(error.message, longest), _cut(error.remedy, longest // 2)
+    message, remedy = cut(error.message, longest), cut(error.remedy, longest // 2)
     told = message if message.endswith((".", "!", "?", ":", "…")) else f"{message}."
     status = status_pb2.Status(
         code=code_pb2.Code.Value(CODES[type(error)].name), message=f"{told} {remedy}".strip()
@@ -97,7 +90,7 @@ def _status(error: errors.RkdError, longest: int) -> status_pb2.Status:
 
 def _details(error: errors.RkdError, longest: int, message: str, remedy: str) -> Iterator[Message]:
     pairs = list(error.metadata.items())[:MAX_METADATA]
-    metadata = {_cut(key, 64): _cut(value, longest) for key, value in pairs}
+    metadata = {cut(key, 64): cut(value, longest) for key, value in pairs}
     yield error_details_pb2.ErrorInfo(reason=error.reason.value, domain=DOMAIN, metadata=metadata)
     if error.retry_after_s is not None:
         retry = error_details_pb2.RetryInfo()
@@ -107,7 +100,7 @@ def _details(error: errors.RkdError, longest: int, message: str, remedy: str) ->
         bad, most = error_details_pb2.BadRequest(), min(longest // 4, MAX_QUOTED_BYTES)
         for one in error.violations[:MAX_VIOLATIONS]:
             bad.field_violations.add(
-                field=_cut(one.field, most), description=_cut(one.description, most)
+                field=cut(one.field, most), description=cut(one.description, most)
             )
         if (more := len(error.violations) - MAX_VIOLATIONS) > 0:
             bad.field_violations.add(field="…", description=f"and {more} more")
