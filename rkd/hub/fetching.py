@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rkd.hub.mover import Mover, Wanted
 from rkd.hub.stop import StoppedError, StopSign
-from rkd.hub.threads import STALL_S, Moved, in_thread
+from rkd.hub.threads import STALL_S, Moved, in_thread, left_behind
 
 FILES_AT_ONCE = 4
 """Connections at once: one rarely fills a line to a CDN, more than four gain nothing at home."""
@@ -40,10 +40,7 @@ class Fetching:
     async def fetch(self, wanted: Wanted, target: Path, *, progress: Callable[[int], None]) -> None:
         """Fetch as `Mover.fetch` does; cancelling stops it and keeps the part."""
         stop, moved = StopSign(), Moved()
-
-        def told(done: int) -> None:
-            moved.take_note()
-            progress(done)
+        told = moved.noting(progress)
 
         def work() -> None:
             # What a stop leaves is the canceller's business.
@@ -57,10 +54,7 @@ class Fetching:
                 await moved.ended(fetching, within_s=self._stall_s, what=str(wanted))
             except BaseException:
                 stop.set()
-                await asyncio.wait({fetching}, timeout=_STOP_WAIT_S)
-                # Its failure, if it had one at that very moment, is nobody's any more.
-                if not fetching.cancel() and not fetching.cancelled():
-                    fetching.exception()
+                await left_behind(fetching, within_s=_STOP_WAIT_S)
                 raise
 
     async def fetch_all(

@@ -14,10 +14,11 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from rkd.errors import Reason, UnavailableError
 
+_P = ParamSpec("_P")
 _Result = TypeVar("_Result")
 
 
@@ -50,14 +51,25 @@ STALL_S = 3600.0
 
 
 class Moved:
-    """Knows when a transfer moved last; told from its thread, asked on the loop."""
+    """
+    Knows when a transfer moved last; told from its thread, asked on the loop.
 
-    def __init__(self) -> None:
-        self._at_s = time.monotonic()
+    Args:
+        clock: monotonic seconds.
+    """
 
-    def take_note(self) -> None:
-        """Something moved now."""
-        self._at_s = time.monotonic()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._at_s = clock()
+
+    def noting(self, tell: Callable[_P, None]) -> Callable[_P, None]:
+        """Give *tell* so that each call of it counts as a move."""
+
+        def told(*args: _P.args, **kwargs: _P.kwargs) -> None:
+            self._at_s = self._clock()
+            tell(*args, **kwargs)
+
+        return told
 
     async def ended(
         self, transfer: asyncio.Future[_Result], *, within_s: float, what: str
@@ -69,7 +81,7 @@ class Moved:
             UnavailableError: HUB_UNREACHABLE: nothing moved for *within_s*.
         """
         while not transfer.done():
-            left_s = within_s - (time.monotonic() - self._at_s)
+            left_s = within_s - (self._clock() - self._at_s)
             if left_s <= 0:
                 raise UnavailableError(
                     Reason.HUB_UNREACHABLE,
@@ -78,6 +90,19 @@ class Moved:
                 )
             await asyncio.wait({transfer}, timeout=left_s)
         return transfer.result()
+
+
+async def left_behind(transfer: asyncio.Future[_Result], *, within_s: float) -> None:
+    """Wait a moment for *transfer*, which was told to stop; whatever it ends with is no news."""
+    await asyncio.wait({transfer}, timeout=within_s)
+    transfer.cancel()
+    transfer.add_done_callback(_heard)
+
+
+def _heard(transfer: asyncio.Future[_Result]) -> None:
+    """Take the error nobody waits for, so that it is not reported as unheard."""
+    if not transfer.cancelled():
+        transfer.exception()
 
 
 async def asking(

@@ -249,8 +249,7 @@ class CreateRunner:
         report.begin(stage, size)
 
         def tell(progress: LoadProgress) -> None:
-            if progress.fraction > 0:
-                report.advance(stage, int(size * min(1.0, progress.fraction)))
+            report.advance(stage, int(size * max(0.0, min(1.0, progress.fraction))))
 
         results = await self._run_job(kind, arguments, tell)
         report.advance(stage, size)
@@ -276,19 +275,26 @@ class CreateRunner:
                 raise refusals.exists(order.name)
             if model.state is not ModelState.INVALID:
                 return [f"{order.name} has a Modelfile already, which is kept"]
-        if order.modelfile:
+        text, warnings = order.modelfile, list[str]()
+        if text:
             await asyncio.to_thread(workshop.check_own, model, order.read())
-            await self._library.adopt(model, order.modelfile, stage)
-            return []
-        repository = repository_of(order.huggingface_path.strip())
-        warnings = []
-        if repository and self._fetch_tokenizer is not None and format_of(file) is Format.RKLLM:
+        else:
+            repository = repository_of(order.huggingface_path.strip())
+            if repository and format_of(file) is Format.RKLLM:
+                warnings += await self._bring_tokenizer(repository, stage, report)
+            text = modelfiles.adopted(file, repository)
+        await self._library.adopt(model, text, stage)
+        return warnings
+
+    async def _bring_tokenizer(self, repository: str, stage: Path, report: Report) -> list[str]:
+        """Fetch what a .rkllm is better off with; returns what stood against it."""
+        warnings: list[str] = []
+        if self._fetch_tokenizer is not None:
             report.stage("fetching the tokenizer")
             try:
                 await self._fetch_tokenizer(repository, stage)
             except RkdError as error:
                 warnings.append(f"the tokenizer of {repository} was not brought: {error.message}")
-        await self._library.adopt(model, modelfiles.adopted(file, repository), stage)
         return warnings
 
 

@@ -32,21 +32,18 @@ async def start_create(
             name is under way; whatever stands against using FROM.
     """
     work = await asyncio.to_thread(order.work)
-    for other in operations.list():
-        same_name = other.kind is OperationKind.CREATE and other.key.split(" ")[0] == order.name.key
-        if same_name and not other.state.final:
-            if other.key == order.key:
-                break
-            raise PreconditionError(
-                Reason.MODEL_BUSY,
-                f"another create of {order.name} is under way.",
-                remedy=f"Wait for it with `rkctl ops attach {other.id}`, or cancel it.",
-                metadata={"model": order.name.text, "operation": other.id},
-            )
-    else:
+    other = _under_way(operations, order)
+    if other is None:
         await check_create(library, order, in_use=in_use)
         if work is Work.HUB:
             raise _not_pulled(order)
+    elif other.key != order.key:
+        raise PreconditionError(
+            Reason.MODEL_BUSY,
+            f"another create of {order.name} is under way.",
+            remedy=f"Wait for it with `rkctl ops attach {other.id}`, or cancel it.",
+            metadata={"model": order.name.text, "operation": other.id},
+        )
     return await operations.start(
         OperationKind.CREATE, key=order.key, subject=order.name.text, request=order.request()
     )
@@ -68,6 +65,13 @@ async def check_create(
         _check_name(library, order, in_use)
     if work is Work.PARENT:
         await parent_of(library, order)
+
+
+def _under_way(operations: Operations, order: CreateOrder) -> Operation | None:
+    """Find an unfinished create of the same name."""
+    creates = (one for one in operations.list() if one.kind is OperationKind.CREATE)
+    under_way = (one for one in creates if not one.state.final)
+    return next((one for one in under_way if one.key.startswith(f"{order.name.key} ")), None)
 
 
 def _check_name(library: Library, order: CreateOrder, in_use: Callable[[str], bool]) -> None:

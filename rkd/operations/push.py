@@ -11,7 +11,7 @@ from rkd.errors import ForbiddenError, Reason, UnavailableError
 from rkd.hub.connection import Connection
 from rkd.hub.reference import parse
 from rkd.hub.stop import StopSign
-from rkd.hub.threads import STALL_S, Moved, in_thread
+from rkd.hub.threads import STALL_S, Moved, in_thread, left_behind
 from rkd.hub.upload import Outgoing, upload
 from rkd.library.library import Library
 from rkd.model import Format, Model, ModelName
@@ -96,11 +96,6 @@ class PushRunner:
         request, stop = operation.request, StopSign()
         repository = parse(asked(request, "repository")).repository
         moved = Moved()
-
-        def told(path: str, done: int) -> None:
-            moved.take_note()
-            report.advance(path, done)
-
         send = functools.partial(
             upload,
             self._connection,
@@ -108,7 +103,7 @@ class PushRunner:
             files,
             private=bool(asked(request, "private")),
             message=asked(request, "message") or f"Upload {model.name} with rkd",
-            progress=told,
+            progress=moved.noting(report.advance),
             stop=stop,
         )
         sending = asyncio.ensure_future(in_thread(send, name="rkd-push"))
@@ -116,10 +111,7 @@ class PushRunner:
             return await moved.ended(sending, within_s=STALL_S, what=f"push of {model.name}")
         except (asyncio.CancelledError, UnavailableError):
             stop.set()
-            await asyncio.wait({sending}, timeout=_STOP_WAIT_S)
-            # A stopped upload ends with an error of its own, which nobody needs.
-            if not sending.cancel() and not sending.cancelled():
-                sending.exception()
+            await left_behind(sending, within_s=_STOP_WAIT_S)
             raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -256,20 +257,22 @@ class TestParents:
         assert b.report.stages == ["deriving", "finishing"]
         assert b.text("x/Modelfile") == "FROM ./p.gguf\nPARAMETER top_k 3\nSYSTEM New.\n"
 
-    @pytest.mark.parametrize(("source", "kept"), [("FROM ./q.gguf\n", "q.gguf"), (None, "p.rkllm")])
+    @pytest.mark.parametrize(
+        ("source", "kept"), [("FROM ./q.gguf\n", "q.gguf"), ("FROM hf.co/u/r\n", "p.rkllm")]
+    )
     async def test_of_several_weights_its_from_names_the_childs(
-        self, tmp_path: Path, source: str | None, kept: str
+        self, tmp_path: Path, source: str, kept: str
     ) -> None:
         """Where it names none of them the first."""
         async with bench(tmp_path) as b:
             await b.put("p/q.gguf", GGUF)
             await b.put("p/p.rkllm", RKLLM)
-            if source is not None:
-                await b.put("p/Modelfile", source)
+            await b.put("p/Modelfile", f"FROM {source}\n")
             await b.create("FROM p\n")
+            other = ({"p.rkllm", "q.gguf"} - {kept}).pop()
 
         assert kept in b.text("x/Modelfile")
-        assert ("p.rkllm" in b.text("x/Modelfile")) is (kept == "p.rkllm")
+        assert other not in b.text("x/Modelfile")
 
     async def test_a_repository_that_was_pulled_is_a_parent_by_its_name(
         self, tmp_path: Path
@@ -323,7 +326,7 @@ class TestConversion:
         assert digests == {name: f"sha256:{sha256(of_type(made))}"}
         assert b.report.stages == ["converting", "hashing", "finishing"]
         assert b.report.begun == [("converting", 9, 0)]
-        assert b.report.advanced == [("converting", 4), ("converting", 9), ("converting", 9)]
+        assert b.report.advanced == [("converting", done) for done in (0, 4, 9, 9)]
 
     async def test_another_type_is_quantized_after(self, tmp_path: Path) -> None:
         """From F16, which goes; only the last result is hashed."""
@@ -576,18 +579,31 @@ class TestExisting:
         assert sorted(tree(b.root)) == ["x/x.gguf"]
 
     async def test_a_file_dropped_a_moment_ago_is_seen(self, tmp_path: Path) -> None:
-        """The disk is looked at first, also where the start has not come so far."""
+        """The disk is looked at first."""
         async with bench(tmp_path) as b:
             put(b.root / "x" / "x.gguf", GGUF)
             await self.adopt(b, "x.gguf")
-            put(b.root / "z" / "x.gguf", GGUF)
-            (b.root / "x").rename(tmp_path / "away")
-            await b.library.refresh()
-            (tmp_path / "away").rename(b.root / "x")
-            (b.root / "x" / "Modelfile").unlink()
+
+        assert b.text("x/Modelfile") == "FROM ./x.gguf\n"
+
+    async def test_a_folder_that_no_look_has_come_to_is_looked_at(self, tmp_path: Path) -> None:
+        """A look at thousands of models tells what is known; this one is asked for by name."""
+        async with bench(tmp_path) as b:
+            b.library.slow = True
+            put(b.root / "x" / "x.gguf", GGUF)
             await self.adopt(b, "x.gguf")
 
         assert b.text("x/Modelfile") == "FROM ./x.gguf\n"
+
+    async def test_a_file_still_being_written_is_waited_for(self, tmp_path: Path) -> None:
+        """By whoever asked: MODEL_INCOMPLETE, and no Modelfile for half a file."""
+        async with bench(tmp_path) as b:
+            put(b.root / "x" / "x.gguf", GGUF[:-100], age=time.time() + 3600)
+            await b.library.refresh()
+            error = await b.refused(PreconditionError, existing_file="x.gguf")
+
+        assert error.reason is Reason.MODEL_INCOMPLETE
+        assert sorted(tree(b.root)) == ["x/x.gguf"]
 
 
 class SlowlyDiscarding(RememberingLibrary):

@@ -15,6 +15,7 @@ from typing import Any
 from rkd.errors import NotFoundError, Reason, RkdError
 from rkd.hub.mover import Wanted
 from rkd.library.library import Library
+from rkd.library.snapshot import Snapshot
 from rkd.model import ModelName
 from rkd.operations.operation import Operation, OperationKind, OperationState
 from rkd.operations.report import Report
@@ -149,6 +150,14 @@ class RememberingLibrary(Library):
         self.staged: list[str] = []
         self.discarded: list[str] = []
         self.unread = False
+        self.slow = False
+
+    async def current(self) -> Snapshot:
+        """Look at the disk; while `slow`, tell what is known and leave the look to `learn`."""
+        if self.slow:
+            self.unread = True
+            return self.snapshot
+        return await super().current()
 
     async def learn(self, name: ModelName) -> None:
         """Look at the disk, as after a start that has not come so far yet."""
