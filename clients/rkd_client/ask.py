@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Final, Generic, Self, TypeVar, cast
 
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
@@ -26,6 +26,10 @@ SLOW_S = 900.0
 """Bound of calls that may load a model, drain it or read all of its bytes."""
 
 
+NAMING: Final = {"CopyRequest": "source", "PullRequest": "name"}
+"""Requests that name a model of the board elsewhere than in `model`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask(Generic[Answered, Value]):
     """
@@ -33,14 +37,12 @@ class Ask(Generic[Answered, Value]):
 
     Args:
         request: its message.
-        names: the model it names, where that is not its `model`.
         bound_s: longest wait, None for as long as it takes.
         repeatable: asking twice changes nothing.
         paged: the answer is a page; all of them are wanted.
     """
 
     request: Message
-    names: str = ""
     bound_s: float | None = QUICK_S
     repeatable: bool = False
     paged: bool = False
@@ -60,7 +62,8 @@ class Ask(Generic[Answered, Value]):
     @property
     def model(self) -> str:
         """The model it names, or ""."""
-        return self.names or getattr(self.request, "model", "")
+        field = NAMING.get(self.request.DESCRIPTOR.name, "model")
+        return getattr(self.request, field, "")
 
     def after(self, page: Answered) -> Self | None:
         """Return what asks for the page after *page*, None when it was the last."""

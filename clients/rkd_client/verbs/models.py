@@ -43,7 +43,7 @@ def pull(
     request = pb.PullRequest(
         source=source, name=name, revision=revision, replace=replace, detach=detach
     )
-    return StreamAsk(request, names=name, follow=lambda: FollowOperation(detach=detach))
+    return StreamAsk(request, follow=lambda: FollowOperation(detach=detach))
 
 
 def create(
@@ -100,7 +100,7 @@ def copy(
 ) -> Ask[pb.CopyResponse, v1.CopyResponse]:
     """Copy model *source* to *destination*; the weights are shared on disk."""
     request = pb.CopyRequest(source=source, destination=destination, replace=replace)
-    return Ask(request, names=source)
+    return Ask(request)
 
 
 def delete(model: str, *, drain: bool = False) -> Ask[pb.DeleteResponse, v1.DeleteResponse]:

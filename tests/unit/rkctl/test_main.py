@@ -15,6 +15,15 @@ import rkd
 from rkd.v1 import models_pb2, types_pb2
 from tests.unit.rkctl.fake_board import FakeBoard, Refusal, Rkctl
 
+UNUSED_BY_LIST = (
+    *("grpc.aio", "rkd_client.aio", "rkd_client.boards_aio", "rkd_client.passing"),
+    *("rkctl.flags", "rkctl.operation", "rkctl.screen.progress", "rkctl.screen.live"),
+    *("rkctl.chat", "rkctl.make", "rkctl.verify", "rkctl.measure", "rkctl.fleet"),
+    *("rkd.modelfile", "rkd.access", "rkd.setting", "google.rpc", "rich", "prompt_toolkit"),
+    *("tempfile", "multiprocessing", "tomllib", "shlex", "http.client", "urllib.request"),
+)
+"""Modules a call with one answer has no use for. gRPC itself imports asyncio."""
+
 MISSING = Refusal("NOT_FOUND", "MODEL_NOT_FOUND", "There is no model 'x'.", "Pull it.")
 
 
@@ -55,6 +64,20 @@ class TestVerbs:
         result = python("-c", script)
 
         assert f"rkctl {rkd.__version__}\n[]\n" == result.stdout
+
+    def test_list_imports_no_more_than_it_uses(self, board: FakeBoard, tmp_path: Path) -> None:
+        """A table of models pays for no conversation, no bar, no Modelfile and no event loop."""
+        script = (
+            "import sys; from rkctl.main import cli\n"
+            "try:\n    cli(['list'])\nexcept SystemExit as ended:\n    assert not ended.code\n"
+            f"print(sorted(m for m in {UNUSED_BY_LIST!r} if m in sys.modules))"
+        )
+        board.answers["ModelService.List"] = models_pb2.ListResponse()
+        environment = board.environment(tmp_path) | {"PYTHONPATH": ":".join(sys.path)}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+        assert done.stdout.splitlines()[-1] == "[]"
 
     def test_version_as_json(self, rkctl: Rkctl) -> None:
         """`--json` prints one object."""

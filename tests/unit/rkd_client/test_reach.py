@@ -6,9 +6,13 @@ import importlib
 import inspect
 import json
 import pkgutil
+from typing import Any
 
 import pytest
 import rkd_client.verbs
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message_factory import GetMessageClass
+from rkd_client.ask import NAMING, Ask
 from rkd_client.channel import Caller
 from rkd_client.errors import PreconditionError
 from rkd_client.reach import (
@@ -26,20 +30,20 @@ from rkd_client.verbs import inference, models, operations, pool, system
 import rkd.v1
 
 
-def methods() -> set[str]:
-    """Every method of every proto."""
-    found = set()
+def methods() -> dict[str, MethodDescriptor]:
+    """Every method of every proto, by its path."""
+    found = {}
     for module in pkgutil.iter_modules(rkd.v1.__path__):
         if module.name.endswith("_pb2"):
             file = importlib.import_module(f"rkd.v1.{module.name}").DESCRIPTOR
             for service in file.services_by_name.values():
-                found |= {f"/{service.full_name}/{method.name}" for method in service.methods}
+                found |= {f"/{service.full_name}/{one.name}": one for one in service.methods}
     return found
 
 
 def test_every_method_stands_in_the_table() -> None:
     """One that is added has to be judged."""
-    assert set(REACHES) == methods()
+    assert set(REACHES) == set(methods())
 
 
 def test_what_grpc_repeats_changes_nothing() -> None:
@@ -136,3 +140,29 @@ def test_every_call_that_names_a_model_says_so() -> None:
             named = dict(Caller().pairs(ask.model)).get("x-rkd-model")
 
             assert named == ("smol" if "smol" in given.values() else None), name
+
+
+NO_MODEL = frozenset(
+    {
+        *("List", "Upload", "Migrate", "Watch", "Cancel", "ListResident", "ListSessions"),
+        *("Search", "ListFiles", "GetCard", "Get", "Pause", "Resume", "GetStatus", "Doctor"),
+        *("Reload", "WhoAmI", "ListTokens", "CreateToken", "RevokeToken"),
+    }
+)
+"""Methods whose requests name no model of a board."""
+
+
+@pytest.mark.parametrize("path", REACHES)
+def test_every_method_of_the_contract_says_its_model(path: str) -> None:
+    """Whoever asks it, however: by what the request itself holds, with no say of the caller's."""
+    method = methods()[path]
+    request = GetMessageClass(method.input_type)()
+    ask: Any = Ask(request)
+    if method.name in NO_MODEL:
+        assert "model" not in method.input_type.fields_by_name
+        assert ask.model == ""
+        return
+    field = NAMING.get(method.input_type.name, "model")
+    setattr(request, field, "smol:latest")
+
+    assert dict(Caller().pairs(ask.model))["x-rkd-model"] == "smol"
