@@ -11,7 +11,7 @@ from types import UnionType
 from typing import get_args
 
 from rkd.wire.messages import FromWorker, ToWorker
-from tests.unit.test_layers import LAYERS, sources
+from tests.unit.test_layers import LAYERS, classes_in, sources
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
@@ -46,7 +46,8 @@ def test_frames_are_those_of_the_wire() -> None:
 
 
 FILE = re.compile(r"`([\w./-]*\w\.(?:py|proto|md))`")
-MODULE = re.compile(r"`((?:rkd|rkctl|rkd_client)(?:\.[a-zA-Z_]\w*)+)")
+MODULE = re.compile(r"`((?:rkd|rkctl|rkd_\w+)(?:\.[a-zA-Z_]\w*)+)")
+SYMBOL = re.compile(r"`(_?[A-Z][a-z]+[A-Za-z]*)(?:\.(\w+))?(?:\(\))?`")
 FOREIGN = "Source"
 """A paragraph that names its source may name files of others."""
 
@@ -95,6 +96,39 @@ def test_every_page_named_is_there() -> None:
             bad = [name for name in files if not is_file_of(path, name)]
             bad += [name for name in MODULE.findall(text) if not is_name_of(name)]
             missing += [f"{path.relative_to(ROOT)}: {name}" for name in bad]
+
+    assert missing == []
+
+
+THEIRS = frozenset({"LlgTokenizerInit", "LlgConstraintInit"})
+"""Structures of others' headers that docstrings name."""
+
+
+def words_of(path: Path) -> set[str]:
+    """Every name in the code of *path*, and every word of its short texts; no prose."""
+    found = set()
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline):
+        if token.type == tokenize.NAME:
+            found.add(token.string)
+        elif token.type == tokenize.STRING and not token.string.startswith('"""'):
+            found |= set(re.findall(r"\w+", token.string))
+    return found
+
+
+def test_every_class_named_is_there() -> None:
+    """No docstring or comment refers to a class that is gone, or to what a class does not have."""
+    words = {path: words_of(path) for path in sources()}
+    protos = " ".join(path.read_text("utf-8") for path in (ROOT / "proto").rglob("*.proto"))
+    known = THEIRS.union(re.findall(r"\w+", protos), *words.values())
+    homes = {name: ROOT / places[0] for name, places in classes_in(ROOT / "clients").items()}
+    missing = []
+    for path in sources():
+        for text in prose(path):
+            for name, member in SYMBOL.findall(text) if FOREIGN not in text else ():
+                home = homes.get(name) if path.is_relative_to(ROOT / "clients") else None
+                has = words.get(home, known) if home else known
+                if name not in known or (member and member not in has):
+                    missing.append(f"{path.relative_to(ROOT)}: {name} {member}")
 
     assert missing == []
 
