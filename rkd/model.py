@@ -130,6 +130,8 @@ class Details:
         layers, heads, kv_heads, head_size, embedding_size: as the attention sees them; `heads` is
             of the queries; head_size is of keys and values.
         has_template: the weights or the folder bring a chat template.
+        companion: what the weights are instead of a model (`a projector`, `an adapter`); "" for
+            a model.
     """
 
     architecture: str = ""
@@ -142,6 +144,7 @@ class Details:
     head_size: int = 0
     embedding_size: int = 0
     has_template: bool = False
+    companion: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
 
 from rkd.errors import RkdError
 from rkd.library import modelfiles, projectors, provenance, verdict
+from rkd.library.besides import besides
 from rkd.library.encoders import FoundEncoder, find_encoder, is_encoder
 from rkd.library.header import details_of, marked
 from rkd.library.layout import MODELFILE, format_of
@@ -35,7 +36,6 @@ from rkd.model import (
 )
 from rkd.outside import escaped
 from rkd.weights import shards
-from rkd.weights.company import companion
 
 Judge = Callable[[Path, os.stat_result], float | None]
 """When to look at a file again: 0 when it is whole, None when its writer decides."""
@@ -107,7 +107,8 @@ def describe(
     names = frozenset(file.path.name for file in top)
     reading = modelfiles.read(folder) if MODELFILE in names else None
     sight = _sight(top, reading, sketch=sketch)
-    weights, parts = _weights(top, reading, sight.names)
+    others = sight.names | besides(_usable(top), sketch=sketch).keys()
+    weights, parts = _weights(top, reading, frozenset(others))
     recipe = reading.recipe if reading else Recipe()
     encoder = _encoder(top, weights, recipe)
     seeing = {one.chosen.path for one in (sight, encoder) if one.chosen}
@@ -156,12 +157,22 @@ def broken(name: ModelName, folder: Path, trouble: str) -> Described:
     return Described(model, refuse=said.refuse)
 
 
-def _sight(top: tuple[FoundFile, ...], reading: Reading | None, *, sketch: bool) -> Projectors:
-    ggufs = [
-        WeightsFile(file.path, Format.GGUF, file.size_bytes, file.modified_ns)
+def refused(found: Described, said: Verdict) -> Described:
+    """Return *found* as a model of which *said* was said."""
+    model = replace(found.model, state=said.state, reason=said.reason)
+    return replace(found, model=model, refuse=said.refuse)
+
+
+def _usable(top: tuple[FoundFile, ...]) -> list[WeightsFile]:
+    return [
+        WeightsFile(file.path, kind, file.size_bytes, file.modified_ns)
         for file in top
-        if not file.trouble and format_of(file.path.name) is Format.GGUF
+        if not file.trouble and (kind := format_of(file.path.name)) is not None
     ]
+
+
+def _sight(top: tuple[FoundFile, ...], reading: Reading | None, *, sketch: bool) -> Projectors:
+    ggufs = [file for file in _usable(top) if file.format is Format.GGUF]
     named = reading.files if reading else frozenset()
     return projectors.find(ggufs, named, sketch=sketch)
 
@@ -180,24 +191,24 @@ def _encoder(
 
 
 def _weights(
-    top: tuple[FoundFile, ...], reading: Reading | None, besides: frozenset[str]
+    top: tuple[FoundFile, ...], reading: Reading | None, others: frozenset[str]
 ) -> tuple[tuple[WeightsFile, ...], tuple[FoundFile, ...]]:
     """
     Choose the weights, NPU first, and the files they consist of.
 
     What FROM names wins among files of its format; the other format's file joins as the fallback.
-    Those *besides* are projectors, whatever they are called.
+    Those *others* are no models, whatever they are called; a .rkllm that FROM names is one.
     """
-    if reading:
-        besides |= {modelfiles.file_of(one) for one in reading.recipe.adapters}
     named = reading.files if reading else frozenset()
+    others -= {name for name in named if format_of(name) is Format.RKLLM}
+    if reading:
+        others |= {modelfiles.file_of(one) for one in reading.recipe.adapters}
     groups: dict[tuple[Format, str], list[FoundFile]] = {}
     for file in top:
         kind = format_of(file.path.name)
         if file.trouble or kind is None:
             continue
-        is_imatrix = kind is Format.GGUF and companion(file.path.name) == "an imatrix"
-        if not is_imatrix and file.path.name not in besides:
+        if file.path.name not in others:
             shard = shards.parse(file.path.name)
             groups.setdefault((kind, shard.stem if shard else file.path.name), []).append(file)
     chosen: list[WeightsFile] = []

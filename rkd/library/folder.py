@@ -13,8 +13,10 @@ from pathlib import Path
 
 import structlog
 
+from rkd.library import verdict
 from rkd.library.belonging import trouble_with
-from rkd.library.describe import Described, FoundFile, Judge, broken, describe
+from rkd.library.besides import flat
+from rkd.library.describe import Described, FoundFile, Judge, broken, describe, refused
 from rkd.library.layout import (
     MODELFILE,
     Cause,
@@ -113,18 +115,27 @@ def _no_model(folder: Path, files: tuple[FoundFile, ...]) -> Left | None:
 
 def _described(
     folder: Path, files: tuple[FoundFile, ...], judge: Judge, *, sketch: bool
-) -> Described:
+) -> Described | Left:
     name = ModelName(name_for(folder.name))
     if len(files) > MAX_FILES:
         return broken(name, folder, f"it holds more than {MAX_FILES} files")
-    return describe(name, folder, files, judge, sketch=sketch)
+    found = describe(name, folder, files, judge, sketch=sketch)
+    if thing := found.model.details.companion:
+        file = found.model.weights[0].path.name
+        if not found.model.modelfile_text or found.derived:
+            return Left(shown(folder.name), Cause.FOREIGN, f"no model: {shown(file)} is {thing}")
+        return refused(found, verdict.no_model(name, file, thing))
+    return found
 
 
 def _is_models(folder: Path, files: tuple[FoundFile, ...]) -> bool:
     """Whether *folder* holds a Modelfile, weights, or what will be weights."""
-    top = {file.path.name for file in files if file.path.parent == folder}
-    return MODELFILE in top or any(
-        (format_of(name) and not is_projector(name)) or _weights_to_be(name) for name in top
+    top = [file.path for file in files if file.path.parent == folder]
+    return any(
+        path.name == MODELFILE
+        or (format_of(path.name) and not (is_projector(path.name) and flat(path)))
+        or _weights_to_be(path.name)
+        for path in top
     )
 
 

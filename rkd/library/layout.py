@@ -60,6 +60,8 @@ class FolderEntry:
         readable: False when this process may not open it.
         elsewhere: the folder lies on another file system, where a rename does not reach.
         from_file: for the flat Modelfile, the file its FROM names, without folders.
+        besides: what the header of weights says they are besides a model, "" for a model; None
+            where it was not asked: then names tell.
     """
 
     name: str
@@ -69,6 +71,7 @@ class FolderEntry:
     readable: bool = True
     elsewhere: bool = False
     from_file: str = ""
+    besides: str | None = None
 
 
 class Cause(enum.StrEnum):
@@ -182,6 +185,9 @@ def _unfit(entry: FolderEntry, *, aria2: bool) -> Left | None:
     """Rule 1: why *entry* cannot be a flat model, or None."""
     name = entry.name
     is_weights = format_of(name) is not None
+    besides = entry.besides
+    if besides is None:
+        besides = companion(name) if is_projector(name) else ""
     ours = name.startswith(".rkd") or entry.kind is EntryKind.FOLDER
     rows = (
         (name.startswith("."), Cause.HIDDEN, "hidden"),
@@ -194,9 +200,9 @@ def _unfit(entry: FolderEntry, *, aria2: bool) -> Left | None:
         (entry.kind is EntryKind.OTHER, Cause.FOREIGN, "no regular file"),
         (is_partial(name), Cause.INCOMING, "half-copied, as its name says"),
         (
-            is_projector(name),
+            bool(besides),
             Cause.FOREIGN,
-            f"{companion(name)}: put it into the folder of its model",
+            f"{besides}: put it into the folder of its model",
         ),
         (not is_weights and name != MODELFILE, Cause.FOREIGN, "neither .rkllm nor .gguf"),
         (aria2, Cause.INCOMING, "aria2 is still fetching it"),

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from rkd.durable import Step, no_step, sync_folder
-from rkd.library import modelfiles
+from rkd.library import besides, modelfiles
 from rkd.library.describe import Described, Judge
 from rkd.library.layout import (
     MODELFILE,
@@ -34,6 +35,10 @@ from rkd.library.root import RootListing, list_root
 from rkd.outside import shown
 
 _log = structlog.get_logger(__name__)
+
+HEADERS_S = 1.0
+"""So long one look asks the headers of flat files whether they are models; then names tell, and
+what was moved is asked in its folder."""
 
 _REFUSALS: tuple[tuple[frozenset[int], Cause, str], ...] = (
     (
@@ -79,6 +84,7 @@ def listing(
     *,
     held: RootListing | None = None,
     known: Mapping[str, Described] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> FolderListing:
     """
     List *root* as the plan wants to see it: what lies flat, and the folders that could be joined.
@@ -88,6 +94,7 @@ def listing(
         judge: whether a weights file is whole.
         held: what it holds, where that is known.
         known: what lies in its folders; None to look into each when a flat Modelfile wants that.
+        clock: monotonic seconds.
 
     Raises:
         OSError: the folder itself cannot be read.
@@ -95,9 +102,10 @@ def listing(
     held = held or list_root(root)
     waits: list[float] = []
     entries: dict[str, FolderEntry] = {}
+    until = clock() + HEADERS_S
     for name, kind in held.others.items():
         try:
-            entry, wait_s = _entry(root / name, kind, judge)
+            entry, wait_s = _entry(root / name, kind, judge, read=clock() < until)
         except OSError:  # gone or locked away between listing and looking
             continue
         except Exception:  # noqa: BLE001 - one bad file never hides the others
@@ -128,14 +136,24 @@ def _joined(held: RootListing, wanted: str, known: Mapping[str, Described] | Non
     }
 
 
-def _entry(path: Path, kind: EntryKind, judge: Judge) -> tuple[FolderEntry, float | None]:
+def _entry(
+    path: Path, kind: EntryKind, judge: Judge, *, read: bool
+) -> tuple[FolderEntry, float | None]:
     is_weights, is_modelfile = format_of(path.name) is not None, path.name == MODELFILE
     if kind is not EntryKind.FILE or not (is_weights or is_modelfile):
         return FolderEntry(path.name, kind), 0.0
     wait_s = judge(path, path.stat()) if is_weights else 0.0
     readable = os.access(path, os.R_OK)
     named = modelfiles.from_file(path) if is_modelfile else ""
-    entry = FolderEntry(path.name, kind, readable=readable, complete=wait_s == 0.0, from_file=named)
+    whole = wait_s == 0.0
+    entry = FolderEntry(
+        path.name,
+        kind,
+        readable=readable,
+        complete=whole,
+        from_file=named,
+        besides=besides.flat(path) if is_weights and whole and readable and read else None,
+    )
     return entry, wait_s
 
 

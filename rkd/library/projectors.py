@@ -69,8 +69,13 @@ def find(files: Iterable[WeightsFile], named: frozenset[str], *, sketch: bool) -
         sketch: no header is to be read: names decide until the next look.
     """
     whole = [one for one in files if shards.parse(one.path.name) is None]
-    several = 1 < len(whole) <= MAX_GGUFS
-    found = [one for one in whole if _is_projector(one.path, read=several and not sketch)]
+    several = len(whole) > 1
+    found = [
+        one
+        for one in whole
+        if (several or _is_named_as_one(one.path.name))
+        and _is_projector(one.path, read=len(whole) <= MAX_GGUFS and not sketch)
+    ]
     names = frozenset(one.path.name for one in found)
     seeing = [one for one in found if sketch or len(found) > MAX_GGUFS or _sees(one.path)]
     chosen = [one for one in seeing if one.path.name in named] or seeing

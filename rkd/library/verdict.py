@@ -82,6 +82,21 @@ def unusable(name: ModelName, file: str, trouble: str) -> Verdict:
     )
 
 
+def no_model(name: ModelName, file: str, thing: str) -> Verdict:
+    """Refuse a model whose weights are no model at all but *thing*, as their header says."""
+    what = f"{shown(file)} is {thing}, not a model"
+    return Verdict(
+        ModelState.INVALID,
+        what,
+        lambda: InvalidInputError(
+            Reason.WEIGHTS_INVALID,
+            f"{name} cannot be used: {what}",
+            remedy=f"Name the model with FROM in the Modelfile of {name}, an adapter with ADAPTER.",
+            metadata={"model": name.text, "file": shown(file)},
+        ),
+    )
+
+
 def _arriving(names: frozenset[str], weights: tuple[WeightsFile, ...]) -> str:
     """Say what the names alone tell of files to come; "" when nothing is missing."""
     partial = next((name for name in sorted(names) if is_partial(name)), "")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from rkd.weights.gguf import Header
 from rkd.weights.quantization import in_file_name, without
 
 ASKED_AGAIN = 128
@@ -72,6 +73,39 @@ _LIKE = (
     (re.compile(r"^(?:openai[-_])?(?:clip|siglip[0-9]?|vit)(?![a-z0-9])"), "a projector"),
 )
 """What may be either: a model is called `Eagle-7B` and `…-Vision` as well."""
+
+
+_TYPES = {
+    "adapter": "a LoRA adapter",
+    "mmproj": "a vision or audio projector",
+    "imatrix": "an imatrix",
+    "controlvector": "a control vector",
+    "vocab": "a vocabulary",
+}
+_ARCHITECTURES = {
+    "clip": "a vision or audio projector",
+    "imatrix": "an imatrix",
+    "controlvector": "a control vector",
+    "wavtokenizer-dec": "a vocoder",
+    "eagle": "a draft",
+    "eagle3": "a draft",
+    "dflash": "a draft",
+    "medusa": "a draft",
+}
+
+
+def by_header(header: Header) -> str:
+    """
+    Say what a GGUF is by its header besides a model, whatever it is called; "" for a model.
+
+    **Source**: `general.type` and the architectures that llama.cpp's converters write for files of
+    which none is a model of its own; a vocabulary has no tensors, and is in one file.
+    """
+    architecture, kind = header.text("general.architecture"), header.text("general.type")
+    said = _TYPES.get(kind) or _ARCHITECTURES.get(architecture)
+    if said or header.tensors or header.number("split.count") > 1:
+        return said or ""
+    return "a vocabulary" if header.length("tokenizer.ggml.tokens") else ""
 
 
 @lru_cache(maxsize=ASKED_AGAIN)

@@ -15,6 +15,7 @@ from rkd.errors import InvalidInputError, Reason
 from rkd.model import Details
 from rkd.outside import quoted, shown
 from rkd.weights import gguf, shards
+from rkd.weights.company import by_header
 from rkd.weights.gguf import Header
 from rkd.weights.quantization import FILE_TYPES, TENSOR_TYPES
 
@@ -70,6 +71,7 @@ def describe(header: Header, others: tuple[Header, ...] = ()) -> Details:
         head_size=number("attention.key_length", embedding // heads if heads else 0),
         embedding_size=embedding,
         has_template=has_template(header),
+        companion=by_header(header),
     )
 
 
@@ -88,14 +90,12 @@ def check(header: Header, what: str) -> None:
     architecture = header.text("general.architecture")
     if not architecture:
         raise gguf.invalid(what, "it names no architecture")
-    kind = header.text("general.type")
-    if kind in {"adapter", "mmproj"} or architecture == "clip":
-        thing = "a LoRA adapter" if kind == "adapter" else "a vision or audio projector"
+    if thing := by_header(header):
         raise InvalidInputError(
             Reason.ARCHITECTURE_UNSUPPORTED,
             f"{shown(what)} is {thing}, not a model",
             remedy="Name the model it belongs to with FROM"
-            + (", and this file with ADAPTER." if kind == "adapter" else "."),
+            + (", and this file with ADAPTER." if "adapter" in thing else "."),
             metadata={
                 "file": shown(what),
                 "architecture": _shown(architecture),

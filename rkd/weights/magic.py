@@ -28,6 +28,16 @@ _BEGINNINGS = (
     (b"PK\x03\x04", "a PyTorch checkpoint or a zip archive"),
     (b"\x80\x02", "a PyTorch checkpoint of the old kind"),
     (b"\x80\x04", "a Python pickle"),
+    (b"\x1f\x8b\x08", "a compressed file (gzip)"),
+    (b"\xfd7zXZ\x00", "a compressed file (xz)"),
+    (b"\x28\xb5\x2f\xfd", "a compressed file (zstd)"),
+    (b"BZh", "a compressed file (bzip2)"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b'{"error"', "a refusal of the place it was fetched from"),
+    (b"Entry not found", "a refusal of the place it was fetched from"),
+    (b"Invalid username or password", "a refusal of the place it was fetched from"),
+    (b"Access to model ", "a refusal of the place it was fetched from"),
 )
 _HTML = re.compile(rb"\s*(?:\xef\xbb\xbf)?<(?:!doctype|html|head|\?xml)", re.IGNORECASE)
 
@@ -53,6 +63,7 @@ WAY_OUT = {
     "old": "Convert the original checkpoint again, or pull a .gguf of the same model.",
     "lfs": "Fetch the file itself: `git lfs pull`, or `rkctl pull hf.co/user/repo`.",
     "page": "Download the file itself, not the page about it.",
+    "packed": "Unpack it first, and name the file that was in it.",
     "checkpoint": "Create from the folder that holds the checkpoint: `FROM ./folder`.",
     "": "Name a .gguf file, a .rkllm file, or a folder with a checkpoint.",
 }
@@ -64,6 +75,8 @@ def way_out(what: str) -> str:
         return WAY_OUT["old"]
     if "git-lfs" in what:
         return WAY_OUT["lfs"]
-    if what == "a web page":
+    if what == "a web page" or "refusal" in what:
         return WAY_OUT["page"]
+    if "compressed" in what or (what.endswith("archive") and "PyTorch" not in what):
+        return WAY_OUT["packed"]
     return WAY_OUT["checkpoint" if "PyTorch" in what or "safetensors" in what else ""]

@@ -97,6 +97,8 @@ def judge(name: str, size_bytes: int, first: bytes, tail: bytes) -> RkllmFacts:
         toolkit=toolkit.group(1).decode("ascii") if toolkit else "",
         platform=platform_in(name),
     )
+    if not size_bytes:
+        return RkllmFacts(facts.details, f"{name} is empty", "Fetch or copy it again.")
     if kind == "GGUF":
         remedy = f"Rename it to {name.removesuffix('.rkllm')}.gguf: it runs on the CPU."
         return RkllmFacts(facts.details, f"{name} is a GGUF, not a .rkllm", remedy)

@@ -127,8 +127,18 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64
         (b"PK\x03\x04" + bytes(9000), Reason.WEIGHTS_INVALID),
         (gguf(9000, "clip", "mmproj"), Reason.ARCHITECTURE_UNSUPPORTED),
         (gguf(9000, kind="adapter"), Reason.ARCHITECTURE_UNSUPPORTED),
+        (gguf(9000, "imatrix", "imatrix"), Reason.ARCHITECTURE_UNSUPPORTED),
+        (gguf(9000, "controlvector"), Reason.ARCHITECTURE_UNSUPPORTED),
+        (gguf(9000, "eagle3"), Reason.ARCHITECTURE_UNSUPPORTED),
+        (gguf(9000).replace(b"block_count", b"black_count"), Reason.WEIGHTS_INVALID),
+        (b"\x1f\x8b\x08" + bytes(9000), Reason.WEIGHTS_INVALID),
+        (b'{"error":"Repository not found"}', Reason.WEIGHTS_INVALID),
+        (b"\n\n <html><head>", Reason.WEIGHTS_INVALID),
     ],
-    ids=["pointer", "page", "empty", "cut", "checkpoint", "projector", "adapter"],
+    ids=[
+        *("pointer", "page", "empty", "cut", "checkpoint", "projector", "adapter", "imatrix"),
+        *("vector", "draft", "architecture", "packed", "refusal", "portal"),
+    ],
 )
 async def test_what_is_no_model_never_appears(
     hub: LocalHub, tmp_path: Path, content: bytes, reason: Reason
@@ -142,6 +152,35 @@ async def test_what_is_no_model_never_appears(
         assert caught.value.reason is reason
         assert rooms.folders() == []
         assert rooms.hidden() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (POINTER, "git-lfs pointer"),
+        (b"<!DOCTYPE html><html>not here</html>", "a web page"),
+        (b"", "is empty"),
+        (b"\x1f\x8b\x08" + bytes(9000), "compressed file"),
+        (b"\x28\xb5\x2f\xfd" + bytes(9000), "compressed file"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(9000), "7z archive"),
+        (b"PK\x03\x04" + bytes(9000), "zip archive"),
+        (b"RKNN" + bytes(9000), ".rknn file"),
+        (b'{"error":"Entry not found"}', "a refusal"),
+        (b"Entry not found", "a refusal"),
+        ((90).to_bytes(8, "little") + b'{"a":' + bytes(90), "safetensors"),
+    ],
+)
+async def test_what_is_no_model_of_the_npu_never_appears(
+    hub: LocalHub, tmp_path: Path, content: bytes, said: str
+) -> None:
+    """Of a format that is not documented only what is plainly something else is refused."""
+    hub.add("org/odd-rkllm", {"odd-w8a8-rk3588.rkllm": content})
+    async with running(Rooms(hub.endpoint, tmp_path)) as rooms:
+        with pytest.raises(InvalidInputError, match=said) as caught:
+            await rooms.pulled("org/odd-rkllm", "odd")
+
+        assert caught.value.reason is Reason.WEIGHTS_INVALID
+        assert rooms.folders() == rooms.hidden() == []
 
 
 async def test_a_gguf_called_rkllm_never_appears(hub: LocalHub, tmp_path: Path) -> None:
