@@ -9,7 +9,6 @@ the marker in its read-only data, and what is not known is refused, never guesse
 from __future__ import annotations
 
 import enum
-import mmap
 import os
 import re
 import struct
@@ -17,9 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkd.errors import PreconditionError, Reason
+from rkd.outside import open_regular
 
-MARKER = re.compile(rb"RKLLM SDK \(version: ([0-9][0-9A-Za-z.]{0,31})")
-"""**Source:** `strings` of the released 1.2.0, 1.2.1b1 and 1.3.1 libraries."""
+MARKER = re.compile(rb"RKLLM SDK \(version: v?([0-9][0-9A-Za-z.+_~-]{0,31})")
+"""
+All of a version, so that 1.3.0-rc1 is not taken for 1.3.0.
+**Source:** `strings` of the released 1.2.0, 1.2.1b1 and 1.3.1 libraries.
+"""
+
+MOST_BYTES = 256 << 20
+"""Released libraries have 7 MB."""
 
 _ELF_MACHINES = {3: "i386", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 _MACHINE = struct.Struct("<16xHH")
@@ -136,11 +142,12 @@ def _known(version: str, path: Path) -> Family:
 def _marker(path: Path) -> str:
     """The version the file carries, or "" for none; the file itself is checked first."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(_MACHINE.size)
             _check_machine(path, head)
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                versions = {match.decode("ascii") for match in MARKER.findall(content)}
+            # Not mapped: who maps a file that is being written over dies with it.
+            content = file.read(MOST_BYTES)
+            versions = {match.decode("ascii") for match in MARKER.findall(content)}
     except OSError as error:
         raise PreconditionError(
             Reason.NPU_UNAVAILABLE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -54,7 +55,10 @@ def find_libraries(
         folders: where to look.
     """
     if configured:
-        return tuple(_judge(path, version_override) for path in configured)
+        once: dict[str, Path] = {}
+        for path in configured:
+            once.setdefault(os.path.realpath(path), path)
+        return tuple(_judge(path, version_override) for path in once.values())
     found: dict[Path, RuntimeLibrary] = {}
     for path in (each for folder in folders for each in _in(folder)):
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rkd.capability.call_formats import USUAL, call_format
 from rkd.capability.jinja_names import names_read
-from rkd.capability.think import THINKS, Think
+from rkd.capability.think import ALL_THINKS, Think
 
 MAX_SOURCE_CHARACTERS = 1024 * 1024
 """Longest template; the longest in use has some 20k."""
@@ -50,7 +50,7 @@ class TemplateTraits:
             tools=in_system or not names.isdisjoint({"tools", "xml_tools"}),
             tools_in_system=in_system,
             switch=next((name for name in _SWITCHES if name in names), ""),
-            think=next((one for one in THINKS if one.open in text), None),
+            think=next((one for one in ALL_THINKS if one.open in text), None),
             effort="reasoning_effort" in names,
             calls=call_format(text),
             suffix="suffix" in names,

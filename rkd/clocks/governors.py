@@ -110,7 +110,7 @@ class Governors:
     def _can_gain(self, clock: Clock) -> bool:
         if not clock.governor or clock.governor == FASTEST:
             return False
-        if FASTEST not in clock.governors:
+        if clock.governors and FASTEST not in clock.governors:
             self._once(f"{clock.name}: this kernel has no governor {FASTEST}; it stays as it is")
             return False
         if clock.governor != FIXED or not clock.frequency_hz or not clock.limit_hz:

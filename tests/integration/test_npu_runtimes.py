@@ -112,7 +112,7 @@ async def test_what_goes_wrong_moves_to_the_next(
 async def test_a_library_that_hangs_is_left(tmp_path: Path) -> None:
     """After the load's bound the next one is tried, and tried first from then on."""
     log = tmp_path / "calls"
-    async with board(tmp_path, versions=VERSIONS, load_timeout_s=3.0) as it:
+    async with board(tmp_path, versions=VERSIONS, load_timeout_s=8.0) as it:
         made = met(it, "alpha", log=log, **{"init_hang@1.3.1": 1})
         text, served = await ask(it, made)
         await gone(it, made)

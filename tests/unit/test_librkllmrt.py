@@ -70,6 +70,35 @@ def test_what_is_no_runtime_is_refused(tmp_path: Path, content: bytes, words: st
     assert caught.value.reason is Reason.RUNTIME_MISMATCH
 
 
+@pytest.mark.parametrize(
+    ("told", "version"),
+    [("v1.3.0", "1.3.0"), ("1.3.0 ", "1.3.0"), ("1.3.0)", "1.3.0")],
+)
+def test_versions_written_otherwise(tmp_path: Path, told: str, version: str) -> None:
+    """A v before it, no blank behind it."""
+    assert identify(library(tmp_path, elf(marker=marker(told)))).version == version
+
+
+@pytest.mark.parametrize("told", ["1.3.0-rc1", "1.3.0+git", "1.3.0_beta", "1.3.0~1", "1.2.3x"])
+def test_what_only_begins_like_a_known_version(tmp_path: Path, told: str) -> None:
+    """Is not that one; the override says what it is to be taken for."""
+    path = library(tmp_path, elf(marker=marker(told)))
+    with pytest.raises(PreconditionError) as caught:
+        identify(path)
+
+    assert caught.value.metadata["version"] == told
+    assert identify(path, version_override="1.3.1").family is Family.V1_3_1
+
+
+def test_what_is_no_file_waits_for_nobody(tmp_path: Path) -> None:
+    """A pipe without a writer, a folder, a device: an error at once."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(PreconditionError) as caught:
+            identify(path)
+        assert caught.value.reason is Reason.NPU_UNAVAILABLE
+
+
 def test_missing_file(tmp_path: Path) -> None:
     """No library is no NPU, and the remedy names the variable."""
     with pytest.raises(PreconditionError, match="No such file") as caught:

@@ -14,14 +14,17 @@ from typing import Final
 OF_ANOTHER_SHAPE: Final = re.compile(r"embedding|reranker|audio|omni|moe", re.IGNORECASE)
 """Words that make a model another one, whatever family it is of."""
 
+_HALF: Final = r"(?:[._]5(?![0-9.])|[p-]?5(?![0-9a-z.]))"
+"""As people write the ".5" of a name; `5b` is a size."""
+
 _PATTERNS: Final = (
     ("Qwen3-VL", r"qwen[-_ ]?3[-_ ]?vl"),
-    ("Qwen3.5", r"qwen[-_ ]?3[._]5(?![0-9.])"),
-    ("Qwen3", r"qwen[-_ ]?3(?![0-9]|[._]5(?![0-9.]))"),
-    ("Qwen2.5-VL", r"qwen[-_ ]?2[._]5[-_ ]?vl"),
+    ("Qwen3.5", rf"qwen[-_ ]?3{_HALF}"),
+    ("Qwen3", rf"qwen[-_ ]?3(?![0-9]|{_HALF})"),
+    ("Qwen2.5-VL", rf"qwen[-_ ]?2{_HALF}[-_ ]?vl"),
     ("Qwen2-VL", r"qwen[-_ ]?2[-_ ]?vl"),
-    ("Qwen2.5", r"qwen[-_ ]?2[._]5(?![0-9.])|r1[-_ ]distill[-_ ]qwen"),
-    ("Qwen2", r"qwen[-_ ]?2(?![0-9]|[._]5(?![0-9.]))"),
+    ("Qwen2.5", rf"qwen[-_ ]?2{_HALF}|r1[-_ ]distill[-_ ]qwen|deepseek[-_ ]r1[-_ :]1[._]5b"),
+    ("Qwen2", rf"qwen[-_ ]?2(?![0-9]|{_HALF})"),
     ("MiniCPM-V-2.6", r"minicpm[-_ ]?v[-_ ]?2[._]6"),
     ("MiniCPM4", r"minicpm[-_ ]?4(?![0-9])"),
     ("MiniCPM3", r"minicpm[-_ ]?3(?![0-9])"),
@@ -32,7 +35,7 @@ _PATTERNS: Final = (
     ("Gemma4", r"gemma[-_ ]?4(?![0-9])"),
     ("Gemma2", r"gemma[-_ ]?2(?![0-9]|b)"),
     ("TeleChat2", r"telechat[-_ ]?2"),
-    ("Phi3", r"phi[-_ ]?3(?![0-9])"),
+    ("Phi3", r"phi[-_ ]?3(?:[._]5)?(?![0-9])(?!.*(?:small|medium|vision))"),
     ("ChatGLM3", r"chatglm[-_ ]?3"),
     ("DeepSeekOCR", r"deepseek[-_ ]?ocr"),
     ("SmolVLM", r"smolvlm(?!2)"),

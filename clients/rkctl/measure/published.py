@@ -123,7 +123,7 @@ NEARLY_THE_SIZE: Final = 0.1
 SHAPES: Final = {"Qwen2.5": "Qwen2"}
 """Families whose models of one size are of one shape, and so of one speed."""
 
-OF_ONE_SIZE: Final = frozenset({"MiniCPM-V-2.6", "DeepSeekOCR"})
+OF_ONE_SIZE: Final = frozenset({"MiniCPM-V-2.6", "DeepSeekOCR", "Phi3"})
 """Families whose names need no size."""
 
 _UNITS: Final = {"B": 1e9, "M": 1e6}

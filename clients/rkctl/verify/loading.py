@@ -14,7 +14,9 @@ HUGE_CONTEXT = 65_536
 ODD_CONTEXT = 4000
 STEP = 32
 _LIMIT = re.compile(r"max_context_limit\[(\d+)\]")
-_NO_ROOM = frozenset({"MODEL_TOO_LARGE", "NO_EVICTABLE_MODEL", "QUEUE_FULL"})
+_NOT_OF_THE_ROW = frozenset({"MODEL_TOO_LARGE", "NO_EVICTABLE_MODEL", "QUEUE_FULL", "LOAD_TIMEOUT"})
+"""Reasons a busy or a slow board has for a load that fails."""
+
 _RELOADS = (0.1, 0.2, 0.3, 0.4)
 _GROWTH_BYTES = 48 << 20
 
@@ -26,7 +28,7 @@ def longest_context(board: Probe) -> Found:
     load = board.load(board.main, HUGE_CONTEXT)
     if load.error is not None:
         board.notes["again"] = load.error.reason
-        if load.error.reason in _NO_ROOM or load.error.reason == "WORKER_CRASHED":
+        if load.error.reason in _NOT_OF_THE_ROW or load.error.reason == "WORKER_CRASHED":
             return not_applicable(reason_of(load.error))
         return differs(reason_of(load.error))
     context = load.resident.context_tokens
@@ -59,7 +61,7 @@ def odd_context(board: Probe) -> Found:
     board.unload(board.main)
     load = board.load(board.main, ODD_CONTEXT)
     if load.error is not None:
-        if load.error.reason in _NO_ROOM:
+        if load.error.reason in _NOT_OF_THE_ROW:
             return not_applicable(reason_of(load.error))
         return differs(reason_of(load.error))
     trouble = board.ask(board.main, "Say hi in a short context.").trouble
@@ -96,7 +98,7 @@ def domains(board: Probe) -> Found:
         return not_applicable("there is no room for two models")
     load = board.load(board.second)
     if load.error is not None:
-        if load.error.reason in _NO_ROOM:
+        if load.error.reason in _NOT_OF_THE_ROW:
             return not_applicable(reason_of(load.error))
         return differs(reason_of(load.error))
     first = board.resident(board.main)

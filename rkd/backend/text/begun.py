@@ -8,7 +8,7 @@ Pure.
 from __future__ import annotations
 
 from rkd.backend.text.calls.table import CallFormat
-from rkd.capability.think import THINKS, Think, opened
+from rkd.capability.think import ALL_THINKS, Think, opened
 from rkd.errors import bad_field
 from rkd.inference import Run
 from rkd.model import Message
@@ -36,7 +36,7 @@ def begun(prompt: str, turn: Message, row: CallFormat, source: str) -> str:
         return prompt + _in_channels(turn)
     think = opened(prompt)
     if turn.reasoning and think is None:
-        think = next((one for one in THINKS if one.open.strip() in source), None)
+        think = next((one for one in ALL_THINKS if one.open.strip() in source), None)
         if think is None:
             raise _no_place("this model's chat template shows none")
         prompt += think.open if think.open.endswith("\n") else f"{think.open}\n"

@@ -158,8 +158,9 @@ class AnswerSplitter:
             yield from self._block(whole, "")
             return
         if self._thinking is None:
-            found = yield from self._tape.has(*(one.open for one in THINKS))
-            self._thinking = next((one for one in THINKS if one.open == found), None)
+            known = (*THINKS, *self._row.thinks)
+            found = yield from self._tape.has(*(one.open for one in known))
+            self._thinking = next((one for one in known if one.open == found), None)
         opener = ""
         if self._thinking is not None:
             opener = yield from self._reasoning(self._thinking)

@@ -53,6 +53,18 @@ def test_several_releases_side_by_side(tmp_path: Path) -> None:
     assert [one.version for one in found] == ["1.3.1", "1.2.3", "1.2.0", "1.1.4"]
 
 
+def test_a_configured_library_counts_once(tmp_path: Path) -> None:
+    """Named twice, or by a link: by the name that comes first; what is absent is told."""
+    path = library(tmp_path, "1.3.0", name="librkllmrt-1.3.0.so")
+    link = tmp_path / "librkllmrt.so"
+    link.symlink_to(path)
+    gone = tmp_path / "gone.so"
+
+    found = find_libraries((link, path, gone, link, path))
+
+    assert [one.path for one in found] == [link, gone]
+
+
 def test_configured_libraries_replace_the_search(tmp_path: Path) -> None:
     """What the configuration names is offered as it stands, the missing one with its problem."""
     path = library(tmp_path, "1.3.0", name="librkllmrt-1.3.0.so")

@@ -92,6 +92,36 @@ def test_families_by_the_names_people_use(name: str, family: str) -> None:
     assert family_in([name]) == family
 
 
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("Qwen25-1.5B-w8a8", "Qwen2.5"),
+        ("qwen2-5-1.5b", "Qwen2.5"),
+        ("qwen2p5_0.5b", "Qwen2.5"),
+        ("Qwen2-5B", "Qwen2"),
+        ("qwen2-57b-a14b", "Qwen2"),
+        ("Qwen3.5-2B", "Qwen3.5"),
+        ("qwen3-5b", "Qwen3"),
+        ("deepseek-r1:1.5b", "Qwen2.5"),
+        ("Phi-3.5-mini-instruct", "Phi3"),
+        ("phi-3-medium-14b", ""),
+        ("Phi-3-vision", ""),
+    ],
+)
+def test_spellings_of_half_a_version(name: str, family: str) -> None:
+    """A dot, a dash, a p, or nothing; a size behind it is a size."""
+    assert family_in([name]) == family
+
+
+@pytest.mark.parametrize("chip", ["rk3588", "rk3588s", "rk3588s2", "rk3588j"])
+def test_grades_of_a_chip_have_its_rows(chip: str) -> None:
+    """Phi-3 mini has one size, which no name of it tells."""
+    found = find(chip, "Phi3", 0, "w8a8")
+
+    assert isinstance(found, Published)
+    assert found.size == "3.8B"
+
+
 def test_the_first_name_that_tells_one_counts() -> None:
     """A file's name goes before that of its model."""
     assert family_in(["m.rkllm", "user/Qwen3-0.6B", "qwen2.5"]) == "Qwen3"

@@ -38,7 +38,7 @@ from rkd.backend.text.calls.sink import Sink, new_call_id
 from rkd.backend.text.calls.tagged import functions, glm, invokes
 from rkd.backend.text.calls.tape import Reading, Tape
 from rkd.capability.call_formats import SHOWN, USUAL, call_format
-from rkd.capability.think import ANALYSIS, THINK_MARKERS, Think
+from rkd.capability.think import ANALYSIS, THINK_MARKERS, Think, shown_in
 
 Reader = Callable[[Tape, Sink], Reading]
 
@@ -59,6 +59,7 @@ class CallFormat:
         prompt_end: the prompt opens a block by ending so.
         whole: reads the whole answer, reasoning and text too.
         think: how reasoning is marked, where *whole* reads it.
+        thinks: ways of marking it besides the usual ones, which its template shows.
         answers: what an answer for people begins with, where *whole* wants that.
         form: how a call is written; the template chooses it where its family has several.
     """
@@ -73,6 +74,7 @@ class CallFormat:
     prompt_end: str = ""
     whole: Reader | None = None
     think: Think | None = None
+    thinks: tuple[Think, ...] = ()
     answers: str = ""
     form: CallForm = HERMES_FORM
 
@@ -306,7 +308,8 @@ def format_of(template: str) -> CallFormat:
     """The format *template*, a Jinja text, shows; Hermes, the most spread, where it shows none."""
     row = _BY_NAME[call_format(template)]
     form = form_of(row.name, template)
-    return row if form is row.form else replace(row, form=form)
+    thinks = shown_in(template)
+    return row if form is row.form and not thinks else replace(row, form=form, thinks=thinks)
 
 
 def markers_of(row: CallFormat, *, tools: bool) -> tuple[str, ...]:
