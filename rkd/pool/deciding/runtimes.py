@@ -34,10 +34,6 @@ _OF_THE_BOARD = frozenset({"memory", "platform", "cpus"})
 """Causes no other library helps against, see `backend.rkllm.evidence`."""
 
 
-_BY_OTHERS = frozenset({"", "SIGKILL", "SIGTERM"})
-"""Signals that come from us, an operator or the kernel's memory killer; "" is an exit."""
-
-
 class Came(enum.StrEnum):
     """What came of a library and a file together; the words are kept on disk and shown."""
 
@@ -259,7 +255,7 @@ def after_failed_load(error: RkdError, fault: LoadFault) -> Came | None:
 
 def after_death(death: Death, *, served: int) -> Came | None:
     """What the death of a worker that was ready tells: something only before its first answer."""
-    own = bool(death.exit_code) or death.signal not in _BY_OTHERS
+    own = bool(death.exit_code) or (death.signal and not death.from_outside)
     return Came.CRASHED if own and not served else None
 
 

@@ -16,6 +16,9 @@ from rkd.inference import Loaded, LoadSpec
 from rkd.model import BackendChoice, BackendKind
 from rkd.pool.deciding.budget import Held, Need
 
+_BY_OTHERS = frozenset({"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE"})
+"""Signals that come from outside (the memory killer's is SIGKILL); all others a process earns."""
+
 
 class Phase(enum.StrEnum):
     """Where a model is in memory; a model that is nowhere is absent from the table."""
@@ -45,6 +48,11 @@ class Death:
     exit_code: int | None = None
     last_lines: tuple[str, ...] = ()
     blamed: bool = False
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether somebody or something else ended it, rather than what it did."""
+        return self.signal in _BY_OTHERS
 
 
 class Priority(enum.IntEnum):

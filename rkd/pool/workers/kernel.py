@@ -9,9 +9,6 @@ from typing import Any
 
 from rkd.pool.deciding.state import Death
 
-_BY_OTHERS = frozenset({"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE"})
-"""Signals that come from outside (the memory killer's is SIGKILL); all others a process earns."""
-
 
 def death_of(code: int, lines: tuple[str, ...], why: str = "") -> Death:
     """
@@ -30,11 +27,6 @@ def death_of(code: int, lines: tuple[str, ...], why: str = "") -> Death:
         name = f"signal {-code}"
     description = f"ended by rkd: {why}" if why else f"killed by {name}"
     return Death(description, signal=name, last_lines=lines)
-
-
-def own_doing(death: Death) -> bool:
-    """Whether what the process did ended it, rather than somebody or something else."""
-    return death.signal not in _BY_OTHERS
 
 
 def memory_bytes(pid: int) -> int:

@@ -168,7 +168,7 @@ class WorkerProcess(asyncio.Protocol):
         if self.died.done():
             return
         death = kernel.death_of(code, self._words.lines(), self._why)
-        doing = not self._why and kernel.own_doing(death)
+        doing = not self._why and not death.from_outside
         self._exchange.end(death, self._exchange.suspects if doing else self._blamed)
         self.died.set_result(death)
         self._load_is_over()

@@ -221,6 +221,7 @@ class TestWhatIsLearnt:
         crash = Death("killed by SIGSEGV", signal="SIGSEGV")
         assert after_death(crash, served=0) is Came.CRASHED
         assert after_death(crash, served=1) is None
+        assert after_death(Death("killed", signal="SIGHUP"), served=0) is None
         assert after_death(Death("killed", signal="SIGKILL"), served=0) is None
         assert after_death(Death("exited with 75", exit_code=75), served=0) is Came.CRASHED
         assert after_death(Death("exited with 0", exit_code=0), served=0) is None
