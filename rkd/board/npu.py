@@ -6,19 +6,10 @@ from typing import Final
 
 from rkd.board.facts import Board
 from rkd.errors import PreconditionError, Reason
+from rkd.weights.npu import TYPES
 
-_W8, _W4 = "w8a8", "w4a16"
-QUANTIZATIONS: Final = {
-    "rk3588": (_W8, "w8a8_g128", "w8a8_g256", "w8a8_g512"),
-    "rk3576": (_W4, "w4a16_g32", "w4a16_g64", "w4a16_g128", _W8),
-    "rk3562": (_W8, "w4a16_g32", "w4a16_g64", "w4a16_g128", "w4a8_g32"),
-    "rv1126b": (_W4, "w4a16_g32", "w4a16_g64", "w4a16_g128", _W8),
-}
-"""
-Platforms librkllmrt.so is made for (`Board.platform`), and what it takes on each, the advised
-first.
-**Source:** the vendor's guide to 1.3.0.
-"""
+QUANTIZATIONS: Final = TYPES
+"""What librkllmrt.so takes on each platform it is made for (`Board.platform`)."""
 
 SUPPORTED_SOCS: Final = frozenset(QUANTIZATIONS)
 

@@ -18,12 +18,12 @@ from rkd.hub.listing import Listing, RemoteFile
 from rkd.hub.naming import Tuning, stem_of, tuning_in
 from rkd.hub.sight import sight_of
 from rkd.model import Format
+from rkd.modelfile.source import CHECKPOINTS
 from rkd.outside import quoted
 from rkd.weights import named, rkllm, shards
 from rkd.weights.company import companions
 from rkd.weights.quantization import in_file_name, own_mix
 
-_CHECKPOINTS = frozenset({".safetensors", ".bin", ".pth", ".pt"})
 _MOST_TOLD = 30
 MOST_SIGHTS = 16
 """Projectors and encoders of one repository that are looked at for each of its weights."""
@@ -163,7 +163,7 @@ def _differ_in_tuning_alone(variants: tuple[Variant, ...]) -> bool:
 
 def is_checkpoint(listing: Listing) -> bool:
     """Whether *listing* holds an original checkpoint, which engines here do not run as it is."""
-    return any(PurePosixPath(one.path).suffix.lower() in _CHECKPOINTS for one in listing.files)
+    return any(PurePosixPath(one.path).suffix.lower() in CHECKPOINTS for one in listing.files)
 
 
 def no_weights(listing: Listing) -> NotFoundError:

@@ -19,7 +19,9 @@ from rkd.modelfile.address import ElsewhereError
 MAX_SIGNS = 4_096
 """No path is longer (Linux: PATH_MAX), no name or address of a repository either."""
 
-_WEIGHTS = (".gguf", ".rkllm", ".safetensors", ".bin", ".pth", ".pt")
+CHECKPOINTS = (".safetensors", ".bin", ".pth", ".pt")
+"""Endings of the weights that a model is trained in."""
+_WEIGHTS = (".gguf", ".rkllm", *CHECKPOINTS)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,79})?")
 
 

@@ -21,12 +21,11 @@ from rkd.library.blobs import check_digest
 from rkd.library.layout import MODELFILE, format_of
 from rkd.model import ModelName
 from rkd.modelfile.parse import Modelfile, parse
-from rkd.modelfile.source import SourceKind, repository_of
+from rkd.modelfile.source import CHECKPOINTS, SourceKind, repository_of
 from rkd.operations.journal import LARGEST_BYTES
 from rkd.operations.operation import asked
 from rkd.weights.quantization import QUANTIZATIONS
 
-_CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 _CONFIG = "config.json"
 _LONGEST = 4096
 MAX_FILES = 2000
@@ -135,7 +134,7 @@ class CreateOrder:
         if not brought:
             return self._named(modelfile)
         names = {name for name, _ in brought}
-        is_checkpoint = any(name.lower().endswith(_CHECKPOINT_SUFFIXES) for name in names)
+        is_checkpoint = any(name.lower().endswith(CHECKPOINTS) for name in names)
         if is_checkpoint and any(PurePosixPath(name).name == _CONFIG for name in names):
             return Work.CHECKPOINT
         return Work.WEIGHTS
