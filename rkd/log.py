@@ -28,7 +28,7 @@ SECRET_KEYS: Final = frozenset({"prompt", "text", "messages", "content", "token"
 REPEATED_ABOUT: Final = ("network", "caller", "model", "logger")
 """Facts that make two lines of one event different ones."""
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class LogOutput(enum.Enum):
@@ -147,7 +147,7 @@ def bind_request(offered: str = "", **facts: str) -> str:
         offered: the client's own id; used when it is 1 to 64 of `A-Za-z0-9._-`, else replaced.
         facts: more keys for each line, such as `method` and `peer`.
     """
-    request_id = offered if _REQUEST_ID.fullmatch(offered) else secrets.token_hex(8)
+    request_id = offered if REQUEST_ID.fullmatch(offered) else secrets.token_hex(8)
     structlog.contextvars.bind_contextvars(request_id=request_id, **facts)
     return request_id
 

@@ -8,15 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkd.errors import PreconditionError
+from rkd.weights.named import SOLD_AS
 
 _GRADED = re.compile(r"(rk35\d\d)(?:[jm]|[bs]\d?|t)?")
 """Grades of one chip: J and M for industry and cars, S, S2, B2 and T for packages."""
-
-_SOLD_AS = {"rk3582": "rk3588", "rk3583": "rk3588"}
-"""
-The same chip, sold with fewer CPU cores. **Source:** `radxa,e52c`, `rockchip,rk3582`,
-`rockchip,rk3588s` of mainline's device trees.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +106,7 @@ class Board:
     def platform(self) -> str:
         """The name weights are built for: `rk3588` also on an RK3588S, an RK3588J, an RK3582."""
         graded = _GRADED.fullmatch(self.soc)
-        return _SOLD_AS.get(graded[1], graded[1]) if graded else self.soc
+        return SOLD_AS.get(graded[1], graded[1]) if graded else self.soc
 
 
 class ClockKind(enum.IntEnum):

@@ -20,13 +20,13 @@ from rkd.hub.listing import Listing, RemoteFile
 from rkd.hub.part import bytes_in_part
 from rkd.hub.variants import Variant
 from rkd.library import provenance
+from rkd.library.layout import MODELFILE
 from rkd.model import Format, Provenance, Recipe
 from rkd.modelfile.commands import Dialect
 from rkd.modelfile.parse import parse
 from rkd.modelfile.render import compose, render
 from rkd.operations import workshop
 
-MODELFILE = "Modelfile"
 TOKENIZER_FILES = frozenset(
     {
         "tokenizer.json",

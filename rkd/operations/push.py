@@ -13,9 +13,9 @@ from rkd.hub.reference import parse
 from rkd.hub.stop import StopSign
 from rkd.hub.threads import STALL_S, Moved, in_thread, left_behind
 from rkd.hub.upload import Outgoing, upload
+from rkd.library.layout import MODELFILE
 from rkd.library.library import Library
 from rkd.model import Format, Model, ModelName
-from rkd.operations.bundle import MODELFILE
 from rkd.operations.operation import Operation, OperationKind, asked
 from rkd.operations.operations import Operations
 from rkd.operations.report import Report

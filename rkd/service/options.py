@@ -15,18 +15,18 @@ from typing import Any
 from rkd.bounds import MAX_BIASES, MAX_BREAKER_BYTES
 from rkd.errors import Violation, bad_field, bad_fields
 from rkd.inference import ContextOverflow, Sampling
+from rkd.log import REQUEST_ID
 from rkd.model import BackendChoice, Model, ModelName, Recipe
 from rkd.modelfile.sampling import LOOP_GUARD_AT_MOST, MAX_STOP_BYTES, MAX_STOPS, SAMPLING
+from rkd.pool.deciding.loads import LEAST_CONTEXT_TOKENS
 from rkd.v1 import types_pb2 as pb
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SESSION = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 SESSION_NAMES = "1 to 128 of letters, digits, '.', '_', ':', '@', '-'"
 _EFFORT = re.compile(r"[A-Za-z0-9_-]{1,32}")
 MAX_BIAS = 100.0
 MAX_LORA_SCALE = 2.0
 MAX_VIOLATIONS = 10
-LEAST_CONTEXT_TOKENS = 64
 MOST_CONTEXT_TOKENS = 1 << 20
 MAX_LORAS = 16
 MAX_TRIES = 8
@@ -123,7 +123,7 @@ def read_options(options: pb.InferenceOptions, recipe: Recipe) -> Options:
     _check_sampling(options.sampling, check)
     named = options.request_id
     check.need(
-        not named or _REQUEST_ID.fullmatch(named),
+        not named or REQUEST_ID.fullmatch(named),
         "options.request_id",
         "should be 1 to 64 of letters, digits, '.', '_', '-'",
     )

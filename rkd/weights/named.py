@@ -11,8 +11,11 @@ from pathlib import PurePosixPath
 
 from rkd.weights import shards
 
-_SOLD_AS = {"rk3582": "rk3588", "rk3583": "rk3588"}
-"""The same chip, sold with fewer CPU cores."""
+SOLD_AS = {"rk3582": "rk3588", "rk3583": "rk3588"}
+"""
+The same chip, sold with fewer CPU cores. **Source:** `radxa,e52c`, `rockchip,rk3582`,
+`rockchip,rk3588s` of mainline's device trees.
+"""
 
 _CHIP = re.compile(
     r"(?:rk|rockchip)[-_ ]?(?P<rk>35[0-9]{2})(?![0-9])"
@@ -65,7 +68,7 @@ def platform_in(text: str, *, name: bool = True) -> str:
     }
     if name:
         found |= {f"rk{one[1]}" for one in _CHIP_ALONE.finditer(text)}
-    found = {_SOLD_AS.get(one, one) for one in found}
+    found = {SOLD_AS.get(one, one) for one in found}
     return found.pop() if len(found) == 1 else ""
 
 

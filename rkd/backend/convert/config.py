@@ -14,6 +14,7 @@ from rkd.backend.convert.rope import Rope, read_rope
 from rkd.backend.convert.tensors import quantized, unsupported
 from rkd.errors import InvalidInputError, Reason
 from rkd.outside import quoted, shown
+from rkd.weights.details import MAX_LAYERS
 
 Json = dict[str, object]
 
@@ -80,7 +81,6 @@ _NEUTRAL = frozenset(
 )
 """Fields about training, bookkeeping and sampling: no step of inference hangs on them."""
 
-MAX_LAYERS = 512
 MAX_SIZE = 2**20
 MAX_VOCABULARY = 2**20
 

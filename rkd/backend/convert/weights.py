@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from rkd.backend.convert.config import CheckpointConfig
 from rkd.backend.convert.tensors import Stored, as_float32
+from rkd.backend.quantize.mix import NUMBER
 from rkd.backend.quantize.quantize import as_bfloat16
 from rkd.errors import InvalidInputError, Reason
 from rkd.weights.quantization import TENSOR_TYPES
 
-_NUMBER = {row.name: number for number, row in TENSOR_TYPES.items()}
 _CHUNK_NUMBERS = 2**21
 
 
@@ -54,12 +54,12 @@ def pieces(found: Sequence[FoundTensor], config: CheckpointConfig, kind: str) ->
 
 def _planned(piece: FoundTensor, kind: str) -> Planned:
     shape = tuple(reversed(piece.stored.shape))
-    stored = _NUMBER[kind if len(shape) > 1 else "F32"]
+    stored = NUMBER[kind if len(shape) > 1 else "F32"]
     return Planned(piece.name, shape, stored, lambda: _bytes(piece, TENSOR_TYPES[stored].name))
 
 
 def _vector(name: str, values: npt.NDArray[np.float32]) -> Planned:
-    return Planned(name, values.shape, _NUMBER["F32"], lambda: iter([values.tobytes()]))
+    return Planned(name, values.shape, NUMBER["F32"], lambda: iter([values.tobytes()]))
 
 
 def _bytes(piece: FoundTensor, kind: str) -> Iterator[bytes]:

@@ -65,11 +65,9 @@ from rkd.inference import (
 from rkd.model import BackendKind
 from rkd.session import Kept
 from rkd.weights import projector
+from rkd.weights.estimate import BATCH_TOKENS
 from rkd.weights.vocabulary import read_vocabulary
 
-BATCH_TOKENS = 256
-"""Prompt tokens computed at once: a cancel is seen between batches, and other streams get their
-turn. Measured with 3,600 tokens: slot free after 3.8 s against 16 s with the engine's 2,048."""
 FREE_BOUND_S = 30.0
 NAME_TOKENS = 64
 """More than the name of a tool can have."""

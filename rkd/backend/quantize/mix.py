@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from rkd.weights.quantization import FILE_TYPES, TENSOR_TYPES
 
-_NUMBER = {row.name: number for number, row in TENSOR_TYPES.items()}
+NUMBER = {row.name: number for number, row in TENSOR_TYPES.items()}
 FILE_NUMBER = {name: number for number, name in FILE_TYPES.items()}
 
 BASE: dict[str, str] = {
@@ -77,13 +77,13 @@ def tensor_type(name: str, shape: tuple[int, ...], stored: int, target: str, mod
         return stored
     base = BASE[target]
     if base in PLAIN:
-        return _NUMBER[base]
-    return _NUMBER[_fitting(_wanted(name, shape[0], base, target, model), shape[0])]
+        return NUMBER[base]
+    return NUMBER[_fitting(_wanted(name, shape[0], base, target, model), shape[0])]
 
 
 def _wanted(name: str, width: int, base: str, target: str, model: Shape) -> str:
     if name == "output.weight" or (name == "token_embd.weight" and not model.has_output):
-        if width % TENSOR_TYPES[_NUMBER[base]].block_weights or base == "Q8_0":
+        if width % TENSOR_TYPES[NUMBER[base]].block_weights or base == "Q8_0":
             return "Q8_0"
         return "Q6_K"
     found = _LAYER.fullmatch(name)
@@ -149,10 +149,10 @@ def _more_bits(layer: int, layers: int) -> bool:
 
 def _fitting(wanted: str, width: int) -> str:
     """Return *wanted*, or what stands in for it in rows of *width* weights."""
-    if width % TENSOR_TYPES[_NUMBER[wanted]].block_weights == 0:
+    if width % TENSOR_TYPES[NUMBER[wanted]].block_weights == 0:
         return wanted
     narrow = _NARROW.get(wanted, wanted)
-    return narrow if width % TENSOR_TYPES[_NUMBER[narrow]].block_weights == 0 else "F16"
+    return narrow if width % TENSOR_TYPES[NUMBER[narrow]].block_weights == 0 else "F16"
 
 
 _RULES: dict[str, Callable[[int, str, str, Shape], str]] = {
