@@ -7,26 +7,20 @@ RKD_CONSOLE_TLS_KEY, RKD_CONSOLE_IDLE_S: read and judged in `rkd_web.settings`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 
 from rkd_web import settings
-from rkd_web.settings import Program, Settings
+from rkd_web.settings import Program
 
 PROGRAM = Program(
     name="rkd-console",
     called="console",
+    about="rkd in a browser",
     prefix="RKD_CONSOLE",
     listen="127.0.0.1:7589",
     if_taken="is another rkd-console running there? choose another port in RKD_CONSOLE_LISTEN",
     web_sockets=True,
 )
 
-
-def read(environment: Mapping[str, str]) -> Settings:
-    """
-    Read the settings.
-
-    Raises:
-        InvalidInputError: INVALID_SETTING, with the variable and what it should be.
-    """
-    return settings.read(environment, PROGRAM)
+read = partial(settings.read, program=PROGRAM)
+"""Reads the settings; see there."""

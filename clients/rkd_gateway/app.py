@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,6 +158,10 @@ class Guarded:
     def is_working(self) -> bool:
         """Whether a response is being made in the background."""
         return self._made.is_working
+
+    def lifespan(self) -> AbstractAsyncContextManager[None]:
+        """Return what surrounds its work: nothing."""
+        return nullcontext()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge one request, then answer it."""

@@ -7,25 +7,19 @@ RKD_GATEWAY_TLS_KEY, RKD_GATEWAY_IDLE_S: read and judged in `rkd_web.settings`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 
 from rkd_web import settings
-from rkd_web.settings import Program, Settings
+from rkd_web.settings import Program
 
 PROGRAM = Program(
     name="rkd-gateway",
     called="gateway",
+    about="OpenAI's and Ollama's API over rkd",
     prefix="RKD_GATEWAY",
     listen="127.0.0.1:11434",  # Ollama's place: apps look there
     if_taken="is Ollama running there? systemctl stop ollama, or choose another port",
 )
 
-
-def read(environment: Mapping[str, str]) -> Settings:
-    """
-    Read the settings.
-
-    Raises:
-        InvalidInputError: INVALID_SETTING, with the variable and what it should be.
-    """
-    return settings.read(environment, PROGRAM)
+read = partial(settings.read, program=PROGRAM)
+"""Reads the settings; see there."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -43,6 +44,9 @@ class App(Protocol):
     @property
     def is_working(self) -> bool:
         """Whether something is being made that no connection waits for."""
+
+    def lifespan(self) -> AbstractAsyncContextManager[object]:
+        """Return what surrounds its work."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI says."""

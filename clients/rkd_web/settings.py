@@ -29,7 +29,8 @@ class Program:
 
     Args:
         name: the command, `rkd-gateway`.
-        called: what people call it, `gateway`.
+        called: what people call it, `gateway`: its page in docs/ and its extra as well.
+        about: what it is, for `--help`.
         prefix: of its variables, `RKD_GATEWAY`.
         listen: where it listens unless told otherwise.
         if_taken: what to do when somebody else is there.
@@ -38,6 +39,7 @@ class Program:
 
     name: str
     called: str
+    about: str
     prefix: str
     listen: str
     if_taken: str
