@@ -14,6 +14,7 @@ from rkd.hub.answers import explanation_of
 from rkd.hub.refusal import (
     RETRIED_STATUSES,
     HubAnswer,
+    proxies_set,
     refusal,
     retry_after_s,
     unlike,
@@ -150,8 +151,7 @@ def _malformed(what: str) -> InvalidInputError:
 
 def unusable_proxy() -> UnavailableError:
     """Name the variable whose proxy cannot be used; its value may hold a password."""
-    names = ("ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
-    given = [name for name in names if os.environ.get(name)]
+    given = proxies_set()
     odd = [name for name in given if not os.environ[name].lower().startswith(("http:", "https:"))]
     name = (odd or given or ["the proxy"])[0]
     kind = quoted(os.environ.get(name, "").partition("://")[0][:20])

@@ -7,6 +7,7 @@ Messages are written here and never taken from the library's: those quote signed
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -139,12 +140,21 @@ def _closed(answer: HubAnswer, *, page: str, what: str, metadata: dict[str, str]
     )
 
 
+def proxies_set() -> list[str]:
+    """Name the variables that send requests through a proxy; their values may hold a password."""
+    names = ("ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+    return [name for name in names if os.environ.get(name)]
+
+
 def unreachable(endpoint: str, cause: str, *, what: str) -> UnavailableError:
     """Say that the hub could not be asked; *cause* is a few words without addresses."""
+    scheme = endpoint.partition(":")[0].lower()
+    proxies = [one for one in proxies_set() if one.lower() in {"all_proxy", f"{scheme}_proxy"}]
+    through = f" and the proxy in {' or '.join(proxies)}" if proxies else ""
     return UnavailableError(
         Reason.HUB_UNREACHABLE,
         f"{endpoint} cannot be reached for {what}: {cause}",
-        remedy="Check the network and HF_ENDPOINT; what is here already stays usable.",
+        remedy=f"Check the network and HF_ENDPOINT{through}; what is here already stays usable.",
         metadata={"endpoint": endpoint},
         retry_after_s=30,
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 import functools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -32,6 +34,7 @@ MOST_ANSWERED = 1_000
 _RKLLM_LIBRARIES = ("rkllm", "rkllm-runtime")
 """What cards of .rkllm files name as their library."""
 
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._/-]+")
 _USUAL_CHIP = "rk3588"
 _EXPAND: list[Any] = [
     "gguf",
@@ -140,9 +143,10 @@ def found_in(answer: object) -> Found:
     names = [file.path for file in listing.files if file.path.lower().endswith((".gguf", ".rkllm"))]
     besides = companions(names)
     weights = [name for name in names if name not in besides]
-    kinds = dict.fromkeys(in_file_name(name) for name in weights)
+    own = listing.repository.rpartition("/")[2]
+    kinds = dict.fromkeys(_kind_of(name, own) for name in weights)
     formats = {Format(name.lower().rsplit(".", 1)[1]) for name in weights}
-    guessed = parameters_in(listing.repository.rpartition("/")[2])
+    guessed = parameters_in(own)
     return Found(
         id=listing.repository,
         downloads=listing.downloads,
@@ -155,6 +159,15 @@ def found_in(answer: object) -> Found:
         quantizations=tuple(kind for kind in kinds if kind),
         parameters=listing.parameters or guessed,
     )
+
+
+def _kind_of(path: str, repository: str) -> str:
+    """Read the type of weights from the file's name, its folder's, or a .rkllm's repository's."""
+    folder, _, name = path.rpartition("/")
+    ending = PurePosixPath(name).suffix
+    outside = [folder.rpartition("/")[2], repository if ending.lower() == ".rkllm" else ""]
+    named = (in_file_name(f"{text}{ending}") for text in outside if text)
+    return in_file_name(name) or next(filter(None, named), "")
 
 
 def facets_of(found: Iterable[Found]) -> tuple[tuple[str, tuple[tuple[str, int], ...]], ...]:
@@ -209,9 +222,10 @@ def _parameters(
 ) -> dict[str, Any]:
     if query.license:
         filters = [*filters, f"license:{query.license}"]
-    known = query.words.casefold().split()
+    # Names of repositories have no other characters: `qwen3:8b` finds what `qwen3 8b` does.
+    words = " ".join(_NOT_IN_NAMES.split(query.words)).strip() or query.words
     parameters: dict[str, Any] = {
-        "search": query.words if word in known else f"{query.words} {word}".strip(),
+        "search": words if word in words.casefold().split() else f"{words} {word}".strip(),
         "author": query.author,
         "filter": filters,
         "num_parameters": _range(query) if number else None,
@@ -237,10 +251,14 @@ def _passes(one: Found, query: Query) -> bool:
     """Whether *one* is what was asked for, where the hub does not filter itself."""
     known = one.parameters
     kinds = {kind.casefold() for kind in one.quantizations}
+    wanted = {
+        query.quantization.casefold(),
+        *(in_file_name(f"-{query.quantization}{end}").casefold() for end in (".gguf", ".rkllm")),
+    }
     return (
         bool(one.formats)
         and (query.format is None or query.format in one.formats)
-        and (not query.quantization or query.quantization.casefold() in kinds)
+        and (not query.quantization or bool(wanted & kinds))
         and one.downloads >= query.min_downloads
         and (not query.license or one.license == query.license)
         and (query.gated is None or one.gated == query.gated)

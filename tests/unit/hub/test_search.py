@@ -77,3 +77,41 @@ def test_an_rkllm_is_looked_for_in_every_way(hub: LocalHub, tmp_path: Path) -> N
         ("qwen3 rkllm", ""),
         ("qwen3 rkllm rk3588", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "sent"),
+    [
+        ("qwen3:8b", "qwen3 8b"),
+        ("llama 3.2, 1b!", "llama 3.2 1b"),
+        ("'tiny' & \"vl\"", "tiny vl"),
+        ("org/Tiny-VL", "org/Tiny-VL"),
+        ("tiny%20vl?#*[", "tiny 20vl"),
+        ("a\u200bb", "a b"),
+        ("千问", "千问"),
+        ("*", "*"),
+    ],
+)
+def test_words_are_sent_as_names_have_them(
+    hub: LocalHub, tmp_path: Path, words: str, sent: str
+) -> None:
+    """What no name of a repository holds parts words; words of nothing else find nothing."""
+    found = asked(hub, tmp_path, Query(words=words, format=Format.GGUF))
+
+    assert hub.store.queries[-1]["search"] == [sent]
+    assert bool(found) == all(word in "org/tiny-vl-2b-gguf" for word in sent.lower().split())
+
+
+@pytest.mark.parametrize(
+    "kind", ["Q4_K_M", "q4km", "q4-k-m", "Q4_K_XL", "ud-q4_k_xl", "w8a8", "int8"]
+)
+def test_a_type_is_filtered_in_every_spelling(hub: LocalHub, tmp_path: Path, kind: str) -> None:
+    """And found where it is told: in the file, its folder, a .rkllm's repository."""
+    ids = {"Q4_K_M": "o/folders", "Q4_K_XL": "o/mixes", "w8a8": "o/qwen-rk3588-w8a8"}
+    hub.add("o/folders", {"Q4_K_M/model-00001-of-00001.gguf": b"x"}, tags=["gguf"])
+    hub.add("o/mixes", {"m-UD-Q4_K_XL.gguf": b"x"}, tags=["gguf"])
+    hub.add("o/qwen-rk3588-w8a8", {"qwen.rkllm": b"x"})
+    found = asked(hub, tmp_path, Query(quantization=kind))
+
+    wanted = "Q4_K_XL" if "xl" in kind.lower() else "w8a8" if "8" in kind else "Q4_K_M"
+    assert found == [(ids[wanted], (wanted,))]
