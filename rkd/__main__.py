@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -23,6 +24,8 @@ def start() -> int:
     # Until the daemon listens to signals itself: told to stop while it starts, it stops.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # None: "is not there"
+    # What is imported stays: looking for garbage in it took 30 ms of a start's 470 (2026-11-26).
+    gc.disable()
     try:
         daemon = import_module("rkd.daemon.main")
     except ModuleNotFoundError as error:
@@ -33,6 +36,8 @@ def start() -> int:
             "alone: in rkd's checkout, pip install '.[daemon]'\n"
         )
         return EXIT_CONFIG
+    gc.freeze()
+    gc.enable()
     code: int = daemon.main()
     return code
 

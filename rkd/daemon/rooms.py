@@ -27,7 +27,7 @@ from rkd.daemon.settings import llama_device, pool_settings, worker_environment
 from rkd.daemon.transfers import HubRooms
 from rkd.errors import PreconditionError, Reason
 from rkd.events import Event, EventLog, Topic
-from rkd.hub.fit import Headroom
+from rkd.hub.headroom import Headroom
 from rkd.library.library import Library
 from rkd.library.uploads import Uploads
 from rkd.library.watch import Watch, is_network

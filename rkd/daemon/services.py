@@ -10,21 +10,18 @@ import rkd
 from rkd.board.facts import Telemetry
 from rkd.board.telemetry import read_telemetry
 from rkd.config import Config
+from rkd.daemon.late import Late, LateFace
 from rkd.daemon.rooms import Rooms
-from rkd.daemon.settings import doctor_facts, picture_limits
+from rkd.daemon.settings import picture_limits
 from rkd.durable import free_bytes
-from rkd.errors import InvalidInputError
-from rkd.pool.deciding.runtimes import failures
 from rkd.service.access import AccessService
 from rkd.service.capabilities import Capabilities
 from rkd.service.gate.server import Register
-from rkd.service.hub import HubService
 from rkd.service.inference import InferenceService
-from rkd.service.models import ModelService
+from rkd.service.models import ModelsOnDisk
 from rkd.service.operations import OperationService
 from rkd.service.pool import PoolService
 from rkd.service.system import Identity, Reloaded, SystemService
-from rkd.telemetry.doctor import examine
 from rkd.telemetry.finding import Finding
 from rkd.v1 import (
     access_pb2_grpc,
@@ -67,12 +64,7 @@ def services(
     faces = (
         _models(rooms, capabilities),
         _inference(rooms, capabilities),
-        HubService(
-            connection=hub.connection,
-            cache=hub.cache,
-            browser=hub.browser,
-            capacity=rooms.capacity,
-        ),
+        _hub(rooms),
         PoolService(library.resolve, rooms.pool, library.named),
         OperationService(hub.operations, rooms.events),
         _system(rooms, addresses, current, reload),
@@ -84,19 +76,40 @@ def services(
     )
 
 
-def _models(rooms: Rooms, capabilities: Capabilities) -> ModelService:
-    return ModelService(
-        rooms.library,
-        uploads=rooms.uploads,
-        events=rooms.events,
-        operations=rooms.hub.operations,
-        connection=rooms.hub.connection,
-        release=rooms.release,
-        residents=rooms.resident_keys,
-        in_use=rooms.pool.in_use,
-        libraries=rooms.pool.libraries,
-        capabilities=capabilities,
+def _models(rooms: Rooms, capabilities: Capabilities) -> LateFace:
+    common: dict[str, Any] = {
+        "uploads": rooms.uploads,
+        "events": rooms.events,
+        "release": rooms.release,
+        "residents": rooms.resident_keys,
+        "libraries": rooms.pool.libraries,
+        "capabilities": capabilities,
+    }
+    making = Late(
+        "rkd.service.making",
+        lambda module: module.ModelService(
+            rooms.library,
+            operations=rooms.hub.operations,
+            connection=rooms.hub.connection,
+            in_use=rooms.pool.in_use,
+            **common,
+        ),
     )
+    present = ModelsOnDisk(rooms.library, **common)
+    return LateFace(making, streams=("Pull", "Push", "Create"), present=present)
+
+
+def _hub(rooms: Rooms) -> LateFace:
+    def make(module: Any) -> Any:
+        side = rooms.hub.side.now()
+        return module.HubService(
+            connection=side.connection,
+            cache=side.cache,
+            browser=side.browser,
+            capacity=rooms.capacity,
+        )
+
+    return LateFace(Late("rkd.service.hub", make), calls=("Search", "ListFiles", "GetCard"))
 
 
 def _inference(rooms: Rooms, capabilities: Capabilities) -> InferenceService:
@@ -118,27 +131,9 @@ def _system(rooms: Rooms, addresses: list[str], current: Current, reload: Reload
         return read_telemetry(config.sysroot)
 
     def diagnose() -> tuple[Finding, ...]:
-        tokens: int | None
-        try:
-            tokens = len(rooms.tokens.current())
-        except InvalidInputError:
-            tokens = None
-        told = [
-            failures(model.name.text, rooms.pool.libraries(model))
-            for model in rooms.library.models()
-        ]
-        return examine(
-            doctor_facts(
-                current(),
-                board,
-                telemetry(),
-                tokens,
-                wants_tokens=rooms.tokens.exists,
-                unfit=tuple(line for line, all_ in told if line and not all_),
-                stuck=tuple(line for line, all_ in told if all_),
-                seen=rooms.answering.seen,
-            )
-        )
+        from rkd.daemon import diagnosis  # noqa: PLC0415 - the first who asks, in a thread: `late`
+
+        return diagnosis.diagnose(rooms, current())
 
     return SystemService(
         Identity(rkd.__version__, addresses, config.models, partial(cpu_engine, config)),

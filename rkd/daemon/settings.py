@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import grp
 import os
-import resource
 import shlex
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-from rkd.board.facts import Board, Telemetry
+from rkd.board.facts import Board
 from rkd.board.runtime import find_rknn
 from rkd.config import SECRET, SETTINGS, Config
-from rkd.durable import free_bytes
 from rkd.model import BackendChoice
 from rkd.pool.deciding.llamaserver import npu_in
 from rkd.pool.deciding.settings import PoolSettings
@@ -23,8 +18,6 @@ from rkd.pool.workers.launcher import NOT_FOR_WORKERS
 from rkd.service.parts import PictureLimits
 from rkd.service.system import Reloaded
 from rkd.telemetry import engine
-from rkd.telemetry.answering import RAISER, AnsweringClocks
-from rkd.telemetry.doctor import Condition
 
 
 def llama_device(config: Config, board: Board) -> str:
@@ -89,48 +82,6 @@ def worker_environment(config: Config, own: Mapping[str, str]) -> dict[str, str]
     if config.omp_wait_policy == "auto":
         return kept
     return {"OMP_WAIT_POLICY": config.omp_wait_policy, **kept}
-
-
-def doctor_facts(
-    config: Config,
-    board: Board,
-    telemetry: Telemetry,
-    tokens: int | None,
-    *,
-    wants_tokens: bool = False,
-    unfit: tuple[str, ...] = (),
-    stuck: tuple[str, ...] = (),
-    seen: AnsweringClocks | None = None,
-) -> Condition:
-    """What the doctor looks at; loads the CPU engine in a child, so call it off the loop."""
-    groups = []
-    for number in os.getgroups():
-        with suppress(KeyError):
-            groups.append(grp.getgrgid(number).gr_name)
-    return Condition(
-        board=board,
-        telemetry=telemetry,
-        backend=config.backend,
-        groups=tuple(groups),
-        models=config.models,
-        models_writable=os.access(config.models, os.W_OK | os.X_OK),
-        models_free_bytes=free_bytes(config.models),
-        disk_reserve_bytes=config.disk_reserve,
-        listen=config.listen,
-        tokens=tokens,
-        wants_tokens=wants_tokens,
-        unfit=unfit,
-        stuck=stuck,
-        seen=seen,
-        clocks_raised=(config.sysroot / RAISER).exists(),
-        has_tls=config.tls_cert is not None,
-        has_client_ca=config.tls_client_ca is not None,
-        insecure=config.insecure,
-        native_engine=config.llama_server is not None,
-        open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
-        now=datetime.now(UTC),
-        engine_trouble=engine.probe(worker_environment(config, os.environ), config.llama_server),
-    )
 
 
 def picture_limits(config: Config) -> PictureLimits:

@@ -1,40 +1,32 @@
-"""The way to the hub and what runs over it: connection, cache, mover, operations; built once."""
+"""Operations, and behind them the way to the hub, which is made when somebody wants it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-import structlog
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from rkd.config import Config
+from rkd.daemon.late import Late
 from rkd.events import Publish
-from rkd.hub.browse import Browser
-from rkd.hub.cache import AnswerCache
-from rkd.hub.connection import Connection, Limits
-from rkd.hub.fetching import Fetching
-from rkd.hub.fit import Headroom
-from rkd.hub.mover import Mover
+from rkd.hub.headroom import Headroom
 from rkd.library.library import Library
-from rkd.operations.create import CreateRunner, RunJob
 from rkd.operations.journal import Journal
-from rkd.operations.operation import OperationKind
+from rkd.operations.operation import OperationKind, OperationState
 from rkd.operations.operations import Operations
-from rkd.operations.pull import PullRunner
-from rkd.operations.pull_order import stages_in_use
-from rkd.operations.push import PushRunner
 from rkd.operations.runner import Runner
-from rkd.operations.tokenizer import TokenizerSource
-from rkd.outside import read_regular
+from rkd.operations.stages import stages_in_use
 
-MAX_TOKEN_BYTES = 64 << 10
+if TYPE_CHECKING:
+    from rkd.daemon.hubside import HubSide
+    from rkd.hub.connection import Connection
+    from rkd.operations.create import RunJob
 
-_log = structlog.get_logger("rkd.daemon")
+_OVER = frozenset({OperationState.SUCCEEDED, OperationState.CANCELLED})
 
 
 class HubRooms:
     """
-    The hub's rooms and the operations.
+    The operations and the hub's rooms.
 
     Args:
         current: the configuration in force; offline, time limits and reserve change live.
@@ -53,69 +45,46 @@ class HubRooms:
         publish: Publish,
         run_job: RunJob,
     ) -> None:
-        config = current()
-        self._library = library
-        self.connection = Connection(
-            endpoint=config.hf_endpoint,
-            token=lambda: token_of(current()),
-            offline=lambda: current().offline,
-            home=config.state_dir / "hf",
-            limits=lambda: Limits(current().hub_connect_timeout, current().hub_read_timeout),
-        )
-        self.cache = AnswerCache(config.state_dir / "hub", self.connection)
-        mover = Mover(self.connection)
-        self.browser = Browser(self.connection, self.cache, mover)
-        self._fetching = Fetching(mover)
-        runners: dict[OperationKind, Runner] = {
-            OperationKind.PULL: PullRunner(
-                connection=self.connection,
-                fetching=self._fetching,
-                library=library,
-                capacity=capacity,
-                reserve_bytes=lambda: current().disk_reserve,
-                read_card=self.browser.card_of,
+        self.side: Late[HubSide] = Late(
+            "rkd.daemon.hubside",
+            lambda module: module.HubSide(
+                current, library=library, capacity=capacity, run_job=run_job
             ),
-            OperationKind.PUSH: PushRunner(connection=self.connection, library=library),
-        }
-        runners[OperationKind.CREATE] = CreateRunner(
-            library=library,
-            run_job=run_job,
-            fetch_tokenizer=TokenizerSource(self.connection, self._fetching),
-            reserve_bytes=lambda: current().disk_reserve,
-            tool=quantize_tool(config),
         )
         self.operations = Operations(
-            journal=Journal(config.state_dir / "operations"), runners=runners, publish=publish
+            journal=Journal(current().state_dir / "operations"),
+            runners=_Runners(self.side),
+            publish=publish,
         )
+
+    @property
+    def connection(self) -> Connection:
+        """The way to the hub."""
+        return self.side.now().connection
 
     async def stages(self) -> frozenset[str]:
         """Read the journal; names the stages the library must not sweep at its start."""
-        return stages_in_use(await self.operations.load())
+        known = await self.operations.load()
+        if any(one.state not in _OVER for one in known):  # it may go on, now or when asked to
+            await self.side.get()
+        return stages_in_use(known)
 
     async def close(self) -> None:
         """Stop what runs, resumable, and let everybody go who waits for it."""
         await self.operations.close()
 
 
-def quantize_tool(config: Config) -> str:
-    """Find the native `llama-quantize` beside a native llama-server; "" where there is none."""
-    if config.llama_server is None:
-        return ""
-    tool = config.llama_server.with_name("llama-quantize")
-    return str(tool) if tool.is_file() else ""
+class _Runners(Mapping[OperationKind, Runner]):
+    """Who carries out which operation; all of them are made when the first is asked for."""
 
+    def __init__(self, side: Late[HubSide]) -> None:
+        self._side = side
 
-def token_of(config: Config) -> str | None:
-    """Read the hub's token as of now: the environment's, else the file's."""
-    if config.hf_token:
-        return config.hf_token
-    return _read(config.hf_token_file) if config.hf_token_file else None
+    def __getitem__(self, kind: OperationKind) -> Runner:
+        return self._side.now().runners[kind]
 
+    def __iter__(self) -> Iterator[OperationKind]:
+        return iter(OperationKind)
 
-def _read(path: Path) -> str | None:
-    try:
-        return read_regular(path, most_bytes=MAX_TOKEN_BYTES).decode().strip() or None
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
-        _log.warning("hub.token_unreadable", path=str(path), error=why)
-        return None
+    def __len__(self) -> int:
+        return len(OperationKind)

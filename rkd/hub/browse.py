@@ -21,7 +21,8 @@ from rkd.hub import config
 from rkd.hub.branches import find_weights
 from rkd.hub.cache import AnswerCache, Form
 from rkd.hub.connection import Connection
-from rkd.hub.fit import Headroom, Judgement, judge_all
+from rkd.hub.fit import Judgement, judge_all
+from rkd.hub.headroom import Headroom
 from rkd.hub.listing import Listing, RemoteFile, restored, stored
 from rkd.hub.mover import Mover, Wanted
 from rkd.hub.naming import toolkit_in_name

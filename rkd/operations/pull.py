@@ -24,7 +24,8 @@ from rkd.errors import (
 from rkd.hub.branches import find_weights
 from rkd.hub.connection import Connection
 from rkd.hub.fetching import Fetching
-from rkd.hub.fit import FitVerdict, Headroom, judge, judge_all
+from rkd.hub.fit import FitVerdict, judge, judge_all
+from rkd.hub.headroom import Headroom
 from rkd.hub.listing import Listing, look_up
 from rkd.hub.naming import is_collection, stem_of, tells_nothing
 from rkd.hub.reference import Reference, local_name
@@ -36,8 +37,9 @@ from rkd.model import Details, Format, Model, ModelName
 from rkd.operations import bundle
 from rkd.operations.operation import Operation
 from rkd.operations.present import is_older, is_the_same
-from rkd.operations.pull_order import PullOrder, stage_of
+from rkd.operations.pull_order import PullOrder
 from rkd.operations.report import Report
+from rkd.operations.stages import stage_of
 
 _UNREAD = Details()
 """Of weights whose header nobody has read yet."""

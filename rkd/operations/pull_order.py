@@ -1,18 +1,17 @@
 """
-What a pull is asked for, as its operation keeps it, and where its files wait.
+What a pull is asked for, as its operation keeps it.
 
 Two orders with the same key are one download: the second joins the first.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rkd.hub.reference import Reference, parse, with_revision
 from rkd.model import ModelName
-from rkd.operations.operation import Operation, OperationKind, OperationState, asked
+from rkd.operations.operation import Operation, OperationKind, asked
 from rkd.operations.operations import Operations
 
 
@@ -89,18 +88,3 @@ async def start_pull(operations: Operations, order: PullOrder) -> Operation:
         subject=order.name or order.source,
         request=order.request(),
     )
-
-
-def stages_in_use(operations: tuple[Operation, ...]) -> frozenset[str]:
-    """Name the stages that pulls will go on with, for the library's sweep at start."""
-    kept = {OperationState.SUCCEEDED, OperationState.CANCELLED}
-    return frozenset(
-        stage_of(operation)
-        for operation in operations
-        if operation.kind is OperationKind.PULL and operation.state not in kept
-    )
-
-
-def stage_of(operation: Operation) -> str:
-    """Name the stage of a pull: one for each download, so that a later try goes on with it."""
-    return f"pull-{hashlib.sha256(operation.key.encode()).hexdigest()[:16]}"

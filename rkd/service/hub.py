@@ -11,7 +11,8 @@ from rkd.errors import bad_field
 from rkd.hub.browse import CARD_BYTES, Browser
 from rkd.hub.cache import AnswerCache
 from rkd.hub.connection import Connection
-from rkd.hub.fit import Headroom, Judgement
+from rkd.hub.fit import Judgement
+from rkd.hub.headroom import Headroom
 from rkd.hub.listing import Listing
 from rkd.hub.reference import Reference, parse, with_revision
 from rkd.hub.search import Found, Query, Sort, search

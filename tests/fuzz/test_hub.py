@@ -12,7 +12,8 @@ from rkd.errors import Reason, RkdError
 from rkd.hub import listing, search
 from rkd.hub.address import followed
 from rkd.hub.browse import parse_card, toolkit_in
-from rkd.hub.fit import Headroom, judge_all
+from rkd.hub.fit import judge_all
+from rkd.hub.headroom import Headroom
 from rkd.hub.reference import local_name, parse, with_revision
 from rkd.hub.variants import select, variants_of
 from rkd.model import Details, ModelName

@@ -16,15 +16,16 @@ from pathlib import Path
 from rkd.events import EventLog
 from rkd.hub.connection import Connection, Limits
 from rkd.hub.fetching import Fetching
-from rkd.hub.fit import Headroom
+from rkd.hub.headroom import Headroom
 from rkd.hub.mover import Mover, Patience
 from rkd.library.library import Library
 from rkd.operations.journal import Journal
 from rkd.operations.operation import Operation, OperationKind
 from rkd.operations.operations import Operations
 from rkd.operations.pull import PullRunner
-from rkd.operations.pull_order import PullOrder, stages_in_use, start_pull
+from rkd.operations.pull_order import PullOrder, start_pull
 from rkd.operations.push import PushRunner
+from rkd.operations.stages import stages_in_use
 
 QUICK = Patience(waits_s=(0.01,) * 6)
 LIMITS = Limits(read_s=30.0, api_waits_s=(0.01, 0.01))

@@ -20,7 +20,7 @@ from rkd.model import ModelName
 from rkd.operations.journal import Journal
 from rkd.operations.operations import Operations
 from rkd.service.gate.calls import StatusInterceptor
-from rkd.service.models import ModelService
+from rkd.service.making import ModelService
 from rkd.v1 import models_pb2_grpc
 
 

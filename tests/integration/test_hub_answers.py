@@ -15,7 +15,7 @@ from rkd.errors import InvalidInputError, Reason, RkdError, UnavailableError
 from rkd.hub.browse import Browser
 from rkd.hub.cache import AnswerCache
 from rkd.hub.connection import Connection, Limits
-from rkd.hub.fit import Headroom
+from rkd.hub.headroom import Headroom
 from rkd.hub.listing import LARGEST_FILE_BYTES
 from rkd.hub.mover import Mover
 from rkd.hub.stop import StopSign

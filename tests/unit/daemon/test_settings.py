@@ -11,10 +11,10 @@ from rkd import config as configuration
 from rkd.board.read import read_board
 from rkd.board.telemetry import read_telemetry
 from rkd.config import Config
+from rkd.daemon.diagnosis import doctor_facts
 from rkd.daemon.settings import (
     SPARE_BYTES,
     changes,
-    doctor_facts,
     pool_settings,
     worker_environment,
 )

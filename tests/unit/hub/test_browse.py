@@ -15,7 +15,7 @@ from rkd.errors import NotFoundError, PreconditionError, UnavailableError
 from rkd.hub.browse import LONGEST_VALUE, MOST_KEYS, Browser, parse_card, toolkit_in
 from rkd.hub.cache import KEPT_ANSWERS, AnswerCache
 from rkd.hub.connection import Connection, Limits
-from rkd.hub.fit import Headroom
+from rkd.hub.headroom import Headroom
 from rkd.hub.mover import Mover
 from rkd.hub.search import Query, Sort, search
 from rkd.model import Format

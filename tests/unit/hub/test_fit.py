@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rkd.hub.fit import FitVerdict, Headroom, judge
+from rkd.hub.fit import FitVerdict, judge
+from rkd.hub.headroom import Headroom
 from rkd.hub.listing import RemoteFile
 from rkd.hub.variants import Variant
 from rkd.model import Details, Format

@@ -12,7 +12,8 @@ import pytest
 from rkd.hub.browse import Browser
 from rkd.hub.cache import AnswerCache
 from rkd.hub.connection import Connection, Limits
-from rkd.hub.fit import Headroom, Judgement
+from rkd.hub.fit import Judgement
+from rkd.hub.headroom import Headroom
 from rkd.hub.listing import Listing
 from rkd.hub.mover import Mover
 from rkd.hub.search import Query, search

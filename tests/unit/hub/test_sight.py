@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rkd.hub.fit import Headroom, judge_all
+from rkd.hub.fit import judge_all
+from rkd.hub.headroom import Headroom
 from rkd.hub.listing import RemoteFile
 from rkd.hub.sight import sight_of
 from rkd.hub.variants import variants_of

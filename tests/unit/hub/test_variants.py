@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from rkd.errors import NotFoundError
-from rkd.hub.fit import FitVerdict, Headroom, judge_all
+from rkd.hub.fit import FitVerdict, judge_all
+from rkd.hub.headroom import Headroom
 from rkd.hub.listing import MOST_FILES, Listing, RemoteFile
 from rkd.hub.naming import is_collection
 from rkd.hub.variants import select, variants_of

@@ -22,13 +22,14 @@ from rkd.errors import (
     RkdError,
     UnavailableError,
 )
-from rkd.hub.fit import Headroom
+from rkd.hub.headroom import Headroom
 from rkd.hub.listing import Listing, RemoteFile
 from rkd.hub.variants import variants_of
 from rkd.model import ModelName
 from rkd.operations.operation import Operation, OperationKind
 from rkd.operations.pull import PullRunner, name_of
-from rkd.operations.pull_order import PullOrder, stage_of
+from rkd.operations.pull_order import PullOrder
+from rkd.operations.stages import stage_of
 from tests.unit.library.folders import put, tree
 from tests.unit.operations.transfers import (
     FakeHub,

@@ -10,7 +10,8 @@ import pytest
 from rkd.errors import InvalidInputError
 from rkd.hub.reference import Reference
 from rkd.operations.operation import OperationKind, OperationState
-from rkd.operations.pull_order import PullOrder, stage_of, stages_in_use, start_pull
+from rkd.operations.pull_order import PullOrder, start_pull
+from rkd.operations.stages import stage_of, stages_in_use
 from tests.unit.operations.transfers import operation
 
 

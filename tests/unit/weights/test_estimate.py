@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rkd.board.facts import RuntimeLibrary
-from rkd.hub.fit import Headroom, judge
+from rkd.hub.fit import judge
+from rkd.hub.headroom import Headroom
 from rkd.hub.listing import RemoteFile
 from rkd.hub.variants import Variant
 from rkd.model import BackendChoice, Details, Format
