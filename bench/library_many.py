@@ -86,6 +86,12 @@ def cpu_s(pid: int) -> float:
     return total_ns / 1e9
 
 
+def resident_mb(pid: int) -> float:
+    """Resident memory of the process, in thousands of the kernel's kB, as figures before were."""
+    told = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    return int(told.partition("\nRss:")[2].split()[0]) / 1000
+
+
 def unread(stubs: Stubs) -> int:
     """How many folders the daemon has not looked at yet."""
     return stubs.models.List(pb.ListRequest(page_size=1)).unread_folders
@@ -204,8 +210,11 @@ def main() -> int:
     given = parser.parse_args()
     told = Told()
     with tempfile.TemporaryDirectory(prefix="rkd-bench-") as place:
-        with started(Path(place) / "empty") as (daemon, _):
-            told("start without a model, CPU", cpu_s(daemon.pid))
+        for number in range(3):
+            with started(Path(place) / f"empty{number}") as (daemon, _):
+                told("start without a model, CPU", cpu_s(daemon.pid))
+                time.sleep(QUIET_S)
+                told("idle without a model, resident", resident_mb(daemon.pid))
         folder = Path(place) / "many"
         fill(folder / "models", given.models)
         for _ in range(3):

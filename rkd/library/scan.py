@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,7 @@ from rkd.library.folder import Cover, look, no_cover
 from rkd.library.layout import EntryKind, Left, format_of, is_projector, model_name
 from rkd.library.root import RootListing, list_root
 from rkd.library.snapshot import Snapshot, put_together
+from rkd.library.stint import Stint
 from rkd.model import Model, ModelName, ModelState, WeightsFile
 from rkd.outside import shown
 
@@ -68,7 +70,7 @@ def scan(
         OSError: *root* itself cannot be read.
     """
     before = previous or Snapshot()
-    patience = _LookTime(clock)
+    patience = partial(Stint(bound_s=LOOK_S, clock=clock), 0)
     held = listing or list_root(root)
     due = _due(before, held, touched)
     found: dict[str, Described | Left | None] = {}
@@ -79,7 +81,7 @@ def scan(
             root / name,
             judge,
             before.folders.get(name),
-            in_haste=_never if touched and name in touched else patience.is_over,
+            in_haste=_never if touched and name in touched else patience,
             cover=cover,
         )
     arriving = tuple(_arriving(root, held, judge))
@@ -132,21 +134,6 @@ def _is_known(before: Snapshot, name: str, outcome: Described | Left | None) -> 
 
 def _never() -> bool:
     return False
-
-
-class _LookTime:
-    """For how long one look reads headers; at least one, so that every look gets on."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._until_s: float | None = None
-
-    def is_over(self) -> bool:
-        """Whether the next header has to wait for the next look."""
-        if self._until_s is None:
-            self._until_s = self._clock() + LOOK_S
-            return False
-        return self._clock() > self._until_s
 
 
 def _arriving(root: Path, listing: RootListing, judge: Judge) -> Iterator[Described]:
