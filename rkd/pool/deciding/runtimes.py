@@ -279,13 +279,11 @@ def _ruled_out(known: Pairing | None) -> bool:
 
 
 def _rank(known: Pairing | None) -> int:
-    if known is None:
-        return _UNKNOWN_RANK
-    return _RANKS.get(known.came, _UNKNOWN_RANK + 1)
+    return _RANKS.index(known.came if known else None)
 
 
-_RANKS = {Came.SERVED: 0, Came.ANSWERED: 1, Came.SILENT: 2}
-_UNKNOWN_RANK = 3
+_RANKS = (Came.SERVED, Came.ANSWERED, Came.SILENT, None, Came.CRASHED)
+"""Best first; None is not tried yet. What else there is was ruled out."""
 
 
 def _copies(libraries: list[RuntimeLibrary], version: str) -> int:

@@ -91,11 +91,16 @@ class TestWhatFits:
         assert chosen(wanted="1.2", toolkit="1.3.1") == ["1.2.3"]
         assert chosen(wanted="1.2.3", v1_2_3=Came.GARBAGE) == ["1.2.3"]
         assert chosen(wanted="1.20") == []
+        patched = RuntimeLibrary(Path("/lib/p.so"), "1.2.1")
+        both = (patched, MIDDLE)
+        assert chosen(*both, wanted="1.2", v1_2_3=Came.GARBAGE) == ["1.2.3", "1.2.1"]
 
     def test_a_broken_library_only_when_there_is_no_other(self) -> None:
         """Its error says what is wrong with it."""
         assert chosen(BROKEN, MIDDLE) == ["1.2.3"]
         assert chosen(BROKEN) == ["9.0.0"]
+        worse = RuntimeLibrary(Path("/lib/8.so"), "8.0.0", BROKEN.problem)
+        assert chosen(worse, BROKEN) == ["9.0.0"]
 
     def test_a_file_nobody_could_look_at(self) -> None:
         """The first library, as it stands."""
@@ -255,6 +260,17 @@ class TestWhatIsShown:
             "1.2.3": "the Modelfile asks for 1.1.4",
             "1.3.1": "the Modelfile asks for 1.1.4",
         }
+
+    def test_only_the_first_of_several_is_next(self) -> None:
+        """One as old as the toolkit is none that is too old; one that is broken says how."""
+        told = {one.library.version: one for one in self.told(toolkit="1.2.3")}
+        weights = WeightsFile(Path("/m.rkllm"), Format.RKLLM, 1, 0, "", "f")
+        (broken,) = report((BROKEN,), weights, lambda *_: None, ())
+
+        assert [version for version, one in told.items() if one.chosen] == ["1.3.1"]
+        assert told["1.2.3"].detail == "not tried yet"
+        assert "1.2.3" in told["1.1.4"].detail
+        assert (broken.detail, broken.chosen, broken.came) == ("not known", False, None)
 
     def test_each_model(self) -> None:
         """Nothing to say of most; which serves where one failed; all that failed otherwise."""

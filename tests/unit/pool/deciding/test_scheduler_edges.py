@@ -58,6 +58,18 @@ class TestRequests:
         assert [type(one) for one in essentials(it.on_cancel(2, at(3)))] == [Launch]
         assert it.table.evicting == {}
 
+    def test_who_had_to_leave_is_told_until_the_load_begins(self) -> None:
+        """Not while it goes on: they are gone."""
+        it = scheduler(places=1)
+        alpha = ready(it, 1, plan("alpha"))
+        it.on_request(waiter(2, plan("beta")), at(1))
+        before = dict(it.table.evicting)
+        it.on_finished(1, at(2))
+        generation_of(it.on_unloaded(alpha, at(3)))
+
+        assert before == {"beta": ("alpha",)}
+        assert it.table.evicting == {}
+
     def test_the_keep_alive_waits_for_the_last_holder(self) -> None:
         """One of two leases that ends starts nothing."""
         it = scheduler()
