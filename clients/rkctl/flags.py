@@ -54,10 +54,17 @@ CONTEXT_TOKENS = click.option(
 )
 KEEP_ALIVE = click.option(
     "--keep-alive",
+    "keep_alive_s",
     type=length_of_time,
     metavar="TIME",
     help="How long the model stays: 5m, 0 to leave at once, -1 for ever.",
 )
+
+
+def where_to_run(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the flags that say where a model runs, and for how long it stays."""
+    return BACKEND(CONTEXT_TOKENS(KEEP_ALIVE(function)))
+
 
 NUMBERS = tuple(row for row in SAMPLING if row.key)
 """Of these a name of `/set` and a line of a saved Modelfile is made."""
@@ -199,7 +206,7 @@ class Asked:
     stop: tuple[str, ...] = ()
     backend: WantedBackend | None = None
     context_tokens: int | None = None
-    keep_alive: float | None = None
+    keep_alive_s: float | None = None
     raw: bool = False
     think: bool | None = None
     shape: str | None = None
@@ -248,7 +255,7 @@ class Asked:
             "stop": self.stop,
             "backend": self.backend,
             "context_tokens": self.context_tokens,
-            "keep_alive_s": self.keep_alive,
+            "keep_alive_s": self.keep_alive_s,
             "thinking": self.think,
             "thinking_budget": self.thinking_budget,
             "structured_tries": self.tries,

@@ -48,7 +48,7 @@ def change(asked: Asked, name: str, value: str) -> None:
     elif name == "system":
         asked.system = value or None
     elif name == "keep_alive":
-        asked.keep_alive = length_of_time(value) if value else None
+        asked.keep_alive_s = length_of_time(value) if value else None
     elif name == "backend":
         asked.backend = _backend(value)
     else:
@@ -68,8 +68,8 @@ def shown(asked: Asked) -> Iterator[tuple[str, str]]:
         yield "stop", " ".join(asked.stop)
     if asked.system is not None:
         yield "system", asked.system
-    if asked.keep_alive is not None:
-        yield "keep_alive", quantity.seconds(asked.keep_alive)
+    if asked.keep_alive_s is not None:
+        yield "keep_alive", quantity.seconds(asked.keep_alive_s)
     if asked.backend:
         yield "backend", asked.backend
     for name in ("think", "raw", "verbose"):

@@ -89,9 +89,7 @@ def _until(one: pb.Resident) -> str:
 @verb("load")
 @naming.MODEL
 @click.option("--plan", is_flag=True, help="Only say whether it would fit and who would leave.")
-@flags.BACKEND
-@flags.CONTEXT_TOKENS
-@flags.KEEP_ALIVE
+@flags.where_to_run
 def load(
     session: CommandSession,
     model: str,
@@ -99,13 +97,15 @@ def load(
     plan: bool,
     backend: WantedBackend | None,
     context_tokens: int | None,
-    keep_alive: float | None,
+    keep_alive_s: float | None,
 ) -> None:
     """Make MODEL resident without asking it anything."""
     if plan:
         _plan(session, model, backend, context_tokens)
         return
-    asked = ask.load(model, backend=backend, context_tokens=context_tokens, keep_alive_s=keep_alive)
+    asked = ask.load(
+        model, backend=backend, context_tokens=context_tokens, keep_alive_s=keep_alive_s
+    )
     line = StatusLine()
     with line, session.stream(asked) as events:
         for event in events:

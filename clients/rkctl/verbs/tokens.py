@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING, Unpack
 
 import click
-from rkd_client.options import WantedBackend
 from rkd_client.verbs import inference as ask
 
 from rkctl import flags, naming
 from rkctl.screen import render
 from rkctl.session import CommandSession
 from rkctl.verb import verb
+
+if TYPE_CHECKING:
+    from rkd_client.options import RunOptions
 
 SHOWN_CHARACTERS = 100
 """Of a document that is ranked."""
@@ -25,11 +28,10 @@ SHOWN_CHARACTERS = 100
 @click.option("--normalize/--no-normalize", default=None, help="Scale to length 1 (default).")
 @click.option("--dimensions", type=int, metavar="N", help="Only the first N.")
 @click.option("--truncate", is_flag=True, help="Read only the beginning of a text too long.")
-@flags.BACKEND
-@flags.CONTEXT_TOKENS
-@flags.KEEP_ALIVE
+@flags.where_to_run
 def embed(
     session: CommandSession,
+    /,
     model: str,
     texts: tuple[str, ...],
     *,
@@ -37,9 +39,7 @@ def embed(
     normalize: bool | None,
     dimensions: int | None,
     truncate: bool,
-    backend: WantedBackend | None,
-    context_tokens: int | None,
-    keep_alive: float | None,
+    **run: Unpack[RunOptions],
 ) -> None:
     """Print a vector for each TEXT, or for stdin, as a JSON list a line."""
     if not texts:
@@ -51,9 +51,7 @@ def embed(
         normalize=normalize,
         dimensions=dimensions,
         truncate=truncate or None,
-        backend=backend,
-        keep_alive_s=keep_alive,
-        context_tokens=context_tokens,
+        **run,
     )
     answer = session.shown(asked)
     if answer is None:
@@ -70,11 +68,10 @@ def embed(
 @click.option("--normalize/--no-normalize", default=None, help="Probabilities (default), log-odds.")
 @click.option("--truncate", is_flag=True, help="Read only the beginning of a document too long.")
 @click.option("--instruction", metavar="TEXT", help="What makes a document relevant.")
-@flags.BACKEND
-@flags.CONTEXT_TOKENS
-@flags.KEEP_ALIVE
+@flags.where_to_run
 def rerank(
     session: CommandSession,
+    /,
     model: str,
     query: str,
     documents: tuple[str, ...],
@@ -83,9 +80,7 @@ def rerank(
     normalize: bool | None,
     truncate: bool,
     instruction: str | None,
-    backend: WantedBackend | None,
-    context_tokens: int | None,
-    keep_alive: float | None,
+    **run: Unpack[RunOptions],
 ) -> None:
     """
     Sort each DOCUMENT, or each line of stdin, by how well it answers QUERY.
@@ -102,9 +97,7 @@ def rerank(
         normalize=normalize,
         truncate=truncate or None,
         instruction=instruction,
-        backend=backend,
-        keep_alive_s=keep_alive,
-        context_tokens=context_tokens,
+        **run,
     )
     answer = session.call(asked)
     if session.json:
@@ -126,6 +119,7 @@ def rerank(
 @flags.KEEP_ALIVE
 def tokenize(
     session: CommandSession,
+    /,
     model: str,
     text: str | None,
     *,
@@ -133,8 +127,7 @@ def tokenize(
     plain: bool,
     pieces: bool,
     count: bool,
-    backend: WantedBackend | None,
-    keep_alive: float | None,
+    **run: Unpack[RunOptions],
 ) -> None:
     """Print the token ids of TEXT, or of stdin to its last character."""
     if pieces and count:
@@ -145,8 +138,7 @@ def tokenize(
         add_special=special,
         parse_special=False if plain else None,
         with_pieces=pieces or None,
-        backend=backend,
-        keep_alive_s=keep_alive,
+        **run,
     )
     answer = session.call(asked)
     if session.json:
@@ -172,12 +164,7 @@ def _shown(piece: bytes) -> str:
 @flags.BACKEND
 @flags.KEEP_ALIVE
 def detokenize(
-    session: CommandSession,
-    model: str,
-    ids: tuple[int, ...],
-    *,
-    backend: WantedBackend | None,
-    keep_alive: float | None,
+    session: CommandSession, /, model: str, ids: tuple[int, ...], **run: Unpack[RunOptions]
 ) -> None:
     """Print the text of token IDs, or of those on stdin."""
     if not ids:
@@ -185,5 +172,5 @@ def detokenize(
             ids = tuple(int(word) for word in sys.stdin.read().replace(",", " ").split())
         except ValueError as error:
             raise click.UsageError(f"token ids are numbers: {error}") from error
-    answer = session.call(ask.detokenize(model, ids, backend=backend, keep_alive_s=keep_alive))
+    answer = session.call(ask.detokenize(model, ids, **run))
     render.out(render.to_json(answer) if session.json else answer.text)
