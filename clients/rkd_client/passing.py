@@ -8,9 +8,7 @@ from typing import Final
 
 from rkd.v1 import models_pb2 as pb
 from rkd_client.ask import SLOW_S, Ask
-
-PIECE_BYTES: Final = 1 << 20
-"""What one message may hold; source: the contract of Upload."""
+from rkd_client.upload import PIECE_BYTES
 
 WINDOW_BYTES: Final = 256 << 20
 """

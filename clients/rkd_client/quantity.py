@@ -5,14 +5,20 @@ from __future__ import annotations
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
+def scaled(count_bytes: float) -> tuple[float, str]:
+    """Return a size in the decimal unit people say it in: 93.04 and `MB`."""
+    value, unit = float(count_bytes), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what would round to 1000
+        value, unit = value / 1000, unit + 1
+    return value, _UNITS[unit]
+
+
 def size(count_bytes: int) -> str:
     """Return a size in decimal units with three digits: `93.0 MB`; `-` for none known."""
     if count_bytes <= 0:
         return "-"
-    value, unit = float(count_bytes), 0
-    while value >= 999.5 and unit < len(_UNITS) - 1:  # noqa: PLR2004 - what would round to 1000
-        value, unit = value / 1000, unit + 1
-    return f"{count_bytes} B" if unit == 0 else f"{value:#.3g}".rstrip(".") + f" {_UNITS[unit]}"
+    value, unit = scaled(count_bytes)
+    return f"{count_bytes} B" if unit == "B" else f"{value:#.3g}".rstrip(".") + f" {unit}"
 
 
 def count(number: int) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 
 from rkctl.measure.looking import Seen
 from rkctl.measure.published import NEW_TOKENS, PROMPT_TOKENS, Published
+from rkctl.screen.clocks import mhz
 from rkd.v1 import pool_pb2
 from rkd.v1 import system_pb2 as pb
 from rkd.v1 import types_pb2 as types
@@ -84,7 +85,7 @@ def _clock(what: str, kind: int, run: Run) -> Condition:
         return Condition(what, Held.UNKNOWN, "the board does not tell it")
     low = [one for one in clocks if run.seen.highest_hz.get(one.name, 0) < one.highest_hz * UP]
     told = ", ".join(
-        f"{one.name} {_mhz(run.seen.highest_hz.get(one.name, 0))} of {_mhz(one.highest_hz)} MHz"
+        f"{one.name} {mhz(run.seen.highest_hz.get(one.name, 0))} of {mhz(one.highest_hz)} MHz"
         f"{f', {one.governor}' if one.governor else ''}"
         for one in low or clocks
     )
@@ -214,10 +215,6 @@ def _mine(run: Run) -> pool_pb2.Resident | None:
         if one.model.casefold() == run.model.casefold():
             return one
     return None
-
-
-def _mhz(hz: int) -> str:
-    return f"{hz / 1e6:.0f}"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

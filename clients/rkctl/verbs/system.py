@@ -27,7 +27,7 @@ def status(session: CommandSession) -> None:
 def _daemon(one: pb.GetStatusResponse, endpoint: str) -> tuple[tuple[str, str], ...]:
     npu = one.npu
     cores = " ".join(f"{load:.0%}" for load in npu.core_load)
-    clock = f"{npu.frequency_hz / 1e6:.0f} MHz" if npu.frequency_hz else ""
+    clock = f"{clocks.mhz(npu.frequency_hz)} MHz" if npu.frequency_hz else ""
     state = "available" if npu.available else f"not available: {npu.reason}"
     board = " ".join(filter(None, (one.board, f"({one.soc})" if one.soc else "")))
     return (

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
+from rkd_client import quantity
+
 _COUNTS: Final = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
-_STEP: Final = 1000
 _SHORT: Final = 100
 NOTHING: Final = "\N{EN DASH}"
 
@@ -20,13 +20,8 @@ def size(count_bytes: float) -> str:
     """Write a number of bytes, `3.1 GB`; nothing known is a dash."""
     if count_bytes <= 0:
         return NOTHING
-    value = float(count_bytes)
-    step = 0
-    while value >= _STEP - 0.5 and step < len(_UNITS) - 1:
-        value /= _STEP
-        step += 1
-    digits = 0 if step == 0 or value >= _SHORT else 1
-    return f"{value:.{digits}f} {_UNITS[step]}"
+    value, unit = quantity.scaled(count_bytes)
+    return f"{value:.{0 if unit == 'B' or value >= _SHORT else 1}f} {unit}"
 
 
 def count(number: int) -> str:
