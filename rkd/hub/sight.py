@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from rkd.hub.listing import RemoteFile
 from rkd.model import Format
 from rkd.weights import named
-from rkd.weights.company import companion
+from rkd.weights.company import companions
 from rkd.weights.quantization import in_file_name
 
 _PROJECTOR_TYPES = ("F16", "Q8_0", "BF16", "F32")
@@ -40,7 +40,12 @@ def sight_of(
     """
     fitting = [one for one in files if _is_of_model(one.path, weights.path)]
     if form is Format.GGUF:
-        projectors = [one for one in fitting if _is_projector(one.path)]
+        said = companions([*(one.path for one in fitting), weights.path])
+        projectors = [
+            one
+            for one in fitting
+            if said.get(one.path) == "a projector" and _is_projector(one.path)
+        ]
         return min(projectors, key=lambda one: _projector_rank(one, weights), default=None)
     encoders = [one for one in fitting if one.path.lower().endswith(".rknn")]
     if len(encoders) > 1:
@@ -51,7 +56,7 @@ def sight_of(
 
 def _is_projector(path: str) -> bool:
     name = _name(path)
-    if not name.endswith(".gguf") or name.startswith(".") or companion(path) != "a projector":
+    if not name.endswith(".gguf") or name.startswith("."):
         return False
     return not _HEARS.search(name) or bool(_SEES.search(name.replace("mmproj", "")))
 

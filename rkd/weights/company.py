@@ -46,7 +46,7 @@ _ADAPTER = re.compile(_TOKEN.format("q?lora|dora|adapter"))
 _MERGED = re.compile(
     r"(?<![a-z])(?:no|non|without|merged|fused|full)[-_ ]?(?:q?lora|adapter)|merged"
 )
-_LORA = re.compile(r"[-_.]?lora(?![a-z])")
+_LORA = re.compile(r"(?<![a-z])q?lora(?![a-z])")
 _SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}$")
 _ENDINGS = frozenset({".gguf", ".rkllm"})
 _IMATRIX = re.compile(_TOKEN.format(r"imat(?:rix)?|importance[-_]?matrix"))
@@ -136,7 +136,7 @@ def companions(paths: Iterable[str]) -> dict[str, str]:
 
     Where a name could be either (`m-vision-f16.gguf`, `m-draft-Q8_0.gguf`), it is a companion if a
     model lies beside it that is called otherwise: alone, or in all types a model comes in, it is
-    the model. A `.rkllm` that is called as another is, and `lora`, is its adapter.
+    the model. A `.rkllm` that is called as one beside it is, and `lora`, is its adapter.
     """
     listed = [path for path in paths if _ending(path) in _ENDINGS]
     said = {path: companion(path) for path in listed}
@@ -148,11 +148,12 @@ def companions(paths: Iterable[str]) -> dict[str, str]:
         for path, kind in like.items()
         if _ending(path) in formats and (_ending(path), _stem(path)) not in models
     }
-    names = {_name(path) for path in listed}
-    for path in listed:
-        plain = _LORA.sub("", _name(path))
-        if _ending(path) == ".rkllm" and plain != _name(path) and plain in names:
-            said[path] = "an adapter"
+    npu = [path for path in listed if _ending(path) == ".rkllm" and not said[path]]
+    adapted = {
+        path for path in npu if _LORA.search(_name(path)) and not _MERGED.search(_name(path))
+    }
+    families = {_family(path) for path in npu if path not in adapted}
+    said |= {path: "an adapter" for path in adapted if _family(path) in families}
     return {path: kind for path, kind in said.items() if kind}
 
 
@@ -166,6 +167,15 @@ def _like(path: str) -> str:
 
 def _name(path: str) -> str:
     return PurePosixPath(path).name.lower()
+
+
+def _is_adapted(name: str) -> bool:
+    return bool(_LORA.search(name)) and not _MERGED.search(name)
+
+
+def _family(path: str) -> str:
+    """Return the word a name begins with: an adapter's is its model's."""
+    return re.split(r"[-_. ]", _name(path), maxsplit=1)[0]
 
 
 def _ending(path: str) -> str:

@@ -28,6 +28,8 @@ def chosen(weights: str, *names: str, platform: str = "") -> str:
         (("mmproj-m-Q8_0.gguf", "mmproj-m-bf16.gguf"), "mmproj-m-Q8_0.gguf"),
         (("mmproj-m-f16.gguf", "mmproj-m-Q8_0.gguf"), "mmproj-m-f16.gguf"),
         (("m.BF16-mmproj.gguf",), "m.BF16-mmproj.gguf"),
+        (("m-Instruct-vision.gguf",), "m-Instruct-vision.gguf"),
+        (("clip-vit-f16.gguf", "m-audio-encoder.gguf"), "clip-vit-f16.gguf"),
         (("mmproj-model.gguf",), "mmproj-model.gguf"),
         (("mmproj-audio-F16.gguf",), ""),
         (("mmproj-audio-F16.gguf", "mmproj-vision-Q8_0.gguf"), "mmproj-vision-Q8_0.gguf"),

@@ -146,3 +146,6 @@ def test_an_adapter_of_the_npu_is_told_by_the_model_beside_it() -> None:
 
     assert companions([model, adapter]) == {adapter: "an adapter"}
     assert companions([adapter]) == {}
+    tuned = ["tiny_w8a8_opt1-hybrid0.rkllm", "tiny_w8a8_lora.rkllm", "Other_w8a8_lora.rkllm"]
+    assert companions(tuned) == {"tiny_w8a8_lora.rkllm": "an adapter"}
+    assert companions(["q_w8a8.rkllm", "q_w8a8_merged_lora.rkllm", "q_NO_LORA.rkllm"]) == {}
