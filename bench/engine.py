@@ -20,10 +20,13 @@ AUTO, DEFAULT = "auto", "default"
 _CODE = """
 import os, sys
 from contextlib import nullcontext
+from rkd.backend import openmp
 from rkd.worker.crowd import Crowd
 from rkd.worker.spinning import Spinning
-import xllamacpp as x
 model, path, slots, threads, context, waiting = sys.argv[1:]
+if waiting == "auto":
+    openmp.switch(os.environ)
+import xllamacpp as x
 p = x.CommonParams()
 p.model.path, p.hostnames, p.n_parallel = model, [path], int(slots)
 p.n_ctx = int(context) * int(slots)

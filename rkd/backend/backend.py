@@ -7,6 +7,7 @@ Every implementation passes `tests/contract/backend_suite.py`, directly and thro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from rkd.errors import InternalError, Reason
@@ -88,6 +89,15 @@ class Spells(Protocol):
         Raises:
             InvalidInputError: INVALID_FIELD, the model has no such token.
         """
+
+
+@runtime_checkable
+class WatchesItself(Protocol):
+    """A backend whose engine may be a process of its own, which watches its own cores."""
+
+    @property
+    def watches(self) -> Callable[[], AbstractContextManager[None]] | None:
+        """Entered around what is computed, once it is loaded; None: it computes in ours."""
 
 
 class Backend(Protocol):

@@ -28,6 +28,9 @@ def main() -> None:
     # The daemon decides when we end; a Ctrl-C in its terminal reaches the whole group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leash.offer_to_oom()
+    watches = not openmp.is_chosen(os.environ)
+    if watches:
+        openmp.switch(os.environ)
     openfiles.raise_limit()
     heap.share_one()
     with socket.socket(fileno=given.fd) as connection:
@@ -37,7 +40,7 @@ def main() -> None:
                 return
             given = parser.parse_args([*sys.argv[1:], *told])
         _bound(given)
-        watched = nullcontext if openmp.is_chosen(os.environ) else Spinning(Crowd()).watched
+        watched = Spinning(Crowd()).watched if watches else nullcontext
         WorkerLoop(connection, make_backend, run_job, watched=watched).serve()
 
 

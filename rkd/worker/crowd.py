@@ -3,8 +3,9 @@ Sleeping threads that make GNU's OpenMP wait without spinning, for as long as th
 
 How long its threads spin at a barrier before they sleep is fixed when the library is loaded, but
 for one rule: while it has more threads than the process has cores, it spins for 100 rounds instead
-of 300,000 (a microsecond or two instead of some milliseconds). **Source:** `do_spin` in libgomp's
-config/linux/wait.h and GOMP_SPINCOUNT in its manual, GCC 4.7 to 15. So a team of threads that
+of 300,000 (a microsecond or two instead of some milliseconds), or not at all (`openmp.switch`).
+**Source:** `do_spin` in libgomp's config/linux/wait.h and GOMP_SPINCOUNT in its manual, GCC 4.7 to
+15. So a team of threads that
 sleep on a semaphore switches it over, in either direction, in the middle of an answer.
 """
 
@@ -45,11 +46,13 @@ class Crowd:
         """Whether they are."""
         return self._master is not None
 
-    def gather(self) -> None:
-        """Make them, unless they are there or no OpenMP of GNU's is loaded."""
-        path = "" if self.there else loaded_openmp()
+    def gather(self) -> bool:
+        """Make them, unless they are there; False if no OpenMP of GNU's is loaded."""
+        if self.there:
+            return True
+        path = loaded_openmp()
         if not path:
-            return
+            return False
         openmp, libc = ctypes.CDLL(path), ctypes.CDLL(None)
         # Afresh: a signal may have woken one of the last too early and left a count.
         self._gate = ctypes.create_string_buffer(_SEMAPHORE_BYTES)
@@ -65,6 +68,7 @@ class Crowd:
             daemon=True,
         )
         self._master.start()
+        return True
 
     def disperse(self) -> None:
         """End them; the library counts fewer once their master's thread is over."""

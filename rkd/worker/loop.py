@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from rkd import bounds
-from rkd.backend.backend import Backend, Spells
+from rkd.backend.backend import Backend, Spells, WatchesItself
 from rkd.errors import InternalError, PreconditionError, Reason, RkdError
 from rkd.inference import (
     Chunk,
@@ -186,6 +186,8 @@ class WorkerLoop:
         backend = self._make_backend(spec)
         self._backend = backend
         loaded = backend.load(spec, self._progress)
+        if isinstance(backend, WatchesItself):
+            self._watched = backend.watches or self._watched
         self._give_back()
         self._outbox.send(LoadedFrame(OWN, loaded))
 

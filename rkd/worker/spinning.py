@@ -36,8 +36,8 @@ LEAST_CPU = 0.02
 class Switch(Protocol):
     """Makes threads sleep rather than spin; see `Crowd`."""
 
-    def gather(self) -> None:
-        """From now on they sleep."""
+    def gather(self) -> bool:
+        """From now on they sleep; False if they cannot be made to."""
 
     def disperse(self) -> None:
         """From now on they spin."""
@@ -129,8 +129,9 @@ class Lookout:
             self._kernel.places.release()
             self._switch.disperse()
         else:
-            self._switch.gather()
-            if stand.home and not self._kernel.places.keep(stand.team, stand.home):
+            sleeps = self._switch.gather()
+            if stand.home and not (sleeps and self._kernel.places.keep(stand.team, stand.home)):
+                # One that spins on the core of the one it waits for would be worst of all.
                 stand = replace(stand, cores=(), home=())
         self._stand = stand
 

@@ -11,7 +11,7 @@ import functools
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -376,6 +376,11 @@ class LlamaCppBackend:
             return str(self._http.post("/detokenize", {"tokens": list(token_ids)})["content"])
         except EngineError as error:
             raise refusal_of(error) from error
+
+    @property
+    def watches(self) -> Callable[[], AbstractContextManager[None]] | None:
+        """As `WatchesItself` has it."""
+        return self._engine.watched if isinstance(self._engine, NativeEngine) else None
 
     def close(self) -> None:
         """Let the engine go."""

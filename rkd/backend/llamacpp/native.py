@@ -7,11 +7,15 @@ aarch64 wheel of xllamacpp 2026.10, no `sdot` anywhere.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import subprocess
+import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +36,15 @@ LOOKUP_WORDS = 4
 MIB = 1024 * 1024
 NO_DEVICE = "none"
 """As the server calls computing on the CPU alone."""
-_SPINS = {"x86_64": "100"}.get(platform.machine(), "3000")
+HOST = (sys.executable, "-m", "rkd.worker.hosted")
+"""Runs the program in a process of ours where it can, so that its threads wait as a worker's do."""
+_SPINS = {"x86_64": "1000"}.get(platform.machine(), "30000")
 """
-How long its threads spin: in a process that is not ours nobody can change it while they do.
+How long its threads spin where it cannot: nobody can change it while they do.
 
-Some microseconds: four fifths of the best on free cores and on busy ones (`bench/openmp.py` on
-x86-64, where a round of GNU's OpenMP is a pause of 40 ns; elsewhere it is an empty one).
+Some tens of microseconds: 0.92 to 1.0 of the best on free cores and a third to a half on busy ones
+(`bench/openmp.py` on x86-64, where a round of GNU's OpenMP is a pause of 40 ns; elsewhere it is an
+empty one).
 """
 UNUSED_TEMPLATE = "chatml"
 """One the engine brings: prompts are rendered before they come to it."""
@@ -61,10 +68,36 @@ def _guessing(spec: LoadSpec) -> tuple[str, ...]:
     return ("--spec-type", "ngram-simple", *words, *guesses)
 
 
-def _waiting(environment: Mapping[str, str]) -> dict[str, str]:
+def _waiting(environment: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What runs the program, and what it inherits."""
     if openmp.is_chosen(environment):
-        return {**environment}
-    return {**environment, "GOMP_SPINCOUNT": _SPINS}
+        return (), {**environment}
+    kept = {name: value for name, value in environment.items() if name != "OMP_WAIT_POLICY"}
+    return HOST, {**kept, "GOMP_SPINCOUNT": _SPINS}
+
+
+class OpenAnswers:
+    """Tells when the first of several answers begins, and when the last of them ends."""
+
+    def __init__(self, tell: Callable[[bytes], object]) -> None:
+        self._tell = tell
+        self._answers = 0
+        self._changing = threading.Lock()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Around one answer; several threads at once."""
+        with self._changing:
+            self._answers += 1
+            if self._answers == 1:
+                self._tell(openmp.ANSWERS_BEGIN)
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._answers -= 1
+                if not self._answers:
+                    self._tell(openmp.ANSWERS_END)
 
 
 class NativeEngine:
@@ -81,6 +114,7 @@ class NativeEngine:
         self._program = program
         self._before_exec = before_exec
         self._child: subprocess.Popen[bytes] | None = None
+        self.watched = OpenAnswers(self._tell).watched
         self.socket = folder / "engine.sock"
         self.name = f"llama-server {program}"
         self.json_options: dict[str, Any] = {}
@@ -120,13 +154,7 @@ class NativeEngine:
         for _name, path, scale in spec.adapters:
             command += ["--lora-scaled", path, str(scale)]
         try:
-            self._child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                env=_waiting(os.environ),
-                # A prctl alone, in a process of few threads.
-                preexec_fn=self._before_exec,  # noqa: PLW1509 - see above
-            )
+            self._child = self._spawned(command)
         except OSError as error:
             raise PreconditionError(
                 Reason.LOAD_FAILED,
@@ -137,12 +165,30 @@ class NativeEngine:
             self.name += f" ({spec.llama_device})"
         self._await_ready(spec)
 
+    def _spawned(self, command: list[str]) -> subprocess.Popen[bytes]:
+        host, environment = _waiting(os.environ)
+        if host and not os.access(self._program, os.X_OK):
+            self._program.open("rb").close()  # says what else is wrong with it
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        child = subprocess.Popen(
+            [*host, *command],
+            stdin=subprocess.PIPE,
+            bufsize=0,
+            env=environment,
+            # A prctl alone, in a process of few threads.
+            preexec_fn=self._before_exec,  # noqa: PLW1509 - see above
+        )
+        assert child.stdin is not None  # noqa: S101 - piped above
+        os.set_blocking(child.stdin.fileno(), False)
+        return child
+
     def _await_ready(self, spec: LoadSpec) -> None:
         http = EngineHttp(self.socket)
         child = self._child
         until_s = time.monotonic() + START_BOUND_S
         while child is not None and time.monotonic() < until_s:
             if child.poll() is not None:
+                self.close()
                 raise PreconditionError(
                     Reason.LOAD_FAILED,
                     f"llama-server ended with code {child.returncode} while loading "
@@ -154,7 +200,14 @@ class NativeEngine:
                 time.sleep(POLL_S)  # the server has no way to call us: it answers 503, then 200
             else:
                 return
+        self.close()
         raise PreconditionError(Reason.LOAD_FAILED, "llama-server did not become ready in time.")
+
+    def _tell(self, word: bytes) -> None:
+        child = self._child
+        if child is not None and child.stdin is not None:
+            with suppress(OSError, ValueError):  # it has ended, or nobody reads
+                child.stdin.write(word)
 
     def refuses(self, schema: dict[str, Any]) -> str:
         """Say what of *schema* its converter would pass over, or ""."""
@@ -169,6 +222,8 @@ class NativeEngine:
         child, self._child = self._child, None
         if child is None:
             return
+        if child.stdin is not None:
+            child.stdin.close()
         child.terminate()
         try:
             child.wait(STOP_BOUND_S)

@@ -83,3 +83,23 @@ def test_other_troubles_are_told_in_the_loaders_words() -> None:
     assert error.reason is Reason.LOAD_FAILED
     assert "invalid ELF header" in error.message
     assert error.remedy
+
+
+@pytest.mark.parametrize(
+    ("environment", "chosen"),
+    [
+        ({}, False),
+        ({"OMP_WAIT_POLICY": "passive"}, True),
+        ({"GOMP_SPINCOUNT": "300000"}, True),
+        ({"OMP_NUM_THREADS": "2"}, False),
+    ],
+)
+def test_what_somebody_has_decided_is_told_from_what_we_have(
+    environment: dict[str, str], *, chosen: bool
+) -> None:
+    """A worker switches its own library, and starts engines that inherit what it set for that."""
+    ours = dict(environment)
+    openmp.switch(ours)
+
+    assert openmp.is_chosen(environment) is chosen
+    assert not openmp.is_chosen(ours)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rkd.backend import openmp
 from rkd.worker.crowd import Crowd, loaded_openmp
 
 CHILD = """
@@ -51,11 +52,17 @@ print(alone, together, others_s(10))
 """
 
 
-def test_threads_sleep_while_it_is_there_and_spin_before_and_after() -> None:
+@pytest.mark.parametrize("switched", [True, False])
+def test_threads_sleep_while_it_is_there_and_spin_before_and_after(*, switched: bool) -> None:
     """By what the waiting thread takes of a core: 300,000 rounds at each barrier, or 100."""
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("spinning wants a second core")
-    clean = {key: value for key, value in os.environ.items() if "OMP_" not in key}
+    clean = {
+        key: value for key, value in os.environ.items() if "OMP_" not in key and "GOMP_" not in key
+    }
+
+    if switched:
+        openmp.switch(clean)
 
     told = subprocess.run(
         [sys.executable, "-c", CHILD],
@@ -97,3 +104,18 @@ def test_one_that_never_came_goes_without_a_word() -> None:
     crowd.disperse()
 
     assert not crowd.there
+
+
+def test_without_an_openmp_it_says_that_nobody_sleeps() -> None:
+    """In a process of its own: nothing is ever unloaded."""
+    code = "from rkd.worker.crowd import Crowd; crowd = Crowd(); print(crowd.gather(), crowd.there)"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+
+    assert told.stdout.split() == ["False", "False"]

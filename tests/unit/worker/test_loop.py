@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import pytest
@@ -427,6 +427,34 @@ def test_the_cores_are_watched_while_something_is_computed(daemon: FakeDaemon) -
 
     assert daemon.backend.watched == ["run", "embed", "rank"]
     assert daemon.watching == len(daemon.backend.watched)
+
+
+class ElsewhereBackend(FakeBackend):
+    """Computes in a process that watches its own cores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = 0
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        self.entered += 1
+        yield
+
+    @property
+    def watches(self) -> Callable[[], AbstractContextManager[None]]:
+        """As `WatchesItself` has it."""
+        return self._inside
+
+
+def test_an_engine_that_is_a_process_of_its_own_is_watched_there(daemon: FakeDaemon) -> None:
+    """And not in ours, where nothing is computed."""
+    daemon.backend = elsewhere = ElsewhereBackend()
+    daemon.load()
+    daemon.run(1, "x")
+    daemon.until(1, DoneFrame)
+
+    assert (elsewhere.entered, daemon.watching) == (1, 0)
 
 
 def test_what_a_load_leaves_in_the_heap_is_given_back(daemon: FakeDaemon) -> None:

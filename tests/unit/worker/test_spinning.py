@@ -16,14 +16,16 @@ CORES = (4, 5)
 class FakeSwitch:
     """Notes which way it stands."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, works: bool = True) -> None:
+        self._works = works
         self.asleep = False
         self.gathered = threading.Event()
 
-    def gather(self) -> None:
-        """Sleep."""
-        self.asleep = True
+    def gather(self) -> bool:
+        """Sleep, if they can be made to."""
+        self.asleep = self._works
         self.gathered.set()
+        return self._works
 
     def disperse(self) -> None:
         """Spin."""
@@ -121,8 +123,8 @@ def watching(switch: FakeSwitch, kernel: FakeKernel) -> Spinning:
 class Answer:
     """One that is watched step by step, without any thread."""
 
-    def __init__(self, *, allowed: bool = True) -> None:
-        self.switch, self.kernel = FakeSwitch(), FakeKernel(allowed=allowed)
+    def __init__(self, *, allowed: bool = True, works: bool = True) -> None:
+        self.switch, self.kernel = FakeSwitch(works=works), FakeKernel(allowed=allowed)
         self.watch = Lookout(self.kernel.made(), self.switch, lot=0)
         self.watch.begin()
 
@@ -166,6 +168,15 @@ def test_where_threads_may_not_be_kept_they_sleep_where_they_are() -> None:
     assert all(answer.step(0.4, 0.6) for _ in range(3))
     assert answer.kernel.places.asked == 1
     assert [answer.step(0.5) for _ in range(CALM_STEPS)][-2:] == [True, False]
+
+
+def test_threads_that_cannot_be_made_to_sleep_are_not_kept_together() -> None:
+    """One that spins on the core of the one it waits for would be worst of all."""
+    answer = Answer(works=False)
+    for _ in range(3):
+        answer.step(0.4, 0.6)
+
+    assert answer.kernel.places.asked == 0
 
 
 def test_only_who_computes_is_worth_a_look() -> None:
