@@ -3,7 +3,7 @@ The configuration: `/etc/rkd/rkd.toml`, then `RKD_*`, as one frozen dataclass, r
 
 Every setting is a field of `Config`, which says beside its type how text becomes a value, the
 default, and what it means; `docs/configuration.md` holds the same table, compared by a test. Only
-`daemon/main.py` reads this; the rooms get plain values.
+`daemon/` reads this; the rooms get plain values.
 """
 
 from __future__ import annotations

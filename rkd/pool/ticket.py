@@ -1,7 +1,7 @@
 """
 One request in the pool: what it asks, what it is told while it waits, the lease it gets.
 
-`pool.py` makes tickets and moves them on; the service reads `updates` and works with `lease`.
+`desk.py` makes tickets and moves them on; the service reads `updates` and works with `lease`.
 """
 
 from __future__ import annotations

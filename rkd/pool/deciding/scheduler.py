@@ -1,8 +1,8 @@
 """
 Which model is resident, who waits, who leaves: events in, actions out, no effects, no clock.
 
-`pool.py` feeds it what happened and carries out what it says. After every event the whole queue
-is walked again, in order, by the tree in `walk.py`, which `docs/scheduler.md` shows too.
+`pool/desk.py` feeds it what happened and carries out what it says. After every event the whole
+queue is walked again, in order, by the tree in `walk.py`, which `docs/scheduler.md` shows too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the daemon tells the pool at construction; config.py fills it, nobody else reads it."""
+"""What the daemon tells the pool; `daemon/settings.py` fills it from the configuration."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
 The scheduler's nouns: who waits, what is resident, and the actions it asks for.
 
-Plain data: `scheduler.py` decides on it, `pool.py` carries the actions out.
+Plain data: `scheduler.py` decides on it, `pool/desk.py` carries the actions out.
 """
 
 from __future__ import annotations

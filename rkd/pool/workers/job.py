@@ -17,7 +17,7 @@ RAM_BYTES = 1 << 30
 
 
 class JobWorker(Protocol):
-    """The part of a worker's handle that a job needs; see `worker.WorkerProcess`."""
+    """The part of a worker's handle that a job needs; see `WorkerProcess`."""
 
     async def job(
         self,
