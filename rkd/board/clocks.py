@@ -15,6 +15,12 @@ from typing import Final
 from rkd.board import tree
 from rkd.board.facts import Clock, ClockKind
 
+FASTEST: Final = "performance"
+"""The governor that keeps a clock as high as it may be."""
+
+NEARLY: Final = 0.95
+"""Of what it may be a clock that has gone up is seen at: measured ones differ by a step at most."""
+
 NPUS: Final = "sys/class/devfreq/*.npu"
 """`fdab0000.npu` on an RK3588, `27700000.npu` on an RK3576."""
 

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from rkd.board import tree
-from rkd.board.clocks import layout_of, read_clocks
+from rkd.board.clocks import FASTEST, NEARLY, layout_of, read_clocks
 from rkd.board.facts import Clock, ClockKind
 from rkd.clocks.saved import Before, Saved
 from rkd.outside import irregular
 
-FASTEST: Final = "performance"
 FIXED: Final = "userspace"
 
 INSTEAD: Final = (
@@ -30,9 +29,6 @@ INSTEAD: Final = (
     "conservative",
 )
 """Where the one before cannot be had any more: what kernels begin with, better than full speed."""
-
-NEARLY: Final = 0.95
-"""A clock fixed at nearly its limit has nothing to gain."""
 
 Say = Callable[[str], None]
 Write = Callable[[Path, str], None]

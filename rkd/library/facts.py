@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rkd.capability.chat_files import read_chat_files
+from rkd.capability.template import TemplateTraits
 from rkd.errors import InvalidInputError, PreconditionError
 from rkd.model import Format, Model
 from rkd.outside import escaped, shown
@@ -108,11 +109,11 @@ def _capabilities(model: Model, template: str, metadata: dict[str, str]) -> tupl
         return ("embedding",)
     # The NPU's runtime brings a template of its own.
     chats = bool(template) or model.weights_of(Format.RKLLM) is not None
-    thinks = "enable_thinking" in template or "<think>" in template
+    traits = TemplateTraits.of(template)
     named = (
         ("chat", chats),
-        ("tools", "tools" in template),
-        ("thinking", thinks),
+        ("tools", traits.tools),
+        ("thinking", bool(traits.switch or traits.think)),
         ("vision", model.projector is not None or model.encoder is not None),
     )
     return ("completion", *(name for name, holds in named if holds))

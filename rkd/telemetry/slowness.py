@@ -10,19 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from rkd.board.clocks import layout_of
+from rkd.board.clocks import FASTEST, NEARLY, layout_of
 from rkd.board.facts import Clock, ClockKind, Telemetry
 from rkd.board.telemetry import SLOW_GOVERNORS
 from rkd.telemetry.answering import AnsweringClocks
 from rkd.telemetry.finding import Trouble
 
-NEARLY: Final = 0.95
-"""Of what it may be a clock that has gone up is seen at: measured ones differ by a step at most."""
-
 FAST: Final = 0.8
 """Of the fastest cluster's end others count as fast too: on an RK3588 2304 and 2352, not 1800."""
-
-FASTEST: Final = "performance"
 
 BY_SERVICE: Final = (
     "Run `sudo ./install.sh --clocks`, or with the package `sudo systemctl enable --now "
