@@ -67,7 +67,7 @@ class Setting:
         key: in the file and in `Config`.
         variable: in the environment, or "" when the file alone may set it.
         parse: text or TOML value to value; raises ValueError saying what is allowed.
-        default: as text; the words in `_defaults` are resolved for the running user.
+        default: as text; the words in `defaults` are resolved for the running user.
         live: applied by a reload without restart.
         meaning: one line for people.
     """
@@ -187,8 +187,8 @@ SETTINGS = tuple(
 )
 
 
-def _defaults(environment: Mapping[str, str], user_id: int) -> dict[str, str]:
-    """Resolve the defaults that depend on who runs the daemon."""
+def defaults(environment: Mapping[str, str], user_id: int) -> dict[str, str]:
+    """Say every default as text, those that depend on who runs the daemon resolved."""
     home = environment.get("HOME", "").rstrip("/")
     if user_id == 0:
         socket_, state, tokens = "/run/rkd/rkd.sock", "/var/lib/rkd", "/etc/rkd/tokens"
@@ -269,10 +269,10 @@ def read(environment: Mapping[str, str], *, user_id: int | None = None) -> Confi
         for key in given
         if key not in known
     ]
-    defaults = _defaults(environment, user)
+    otherwise = defaults(environment, user)
     values: dict[str, object] = {}
     for row in SETTINGS:
-        where, raw = f"{_named(file)}: {row.key}", given.get(row.key, defaults[row.key])
+        where, raw = f"{_named(file)}: {row.key}", given.get(row.key, otherwise[row.key])
         if row.variable and environment.get(row.variable):
             where, raw = row.variable, environment[row.variable]
         try:
