@@ -22,6 +22,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from rkd.model import BackendKind
 from rkd.outside import cut
+from rkd.service.gate.message import FLOATS, MAX_SECONDS
 
 ITEM_BYTES: Final = 16 << 10
 """Longest text of one item of a list: a page of a thousand fits a client's four megabytes."""
@@ -29,16 +30,12 @@ ITEM_BYTES: Final = 16 << 10
 TEXT_BYTES: Final = 1 << 20
 """Longest text of a message that shows one thing."""
 
-LONGEST_S: Final = 315_576_000_000
-"""What a Duration holds. **Source:** google/protobuf/duration.proto."""
-
 _RANGES: Final = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
-_FLOATS: Final = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
 _MAX_FLOAT: Final = 1e38
 
 M = TypeVar("M", bound=Message)
@@ -102,7 +99,7 @@ def stamp_in(target: Timestamp, seconds: float | None, now: datetime) -> None:
 
 def span(target: Duration, seconds: float) -> None:
     """Set *target* to *seconds*, as far as it holds them."""
-    fitting = 0.0 if math.isnan(seconds) else max(-LONGEST_S, min(seconds, LONGEST_S))
+    fitting = 0.0 if math.isnan(seconds) else max(-MAX_SECONDS, min(seconds, MAX_SECONDS))
     whole = int(fitting)
     target.seconds, target.nanos = whole, int((fitting - whole) * 1_000_000) * 1000
 
@@ -151,7 +148,7 @@ def _one(value: Any, field: FieldDescriptor, most_bytes: int) -> Any:
         return max(low, min(_whole(value), high))
     if kind == FieldDescriptor.CPPTYPE_BOOL:
         return bool(value)
-    if kind in _FLOATS:
+    if kind in FLOATS:
         return _finite(value)
     return value
 

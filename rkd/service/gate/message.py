@@ -36,6 +36,7 @@ _NANOS: Final = 1_000_000_000
 _TIME_RANGE: Final = (-62_135_596_800, 253_402_300_799)
 """Seconds of the years 1 to 9999. **Source:** google/protobuf/timestamp.proto."""
 
+FLOATS: Final = frozenset({FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT})
 _DURATION, _TIMESTAMP = "google.protobuf.Duration", "google.protobuf.Timestamp"
 _MAX_DEPTH: Final = 100
 
@@ -177,7 +178,7 @@ def _delicate(kind: Descriptor) -> tuple[_Check, ...]:
                 found.append((field, inner.full_name))
         elif field.enum_type is not None:
             found.append((field, "enum"))
-        elif field.cpp_type in {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}:
+        elif field.cpp_type in FLOATS:
             found.append((field, "number"))
     return tuple(found)
 
@@ -189,11 +190,10 @@ def _holds(kind: Descriptor, above: frozenset[str]) -> bool:
     if kind.full_name in above:
         return False
     seen = above | {kind.full_name}
-    numbers = {FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT}
     return any(
         _holds(field.message_type, seen)
         if field.message_type is not None
-        else field.enum_type is not None or field.cpp_type in numbers
+        else field.enum_type is not None or field.cpp_type in FLOATS
         for field in kind.fields
     )
 
