@@ -133,6 +133,20 @@ def test_every_class_named_is_there() -> None:
     assert missing == []
 
 
+def test_the_clients_rooms_are_those_of_the_code() -> None:
+    """What the docs name in a client's folder is there, and every room of it is named."""
+    (section,) = re.findall(r"\n## Clients\n(.*?)\n## ", ARCHITECTURE, re.DOTALL)
+    wrong = []
+    for home, said in re.findall(r"^`((?:clients/\w+|chat)/)` (.*)$", section, re.MULTILINE):
+        folder = ROOT / (home if home != "chat/" else "clients/rkd_console/chat/")
+        named = set(re.findall(r"`(\w+)/?`", said))
+        there = {path.stem for path in folder.iterdir()}
+        rooms = {path.parent.name for path in folder.glob("*/__init__.py")} - {"chat", "v1"}
+        wrong += [f"{home}{name}" for name in (named - there) | (rooms - named)]
+
+    assert wrong == []
+
+
 def test_the_walk_comes_through_places_that_are_there() -> None:
     """Every step of the newcomer's walk names a file of ours, and what is called in it."""
     steps = re.findall(r"`(rkd/[\w/]+\.py)`(?: `(\w+)`)?", between(ARCHITECTURE, "walk"))
