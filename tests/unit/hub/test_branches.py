@@ -36,7 +36,7 @@ def connection(hub: LocalHub, tmp_path: Path) -> Connection:
         token=lambda: None,
         offline=lambda: False,
         home=tmp_path / "hf",
-        limits=lambda: Limits(1.0, 1.0, (0.0,)),
+        limits=lambda: Limits(30.0, 30.0, (0.0,)),
     )
 
 

@@ -79,7 +79,7 @@ class Bench:
             token=lambda: None,
             offline=lambda: self.offline,
             home=folder / "hf",
-            limits=lambda: Limits(1.0, 0.5, (0.0,)),
+            limits=lambda: Limits(30.0, 30.0, (0.0,)),
         )
         self.cache = AnswerCache(folder / "cache", self.connection, now=lambda: self.now)
         self.browser = Browser(self.connection, self.cache, Mover(self.connection))

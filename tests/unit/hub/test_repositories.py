@@ -95,7 +95,7 @@ class Bench:
             token=lambda: None,
             offline=lambda: False,
             home=folder / "hf",
-            limits=lambda: Limits(5.0, 5.0, (0.0,)),
+            limits=lambda: Limits(30.0, 30.0, (0.0,)),
         )
         self.cache = AnswerCache(folder / "cache", self.connection)
         self.browser = Browser(self.connection, self.cache, Mover(self.connection))

@@ -35,7 +35,7 @@ def asked(hub: LocalHub, folder: Path, query: Query) -> list[tuple[str, tuple[st
         token=lambda: None,
         offline=lambda: False,
         home=folder / "hf",
-        limits=lambda: Limits(1.0, 1.0, (0.0,)),
+        limits=lambda: Limits(30.0, 30.0, (0.0,)),
     )
     cache = AnswerCache(folder / "cache", connection)
     return [(one.id, one.quantizations) for one in search(connection, cache, query).found]
