@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from rkd.backend.beside import Beside
 from rkd.backend.rkllm import evidence
+from rkd.backend.rkllm.foreign import ForeignThreads
 from rkd.backend.rkllm.prompt import Prompt
 from rkd.backend.rkllm.runtime import InitParams, RunParams, Runtime, Sink, StatusError
 from rkd.backend.rkllm.sampling import EngineSampling
@@ -55,6 +56,7 @@ class LoadedModel:
         self._tap = tap
         self._params = params
         self._adapters = adapters
+        self._threads = ForeignThreads()
         self._spoilt = False
         self._silenced = False
         self._tools = ("", "")
@@ -169,7 +171,7 @@ class LoadedModel:
         self._tap.forget()
         self.last = ""
         try:
-            self._runtime.run(params, sink)
+            self._runtime.run(params, self._threads.around(sink))
         except StatusError:
             self._spoilt = True
             raise
