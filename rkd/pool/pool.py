@@ -141,7 +141,7 @@ class Pool:
             except WorkerDiedError as error:
                 await self._suspect(offer)
                 if not self._desk.again(ticket, lease, error.death, seen):
-                    raise refusals.crashed(lease.plan.model, error.death, seen) from error
+                    raise refusals.died(lease.plan, error.death, seen) from error
                 continue
             except UnavailableError as error:
                 # The engine gave up and its worker lives: part of the answer is lost all the same.
@@ -195,7 +195,7 @@ class Pool:
                     answer = await asyncio.shield(work)
                 except WorkerDiedError as error:
                     if not self._desk.again(ticket, lease, error.death):
-                        raise refusals.crashed(lease.plan.model, error.death) from error
+                        raise refusals.died(lease.plan, error.death) from error
                 else:
                     self._desk.done(ticket, served=True)
                     return answer

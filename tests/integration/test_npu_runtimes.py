@@ -144,6 +144,18 @@ async def test_the_error_names_each_try(tmp_path: Path) -> None:
     assert "SIGSEGV" in caught.value.message
 
 
+async def test_the_error_names_each_death(tmp_path: Path) -> None:
+    """Also where they die of the request itself, not heard before."""
+    async with board(tmp_path, versions=VERSIONS, first_answer=0) as it:
+        made = met(it, "alpha", run_crash="segv")
+        with pytest.raises(UnavailableError) as caught:
+            await ask(it, made)
+
+    assert "SIGSEGV; before it: " in caught.value.message
+    for version in ("1.3.1", "1.2.3"):
+        assert f"RKLLM {version} died of its first answer" in caught.value.message
+
+
 async def test_a_model_that_says_nothing_with_any_library(tmp_path: Path) -> None:
     """Each is asked once; its silence is then the model's own, and the newest is taken."""
     log = tmp_path / "calls"

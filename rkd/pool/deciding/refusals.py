@@ -13,7 +13,7 @@ from rkd.errors import (
 )
 from rkd.inference import Loaded
 from rkd.pool.deciding.budget import Shortfall
-from rkd.pool.deciding.state import Death, FailedWay
+from rkd.pool.deciding.state import Death, FailedWay, LoadPlan
 from rkd.words import size
 
 LEAST_RETRY_S = 1.0
@@ -146,6 +146,11 @@ def garbage(model: str, loaded: Loaded) -> RkdError:
         remedy="Install another version of librkllmrt.so, or use a GGUF of it on the CPU.",
         metadata={"model": model, "cause": "garbage"},
     )
+
+
+def died(plan: LoadPlan, death: Death, tokens_emitted: int = 0) -> RkdError:
+    """WORKER_CRASHED, see `crashed`, with the NPU libraries that failed before."""
+    return after_others(crashed(plan.model, death, tokens_emitted), plan.tried)
 
 
 def crashed(model: str, death: Death, tokens_emitted: int = 0) -> RkdError:
