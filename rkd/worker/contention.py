@@ -20,8 +20,8 @@ CONTENDED = 0.25
 """Of what a thread wanted, that it had to wait for; of a core, that others take: then somebody is
 in the way. One other program on the same core makes it a half; the daemon's own work for each token
 a tenth."""
-LEAST_WAITED_NS = NS // 40
-"""A hiccup shorter than this is nobody."""
+LEAST_WAITED_NS = NS // 25
+"""Less is nobody: a hiccup, or new threads that the scheduler has not spread yet."""
 CALM_S = 0.6
 """Without anybody in the way, after which it is over."""
 MOST_CALM_S = 9.6
