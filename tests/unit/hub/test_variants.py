@@ -12,6 +12,7 @@ from rkd.hub.fit import FitVerdict, judge_all
 from rkd.hub.headroom import Headroom
 from rkd.hub.listing import MOST_FILES, Listing, RemoteFile
 from rkd.hub.naming import is_collection
+from rkd.hub.reference import local_name
 from rkd.hub.variants import select, variants_of
 from rkd.model import Details, Format
 from tests.growth import assert_linear
@@ -297,3 +298,48 @@ def test_the_owner_is_no_model() -> None:
     assert (found[0].parameters, found[0].platform) == (600_000_000, "rk3576")
     found = variants_of(listing(("x.rkllm", 1), repository="rk3576-lab/Qwen3-0.6B-rk3588"))
     assert found[0].platform == "rk3588"
+
+
+PUBLISHED = {
+    "bartowski/Qwen_Qwen3-4B-GGUF": (
+        *("q-Q4_K_M.gguf", "q-Q4_K_L.gguf", "q-IQ4_NL.gguf", "q-bf16.gguf", "q-imatrix.gguf"),
+        "qwen_qwen3-4b-q4_k_m",
+    ),
+    "mradermacher/Qwen3-4B-i1-GGUF": (
+        *("q.i1-Q4_K_M.gguf", "q.i1-IQ1_S.gguf", "imatrix.dat", "q.imatrix.gguf"),
+        "qwen3-4b-i1-q4_k_m",
+    ),
+    "ggml-org/gpt-oss-20b-GGUF": ("gpt-oss-20b-mxfp4.gguf", "gpt-oss-20b-mxfp4"),
+    "second-state/Qwen2.5-VL-7B-Instruct-GGUF": (
+        *("q-Instruct-Q4_K_M.gguf", "q-Instruct-Q5_K_M.gguf", "q-Instruct-vision.gguf"),
+        "qwen2.5-vl-7b-instruct-q4_k_m",
+    ),
+    "jukofyork/Qwen2.5-Coder-DRAFT-0.5B-GGUF": (
+        "Qwen2.5-Coder-DRAFT-0.5B-Q4_0.gguf",
+        "qwen2.5-coder-draft-0.5b-q4_0",
+    ),
+    "am17an/Qwen3.6-35BA3B-MTP-GGUF": (
+        *("q-MTP-Q4_K_M.gguf", "q-MTP-Q8_0.gguf"),
+        "qwen3.6-35ba3b-mtp-q4_k_m",
+    ),
+    "OuteAI/OuteTTS-0.2-500M-GGUF": (
+        *("OuteTTS-0.2-500M-Q4_K_M.gguf", "WavTokenizer-Large-75-F16.gguf"),
+        "outetts-0.2-500m-q4_k_m",
+    ),
+    "google/gemma-3-1b-it-qat-q4_0-gguf": ("gemma-3-1b-it-q4_0.gguf", "gemma-3-1b-it-qat-q4_0"),
+    "ubergarm/Qwen3-4B-GGUF": ("Qwen3-4B-IQ4_KSS.gguf", ""),
+    "microsoft/bitnet-b1.58-2B-4T-gguf": ("ggml-model-i2_s.gguf", ""),
+}
+"""GGUF repositories of the shapes their publishers have: the file to take first, then its name."""
+
+
+@pytest.mark.parametrize("repository", PUBLISHED)
+def test_publishers_of_ggufs_are_understood(repository: str) -> None:
+    """The first file is the one to take and gives the name; where none runs, none is taken."""
+    *files, name = PUBLISHED[repository]
+    known = listing(*((file, GIB + at) for at, file in enumerate(files)), repository=repository)
+    best = judge_all(variants_of(known), SHAPE, BOARD)[0]
+
+    assert (best.variant.name, best.recommended) == (files[0], bool(name))
+    if name:
+        assert local_name(repository, best.variant.quantization) == name
