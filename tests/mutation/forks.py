@@ -1,7 +1,7 @@
 """
 Tries the mutants of one file fast: the tests are collected once, each mutant lives in a fork.
 
-    python -m tests.mutation.forks SOURCE JOBS TEST…
+    python -m tests.mutation.forks SOURCE FUNCTIONS JOBS TEST…
 
 In the fork the wrong function takes the place of the right one, then the tests that enter it run
 until the first that fails; whichever killed most so far go first. Says a line of JSON for each
@@ -48,11 +48,13 @@ class Forks:
 
     Args:
         source: the file whose mutants are tried.
+        functions: how the names of those begin that are; "" for all.
         jobs: how many at a time.
     """
 
-    def __init__(self, source: Path, jobs: int) -> None:
+    def __init__(self, source: Path, functions: str, jobs: int) -> None:
         self._source = source
+        self._functions = functions
         self._jobs = jobs
         self._killers: Counter[int] = Counter()
         self._said = os.fdopen(os.dup(1), "w")
@@ -67,7 +69,8 @@ class Forks:
             raise session.Failed("collection failed")
         self._begin(session, -1, None)
         self._end_one()
-        for index, mutant in enumerate(mutants(self._source.read_text(encoding="utf-8"))):
+        text = self._source.read_text(encoding="utf-8")
+        for index, mutant in enumerate(mutants(text, self._functions)):
             while len(self._forks) >= self._jobs:
                 self._end_one()
             self._begin(session, index, mutant)
@@ -181,13 +184,12 @@ def _codes(code: CodeType, name: str) -> Iterator[CodeType]:
             yield from _codes(constant, name)
 
 
-def main(source: str, jobs: str, *tests: str) -> int:
+def main(source: str, functions: str, jobs: str, *tests: str) -> int:
     """Run pytest with the plugin; its exit code."""
     options: Sequence[str] = ("-s", "-q", "-p", "no:cacheprovider")
     chosen = ("-m", "not slow and not fuzz")
-    return pytest.main(
-        [*options, *chosen, *tests], plugins=[Forks(Path(source).resolve(), int(jobs))]
-    )
+    forks = Forks(Path(source).resolve(), functions, int(jobs))
+    return pytest.main([*options, *chosen, *tests], plugins=[forks])
 
 
 if __name__ == "__main__":

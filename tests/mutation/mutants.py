@@ -56,14 +56,25 @@ class Mutant:
         return f"{self.function}: {self.change}"
 
 
-def mutants(source: str) -> Iterator[Mutant]:
-    """Yield every mutant of *source*, in the order of the file."""
+def mutants(source: str, functions: str = "") -> Iterator[Mutant]:
+    """Yield every mutant of *source* in functions whose name begins so, in the file's order."""
     tree = ast.parse(source)
     for function, node in _inside(tree, ""):
+        if not function.startswith(functions):
+            continue
         for change, wrong in _wrongs(node):
             text = _with(tree, node, wrong)
             if text is not None:
                 yield Mutant(node.lineno, function, change, text)  # type: ignore[attr-defined]
+
+
+def names(source: str) -> frozenset[str]:
+    """Name every mutant of *source*; a judgement of another one is of code that is gone."""
+    return frozenset(
+        f"{function}: {change}"
+        for function, node in _inside(ast.parse(source), "")
+        for change, _ in _wrongs(node)
+    )
 
 
 def _inside(node: ast.AST, where: str) -> Iterator[tuple[str, ast.AST]]:

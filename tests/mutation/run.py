@@ -18,12 +18,12 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.mutants import Mutant, mutants, names
 
 ROOT = Path(__file__).resolve().parents[2]
 JUDGED = Path(__file__).with_name("judged.toml")
@@ -37,6 +37,20 @@ ROOMS: dict[str, Sequence[str]] = {
     "rkd/hub/mover.py": ("tests/unit/hub/test_mover.py",),
 }
 """Sources, and the tests that have to notice, the likeliest first."""
+
+PLACES: dict[str, tuple[str, Sequence[str]]] = {
+    "rkd/daemon/life.py": ("Daemon.reload", ("tests/unit/daemon/test_life.py",)),
+    "rkd/service/running.py": ("Running.", ("tests/unit/service/test_running.py",)),
+    "rkd/service/gate/calls.py": ("_known", ("tests/unit/service/gate/test_calls.py",)),
+    "rkd/library/library.py": ("Library.copy", ("tests/unit/library/test_library.py",)),
+    "rkd/worker/loop.py": ("WorkerLoop._close", ("tests/unit/worker/test_loop.py",)),
+    "rkd/durable.py": ("sync_tree", ("tests/unit/test_durable.py",)),
+    "rkd/backend/rkllm/resident.py": (
+        "LoadedModel.run",
+        ("tests/unit/backend/rkllm/test_resident.py",),
+    ),
+}
+"""Single functions elsewhere in which mistakes were found, by how their names begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +72,15 @@ def trials(only: str) -> Iterable[Trial]:
         for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             name = str(path.relative_to(ROOT))
             if name.startswith(only):
-                for mutant in mutants(path.read_text(encoding="utf-8")):
-                    yield Trial(name, mutant, tests)
+                yield from _of(name, "", tests)
+    for name, (functions, tests) in PLACES.items():
+        if name.startswith(only):
+            yield from _of(name, functions, tests)
+
+
+def _of(name: str, functions: str, tests: Sequence[str]) -> Iterator[Trial]:
+    for mutant in mutants((ROOT / name).read_text(encoding="utf-8"), functions):
+        yield Trial(name, mutant, tests)
 
 
 def judged() -> dict[str, str]:
@@ -70,6 +91,15 @@ def judged() -> dict[str, str]:
     return {
         f"{path}: {name}": reason for path, rows in held.items() for name, reason in rows.items()
     }
+
+
+def stale(known: Mapping[str, str]) -> list[str]:
+    """Judgements of code that is gone: what stands there now was looked at by nobody."""
+    files = {name.partition(": ")[0] for name in known}
+    there = {
+        f"{path}: {name}" for path in files for name in names((ROOT / path).read_text("utf-8"))
+    }
+    return sorted(known.keys() - there)
 
 
 def nest(home: Path) -> Path:
@@ -109,8 +139,11 @@ def survivors(only: str, jobs: int) -> Iterator[Trial]:
     for path, group in groupby(trials(only), key=lambda one: one.path):
         every = list(group)
         tests = existing(path, every[0].tests)
-        command = [sys.executable, "-B", "-m", "tests.mutation.forks", path, str(jobs), *tests]
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+        functions, _ = PLACES.get(path, ("", ()))
+        command = [sys.executable, "-B", "-m", "tests.mutation.forks", path, functions, str(jobs)]
+        done = subprocess.run(
+            [*command, *tests], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+        )
         verdicts = dict(json.loads(line) for line in done.stdout.splitlines())
         if len(verdicts) != len(every):
             raise SystemExit(f"{path}: {len(verdicts)} of {len(every)} mutants were tried")
@@ -134,6 +167,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="no second look at survivors")
     given = parser.parse_args()
     known = judged()
+    gone = [name for name in stale(known) if name.startswith(given.only)]
+    for name in gone:
+        print(f"judged, and no mutant any more: {name}")
     unjudged = 0
     with tempfile.TemporaryDirectory() as folder:
         home = nest(Path(folder))
@@ -143,7 +179,7 @@ def main() -> int:
                 unjudged += 1
                 print(f"survived: {trial}", flush=True)
     print(f"{unjudged} survived that nobody judged")
-    return 1 if unjudged else 0
+    return 1 if unjudged or gone else 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,32 @@ def test_a_tree_is_synced_past_dangling_links(tmp_path: Path) -> None:
     sync_folder(tmp_path)
 
     assert (tmp_path / "inner" / "file").read_bytes() == b"x"
+
+
+def test_every_file_and_folder_of_a_tree_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once each, and closed again; what is no file is not opened: a pipe would wait for ever."""
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "file").write_bytes(b"x")
+    os.mkfifo(tmp_path / "inner" / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "inner" / "file")
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    sync_tree(tmp_path)
+    after = len(list(Path("/proc/self/fd").iterdir()))
+
+    assert sorted(synced) == [
+        str(one) for one in (tmp_path, tmp_path / "inner", tmp_path / "inner" / "file")
+    ]
+    assert before == after
 
 
 @pytest.mark.parametrize(

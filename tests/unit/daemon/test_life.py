@@ -162,15 +162,31 @@ async def test_a_live_setting_has_its_effect_at_once(board: Board, key: str) -> 
 async def test_what_waits_for_a_restart_is_told_as_long_as_it_waits(board: Board) -> None:
     """At every reload, also to the service manager; until then nothing goes by it."""
     board.write("npu_parallel = 2\nparallel = 4\n")
-    first = await board.daemon.reload()
+    with capture_logs() as logs:
+        first = await board.daemon.reload()
     again = await board.daemon.reload()
+    (told,) = [line for line in logs if line["event"] == "rkd.reloaded"]
 
+    assert (told["applied"], told["needs_restart"]) == (first.applied, first.needs_restart)
     assert first.needs_restart == again.needs_restart == ("npu_parallel: 1 -> 2",)
     assert (first.applied, again.applied) == (("parallel: 1 -> 4",), ())
     assert board.rooms.in_force.npu_parallel == 1
     assert board.notifier.told[-1] == (
         "STATUS=serving; waits for a restart: npu_parallel: 1 -> 2"
     )  # fmt: skip
+
+
+async def test_a_reload_is_announced(board: Board) -> None:
+    """Once for each, to everybody who watches; one that failed is none."""
+    before = board.rooms.events.revision
+    await board.daemon.reload()
+    once = board.rooms.events.revision
+    board.write("max_queue = 0\n")
+    with pytest.raises(InvalidInputError):
+        await board.daemon.reload()
+
+    assert once == before + 1
+    assert board.rooms.events.revision == once
 
 
 async def test_a_wrong_configuration_changes_nothing(board: Board) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from rkd.errors import (
     NotFoundError,
     PreconditionError,
     Reason,
+    RkdError,
 )
 from rkd.events import Event
 from rkd.library import disk, integrity, scan, shelf
@@ -303,6 +305,56 @@ class TestChange:
                 await library.copy(X, Y)
 
         assert entries(tmp_path) == ["x", "y"]
+
+    async def test_a_copy_that_fails_leaves_no_stage(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Half a copy is nobody's."""
+
+        def broken(*_args: object) -> None:
+            raise OSError(5, "Input/output error")
+
+        put(tmp_path / "x" / "x.gguf")
+        monkeypatch.setattr(disk, "copy_folder", broken)
+        async with library_of(tmp_path) as library:
+            with pytest.raises(RkdError):
+                await library.copy(X, Y)
+
+        assert entries(tmp_path) == ["x"]
+
+    async def test_a_copy_of_a_model_nobody_has_looked_at_looks_at_it(self, tmp_path: Path) -> None:
+        """In the first seconds of a daemon with thousands of models."""
+
+        class Unread(Library):
+            """Has looked at nothing until it is asked for a name."""
+
+            async def learn(self, name: ModelName) -> None:
+                """Look, if it is the one."""
+                if name == X:
+                    await self.refresh()
+
+        library = Unread(tmp_path, publish=lambda _event: None)
+        await library.start()
+        put(tmp_path / "x" / "x.gguf")
+        await library.copy(X, Y)
+        await library.close()
+
+        assert "y/x.gguf" in tree(tmp_path)
+
+    async def test_half_a_file_is_not_copied(self, tmp_path: Path) -> None:
+        """MODEL_INCOMPLETE; a Modelfile nobody can read is copied as it is."""
+        put(tmp_path / "x" / "x.gguf", build()[:-100], age=time.time() + 3600)
+        put(tmp_path / "z" / "z.gguf", build())
+        put(tmp_path / "z" / "Modelfile", "BOGUS\n")
+        library = Library(tmp_path, publish=lambda _event: None)
+        await library.start()
+        with pytest.raises(PreconditionError) as caught:
+            await library.copy(X, Y)
+        await library.copy(ModelName("z"), Y)
+        await library.close()
+
+        assert caught.value.reason is Reason.MODEL_INCOMPLETE
+        assert tree(tmp_path)["y/Modelfile"] == b"BOGUS\n"
 
     async def test_delete_removes_the_folder(self, tmp_path: Path) -> None:
         """With everything in it, and tells."""

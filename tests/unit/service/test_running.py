@@ -114,3 +114,40 @@ async def test_a_client_that_left_as_well_is_not_taken_back() -> None:
 
     assert task.cancelled()
     assert seen == [False]
+
+
+async def test_an_end_while_an_event_is_with_the_client_is_kept_until_it_is_over() -> None:
+    """The run stops at once; the call ends when the event has gone, and not without one."""
+    ended: list[str] = []
+
+    async def infer() -> None:
+        with RunningRequests().entered("one", "tiny") as running:
+            running.let_go = lambda: ended.append("run")
+            running.hand_over()
+            running.take_over()
+            running.hand_over()
+            running.cancel()
+            assert ended == ["run"]
+            assert not running.task.cancelling()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                running.take_over()
+            assert running.takes_back(caught.value)
+
+    await asyncio.create_task(infer())
+
+
+async def test_an_end_between_two_events_interrupts_the_call() -> None:
+    """An event that was handed over and taken back is no longer in the way."""
+
+    async def infer() -> bool:
+        with RunningRequests().entered("one", "tiny") as running:
+            running.hand_over()
+            running.take_over()
+            running.cancel()
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError as error:
+                return running.takes_back(error)
+        return False
+
+    assert await asyncio.create_task(infer())

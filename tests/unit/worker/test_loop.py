@@ -350,8 +350,16 @@ def test_an_engine_that_does_not_close_is_left(monkeypatch: pytest.MonkeyPatch) 
     ours, theirs = socket.socketpair()
     backend, may_close, left = FakeStuckBackend(), threading.Event(), threading.Event()
     backend.may_close = may_close
-    loop = WorkerLoop(theirs, lambda _: backend, FakeDaemon._job, leave=lambda _: left.set())
-    serving = threading.Thread(target=loop.serve, daemon=True)
+    codes: list[int] = []
+    alarms: list[bool] = []
+
+    def leave(code: int) -> None:
+        codes.append(code)
+        alarms.append(threading.current_thread().daemon)
+        left.set()
+
+    loop = WorkerLoop(theirs, lambda _: backend, FakeDaemon._job, leave=leave)
+    serving = threading.Thread(target=loop.serve, daemon=False)  # as a worker's own thread
     serving.start()
     ours.sendall(codec.pack(LoadFrame(OWN, LoadSpec(BackendKind.CPU, "/w", "m"))))
     ours.shutdown(socket.SHUT_WR)
@@ -360,6 +368,8 @@ def test_an_engine_that_does_not_close_is_left(monkeypatch: pytest.MonkeyPatch) 
     assert not backend.closed.is_set()
     may_close.set()
     serving.join(BOUND_S)
+    assert set(codes) == {0}
+    assert alarms[0]  # an alarm that is left over does not hold up the process
     ours.close()
     theirs.close()
 

@@ -49,14 +49,18 @@ class FakeRuntime:
 
 
 class FakeTap:
-    """Nothing is printed."""
+    """Prints nothing, and counts how often what was printed is dropped."""
+
+    def __init__(self) -> None:
+        self.forgotten = 0
 
     def take(self) -> tuple[str, ...]:
         """No lines."""
         return ()
 
     def forget(self) -> None:
-        """Nothing to drop."""
+        """Count it."""
+        self.forgotten += 1
 
 
 @pytest.fixture
@@ -120,3 +124,25 @@ def test_a_failure_told_by_a_callback_spoils_the_handle(
 
     assert "the run before it failed" in resident.prepare(TOKENS, DEFAULTS)[0]
     assert library.inits == 2
+
+
+def test_only_a_run_that_went_well_is_what_was_read_last(
+    library: FakeRuntime, resident: LoadedModel
+) -> None:
+    """A conversation goes on from there; of one that failed nothing is known."""
+    resident.run(PARAMS, ignore, read="one")
+    first = resident.last
+    library.status = -1
+    with pytest.raises(StatusError):
+        resident.run(PARAMS, ignore, read="two")
+
+    assert (first, resident.last) == ("one", "")
+
+
+def test_what_was_printed_before_a_run_is_none_of_its_words(resident: LoadedModel) -> None:
+    """An old complaint does not explain a new failure."""
+    tap = cast("FakeTap", resident._tap)
+    before = tap.forgotten
+    resident.run(PARAMS, ignore)
+
+    assert tap.forgotten == before + 1

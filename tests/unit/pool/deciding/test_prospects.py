@@ -9,11 +9,14 @@ import pytest
 
 from rkd.board.facts import RuntimeLibrary
 from rkd.errors import PreconditionError, Reason
-from rkd.model import BackendChoice, BackendKind, Format, Model, WeightsFile
+from rkd.model import BackendChoice, BackendKind, Details, Format, Model, WeightsFile
 from rkd.pool.deciding.budget import GIB, MIB, NPU_DOMAIN_BYTES, Capacity, Held, Need, find_domain
 from rkd.pool.deciding.placement import Placement, Wish
 from rkd.pool.deciding.runtimes import Came, Pairing
 from rkd.pool.deciding.settings import PoolSettings
+from rkd.pool.deciding.state import Phase, Residence
+from rkd.weights.estimate import CPU_OVERHEAD_BYTES
+from rkd.words import size
 from tests.unit.pool.fakes import model
 
 LIBRARY = RuntimeLibrary(Path("/lib/rkllm.so"), "1.2.3")
@@ -199,6 +202,69 @@ def test_an_encoder_without_its_library_takes_nothing() -> None:
     sees = placement(LIBRARY, rknn_library="/l.so").candidates(seeing, Wish())[0].need
 
     assert (blind.encoder_bytes, sees.encoder_bytes) == (0, 900 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("name", "came", "heard"),
+    [
+        ("m.rkllm", None, 8),
+        ("m.rkllm", Came.SERVED, 0),
+        ("m-embed.rkllm", None, 0),
+        ("m-embed.rkllm", Came.SERVED, 0),
+    ],
+)
+def test_a_first_answer_is_heard_of_what_can_speak(
+    name: str, came: Came | None, heard: int
+) -> None:
+    """Once for a file and a library; an embedder has none."""
+    weights = WeightsFile(Path("/models") / name, Format.RKLLM, MIB, 0, fingerprint="f")
+    made = replace(NPU_ALONE, weights=(weights,))
+    settings = PoolSettings(libraries=(LIBRARY,), first_answer=8)
+    it = Placement(
+        settings, None, lambda _: None, lambda *_: Pairing("1.2.3", came) if came else None
+    )
+
+    assert it.candidates(made, Wish())[0].spec.first_answer == heard
+
+
+def test_the_sum_in_words_counts_what_sees() -> None:
+    """Beside the engine's own; what nobody set is nothing."""
+    projector = WeightsFile(Path("/models/alpha/mmproj.gguf"), Format.GGUF, GIB, 0)
+    (plain,) = placement().candidates(CPU_ALONE, Wish())
+    (sees,) = placement().candidates(replace(CPU_ALONE, projector=projector), Wish())
+    rest_bytes = sees.need.ram_bytes - plain.need.ram_bytes + CPU_OVERHEAD_BYTES
+
+    assert sees.total.endswith(f" + {size(rest_bytes)} besides")
+    assert (plain.spec.batch_tokens, plain.spec.lookup_tokens, plain.spec.cpu_mask) == (0, 0, 0)
+    (given,) = placement(threads=2, cpu_mask=0xF0).candidates(CPU_ALONE, Wish())
+    assert (given.spec.threads, given.spec.cpu_mask) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "now", "used"),
+    [(0, 0, 0), (0, 9 * MIB, 0), (5 * MIB, 9 * MIB, 4 * MIB), (MIB, GIB, 8 * MIB), (9, 5, 0)],
+)
+def test_what_a_worker_grew_by_is_its_prompt_cache(first: int, now: int, used: int) -> None:
+    """Within its room; nothing before its first answer."""
+    (load,) = placement(prompt_cache_bytes=8 * MIB).candidates(
+        model(details=Details(layers=4, kv_heads=4, head_size=64)), Wish()
+    )
+    resident = Residence(1, load, -1, Phase.READY, 300.0, 0.0, now_bytes=now, first_bytes=first)
+
+    assert resident.prompt_cache_used_bytes == used
+
+
+def test_who_computes_on_the_npu() -> None:
+    """Rockchip's runtime, whatever it takes, and a llama-server that can, from one byte on."""
+    (npu,) = placement(LIBRARY).candidates(NPU_ALONE, Wish())
+    (cpu,) = placement().candidates(CPU_ALONE, Wish())
+    told = [
+        Residence(1, replace(load, need=Need(1, taken)), 0, Phase.READY, 300.0, 0.0).on_npu
+        for load in (npu, cpu)
+        for taken in (0, 1)
+    ]
+
+    assert told == [True, True, False, True]
 
 
 def test_encoders_may_fill_the_first_domain() -> None:

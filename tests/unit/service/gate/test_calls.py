@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
 from rkd.errors import Reason, UnauthenticatedError
@@ -42,7 +43,8 @@ class FakeUploads(models_pb2_grpc.ModelServiceServicer):
 
     async def List(self, request: object, context: object) -> models_pb2.ListResponse:
         """Tell by what the caller is counted."""
-        return models_pb2.ListResponse(next_page_token=identity())
+        bound = models_pb2.LeftAlone(name=str(get_contextvars().get("caller")))
+        return models_pb2.ListResponse(next_page_token=identity(), left_alone=[bound])
 
 
 async def raw_call(channel: grpc.aio.Channel, method: str, data: bytes) -> tuple[Any, str]:
@@ -137,6 +139,7 @@ async def test_services_know_by_what_the_caller_is_counted(tmp_path: Path) -> No
         answer = await stub.List(models_pb2.ListRequest())
 
     assert answer.next_page_token == "here"
+    assert answer.left_alone[0].name == "somebody"
 
 
 async def test_two_hundred_calls_on_one_channel_are_all_served(tmp_path: Path) -> None:
