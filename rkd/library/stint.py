@@ -39,6 +39,7 @@ class Stint:
 
     def __call__(self, folders: int) -> bool:
         """Say whether it is enough after so many *folders*."""
-        if self._until_s is None:
+        if self._until_s is None:  # the first one never comes too late: every look gets on
             self._until_s = self.clock() + self.bound_s
+            return folders >= self.most
         return folders >= self.most or self.clock() > self._until_s
