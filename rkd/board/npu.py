@@ -18,10 +18,11 @@ VISION_ONLY: Final = frozenset(
 )
 """SoCs with an NPU that runs convolutions alone: librknnrt drives it, no language model does."""
 
-MINIMUM_DRIVER: Final = (0, 9, 7)
+MINIMUM_DRIVER: Final = (0, 9, 0)
 """
-Below it the runtime warns, and quantized matrix products failed on 0.8.2; its documents ask for
-0.9.8. **Source:** messages of the runtime on boards.
+Below it quantized matrix products fail (0.8.2). From here to 0.9.6 the runtime warns and goes on,
+and models often answer: they are tried. Its documents ask for 0.9.8, see the doctor.
+**Source:** messages of the runtime on boards.
 """
 
 

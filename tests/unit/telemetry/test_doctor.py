@@ -91,6 +91,12 @@ def test_a_good_board_has_nothing_to_mend() -> None:
         (facts("mainline"), "npu-driver", Severity.ERROR, "rocket"),
         (facts("orange-pi-5"), "npu-driver", Severity.ERROR, "0.8.2"),
         (
+            replace(GOOD, board=replace(GOOD.board, npu_driver="0.9.2")),
+            "npu-driver",
+            Severity.WARNING,
+            "0.9.2",
+        ),
+        (
             replace(GOOD, board=replace(GOOD.board, npu_driver="0.9.7")),
             "npu-driver",
             Severity.WARNING,
