@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-from msgspec import Meta
-
-from rkd.pool.notes import read_note, write_note
+from rkd.pool.notes import read_entries, sound, write_note
 
 MAX_ENTRIES = 512
 """The oldest entries leave first; more models than this on one board are not kept in mind."""
 MAX_BYTES = 4 << 20
+LARGEST_BYTES = (1 << 63) - 1
+"""More is no measurement, and cannot be told to anybody."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    bytes: dict[str, Annotated[int, Meta(gt=0)]]
+    bytes: dict[str, int]
 
 
 class Calibration:
@@ -35,8 +34,8 @@ class Calibration:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        note = read_note(path, _Taken, most_bytes=MAX_BYTES)
-        self._bytes: dict[str, int] = note.bytes if note else {}
+        held = sound(read_entries(path, "bytes", most_bytes=MAX_BYTES), int)
+        self._bytes = {key: taken for key, taken in held.items() if 0 < taken <= LARGEST_BYTES}
 
     def measured(self, key: str) -> int | None:
         """What *key* was last seen to take, or None."""

@@ -3,7 +3,7 @@ What came of NPU libraries and files together, in one small file of the state di
 
 A library is known by its file's size and time, so that another one put in its place is a new one;
 weights are known by their fingerprint, so that a copy or a new name makes no difference. Losing
-the file costs every model one more first answer and nothing else.
+the file costs every model one more first answer and nothing else; a damaged entry costs its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rkd.board.facts import RuntimeLibrary
 from rkd.pool.deciding.runtimes import Came, Pairing
-from rkd.pool.notes import read_note, write_note
+from rkd.pool.notes import read_entries, sound, write_note
 
 MOST_FILES = 512
 MOST_LIBRARIES = 16
@@ -45,8 +45,7 @@ class Pairings:
         self._path = path
         self._board = board
         self._clock = clock
-        note = read_note(path, _Met, most_bytes=MAX_BYTES) if path else None
-        self._files = note.files if note else {}
+        self._files = _read(path) if path else {}
 
     def of(self, fingerprint: str, library: RuntimeLibrary) -> Pairing | None:
         """What is known of the file with *library* as it now lies on disk."""
@@ -103,6 +102,12 @@ class Pairings:
         if self._path is not None:
             known = {fingerprint: dict(here) for fingerprint, here in list(self._files.items())}
             write_note(self._path, _Met(known))
+
+
+def _read(path: Path) -> dict[str, dict[str, Pairing]]:
+    held = read_entries(path, "files", most_bytes=MAX_BYTES)
+    files = {fingerprint: sound(here, Pairing) for fingerprint, here in sound(held, dict).items()}
+    return {fingerprint: here for fingerprint, here in files.items() if here}
 
 
 def stamp_of(path: Path) -> str:

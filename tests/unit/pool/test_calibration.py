@@ -59,3 +59,13 @@ def test_a_place_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="memory"):
         held.save()
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("damage", ['"x"', "true", "-1", "0", "1e99", str(1 << 63), "null", "{}"])
+def test_a_damaged_entry_loses_itself_alone(tmp_path: Path, damage: str) -> None:
+    """The others were measured well."""
+    file = tmp_path / "memory.json"
+    file.write_text(f'{{"format": 1, "bytes": {{"a": 1, "bad": {damage}, "c": 3}}}}')
+    held = Calibration(file)
+
+    assert [held.measured(key) for key in ("a", "bad", "c")] == [1, None, 3]

@@ -137,3 +137,30 @@ def test_a_file_that_is_none_costs_nothing_else(
 
     assert it.of("f", library) is None
     assert it.note("f", library, Came.ANSWERED)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"other": {"s": 3}}, {"other": 3}, {"other": {"s": {"version": "1", "came": "?"}}},
+        {"other": {"s": {"version": "\ud800", "came": "served"}}}, {"\ud800": {}},
+    ],
+)  # fmt: skip
+def test_a_damaged_entry_loses_itself_alone(
+    tmp_path: Path, library: RuntimeLibrary, damage: dict[str, object]
+) -> None:
+    """What is known of the other files and libraries stays, also through the next save."""
+    path = tmp_path / "runtimes.json"
+    it = Pairings(path)
+    it.note("f", library, Came.SERVED)
+    it.save()
+    held = json.loads(path.read_text())
+    held["files"] = {**damage, "f": {"gone 1": {"came": 1}, **held["files"]["f"]}}
+    path.write_text(json.dumps(held))
+
+    again = Pairings(path)
+    again.save()
+
+    assert came(again, library) is Came.SERVED
+    assert came(again, library, "other") is None
+    assert [*json.loads(path.read_text())["files"]] == ["f"]
