@@ -7,13 +7,12 @@ The file is JSON, mode 0600 because of the tokens, and written whole or not at a
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from rkd_client.errors import PreconditionError
-from rkd_client.files import place_of
+from rkd_client.files import place_of, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +78,9 @@ def save(file: Path, store: Store) -> None:
         for context in store.contexts
     }
     text = json.dumps({"current": store.current, "contexts": entries}, indent=2) + "\n"
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        fresh.replace(file)
+        write_whole(file, text, mode=0o600)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         said = f"the contexts cannot be written to {file}: {error}"
         raise PreconditionError("DISK", said) from error

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import errno
 import os
+import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,3 +124,39 @@ def read_whole(path: Path, most_bytes: int) -> bytes:
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"it is longer than {most_bytes} bytes", str(path))
     return content
+
+
+def write_whole(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """
+    Write *text* as UTF-8 to *path*, whole or not at all; what was there before stays until then.
+
+    A link is followed; a pipe or a device is written to as it is. *mode* (less the umask) is for a
+    new file, one that exists keeps its own.
+
+    Raises:
+        OSError: nothing was changed; of a pipe or a device, the rest did not go.
+    """
+    content = text.encode("utf-8", "replace")
+    try:
+        if look(path).kind is FileKind.OTHER:
+            path.write_bytes(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content, mode)
+    except ValueError as error:  # NUL, or half a character
+        raise OSError(errno.EINVAL, why_not(error), named(path)) from error
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    draft = path.with_name(f".{secrets.token_hex(8)}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if is_file(path):
+                os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)  # some file systems tell only here that there is no room
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

@@ -123,6 +123,7 @@ def running(
     *,
     sysroot: Path | None = None,
     libraries: Sequence[Path] = (),
+    load_timeout_s: int = 12,
     **variables: str,
 ) -> Iterator[NpuDaemon]:
     """
@@ -133,6 +134,8 @@ def running(
         versions: of the runtimes.
         sysroot: where the facts of the board are read; None: this machine.
         libraries: in place of the stand-ins of *versions*.
+        load_timeout_s: a load may be silent so long; more where that is not what is tried and
+            several daemons share a loaded machine.
         variables: of the daemon's environment.
     """
     libraries = libraries or [standin.build(version) for version in versions]
@@ -152,7 +155,7 @@ def running(
         "RKD_CONFINE": "false",  # the stand-ins write what they were called with
         **variables,
     }
-    (folder / "rkd.toml").write_text('load_timeout = "12s"\n', encoding="utf-8")
+    (folder / "rkd.toml").write_text(f'load_timeout = "{load_timeout_s}s"\n', encoding="utf-8")
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-m", "rkd"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)

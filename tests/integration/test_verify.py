@@ -18,6 +18,8 @@ from rkctl.verify.table import ROWS
 from tests.integration.npu_daemon import NpuDaemon, running
 from tests.integration.verify_board import (
     GOOD,
+    LOAD_BOUND_S,
+    RUN_BOUND_S,
     Scenario,
     Verified,
     board,
@@ -26,6 +28,9 @@ from tests.integration.verify_board import (
     write_models,
 )
 from tests.native import standin
+
+pytestmark = pytest.mark.timeout(2 * RUN_BOUND_S)
+"""A test waits for its board, and for those before it; the board itself is bounded."""
 
 BY_HAND = {"16", "21", "24b", "30", "37"}
 OLD_ONLY = {"11"}
@@ -159,13 +164,16 @@ def test_the_report_tells_nothing_of_whose_board_it_is(
 
 
 @contextmanager
-def verifying(folder: Path, control: str) -> Iterator[tuple[NpuDaemon, subprocess.Popen[str]]]:
-    """A daemon, and `rkctl verify` on its way through the rows."""
+def verifying(
+    folder: Path, control: str, *arguments: str, code: str = ""
+) -> Iterator[tuple[NpuDaemon, subprocess.Popen[str]]]:
+    """A daemon, and `rkctl verify` on its way through the rows; *code* runs it otherwise."""
     write_models(folder, Scenario(""))
     (folder / "control").write_text(f"{GOOD}\n{control}\n", encoding="utf-8")
     root = board(folder / "root", (4, 5, 6, 7))
-    with running(folder, ("1.3.1",), sysroot=root) as daemon:
-        command = [sys.executable, "-m", "rkctl", "verify", "--json", "--report", "report.md"]
+    with running(folder, ("1.3.1",), sysroot=root, load_timeout_s=LOAD_BOUND_S) as daemon:
+        rkctl = ("-c", code) if code else ("-m", "rkctl")
+        command = [sys.executable, *rkctl, "verify", "--json", "--report", "report.md", *arguments]
         process = subprocess.Popen(
             command,
             env=environment(folder),
@@ -194,7 +202,7 @@ def test_other_ways_to_end_it(tmp_path: Path, number: signal.Signals) -> None:
         heard(process, 6)
         process.send_signal(number)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         left = daemon.children()
 
     assert process.returncode == 130
@@ -207,7 +215,7 @@ def test_a_daemon_that_dies_in_a_row(tmp_path: Path) -> None:
     with verifying(tmp_path, "token_us?colours of threads=100000") as (daemon, process):
         rows = heard(process, 7)  # the eighth takes its time
         daemon.process.kill()
-        rest, said = process.communicate(timeout=60)
+        rest, said = process.communicate(timeout=120)
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
 
     assert (rest, process.returncode) == ("", 4)
@@ -221,12 +229,41 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_is_done(tmp_pat
     """Not after all the rows; nothing is loaded."""
     (tmp_path / "report.md").symlink_to("gone/report.md")
     with verifying(tmp_path, "") as (_, process):
-        said, error = process.communicate(timeout=60)
+        said, error = process.communicate(timeout=120)
 
     assert said == ""
     assert "[INVALID_FILE]" in error
     assert process.returncode == 1
     assert not standin.calls(tmp_path / "qwen.jsonl", "rkllm_init")
+
+
+LIMITED = """\
+import resource, runpy
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit_bytes}, resource.RLIM_INFINITY))
+runpy.run_module("rkctl", run_name="__main__", alter_sys=True)
+"""
+"""`rkctl` on a disk where no file grows any further."""
+
+
+@pytest.mark.parametrize(("limit_bytes", "rows", "left"), [(64, 0, []), (2000, 8, ["report.md"])])
+def test_a_report_without_room_is_not_half_written(
+    tmp_path: Path, limit_bytes: int, rows: int, left: list[str]
+) -> None:
+    """At the start nothing is done; at the end what the start wrote stays whole, all is told."""
+    numbers = [row.number for row in ROWS[:8]]
+    code = LIMITED.format(limit_bytes=limit_bytes)
+    with verifying(tmp_path, "", *(f"--row={one}" for one in numbers), code=code) as (it, process):
+        said, error = process.communicate(timeout=RUN_BOUND_S)
+        stays = it.residents()
+
+    assert len(said.splitlines()) == rows
+    assert "[DISK_FULL]" in error
+    assert process.returncode == 1
+    assert [one.name for one in tmp_path.iterdir() if one.suffix in {".md", ".new"}] == left
+    assert stays == []
+    for name in left:
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert not json.loads(text.partition("```json\n")[2].partition("```")[0])["whole"]
 
 
 def test_one_broken_model_is_not_the_end(tmp_path: Path) -> None:
@@ -247,7 +284,7 @@ def test_it_may_be_stopped_at_any_time(tmp_path: Path) -> None:
         f"{GOOD}\ntoken_us?colours of threads=100000\n", encoding="utf-8"
     )
     root = board(tmp_path / "root", (4, 5, 6, 7))
-    with running(tmp_path, ("1.3.1",), sysroot=root) as daemon:
+    with running(tmp_path, ("1.3.1",), sysroot=root, load_timeout_s=LOAD_BOUND_S) as daemon:
         command = [sys.executable, "-m", "rkctl", "verify", "--json", "--report", "report.md"]
         process = subprocess.Popen(
             command, env=environment(tmp_path), stdout=subprocess.PIPE, cwd=tmp_path, text=True
@@ -255,7 +292,7 @@ def test_it_may_be_stopped_at_any_time(tmp_path: Path) -> None:
         assert process.stdout is not None
         said = [json.loads(next(process.stdout))["row"] for _ in range(6)]
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
         left = daemon.children()
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
 

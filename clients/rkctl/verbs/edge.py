@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import click
+from rkd_client.files import named, why_not, write_whole
 from rkd_client.verbs import models as models_ask
 
 from rkctl.failure import Exit, Failure
@@ -72,9 +73,9 @@ def haproxy(
         click.echo(text, nl=False)
         return
     try:
-        Path(output).write_text(text, encoding="utf-8")
+        write_whole(Path(output), text)
     except OSError as error:
-        said = f"{output} cannot be written: {error.strerror}"
+        said = f"{named(output)} cannot be written: {why_not(error)}"
         raise Failure(said, "INVALID_FILE", (), Exit.USAGE) from error
     screen.note(f"wrote {output}; look at it: haproxy -c -f {output}")
 

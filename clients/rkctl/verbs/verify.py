@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 from rkd_client.errors import RkdError
+from rkd_client.files import named, why_not, write_whole
 
 from rkctl.failure import Exit, Failure
 from rkctl.screen import render
@@ -138,10 +139,10 @@ def _end(board: Probe) -> None:
 
 def _write(file: Path, text: str) -> None:
     try:
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text)
     except OSError as error:
         raise Failure(
-            f"the report cannot be written to {file}: {error.strerror}",
+            f"the report cannot be written to {named(file)}: {why_not(error)}",
             "DISK_FULL" if error.errno in _FULL else "INVALID_FILE",
             ("name another place: rkctl verify --report FILE",),
         ) from error

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from rkd_client.channel import credentials
 from rkd_client.endpoint import Endpoint
 from rkd_client.errors import InvalidInputError
-from rkd_client.files import FileKind, is_file, is_folder, look, named, open_regular, place_of
+from rkd_client.files import (
+    FileKind,
+    is_file,
+    is_folder,
+    look,
+    named,
+    open_regular,
+    place_of,
+    why_not,
+    write_whole,
+)
 from rkd_client.parts import parts_of
 from rkd_client.upload import digest_of
 from rkd_client.where import Where
@@ -85,3 +99,59 @@ def test_a_word_is_named_on_one_short_line() -> None:
     assert named("a\nb\x1b") == "a\\nb\\x1b"
     assert named("x" * 200) == "x" * 200
     assert named("x" * 201) == "x" * 200 + "…"
+
+
+@contextmanager
+def files_of_at_most(limit_bytes: int) -> Iterator[None]:
+    """No file grows beyond *limit_bytes*, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_file_is_written_whole_or_stays(tmp_path: Path) -> None:
+    """No room for all of it: what was there before is there, and nothing beside it."""
+    file = tmp_path / "report.md"
+    write_whole(file, "before", mode=0o600)
+    file.chmod(0o640)
+    with files_of_at_most(16), pytest.raises(OSError, match="too large") as full:
+        write_whole(file, "after, and far longer than there is room for")
+    with files_of_at_most(16), pytest.raises(OSError, match="too large"):
+        write_whole(tmp_path / "new.md", "far longer than there is room for")
+    assert file.read_text(encoding="utf-8") == "before"
+
+    write_whole(file, "short")
+
+    assert full.value.errno == errno.EFBIG
+    assert file.read_text(encoding="utf-8") == "short"
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_link_stays_one_and_a_pipe_is_written_to(tmp_path: Path) -> None:
+    """What a shell opened for us, or leads elsewhere, is not put aside by a new file."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there/report.md")
+    write_whole(tmp_path / "link", "é")
+    reading, writing = os.pipe()
+    write_whole(Path(f"/dev/fd/{writing}"), "through")
+    os.close(writing)
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "there" / "report.md").read_bytes() == "é".encode()
+    assert os.read(reading, 100) == b"through"
+    os.close(reading)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(Path("/dev/full"), "x")
+
+
+@pytest.mark.parametrize("word", ODD.values(), ids=ODD)
+def test_no_word_that_is_written_to_fails_otherwise(word: str, tmp_path: Path) -> None:
+    """Only with what a verb tells."""
+    with pytest.raises(OSError, match=r".") as refused:
+        write_whole(tmp_path / word, "x")
+    assert why_not(refused.value)
+    assert list(tmp_path.iterdir()) == []
