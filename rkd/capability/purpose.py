@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from pathlib import Path
 
+from rkd.capability.chosen import CHAT_TEMPLATE
 from rkd.capability.infill import Infill, of_gguf
 from rkd.capability.rerank import NAMES
 from rkd.errors import InvalidInputError
@@ -91,7 +92,7 @@ class Purpose:
         head = bool(tensors & _HEADS)
         if encoder and not said and _SCORES in tensors:
             said = Pooling.RANK  # early conversions do not say what their head is for
-        named = (header.text(f"tokenizer.chat_template.{name}") for name in NAMES)
+        named = (header.text(f"{CHAT_TEMPLATE}.{name}") for name in NAMES)
         return cls(
             said or (Pooling.MEAN if encoder else Pooling.LAST),
             encoder=encoder,
@@ -99,8 +100,8 @@ class Purpose:
             probability=architecture in _SOFTMAX,
             rank_template=next((text for text in named if text), ""),
             infill=infill,
-            template=header.text("tokenizer.chat_template"),
-            tool_template=header.text("tokenizer.chat_template.tool_use"),
+            template=header.text(CHAT_TEMPLATE),
+            tool_template=header.text(f"{CHAT_TEMPLATE}.tool_use"),
             vector_size=header.number(f"{architecture}.embedding_length"),
         )
 

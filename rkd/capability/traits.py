@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rkd.capability.chat_files import TOKENIZER, ChatFiles, read_chat_files
+from rkd.capability.chosen import chosen
 from rkd.capability.infill import Infill, of_tokenizer
 from rkd.capability.purpose import Pooling, Purpose
 from rkd.capability.rerank import first_of
@@ -160,13 +161,10 @@ def npu_traits(spec: LoadSpec, family: Family) -> Traits:
 def _templates(
     spec: LoadSpec, files: ChatFiles
 ) -> tuple[TemplateWay, TemplateTraits | None, TemplateTraits | None]:
-    if spec.template is not None:
-        if not spec.template:
-            return TemplateWay.RAW, None, None
-        return TemplateWay.MODELFILE, TemplateTraits.of(spec.template), None
-    plain = TemplateTraits.of(files.template) if files.template else None
-    for_tools = TemplateTraits.of(files.tool_template) if files.tool_template else None
-    return (TemplateWay.MODEL if plain else TemplateWay.RAW), plain, for_tools
+    way, text = chosen(spec.template, files.template)
+    plain = TemplateTraits.of(text) if text else None
+    own_for_tools = files.tool_template if spec.template is None else ""
+    return way, plain, TemplateTraits.of(own_for_tools) if own_for_tools else None
 
 
 def _rank_template(spec: LoadSpec, purpose: Purpose) -> str:

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rkd.capability.chat_files import read_chat_files
+from rkd.capability.chosen import CHAT_TEMPLATE, brought_for, chosen
 from rkd.capability.template import TemplateTraits
 from rkd.errors import InvalidInputError, PreconditionError
-from rkd.model import Format, Model
+from rkd.model import BackendKind, Format, Model
 from rkd.outside import escaped, shown
 from rkd.weights import gguf, projector, rkllm
 from rkd.weights.gguf import Header
 
 _MAX_VALUE = 400
 """Characters of a metadata value people get to see; templates are shown on their own."""
-_TEMPLATE_KEY = "tokenizer.chat_template"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Facts:
     What the files of a model say.
 
     Args:
-        template: Jinja; "" when the runtime's own is used.
+        template: Jinja, as the runs of its backend take it; "" when the runtime's own is used.
         metadata: of the weights' header, long values cut, arrays left out.
     """
 
@@ -33,13 +33,21 @@ class Facts:
     capabilities: tuple[str, ...] = ()
 
 
-def facts_of(model: Model) -> Facts:
-    """Read what the files of *model* say; what cannot be read is left out."""
+def facts_of(model: Model, backend: BackendKind | None = None) -> Facts:
+    """
+    Read what the files of *model* say; what cannot be read is left out.
+
+    Args:
+        model: of any state.
+        backend: on which it will run; None takes the one its weights are for, the NPU first.
+    """
     header = _header(model)
     metadata = _metadata(header) if header else {}
-    own = header.text(_TEMPLATE_KEY) if header else ""
-    template = model.recipe.template or _beside(model.folder) or own
     npu = model.weights_of(Format.RKLLM)
+    backend = backend or (BackendKind.CPU if npu is None else BackendKind.NPU)
+    in_header = header.text(CHAT_TEMPLATE) if header else ""
+    brought = brought_for(backend, in_header=in_header, beside=_beside(model.folder))
+    _, template = chosen(model.recipe.template, brought)
     if npu is not None:
         metadata |= _npu(npu.path)
     metadata |= _sight(model)
@@ -60,7 +68,7 @@ def _metadata(header: Header) -> dict[str, str]:
     scalars = {
         shown(key): str(value)
         for key, value in header.metadata.items()
-        if isinstance(value, int | float | str) and key != _TEMPLATE_KEY
+        if isinstance(value, int | float | str) and key != CHAT_TEMPLATE
     }
     return {
         key: escaped(value if len(value) <= _MAX_VALUE else value[: _MAX_VALUE - 1] + "…")

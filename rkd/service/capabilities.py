@@ -99,6 +99,10 @@ class Capabilities:
             return wish
         return replace(wish, beyond_npu=tuple(name for name in there if name != "vision"))
 
+    def first(self, model: Model) -> BackendKind | None:
+        """On which backend *model* runs if nobody asks otherwise; None where it cannot now."""
+        return next((one.backend for one in self._prospects(model) if one.first), None)
+
     async def everywhere(self, model: Model) -> tuple[types.Capabilities, ...]:
         """Say what *model* can be asked for on each backend, NPU first, and what is in the way."""
         told = []

@@ -92,7 +92,9 @@ class ModelsOnDisk:
         await self._library.look_for(name)
         findings = await self._library.verify(name) if request.verify else ()
         model = self._library.find(name)
-        response = describing.everything(model, await asyncio.to_thread(facts_of, model))
+        backend = self._capabilities.first(model)
+        facts = await asyncio.to_thread(facts_of, model, backend)
+        response = describing.everything(model, facts)
         if request.verify:
             response.verification.extend(escaped(str(finding)) for finding in findings)
             response.verified = all(finding.holds for finding in findings)

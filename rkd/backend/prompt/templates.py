@@ -7,6 +7,7 @@ Compiled when first needed: one that cannot be fails the requests that need it, 
 from __future__ import annotations
 
 from rkd.backend.prompt.chat import ChatTemplate
+from rkd.capability.chosen import chosen
 from rkd.errors import InvalidInputError
 from rkd.inference import Run, TemplateWay
 
@@ -56,14 +57,11 @@ class Templates:
         eos_token: str = "",
     ) -> None:
         self._tokens = (bos_token, eos_token)
-        source = own if modelfile is None else modelfile
+        self.way, source = chosen(modelfile, own)
+        """The way messages go when a request brings no template of its own."""
         self._plain = self._lazy(source)
         self._for_tools = self._lazy(own_for_tools if modelfile is None else "")
         self._override: tuple[str, LazyTemplate] | None = None
-        self.way = TemplateWay.RAW
-        """The way messages go when a request brings no template of its own."""
-        if source:
-            self.way = TemplateWay.MODEL if modelfile is None else TemplateWay.MODELFILE
 
     def of(self, run: Run) -> tuple[ChatTemplate | None, TemplateWay]:
         """

@@ -119,13 +119,15 @@ class Placement:
         if model.weights_of(Format.RKLLM) is not None:
             way = next(iter(self.ways(model)), Way(RuntimeLibrary(Path())))
             load = self._loads.npu(model, None, choice, way).spec
-        npu = Prospect(BackendKind.NPU, load, found if isinstance(found, RkdError) else None)
+        first = self._first(model)
+        obstacle = found if isinstance(found, RkdError) else None
+        npu = Prospect(BackendKind.NPU, load, obstacle, first is BackendKind.NPU)
         gguf = model.weights_of(Format.GGUF)
         if gguf is None:
             none = nowhere.no_gguf(model) if model.weights else nowhere.no_weights(model)
             return npu, Prospect(BackendKind.CPU, None, none)
         plan = self._loads.cpu(model, None, choice, gguf)
-        return npu, Prospect(BackendKind.CPU, plan.spec)
+        return npu, Prospect(BackendKind.CPU, plan.spec, first=first is BackendKind.CPU)
 
     def vocabularies(self, model: Model, wish: Wish) -> tuple[LoadSpec, ...]:
         """
@@ -157,6 +159,13 @@ class Placement:
             )
             for kind, weights in found
         )
+
+    def _first(self, model: Model) -> BackendKind | None:
+        """On which backend *model* is loaded if nobody asks otherwise; None for none."""
+        try:
+            return self.candidates(model, Wish())[0].spec.backend
+        except RkdError:
+            return None
 
     def _choice(self, model: Model, wish: Wish) -> BackendChoice:
         if wish.backend is not None:

@@ -18,8 +18,10 @@ class Prospect:
         load: what it would be told to load, None without weights for it; where no NPU library is
             at hand it names none.
         obstacle: why it cannot be loaded there, or None.
+        first: it is loaded here, if nobody asks otherwise and nothing goes wrong.
     """
 
     backend: BackendKind
     load: LoadSpec | None = None
     obstacle: RkdError | None = None
+    first: bool = False

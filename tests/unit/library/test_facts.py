@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rkd.capability.template import TemplateTraits
+from rkd.capability.traits import traits_of
+from rkd.inference import LoadSpec
 from rkd.library.facts import facts_of
-from rkd.model import Details, Format, Model, ModelName, ModelState, Recipe, WeightsFile
+from rkd.model import (
+    BackendKind,
+    Details,
+    Format,
+    Model,
+    ModelName,
+    ModelState,
+    Recipe,
+    WeightsFile,
+)
 from tests.unit.library.folders import put
 from tests.unit.weights.gguf_bytes import LLAMA, build
 
@@ -19,8 +32,8 @@ def model(path: Path, **more: object) -> Model:
     return Model(ModelName("x"), path.parent, ModelState.READY, weights, **more)  # type: ignore[arg-type]
 
 
-def test_the_modelfiles_template_wins_then_the_folders_then_the_weights(tmp_path: Path) -> None:
-    """In the order in which a run takes them."""
+def test_the_modelfiles_template_wins_then_the_weights_on_the_cpu(tmp_path: Path) -> None:
+    """In the order in which a run takes them: files beside a GGUF are not asked."""
     path = put(tmp_path / "x.gguf", build())
     own = facts_of(model(path)).template
     put(tmp_path / "tokenizer_config.json", '{"chat_template": "config"}')
@@ -29,7 +42,35 @@ def test_the_modelfiles_template_wins_then_the_folders_then_the_weights(tmp_path
     file = facts_of(model(path)).template
     said = facts_of(model(path, recipe=Recipe(template="modelfile"))).template
 
-    assert [own, config, file, said] == ["{{ messages }}", "config", "file", "modelfile"]
+    assert [own, config, file, said] == ["{{ messages }}"] * 3 + ["modelfile"]
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "chat_template.json"])
+def test_what_is_shown_is_what_the_backend_of_the_run_takes(tmp_path: Path, name: str) -> None:
+    """Of a model with weights for both: the NPU takes the file, the CPU what its GGUF holds."""
+    gguf, npu = put(tmp_path / "x.gguf", build()), put(tmp_path / "x.rkllm", b"?")
+    put(tmp_path / name, "file" if name.endswith("jinja") else '{"chat_template": "file"}')
+    both = replace(
+        model(gguf),
+        weights=(WeightsFile(npu, Format.RKLLM, 1, 0), WeightsFile(gguf, Format.GGUF, 1, 0)),
+    )
+
+    loads = [
+        LoadSpec(BackendKind.NPU, str(npu), tokenizer_folder=str(tmp_path)),
+        LoadSpec(BackendKind.CPU, str(gguf), tokenizer_folder=str(tmp_path)),
+    ]
+    assert [facts_of(both, load.backend).template for load in loads] == ["file", "{{ messages }}"]
+    assert [traits_of(load)[0].plain for load in loads] == [
+        TemplateTraits.of("file"), TemplateTraits.of("{{ messages }}"),
+    ]  # fmt: skip
+    assert facts_of(both).template == "file"
+
+
+def test_an_empty_template_is_none(tmp_path: Path) -> None:
+    """TEMPLATE "" sends messages as they are, whatever the weights bring."""
+    path = put(tmp_path / "x.gguf", build())
+
+    assert facts_of(model(path, recipe=Recipe(template=""))).template == ""
 
 
 def test_long_values_and_arrays_are_left_to_programs(tmp_path: Path) -> None:

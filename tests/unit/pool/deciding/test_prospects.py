@@ -64,6 +64,28 @@ class TestProspects:
             assert cpu.load is not None
             assert cpu.load.weights.endswith(".gguf")
 
+    def test_one_is_where_it_runs_unless_asked_otherwise(self) -> None:
+        """By the board, the Modelfile and the daemon's settings; none where nothing can be."""
+        on_cpu = model(rkllm=MIB, parameters=(("backend", "cpu"),))
+        first = [
+            [one.backend for one in place.prospects(asked) if one.first]
+            for place, asked in (
+                (placement(LIBRARY), BOTH),
+                (placement(LIBRARY), on_cpu),
+                (placement(LIBRARY, backend=BackendChoice.CPU), BOTH),
+                (placement(), BOTH),
+                (placement(LIBRARY, garbage=(LIBRARY,)), known(BOTH)),
+                (placement(), NPU_ALONE),
+                (placement(LIBRARY), NOTHING),
+            )
+        ]
+
+        assert first == [
+            [BackendKind.NPU],
+            *([[BackendKind.CPU]] * 4),
+            *([[]] * 2),
+        ]
+
     def test_without_a_library_it_names_none(self) -> None:
         """What would be loaded is known all the same; why it is not stands beside."""
         npu, cpu = placement().prospects(BOTH)
