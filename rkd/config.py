@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from rkd import kvcache
 from rkd.errors import InvalidInputError, Reason, Violation
 from rkd.outside import quoted, shown
 from rkd.setting import (
@@ -129,7 +130,7 @@ class Config:
     parallel: int = live(integer(1, 64), "1", "Slots of a CPU model.")
     npu_parallel: int = once(integer(1, 3), "1", "Runs on the NPU at a time, all models.")
     max_context: int = live(integer(64, 1 << 20), "4096", "Context of a slot, tokens.")
-    kv_cache_type: str = live(choice("auto", "f16", "q8_0", "q4_0"), "auto", "KV cache.")
+    kv_cache_type: str = live(choice(*kvcache.CHOICES), kvcache.AUTO, "KV cache.")
     max_pictures: int = live(integer(0, 64), "8", "Most pictures in a request.")
     max_picture_megapixels: int = live(integer(1, 250), "40", "Largest picture.")
     max_picture_bytes: int = live(bytes_up_to(12 << 20), "12M", "Pictures of a request.")

@@ -1,9 +1,8 @@
 """
 One inference as plain frozen types: what is asked, what comes back.
 
-Shared by the service (which speaks gRPC), the pool (which carries it to a worker) and the
-backends (which do it). No I/O; `wire/` carries them between processes,
-and holds what it reads to the types and ranges given here.
+Shared by the service (which speaks gRPC), the pool (which carries it to a worker) and the backends
+(which do it). No I/O; `wire/` carries them, and holds what it reads to the types and ranges here.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from rkd import kvcache
 from rkd.model import BackendKind, Media, Message, Part, VisionEncoder
 from rkd.session import SessionFile
 from rkd.tokens import Count, Int32, Size, TokenLogprobs, ToolCallDelta
@@ -279,7 +279,7 @@ class LoadSpec:
         weights: absolute path of the weights file.
         context_tokens: context of each slot; 0 leaves it to the model.
         slots: runs decoded together.
-        kv_cache_type: `auto`, `f16`, `q8_0` or `q4_0`.
+        kv_cache_type: one of `kvcache.CHOICES`.
         threads: 0 leaves it to the backend.
         template: Jinja text from the Modelfile, or None.
         tokenizer_folder: folder with `tokenizer.json` / `tokenizer_config.json`, or "".
@@ -308,7 +308,7 @@ class LoadSpec:
     model: str = ""
     context_tokens: Count = 0
     slots: Count = 1
-    kv_cache_type: str = "auto"
+    kv_cache_type: str = kvcache.AUTO
     threads: Count = 0
     batch_tokens: Count = 0
     template: str | None = None

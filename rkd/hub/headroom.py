@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rkd import kvcache
+
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
@@ -26,7 +28,7 @@ class Headroom:
     platform: str
     context_tokens: int
     slots: int = 1
-    kv_cache_type: str = "auto"
+    kv_cache_type: str = kvcache.AUTO
     prompt_cache_bytes: int = 0
     chip: str = ""
     obstacle: str = ""

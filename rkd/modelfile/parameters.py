@@ -12,6 +12,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from rkd import kvcache
 from rkd.model import BackendChoice
 from rkd.modelfile.excerpt import excerpt
 from rkd.modelfile.sampling import (
@@ -87,7 +88,7 @@ PARAMETERS: dict[str, Parameter] = {
     "dry_sequence_breakers": Parameter(_TEXT, Effect.REQUEST, adds_up=True),
     "ignore_eos": Parameter(_BOOL, Effect.REQUEST),
     "num_parallel": _int(1, 64),
-    "kv_cache_type": Parameter(Domain(ValueKind.CHOICE, choices=("auto", "f16", "q8_0", "q4_0"))),
+    "kv_cache_type": Parameter(Domain(ValueKind.CHOICE, choices=kvcache.CHOICES)),
     "rkllm_version": Parameter(_TEXT),
     "enable_thinking": Parameter(_BOOL, Effect.REQUEST),
     "loop_guard": _int(0, LOOP_GUARD_AT_MOST, Effect.REQUEST),

@@ -9,16 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rkd import kvcache
 from rkd.model import Details, Format
 
 _MIB = 1024 * 1024
-
-KV_BYTES: dict[str, tuple[int, int]] = {
-    "f16": (2, 1),
-    "q8_0": (34, 32),
-    "q4_0": (18, 32),
-}
-"""(bytes, elements) of one block of each KV cache type; ggml's block sizes."""
 
 CPU_OVERHEAD_BYTES = 128 * _MIB
 """Process, vocabulary and the buffers every size of model has. The process with the engine loaded
@@ -85,15 +79,15 @@ def kv_cache_bytes(
     """
     Return the size of a KV cache for *context_tokens* tokens (of all slots together).
 
-    *kv_type* is `f16`, `q8_0`, `q4_0`, or `auto`, which counts as f16. Keys and values each take
+    *kv_type* is one of `kvcache.CHOICES`; `auto` counts as f16. Keys and values each take
     kv_heads x head_size numbers a layer and token; a model whose shape is unknown is given a share
     of its *weights_bytes*.
     """
-    stored, elements = KV_BYTES.get(kv_type, KV_BYTES["f16"])
+    stored, elements = kvcache.BLOCKS.get(kv_type, kvcache.BLOCKS[kvcache.F16])
     numbers = 2 * details.layers * details.kv_heads * details.head_size * context_tokens
     if numbers:
         return -(-numbers * stored // elements)
-    full, _ = KV_BYTES["f16"]
+    full, _ = kvcache.BLOCKS[kvcache.F16]
     share = stored / elements / full
     return int(weights_bytes / _WEIGHTS_PER_CONTEXT_TOKEN * share * context_tokens)
 
@@ -105,7 +99,7 @@ def estimate(
     *,
     context_tokens: int,
     slots: int = 1,
-    kv_type: str = "auto",
+    kv_type: str = kvcache.AUTO,
     batch_tokens: int = 0,
     projector_bytes: int = 0,
     prompt_cache_bytes: int = 0,
@@ -119,7 +113,7 @@ def estimate(
     """
     if form is Format.RKLLM:
         tokens = npu_context_tokens(context_tokens)
-        cache = kv_cache_bytes(details, tokens, "f16", weights_bytes=weights_bytes)
+        cache = kv_cache_bytes(details, tokens, kvcache.F16, weights_bytes=weights_bytes)
         mapped = weights_bytes + cache + projector_bytes
         return Estimate(weights_bytes, cache, NPU_OVERHEAD_BYTES, projector_bytes, mapped)
     tokens = context_tokens * max(1, slots)

@@ -29,7 +29,17 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"model", "tokens", "session", "v1"}),
     frozenset({"config", "shape"}),
     frozenset(
-        {"errors", "setting", "durable", "words", "openfiles", "outside", "grammar", "__init__"}
+        {
+            "errors",
+            "setting",
+            "durable",
+            "kvcache",
+            "words",
+            "openfiles",
+            "outside",
+            "grammar",
+            "__init__",
+        }
     ),
 )
 """Top first; a room imports only from rooms below its own, or from itself."""

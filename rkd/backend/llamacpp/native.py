@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from rkd import kvcache
 from rkd.backend import openmp
 from rkd.backend.llamacpp import native_schema
 from rkd.backend.llamacpp.http import EngineError, EngineHttp
@@ -140,7 +141,7 @@ class NativeEngine:
             # The NPU's backends convert the weights as they are; in another layout they stay away.
             on_npu = spec.llama_device != NO_DEVICE
             command += ["--no-repack"] if on_npu else ["--device", NO_DEVICE]
-        if spec.kv_cache_type in {"q8_0", "q4_0"}:
+        if spec.kv_cache_type in kvcache.QUANTIZED:
             kind = spec.kv_cache_type
             command += ["--cache-type-k", kind, "--cache-type-v", kind, "--flash-attn", "on"]
         if spec.embeddings:

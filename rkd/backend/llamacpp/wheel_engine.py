@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rkd import kvcache
 from rkd.backend.llamacpp.llguidance import JSON_OPTIONS, compiler
 from rkd.backend.llamacpp.native import LOOKUP_WORDS, UNUSED_TEMPLATE, prompt_cache_mib
 from rkd.backend.llamacpp.wheel import import_wheel, library_of_wheel
@@ -63,7 +64,7 @@ class WheelEngine:
             params.speculative.types = [kind]
             params.speculative.ngram_simple.size_n = LOOKUP_WORDS
             params.speculative.ngram_simple.size_m = spec.lookup_tokens
-        if spec.kv_cache_type in {"q8_0", "q4_0"}:
+        if spec.kv_cache_type in kvcache.QUANTIZED:
             kind = getattr(engine.ggml_type, f"GGML_TYPE_{spec.kv_cache_type.upper()}")
             params.cache_type_k = params.cache_type_v = kind
             flash = engine.llama_flash_attn_type

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rkd import kvcache
 from rkd.board.facts import RuntimeLibrary
 from rkd.model import BackendChoice
 from rkd.pool.deciding.budget import Capacity
@@ -25,7 +26,7 @@ class PoolSettings:
         parallel: slots of a CPU model.
         threads: CPU threads of an engine; 0 leaves it to the backend.
         default_context_tokens: context of a slot where neither request nor Modelfile says.
-        kv_cache_type: `auto`, `f16`, `q8_0` or `q4_0`.
+        kv_cache_type: one of `kvcache.CHOICES`.
         image_tokens: most tokens a picture becomes on the CPU; 0 leaves it to the model.
         prompt_cache_bytes: memory a CPU model may keep the caches of conversations in that have no
             slot now; 0 for none.
@@ -59,7 +60,7 @@ class PoolSettings:
     parallel: int = 1
     threads: int = 0
     default_context_tokens: int = 4096
-    kv_cache_type: str = "auto"
+    kv_cache_type: str = kvcache.AUTO
     image_tokens: int = 0
     prompt_cache_bytes: int = 0
     backend: BackendChoice = BackendChoice.AUTO
