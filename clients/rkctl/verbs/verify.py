@@ -102,7 +102,8 @@ def _judge(board: Probe, rows: tuple[Row, ...]) -> Iterator[Judged]:
         except NotApplicableError as why:
             found = not_applicable(str(why))
         except RkdError as error:
-            raise_if_gone(error)
+            if not board.stopped:  # a call we ended may look like a connection that broke
+                raise_if_gone(error)
             found = not_applicable(reason_of(error))
         if board.stopped:
             raise KeyboardInterrupt
@@ -133,8 +134,9 @@ def _people() -> frozenset[str]:
 def _end(board: Probe) -> None:
     try:
         board.close()
-    except RkdError as error:
-        render.note(f"what was loaded stays in memory: {reason_of(error)}")
+    except (RkdError, NotApplicableError) as error:
+        why = reason_of(error) if isinstance(error, RkdError) else str(error)
+        render.note(f"what is in memory is not as it was before: {why}")
 
 
 def _write(file: Path, text: str) -> None:

@@ -21,6 +21,7 @@ from rkd_client.verbs import inference, models, pool, system
 
 from rkctl.chips import platform_of
 from rkctl.session import CommandSession
+from rkctl.verify.before import READY, again, changed
 from rkctl.verify.heard import Heard, Load, raise_if_gone, reason_of
 from rkd.v1 import models_pb2, pool_pb2, system_pb2
 from rkd.v1 import types_pb2 as types
@@ -70,7 +71,7 @@ class Probe:
         self.session = session
         self.root = root
         self.status: system_pb2.GetStatusResponse = session.call(system.status())
-        self._before = {one.model for one in self.residents()}
+        self._before = {one.model: one for one in self.residents() if one.state == READY}
         self._shown: dict[str, models_pb2.ShowResponse] = {}
         self.candidates = self._candidates(model)
         self._named = model
@@ -341,8 +342,7 @@ class Probe:
 
     def resident(self, model: str) -> pool_pb2.Resident | None:
         """*model*, ready in memory, or None."""
-        ready = pool_pb2.RESIDENT_STATE_READY
-        found = [one for one in self.residents() if one.model == model and one.state == ready]
+        found = [one for one in self.residents() if one.model == model and one.state == READY]
         return found[0] if found else None
 
     def idle_pid(self, model: str) -> int:
@@ -372,7 +372,22 @@ class Probe:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def close(self) -> None:
-        """Let what was not in memory before leave."""
-        for one in self.residents():
+        """
+        Leave in memory what was there before, as it was; may be stopped once more.
+
+        Raises:
+            RkdError: something that was there before is not there again.
+            NotApplicableError: it was stopped once more.
+        """
+        self.stopped = False
+        now = self.residents()
+        for one in now:
             if one.model not in self._before:
                 self.unload(one.model)
+        for one in changed(self._before.values(), now):
+            self.unload(one.model)
+            with self._said(again(one)) as events:
+                for _ in events:
+                    pass
+            if one.pinned:
+                self.session.call(pool.pin(one.model))

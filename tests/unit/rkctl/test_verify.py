@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rkctl.verify.before import READY, again, changed
 from rkctl.verify.heard import garbled
 from rkctl.verify.report import MOST_SEEN_CHARACTERS, scrubbed
 from rkctl.verify.table import LAST, ROWS, SECTIONS
 
+from rkd.v1 import pool_pb2, types_pb2
 from tests.board_page import with_tables
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "board.md"
@@ -81,3 +83,26 @@ def test_what_is_seen_is_short() -> None:
 def test_garbage(text: str, *, bad: bool) -> None:
     """One sign over and over, nothing, or no text."""
     assert bool(garbled(text)) is bad
+
+
+def test_what_was_in_memory_comes_back_as_it_was() -> None:
+    """What left, is elsewhere, shorter, unpinned or not ready; what is the same stays alone."""
+
+    def resident(model: str, **fields: object) -> pool_pb2.Resident:
+        known = {"state": READY, "backend": types_pb2.BACKEND_NPU, "context_tokens": 2048}
+        return pool_pb2.Resident(model=model, **{**known, **fields})  # type: ignore[arg-type]
+
+    before = [resident(name, pinned=name == "pin") for name in ("gone", "cpu", "short", "pin", "a")]
+    now = [
+        resident("cpu", backend=types_pb2.BACKEND_CPU),
+        resident("short", context_tokens=1024),
+        resident("pin"),
+        resident("a", pid=7),
+        resident("gone", state=pool_pb2.RESIDENT_STATE_FAILED),
+    ]
+    asked = again(before[1]).request
+
+    assert [one.model for one in changed(before, now)] == ["gone", "cpu", "short", "pin"]
+    assert asked == pool_pb2.LoadRequest(
+        model="cpu", backend=types_pb2.BACKEND_NPU, context_tokens=2048
+    )
