@@ -13,6 +13,9 @@ from rkctl.verify.row import Found, differs, holds, not_applicable
 COUNT = "Count to five."
 SIGNS = "Repeat these signs: 天地玄黄 😀 Grüße 🚀"
 LONG = "Say what this is about: " + "The keeper of the lighthouse looks at the sea. " * 40
+BEGINNINGS = ("Once again. ", "A second time. ", "For the last time. ")
+"""Of prompts that share nothing; the fastest counts, since a busy board is slow by chance."""
+
 SHORT_SHARE = 0.6
 """A second first token takes less than this part of the first one."""
 CACHED_SHARE = 0.5
@@ -109,16 +112,18 @@ def cached_tokens(board: Probe) -> Found:
 def prefix(board: Probe) -> Found:
     """Row 24: the same beginning is not read twice."""
     board.need()
-    waits_ms = []
-    for _ in range(2):
-        heard = board.ask(board.main, "Once again. " + LONG, max_tokens=4)
-        if heard.error is not None:
-            return not_applicable(reason_of(heard.error))
-        waits_ms.append(heard.finished.timings.first_token.ToNanoseconds() / 1e6)
-    seen = f"{waits_ms[0]:.0f} ms, then {waits_ms[1]:.0f} ms to the first token"
-    if waits_ms[0] < LEAST_MS:
+    waits_ms: tuple[list[float], list[float]] = ([], [])
+    for beginning in BEGINNINGS:
+        for waited_ms in waits_ms:
+            heard = board.ask(board.main, beginning + LONG, max_tokens=4)
+            if heard.error is not None:
+                return not_applicable(reason_of(heard.error))
+            waited_ms.append(heard.finished.timings.first_token.ToNanoseconds() / 1e6)
+    first_ms, again_ms = map(min, waits_ms)
+    seen = f"{first_ms:.0f} ms, then {again_ms:.0f} ms to the first token"
+    if first_ms < LEAST_MS:
         return not_applicable(f"too fast to tell: {seen}")
-    return holds(seen) if waits_ms[1] < SHORT_SHARE * waits_ms[0] else differs(seen)
+    return holds(seen) if again_ms < SHORT_SHARE * first_ms else differs(seen)
 
 
 def apart(board: Probe) -> Found:

@@ -33,7 +33,9 @@ MOST_TOKENS = 96
 RUN_BOUND_S = 180.0
 """Longest a run may take: a prompt of thousands of tokens on a slow clock."""
 LOAD_BOUND_S = 900.0
-IDLE_BOUND_S = 20.0
+IDLE_BOUND_S = 60.0
+"""An abort that hangs costs the worker some 12 s, on a busy machine more."""
+
 STEP_S = 0.05
 
 

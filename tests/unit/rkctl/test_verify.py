@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
+from rkctl.verify.answering import prefix
 from rkctl.verify.before import READY, again, changed
-from rkctl.verify.heard import garbled
+from rkctl.verify.heard import Heard, garbled
+from rkctl.verify.probe import Probe
 from rkctl.verify.report import MOST_SEEN_CHARACTERS, scrubbed
+from rkctl.verify.row import Result
 from rkctl.verify.table import LAST, ROWS, SECTIONS
 
 from rkd.v1 import pool_pb2, types_pb2
@@ -106,3 +110,38 @@ def test_what_was_in_memory_comes_back_as_it_was() -> None:
     assert asked == pool_pb2.LoadRequest(
         model="cpu", backend=types_pb2.BACKEND_NPU, context_tokens=2048
     )
+
+
+class Busy:
+    """A board whose first tokens take as long as it is told, one run after the other."""
+
+    main = "qwen"
+
+    def __init__(self, *waits_ms: int) -> None:
+        self._waits_ms = list(waits_ms)
+
+    def need(self) -> None:
+        """The model is there."""
+
+    def ask(self, model: str, prompt: str, *, max_tokens: int) -> Heard:
+        """Answer; nothing is said."""
+        assert (model, max_tokens) == (self.main, 4)
+        assert prompt
+        heard = Heard()
+        heard.finished.timings.first_token.FromMilliseconds(self._waits_ms.pop(0))
+        return heard
+
+
+@pytest.mark.parametrize(
+    ("waits_ms", "result"),
+    [
+        ((100, 20, 100, 20, 100, 20), Result.HOLDS),
+        ((100, 90, 100, 300, 100, 20), Result.HOLDS),
+        ((300, 100, 110, 100, 100, 105), Result.DIFFERS),
+        ((900, 100, 100, 100, 900, 100), Result.DIFFERS),
+        ((10, 2, 300, 2, 300, 2), Result.NOT_APPLICABLE),
+    ],
+)
+def test_a_busy_moment_says_nothing_of_the_cache(waits_ms: tuple[int, ...], result: Result) -> None:
+    """Neither a first look that was slow by chance nor a second one."""
+    assert prefix(cast("Probe", Busy(*waits_ms))).result is result
