@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from rkd.outside import quoted
+
 ROLE_URI: Final = "rkd:role:"
 """A client certificate carries its role as a subject alternative name, URI `rkd:role:manage`."""
 
@@ -35,7 +37,7 @@ class Role(enum.IntEnum):
             return cls[text.upper()]
         except KeyError as error:
             names = ", ".join(role.word for role in cls)
-            raise ValueError(f"{text!r} is no role; roles are {names}") from error
+            raise ValueError(f"{quoted(text)} is no role; roles are {names}") from error
 
     @property
     def word(self) -> str:

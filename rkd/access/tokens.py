@@ -22,12 +22,14 @@ from typing import Any, Final
 from rkd.access.role import Role
 from rkd.durable import write_file
 from rkd.errors import InvalidInputError, Reason, bad_field
-from rkd.outside import json_object, read_regular
+from rkd.outside import cut, json_object, read_regular, shown
 
 SECRET_BYTES: Final = 32
 MAX_FILE_BYTES: Final = 1 << 20
 MAX_ITEMS: Final = 50_000
 """What a token file may be: some thousand tokens."""
+QUOTED_BYTES: Final = 200
+"""Of a path or of what is wrong, in an error."""
 MOST_MADE: Final = 1_000
 """Tokens made over the wire."""
 _TOKEN = re.compile(r"rkd_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
@@ -129,9 +131,11 @@ def read_kept(path: Path) -> TokenList:
     except FileNotFoundError:
         return TokenList()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        why = cut(shown(said), QUOTED_BYTES)
         raise InvalidInputError(
             Reason.INVALID_FIELD,
-            f"the token file {path} cannot be used: {error}",
+            f"the token file {cut(shown(str(path)), QUOTED_BYTES)} cannot be used: {why}",
             remedy="Give the daemon read access, or make it anew with `rkctl token create`.",
         ) from error
 

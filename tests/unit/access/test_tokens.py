@@ -160,3 +160,27 @@ def test_roles_are_ordered_and_parsed() -> None:
     assert Role.parse("Manage") is Role.MANAGE
     with pytest.raises(ValueError, match="read, generate, manage, admin"):
         Role.parse("root")
+
+
+@pytest.mark.parametrize("role", ["x" * 100_000, "\u202e\n" * 1_000])
+def test_errors_repeat_no_long_input(tmp_path: Path, role: str) -> None:
+    """Neither a long path nor a long value; both are named by their beginning, on one line."""
+    folder = tmp_path.joinpath(*["d" * 200] * 4)
+    folder.mkdir(parents=True)
+    file = folder / "tokens"
+    kept, _ = new_token("a", Role.READ, NOW)
+    write_tokens(file, (kept,))
+    held = json.loads(file.read_text())
+    held["tokens"][0]["role"] = role
+    file.write_text(json.dumps(held))
+
+    with pytest.raises(InvalidInputError, match=r"token file .* cannot be used: ") as caught:
+        read_tokens(file)
+    assert len(caught.value.message.encode()) < 500
+    assert caught.value.message.isprintable()
+
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(InvalidInputError, match=r"token file .* cannot be used: ") as caught:
+        read_tokens(file)
+    assert len(caught.value.message.encode()) < 500
