@@ -55,6 +55,8 @@ MAX_PROBLEMS = 10
 """So many are told, the rest are counted."""
 SECRET = frozenset({"hf_token", "hf_endpoint"})
 """Never repeated; an address may hold a password."""
+MADE_TOKENS = "tokens"
+"""Of the state directory: tokens made over the wire."""
 
 _Value = TypeVar("_Value")
 
@@ -304,8 +306,9 @@ def _contradictions(config: Config) -> list[Violation]:
         found.append(Violation("tls_cert, tls_key", "both or neither must be set"))
     if config.tls_client_ca and not config.tls_cert:
         found.append(Violation("tls_client_ca", "needs tls_cert and tls_key"))
-    # whether the file holds a token is judged where it is read (service/gate/auth.py)
-    has_tokens = config.token_file is not None and os.path.exists(config.token_file)  # noqa: PTH110 - Path's raises where a folder may not be looked into
+    # whether a file holds a token is judged where it is read (service/gate/auth.py)
+    kept = (config.token_file, config.state_dir / MADE_TOKENS)
+    has_tokens = any(one and os.path.exists(one) for one in kept)  # noqa: PTH110 - Path's raises where a folder may not be looked into
     guarded = config.tls_cert and (has_tokens or config.tls_client_ca)
     exposed = [str(one) for one in config.listen if not one.is_local]
     if exposed and not guarded and not config.insecure:

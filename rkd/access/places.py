@@ -5,12 +5,8 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
-from rkd.config import DEFAULT_FILE, defaults
-
-MADE: Final = "tokens"
-"""Of the state directory: tokens made over the wire."""
+from rkd.config import DEFAULT_FILE, MADE_TOKENS, defaults
 
 
 def config_folder(environment: Mapping[str, str], user_id: int) -> Path:
@@ -29,7 +25,7 @@ def token_file(environment: Mapping[str, str], user_id: int) -> Path:
 
 def made_file(environment: Mapping[str, str], user_id: int) -> Path:
     """Return where a daemon of this environment and user keeps the tokens made over the wire."""
-    return _place(environment, user_id, "state_dir") / MADE
+    return _place(environment, user_id, "state_dir") / MADE_TOKENS
 
 
 def _place(environment: Mapping[str, str], user_id: int, key: str) -> Path:

@@ -15,14 +15,13 @@ from pathlib import Path
 
 import structlog
 
-from rkd.access.places import MADE
 from rkd.access.tokens import TokenFile
 from rkd.board.clocks import read_clocks
 from rkd.board.memory import total_and_available
 from rkd.board.npu import SUPPORTED_SOCS, npu_obstacle
 from rkd.board.read import read_board
 from rkd.board.runtime import find_libraries
-from rkd.config import Config
+from rkd.config import MADE_TOKENS, Config
 from rkd.daemon.settings import llama_device, pool_settings, worker_environment
 from rkd.daemon.transfers import HubRooms
 from rkd.errors import PreconditionError, Reason
@@ -68,7 +67,7 @@ class Rooms:
         self.running = RunningRequests()
         self.metrics_address = ""
         self.observers: list[Observe] = [self.meters.call_ended]
-        self.tokens = TokenFile(config.token_file, config.state_dir / MADE)
+        self.tokens = TokenFile(config.token_file, config.state_dir / MADE_TOKENS)
         libraries = find_libraries(config.rkllm_library, version_override=config.rkllm_version)
         self.board = read_board(config.sysroot, libraries)
         self.obstacle = npu_obstacle(self.board)

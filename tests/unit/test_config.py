@@ -312,6 +312,15 @@ class TestContradictions:
         assert read(tmp_path, **tls, RKD_TOKEN_FILE=str(tokens)).token_file == tokens
         assert read(tmp_path, **tls, RKD_TLS_CLIENT_CA="/a").tls_client_ca == Path("/a")
 
+    def test_tokens_made_over_the_wire_guard_as_those_of_the_file(self, tmp_path: Path) -> None:
+        """They lie in the state directory, and the gate takes them like the others."""
+        said = {"RKD_LISTEN": "0.0.0.0:1", "RKD_TLS_CERT": "/c", "RKD_TLS_KEY": "/k"}
+        said |= {"RKD_TOKEN_FILE": str(tmp_path / "none"), "RKD_STATE_DIR": str(tmp_path)}
+
+        assert list(problems(tmp_path, **said)) == ["listen"]
+        (tmp_path / "tokens").touch()
+        assert not read(tmp_path, **said).listen[0].is_local
+
     def test_insecure_opens_the_door(self, tmp_path: Path) -> None:
         """Written down, it is obeyed."""
         made = read(tmp_path, 'insecure = true\nlisten = "0.0.0.0:1"\n')
