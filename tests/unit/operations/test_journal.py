@@ -23,7 +23,13 @@ from rkd.operations.journal import (
     from_json,
     to_json,
 )
-from rkd.operations.operation import Operation, OperationKind, OperationState, StoredFailure
+from rkd.operations.operation import (
+    Operation,
+    OperationKind,
+    OperationState,
+    Progress,
+    StoredFailure,
+)
 from tests.growth import assert_linear
 
 BORN = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -330,3 +336,22 @@ async def test_a_disk_that_refuses_is_told(
         assert error.value.reason is Reason.DISK_FULL
     else:
         assert error.value.message.endswith(": OSError")
+
+
+def test_progress_is_neither_written_nor_believed() -> None:
+    """It is of a run that is over; what stands in its place, of an older rkd or forged, is none."""
+    document = json.loads(to_json(PULL))
+
+    assert "progress" not in document
+    document["progress"] = "half of it"
+    assert from_json(json.dumps(document)).progress == Progress()
+
+
+@pytest.mark.parametrize("table", ["request", "detail"])
+def test_a_record_has_so_many_keys(table: str) -> None:
+    """One more is no record of ours."""
+    document = json.loads(to_json(PULL))
+    document[table] = {str(number): "" for number in range(201)}
+
+    with pytest.raises(ValueError, match="201 keys"):
+        from_json(json.dumps(document))

@@ -163,3 +163,16 @@ def test_a_record_of_another_shape_is_damaged(files: object) -> None:
         CreateOrder.restored(kept | {"files": json.dumps(files)})
 
     assert CreateOrder.restored(kept | {"files": json.dumps([["a", "0" * 100]])}).files
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        order("", "./a.gguf", existing_file="x.gguf"),
+        order("", existing_file="x.gguf", quantize="Q8_0"),
+    ],
+)
+def test_a_file_in_place_comes_alone(wanted: CreateOrder) -> None:
+    """Neither files nor a type to make of it: it stays what it is."""
+    with pytest.raises(InvalidInputError, match="stands alone: no files or quantize with it"):
+        wanted.work()

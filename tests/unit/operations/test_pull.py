@@ -291,6 +291,22 @@ async def test_one_of_several_comes_with_its_advice(tmp_path: Path) -> None:
     assert "advice" not in alone
 
 
+@pytest.mark.parametrize(
+    ("platform", "chip", "taken"), [("rk3588", "", "rk3588"), ("", "rk3576", "rk3576")]
+)
+async def test_of_one_type_for_several_chips_this_boards_is_meant(
+    tmp_path: Path, platform: str, chip: str, taken: str
+) -> None:
+    """Of its NPU where that can be used, else of its chip."""
+    async with bench(tmp_path) as b:
+        b.capacity = replace(BOARD, platform=platform, chip=chip)
+        files = {f"t-w8a8-{one}.rkllm": RKLLM for one in ("rk3576", "rk3588")}
+        b.hub.add("org/t", {**files, "tokenizer.json": b"{}"})
+        await b.pull("org/t:w8a8", name="t")
+
+    assert f"t/t-w8a8-{taken}.rkllm" in tree(b.root)
+
+
 async def test_what_no_engine_here_runs_is_not_brought(tmp_path: Path) -> None:
     """Named in the error; a repository without weights says what it has instead."""
     async with bench(tmp_path) as b:

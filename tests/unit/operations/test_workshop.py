@@ -198,3 +198,15 @@ def test_all_parts_of_what_was_quantized_go(stage: Path) -> None:
     drop_weights(stage, "m-00001-of-00002.gguf")
 
     assert set(tree(stage)) == {"n-00001-of-00002.gguf", "x"}
+
+
+def test_one_model_has_one_projector(tmp_path: Path, stage: Path) -> None:
+    """Two are refused by their names, whichever fits; one is told apart from the weights."""
+    text = tiny_sight.write_text(tmp_path / "t.gguf").read_bytes()
+    eyes = tiny_sight.write_projector(tmp_path / "p.gguf").read_bytes()
+    blobs = uploads(tmp_path, t=text, p=eyes)
+    taken = take_weights(stage, (("a.gguf", "t"), ("b.gguf", "p")), blobs)
+
+    assert taken == (("a.gguf",), ("b.gguf",))
+    with pytest.raises(InvalidInputError, match=r"one projector, not b\.gguf, c\.gguf"):
+        take_weights(stage, (("a.gguf", "t"), ("b.gguf", "p"), ("c.gguf", "p")), blobs)
