@@ -23,11 +23,15 @@ class Late(Generic[_T]):
     Args:
         module: imported when it is needed.
         make: makes it, given the module.
+        needs: what `make` takes `now`, imported aside as well.
     """
 
-    def __init__(self, module: str, make: Callable[[Any], _T]) -> None:
+    def __init__(
+        self, module: str, make: Callable[[Any], _T], needs: Late[Any] | None = None
+    ) -> None:
         self._module = module
         self._make = make
+        self._needs = needs
         self._made: _T | None = None
 
     def now(self) -> _T:
@@ -39,6 +43,8 @@ class Late(Generic[_T]):
     async def get(self) -> _T:
         """Return it; what is missing is imported aside."""
         if self._made is None:
+            if self._needs is not None:
+                await self._needs.get()
             await asyncio.to_thread(import_module, self._module)
         return self.now()
 

@@ -94,6 +94,7 @@ def _models(rooms: Rooms, capabilities: Capabilities) -> LateFace:
             in_use=rooms.pool.in_use,
             **common,
         ),
+        needs=rooms.hub.side,
     )
     present = ModelsOnDisk(rooms.library, **common)
     return LateFace(making, streams=("Pull", "Push", "Create"), present=present)
@@ -109,7 +110,8 @@ def _hub(rooms: Rooms) -> LateFace:
             capacity=rooms.capacity,
         )
 
-    return LateFace(Late("rkd.service.hub", make), calls=("Search", "ListFiles", "GetCard"))
+    late = Late("rkd.service.hub", make, needs=rooms.hub.side)
+    return LateFace(late, calls=("Search", "ListFiles", "GetCard"))
 
 
 def _inference(rooms: Rooms, capabilities: Capabilities) -> InferenceService:
