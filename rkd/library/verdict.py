@@ -70,28 +70,23 @@ def judge(
 def unusable(name: ModelName, file: str, trouble: str) -> Verdict:
     """Refuse a model because of its file *file*, which is no usable file at all."""
     what = f"{shown(file)}: {shown(trouble)}"
-    return Verdict(
-        ModelState.INVALID,
-        what,
-        lambda: InvalidInputError(
-            Reason.WEIGHTS_INVALID,
-            f"{name} cannot be used: {what}",
-            remedy=f"Put a regular file of its own into the folder of {name}.",
-            metadata={"model": name.text, "file": shown(file)},
-        ),
-    )
+    return _unfit(name, file, what, f"Put a regular file of its own into the folder of {name}.")
 
 
 def no_model(name: ModelName, file: str, thing: str) -> Verdict:
     """Refuse a model whose weights are no model at all but *thing*, as their header says."""
-    what = f"{shown(file)} is {thing}, not a model"
+    remedy = f"Name the model with FROM in the Modelfile of {name}, an adapter with ADAPTER."
+    return _unfit(name, file, f"{shown(file)} is {thing}, not a model", remedy)
+
+
+def _unfit(name: ModelName, file: str, what: str, remedy: str) -> Verdict:
     return Verdict(
         ModelState.INVALID,
         what,
         lambda: InvalidInputError(
             Reason.WEIGHTS_INVALID,
             f"{name} cannot be used: {what}",
-            remedy=f"Name the model with FROM in the Modelfile of {name}, an adapter with ADAPTER.",
+            remedy=remedy,
             metadata={"model": name.text, "file": shown(file)},
         ),
     )
